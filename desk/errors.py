@@ -1,0 +1,92 @@
+"""Everything that can go wrong, arranged by what the caller should do about it.
+
+* DeskError
+  + SettingsError            the user edits config.py, an argument or the environment; nothing started
+  + DataError                this symbol is left out of the run; the others go on
+    - CandleError              rows that break a candle invariant
+    - NotEnoughHistory         fewer candles or labels than needed: a stated reason to skip
+    - MissingFeatures          too many rows without usable features
+    - CacheError               a cached file is corrupt, foreign or absent: set it aside, fetch anew
+  + ModelError               this symbol is not traded; its last good model stays
+    - ModelIncomplete          a file is missing, or is not the one that the metadata name
+    - ContractMismatch         the model was trained on another feature contract
+  + ExchangeError            see the three branches
+    - Refused                  the exchange said no: do not repeat the request
+    - Throttled                the exchange said later: wait, then repeat it
+    - Unanswered               nobody knows: repeat a read, look a write up first
+
+Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
+``AssertionError`` and are meant to be seen.
+"""
+
+
+class DeskError(Exception):
+    """Root of the tree."""
+
+
+class SettingsError(DeskError):
+    """A setting, argument or environment variable is wrong; the message lists every complaint."""
+
+
+class DataError(DeskError):
+    """One symbol's data cannot be used."""
+
+
+class CandleError(DataError):
+    """A row is not a candle, or the rows are not a series of candles."""
+
+
+class NotEnoughHistory(DataError):  # noqa: N818 - a stated reason to skip, not a fault
+    """There are fewer candles or labelled candles than the work needs."""
+
+
+class MissingFeatures(DataError):  # noqa: N818 - the guide's message, "Too many missing features"
+    """Too many rows that should have features have none."""
+
+
+class CacheError(DataError):
+    """A cached file is corrupt, foreign, hostile or absent; the message names it."""
+
+
+class ModelError(DeskError):
+    """A published model cannot be used."""
+
+
+class ModelIncomplete(ModelError):  # noqa: N818 - says what the model is
+    """A file of a published model is missing, or is not the one that its metadata name."""
+
+
+class ContractMismatch(ModelError):  # noqa: N818 - says what was found
+    """A model was trained on features that this checkout computes differently."""
+
+
+class ExchangeError(DeskError):
+    """A call to the exchange did not succeed.
+
+    ``endpoint`` is the path without its query, so that the text is safe to log: no key, no
+    signature and no account number is ever part of it.
+    """
+
+    def __init__(self, message: str, *, endpoint: str) -> None:
+        super().__init__(f"{endpoint}: {message}")
+        self.endpoint = endpoint
+
+
+class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
+    """The exchange answered, and the answer is no.  ``code`` is its business code, as text."""
+
+    def __init__(self, message: str, *, endpoint: str, code: str) -> None:
+        super().__init__(f"{message} (code {code})", endpoint=endpoint)
+        self.code = code
+
+
+class Throttled(ExchangeError):  # noqa: N818 - says what the exchange did
+    """The exchange asks for a pause: too many requests, or it is being maintained."""
+
+
+class Unanswered(ExchangeError):  # noqa: N818 - says what happened
+    """No usable answer came, so the request may or may not have taken effect.
+
+    A read is simply asked again.  A write is never repeated blindly: the order is looked up by its
+    client order id first, because the first attempt may have filled.
+    """

@@ -1,0 +1,81 @@
+"""Files that are there whole, or not there.
+
+Place in the house: foundation.  Every file of the suite that matters is written through here:
+flushed beside its target under a hidden name, then renamed over it.
+
+Not here: which files there are, see ``desk.artefacts`` and ``desk.market.candle_store``.
+"""
+
+import contextlib
+import os
+import tempfile
+from pathlib import Path
+
+DRAFT = ".draft-"
+"""Prefix of files that are still being written; a crash may leave one behind."""
+
+
+def write_file(target: Path, body: bytes) -> None:
+    """Make ``body`` the content of ``target``, whether or not there was another one before.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or the folder cannot be written; ``target`` is then what it was.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f"{DRAFT}{target.name}-", dir=target.parent)
+    draft = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(body)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.chmod(0o644)
+        draft.replace(target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise
+    flush_folder(target.parent)
+
+
+def point_link(link: Path, name: str) -> None:
+    """Make ``link`` a symlink to its neighbour ``name``, replacing what was there, atomically.
+
+    Raises
+    ------
+    OSError
+        Where the file system has no symlinks.
+    """
+    draft = link.with_name(f"{DRAFT}{link.name}-{os.getpid()}")
+    draft.unlink(missing_ok=True)
+    draft.symlink_to(name)
+    try:
+        draft.replace(link)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    flush_folder(link.parent)
+
+
+def remove_drafts(folder: Path) -> int:
+    """Remove what crashed writers left in ``folder``; return how many files that were.
+
+    Only the one process that writes below ``folder`` may call this.
+    """
+    left = list(folder.glob(f"{DRAFT}*"))
+    for draft in left:
+        draft.unlink(missing_ok=True)
+    return len(left)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the renames in ``folder`` survive a power cut, where the system allows it."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""Opinion to order.  Today: the decision table of ``live_trade.py --once``."""
