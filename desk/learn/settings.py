@@ -1,0 +1,96 @@
+"""What the learning stages may be told.  Values: ``config.py``.
+
+``LearnSettings`` comes in from a door and is handed on unchanged; nothing here has a default, so
+that every value is seen in one place.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from desk.errors import SettingsError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parameters:
+    """What LightGBM is told about trees; the names are LightGBM's own."""
+
+    learning_rate: float
+    num_leaves: int
+    min_data_in_leaf: int
+    feature_fraction: float
+    bagging_fraction: float
+    lambda_l2: float
+    path_smooth: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnSettings:
+    """From labels to a model.  Shares and moves are fractions: 0.002 is 0.2 %."""
+
+    prediction_horizon: int
+    """Candles from the decision to the close that decides."""
+    min_price_change: float
+    """Smallest move of the close that is labelled up or down; smaller ones are neutral."""
+    min_samples: int
+    """Candles that a symbol needs at least."""
+    min_labels: int
+    """Labelled development candles that a symbol needs at least."""
+    few_labels: int
+    """Below so many labelled development candles a model is published with a note."""
+    max_missing_share: float
+    """A row has no features when more than this share of its window is missing."""
+    min_feature_share: float
+    """Share of the rows with enough history that must have usable features."""
+    test_share: float
+    """Share of the candles at the end that is looked at once per run."""
+    n_folds: int
+    """Walk-forward validation blocks inside the development part."""
+    first_share: float
+    """Share of the development part that is only ever trained on."""
+    n_trials: int
+    """Optuna trials per symbol; the first is the baseline."""
+    trial_boost_round: int
+    """Boosting rounds of an ordinary trial; baseline and finalist get the whole budget."""
+    num_boost_round: int
+    """Most boosting rounds of the baseline and of the finalist."""
+    early_stopping_rounds: int
+    """Rounds without improvement on the fold's validation block after which they stop."""
+    min_boost_round: int
+    """Fewest rounds of a published model."""
+    min_precision_each_side: float
+    """Trials below this precision on either side are infeasible."""
+    min_recall_each_side: float
+    """Trials below this recall on either side are infeasible."""
+    significance: float
+    """Chance, over all trials together, of preferring tuned parameters that are no better."""
+    refit_on_all: bool
+    """Publish a model trained on all candles with the recipe that was evaluated."""
+    baseline: Parameters
+    """The fixed sensible set that tuning has to beat."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("learning: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        if self.prediction_horizon < 1:
+            yield f"prediction_horizon is {self.prediction_horizon} candles, must be at least 1"
+        if not 0 < self.min_price_change < 1:
+            yield (
+                f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
+                "as a fraction (0.002 means 0.2 %)"
+            )
+        for name in ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials"):
+            if getattr(self, name) < 1:
+                yield f"{name} is {getattr(self, name)}, must be at least 1"
+        for name in ("max_missing_share", "test_share", "first_share", "significance"):
+            if not 0 < getattr(self, name) < 1:
+                yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
+        if not 0 <= self.min_feature_share <= 1:
+            yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
+        if self.n_folds < 3:
+            yield f"n_folds is {self.n_folds}, must be at least 3"
+        if not 1 <= self.min_boost_round <= self.num_boost_round:
+            yield f"min_boost_round is {self.min_boost_round}, must lie between 1 and num_boost_round"
+        if not 1 <= self.trial_boost_round <= self.num_boost_round:
+            yield f"trial_boost_round is {self.trial_boost_round}, must lie between 1 and num_boost_round"

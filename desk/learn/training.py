@@ -1,0 +1,159 @@
+"""Boosted trees: the only place that knows LightGBM.
+
+Arrays and ``Parameters`` come in; a ``Model`` goes out.  One thread, seeded and deterministic: equal
+rows, parameters, rounds, seed and versions give byte-equal model text on one kind of machine.
+
+Reading order: ``Bins`` (rows binned once, trained on many times), ``grow`` (a fixed number of
+rounds), ``grow_until_flat`` (early stopping), ``Model``.
+
+Not here: which parameters and how many rounds, see ``desk.learn.tuning``.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import lightgbm as lgb
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import ModelIncomplete
+from desk.learn.settings import Parameters
+
+Features = NDArray[np.float32]
+Sides = NDArray[np.int8]
+Scores = NDArray[np.float64]
+
+MAX_BIN = 63
+"""Bins per feature; LightGBM's 255 cost time and gave nothing on such noisy rows."""
+_BINNING = {"max_bin": MAX_BIN, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1}
+LEAVES_PER_HISTORY = 20
+"""A leaf never has to hold more than one row in so many: a short history can still split."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bins:
+    """Labelled rows, binned once.  Made by ``bin_rows``."""
+
+    dataset: lgb.Dataset
+    rows: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A grown model.  Its score of a row is the same alone and in a batch."""
+
+    booster: lgb.Booster
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Feature names, in column order."""
+        return tuple(self.booster.feature_name())
+
+    def scores(self, x: Features, rounds: int | None = None) -> Scores:
+        """Log-odds of up for the rows ``x``, shape (n, features): 0 is a coin flip.
+
+        ``rounds`` uses only so many of the first rounds.
+        """
+        if len(x) == 0:
+            return np.empty(0)
+        raw = self.booster.predict(x, raw_score=True, num_iteration=rounds, num_threads=1)
+        return np.asarray(raw, dtype=np.float64)
+
+    def probabilities(self, x: Features) -> Scores:
+        """Probability of up for the rows ``x``, shape (n, features)."""
+        return 1.0 / (1.0 + np.exp(-self.scores(x)))
+
+    def text(self) -> str:
+        """The model as LightGBM's text format."""
+        return str(self.booster.model_to_string())
+
+    def gains(self) -> dict[str, float]:
+        """Total gain of each feature, largest first, ties by name."""
+        gain = self.booster.feature_importance("gain")
+        pairs = zip(self.names, (float(value) for value in gain), strict=True)
+        return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def bin_rows(x: Features, side: Sides, names: Sequence[str]) -> Bins:
+    """Bin labelled rows for training.
+
+    Parameters
+    ----------
+    x : ndarray, shape (n, features), float32
+    side : ndarray, shape (n,)
+        1 up, 0 down.
+    names : sequence of str
+        Feature names, in column order.
+    """
+    dataset = lgb.Dataset(x, side.astype(np.float32), feature_name=list(names), params=dict(_BINNING))
+    return Bins(dataset.construct(), len(side))
+
+
+def grow(bins: Bins, parameters: Parameters, *, rounds: int, seed: int) -> Model:
+    """Grow exactly ``rounds`` trees."""
+    booster = lgb.train(_told(parameters, bins, seed), bins.dataset, rounds, keep_training_booster=True)
+    return Model(booster)
+
+
+def grow_until_flat(
+    bins: Bins, parameters: Parameters, *, judge: tuple[Features, Sides], most: int, patience: int, seed: int
+) -> tuple[Model, Scores]:
+    """Grow until ``patience`` rounds brought no better log loss on the ``judge`` rows.
+
+    Returns
+    -------
+    Model
+        With every tree that was grown, the last ``patience`` included.
+    ndarray, shape (rounds,)
+        Log loss on the ``judge`` rows after each round.
+    """
+    x, side = judge
+    valid = bins.dataset.create_valid(x, side.astype(np.float32))
+    curve: dict[str, dict[str, list[float]]] = {}
+    booster = lgb.train(
+        _told(parameters, bins, seed),
+        bins.dataset,
+        most,
+        valid_sets=[valid],
+        valid_names=["judge"],
+        callbacks=[lgb.early_stopping(patience, verbose=False), lgb.record_evaluation(curve)],
+        keep_training_booster=True,
+    )
+    return Model(booster), np.asarray(curve["judge"]["binary_logloss"])
+
+
+def load_model(text: str, *, subject: str) -> Model:
+    """A model from LightGBM's text format.
+
+    Raises
+    ------
+    ModelIncomplete
+        If the text is not a whole binary LightGBM model; ``subject`` names it.
+    """
+    if not text.startswith("tree\n") or "end of parameters" not in text:
+        raise ModelIncomplete(f"{subject} is not a whole LightGBM text model; train the symbol again")
+    try:
+        booster = lgb.Booster(model_str=text, params={"num_threads": 1, "verbosity": -1})
+    except (lgb.basic.LightGBMError, ValueError) as exc:
+        raise ModelIncomplete(f"{subject} is not a LightGBM model; train the symbol again") from exc
+    if booster.num_model_per_iteration() != 1:
+        raise ModelIncomplete(f"{subject} is not a binary model; train the symbol again")
+    return Model(booster)
+
+
+def _told(parameters: Parameters, bins: Bins, seed: int) -> dict[str, Any]:
+    """What LightGBM is told, complete: nothing is left to its defaults that could change a model."""
+    values = asdict(parameters)
+    leaf = min(parameters.min_data_in_leaf, max(5, bins.rows // LEAVES_PER_HISTORY))
+    return {
+        **_BINNING,
+        **values,
+        "min_data_in_leaf": leaf,
+        "bagging_freq": 1,
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "seed": seed,
+        "deterministic": True,
+        "force_col_wise": True,
+    }

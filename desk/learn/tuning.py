@@ -1,0 +1,281 @@
+"""Which parameters, how many rounds: the only place that knows Optuna.
+
+A ``LabelledSet`` and the folds of its development part come in; ``Tuned`` goes out.  Pure: equal
+rows, settings and seed give equal results; nothing is stored.
+
+How it goes (the measurements behind it are in ``docs/``):
+
+1. The baseline is the first trial, with the whole budget of rounds: early stopping on each fold.
+2. The other trials search a narrow space around it at a fixed, small number of rounds; a trial
+   that is not among the better quarter after a fold is pruned there.  Every trial therefore
+   completes at least one fold.
+3. The best feasible trial, if it beats the baseline at equal rounds at all, is the finalist: it gets
+   the whole budget too, and its out-of-fold predictions are compared with the baseline's, paired
+   over days.  It is chosen only if it is better by more than chance, allowing for the number of
+   trials; otherwise the baseline stays.
+
+The objective is the win rate, made less noisy: a labelled candle counts by how far its score lies
+on the right side, in units of the fold's own spread of scores (``soft_win_rate``), and not by its
+side alone.  Precision and recall of either side are constraints, not terms.
+"""
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from scipy import stats
+
+from desk.frames import DOWN, UP, LabelledSet
+from desk.learn.blocks import Mean, clustered_mean
+from desk.learn.settings import LearnSettings, Parameters
+from desk.learn.splits import Fold
+from desk.learn.training import Bins, Features, Model, Scores, Sides, bin_rows, grow, grow_until_flat
+
+SOFTNESS = 0.5
+"""Spread of the soft win rate, in standard deviations of the fold's scores."""
+KEPT_PERCENT = 25.0
+"""Share of the trials so far, in percent, that a trial must be among after a fold to go on."""
+WARM_UP_TRIALS = 5
+"""Trials that are never pruned, the baseline included."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRecord:
+    """One Optuna trial as a value."""
+
+    number: int
+    state: str
+    """``COMPLETE`` or ``PRUNED``."""
+    value: float | None
+    parameters: Parameters
+    folds: int
+    """Folds that were completed."""
+    feasible: bool
+    """Precision and recall of both sides above their floors on those folds."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tuned:
+    """Parameters and rounds chosen on the development part alone, and why."""
+
+    parameters: Parameters
+    rounds: int
+    chosen: str
+    """``tuned`` or ``baseline``."""
+    why: str
+    baseline_value: float | None
+    """Soft win rate of the baseline's out-of-fold predictions; None where no fold could judge."""
+    best_value: float | None
+    """Likewise for the finalist; the baseline's where there was none."""
+    trials: tuple[TrialRecord, ...]
+
+    @property
+    def n_pruned(self) -> int:
+        """Trials that were given up before the last fold."""
+        return sum(trial.state == "PRUNED" for trial in self.trials)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Arena:
+    """A fold made ready: training rows binned once, judged rows at hand."""
+
+    bins: Bins
+    x: Features
+    side: Sides
+    open_time: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Walk:
+    """A recipe carried through all folds with the whole budget of rounds."""
+
+    rounds: int
+    credit: NDArray[np.float64]
+    """Soft wins of the labelled validation rows of all folds, in order."""
+
+    @property
+    def value(self) -> float:
+        return float(np.mean(self.credit))
+
+
+def soft_win_rate(scores: Scores, side: Sides) -> NDArray[np.float64]:
+    """Credit of every row between 0 and 1: the chance to win if the scores were a little blurred.
+
+    The normal probability that a score, blurred by ``SOFTNESS`` standard deviations of all scores,
+    lies on the side that came true.  Its mean moves with the win rate, but a score that barely
+    changes sides changes it barely.  Constant scores earn one half.
+
+    Parameters
+    ----------
+    scores : ndarray, shape (n,)
+        Log-odds of up.
+    side : ndarray, shape (n,)
+        1 up, 0 down.
+    """
+    spread = float(np.std(scores))
+    if spread == 0.0:
+        return np.full(len(scores), 0.5)
+    toward = np.where(side == UP, scores, -scores)
+    return np.asarray(stats.norm.cdf(toward / (SOFTNESS * spread)), dtype=np.float64)
+
+
+def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings, *, seed: int) -> Tuned:
+    """Choose parameters and rounds by walking forward through ``folds``."""
+    if not folds:
+        return Tuned(
+            settings.baseline,
+            settings.min_boost_round,
+            "baseline",
+            "too few labelled candles for a fold that could judge",
+            None,
+            None,
+            (),
+        )
+    arenas = tuple(_arena(labelled, fold) for fold in folds)
+    baseline = _walk(arenas, settings.baseline, settings, seed)
+    trials = _search(arenas, settings, seed)
+    finalist = _finalist(trials)
+    parameters, rounds, chosen, best_value = settings.baseline, baseline.rounds, "baseline", baseline.value
+    if finalist is None:
+        why = "no trial was better than the baseline"
+    else:
+        walk = _walk(arenas, finalist.parameters, settings, seed)
+        gain = clustered_mean(
+            walk.credit - baseline.credit, np.concatenate([arena.open_time for arena in arenas])
+        )
+        better, why = _beyond_chance(gain, trials=len(trials), significance=settings.significance)
+        best_value = walk.value
+        if better:
+            parameters, rounds, chosen = finalist.parameters, walk.rounds, "tuned"
+    return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials)
+
+
+def _arena(labelled: LabelledSet, fold: Fold) -> _Arena:
+    features = labelled.features
+    judged = fold.validation[labelled.decided[fold.validation]]
+    return _Arena(
+        bin_rows(features.x[fold.train], labelled.label[fold.train], features.names),
+        np.ascontiguousarray(features.x[judged]),
+        labelled.label[judged],
+        features.open_time[judged],
+    )
+
+
+def _walk(arenas: tuple[_Arena, ...], parameters: Parameters, settings: LearnSettings, seed: int) -> _Walk:
+    """Early stopping in every fold; the rounds with the least log loss over all folds together."""
+    models: list[Model] = []
+    curves: list[Scores] = []
+    for arena in arenas:
+        model, curve = grow_until_flat(
+            arena.bins,
+            parameters,
+            judge=(arena.x, arena.side),
+            most=settings.num_boost_round,
+            patience=settings.early_stopping_rounds,
+            seed=seed,
+        )
+        models.append(model)
+        curves.append(curve * len(arena.side))
+    reached = min(len(curve) for curve in curves)
+    loss = np.sum([curve[:reached] for curve in curves], axis=0)
+    rounds = max(settings.min_boost_round, int(np.argmin(loss)) + 1)
+    credit = [
+        soft_win_rate(model.scores(arena.x, rounds), arena.side)
+        for model, arena in zip(models, arenas, strict=True)
+    ]
+    return _Walk(rounds, np.concatenate(credit))
+
+
+def _search(arenas: tuple[_Arena, ...], settings: LearnSettings, seed: int) -> tuple[TrialRecord, ...]:
+    """Run the Optuna trials; the first is the baseline at the trials' number of rounds."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        direction="maximize",
+        sampler=optuna.samplers.TPESampler(seed=seed),
+        pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=WARM_UP_TRIALS),
+    )
+    study.enqueue_trial(asdict(settings.baseline))
+    records: list[TrialRecord] = []
+
+    def objective(trial: optuna.Trial) -> float:
+        parameters = _suggested(trial)
+        credit: list[NDArray[np.float64]] = []
+        scores: list[Scores] = []
+        state = "COMPLETE"
+        for step, arena in enumerate(arenas):
+            model = grow(arena.bins, parameters, rounds=settings.trial_boost_round, seed=seed)
+            scores.append(model.scores(arena.x))
+            credit.append(soft_win_rate(scores[-1], arena.side))
+            trial.report(float(np.mean(np.concatenate(credit))), step)
+            if step + 1 < len(arenas) and trial.should_prune():
+                state = "PRUNED"
+                break
+        value = float(np.mean(np.concatenate(credit)))
+        side = np.concatenate([arena.side for arena in arenas[: len(scores)]])
+        shortfalls = _shortfalls(np.concatenate(scores), side, settings)
+        for name, shortfall in shortfalls.items():
+            trial.set_constraint(name, shortfall)
+        feasible = max(shortfalls.values()) <= 0
+        records.append(TrialRecord(trial.number, state, value, parameters, len(scores), feasible))
+        if state == "PRUNED":
+            raise optuna.TrialPruned
+        return value
+
+    study.optimize(objective, n_trials=settings.n_trials)
+    return tuple(records)
+
+
+def _suggested(trial: optuna.Trial) -> Parameters:
+    """The search space: narrow, around the baseline, which is its first point."""
+    return Parameters(
+        learning_rate=trial.suggest_float("learning_rate", 0.01, 0.15, log=True),
+        num_leaves=trial.suggest_int("num_leaves", 4, 48, log=True),
+        min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
+        feature_fraction=trial.suggest_float("feature_fraction", 0.2, 0.8),
+        bagging_fraction=trial.suggest_float("bagging_fraction", 0.5, 0.95),
+        lambda_l2=trial.suggest_float("lambda_l2", 0.5, 50.0, log=True),
+        path_smooth=trial.suggest_float("path_smooth", 0.1, 10.0, log=True),
+    )
+
+
+def _shortfalls(scores: Scores, side: Sides, settings: LearnSettings) -> dict[str, float]:
+    """How far each floor is missed, in shares; at or below zero where it is kept."""
+    short = {}
+    for name, which in (("long", UP), ("short", DOWN)):
+        called = (scores > 0) == (which == UP)
+        came = side == which
+        both = int(np.sum(called & came))
+        precision = both / max(1, int(np.sum(called)))
+        recall = both / max(1, int(np.sum(came)))
+        short[f"precision_{name}"] = settings.min_precision_each_side - precision
+        short[f"recall_{name}"] = settings.min_recall_each_side - recall
+    return short
+
+
+def _finalist(trials: tuple[TrialRecord, ...]) -> TrialRecord | None:
+    """The best complete and feasible trial, if it is better than the baseline at equal rounds."""
+    complete = [trial for trial in trials if trial.state == "COMPLETE" and trial.value is not None]
+    feasible = [trial for trial in complete if trial.feasible and trial.number > 0]
+    if not feasible:
+        return None
+    best = max(feasible, key=lambda trial: (trial.value or 0.0, -trial.number))
+    base = next((trial for trial in complete if trial.number == 0), None)
+    if base is not None and (base.value or 0.0) >= (best.value or 0.0):
+        return None
+    return best
+
+
+def _beyond_chance(gain: Mean, *, trials: int, significance: float) -> tuple[bool, str]:
+    """Whether a paired gain over days is more than the best of ``trials`` would show by luck."""
+    if gain.clusters < 2:
+        return False, "all validation candles lie on one day: no comparison possible"
+    needed = float(stats.t.ppf(1 - significance / max(1, trials), gain.clusters - 1))
+    better = gain.t() > needed
+    verb = "is" if better else "is not"
+    why = (
+        f"best trial against baseline: {gain.value * 100:+.2f} ± {gain.se * 100:.2f} points of soft win rate "
+        f"over {gain.clusters} days (t {gain.t():.2f}, {needed:.2f} needed with {trials} trials), "
+        f"which {verb} beyond chance"
+    )
+    return better, why

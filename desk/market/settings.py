@@ -1,0 +1,122 @@
+"""What a fetch may be told: which market, how much of it, how fast, and where to keep it.
+
+Place in the house: the market room's settings.  ``config.py`` gives the values, the train door narrows them
+with its arguments; ``data_fetcher`` and the modules of this room read them.  Pure.
+
+Not here: default values.  What a user may tune stands in ``config.py`` alone.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from desk.errors import SettingsError
+
+SAFE_REQUESTS_PER_SECOND = 19
+"""The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchSettings:
+    """Everything that phase 1 depends on besides the exchange's answers."""
+
+    base_url: str
+    """REST address without a path: ``https://api.bitget.com``."""
+    cache_dir: Path
+    """Folder of the candle caches and of ``contracts.json``."""
+    days: int
+    """Length of the history: days × 288 candles, ending with the newest finished one."""
+    symbols: tuple[str, ...]
+    """Fetch only these, in this order; empty: every active perpetual."""
+    top: int | None
+    """Only so many symbols, those with the largest 24 h turnover; None: all.  Not with ``symbols``."""
+    include_rwa: bool
+    """Also contracts on stocks, metals and currencies (``isRwa=YES``)."""
+    requests_per_second: float
+    """Pace per endpoint: 18.  0 means no pacing, which only a loopback address may be given."""
+    max_concurrent_requests: int
+    """Most requests in flight at once, over all endpoints: 20."""
+    timeout_s: float
+    """Longest wait for one whole answer, in seconds: 15."""
+    attempts: int
+    """How often a read is sent before it counts as unanswered: 8.  Each wait doubles, from 0.5 s to 30 s."""
+    give_up_after_s: float
+    """Longest time for one read with all its repetitions and throttling pauses: 900."""
+    throttle_pause_s: float
+    """First pause of an endpoint after HTTP 429, at least 3; it doubles while 429s go on, up to 60 s."""
+    use_cache: bool
+    """False: cached candles are ignored and fetched anew."""
+    offline: bool
+    """True: cached candles and contract data only, no network at all."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("fetch: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        yield from self._address_problems()
+        yield from self._selection_problems()
+        if not 1 <= self.max_concurrent_requests <= 100:
+            yield f"max_concurrent_requests is {self.max_concurrent_requests}, must be between 1 and 100"
+        if not 0 < self.timeout_s <= 300:
+            yield f"timeout_s is {self.timeout_s}, must be above 0 and at most 300 seconds"
+        if not 1 <= self.attempts <= 100:
+            yield f"attempts is {self.attempts}, must be between 1 and 100"
+        if not 0 < self.give_up_after_s <= 86_400:
+            yield f"give_up_after_s is {self.give_up_after_s}, must be above 0 and at most 86400 seconds"
+        if not 3 <= self.throttle_pause_s <= 60:
+            yield f"throttle_pause_s is {self.throttle_pause_s}, must be between 3 and 60 seconds"
+        if self.offline and not self.use_cache:
+            yield "offline needs the cache, and use_cache is off: give --offline or --refresh, not both"
+
+    def _address_problems(self) -> Iterator[str]:
+        try:
+            url = urlsplit(self.base_url)
+            well_formed = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
+        except ValueError:
+            well_formed = False
+        if not well_formed:
+            yield f"base_url is {self.base_url!r}, must be an address like https://api.bitget.com"
+            return
+        if url.path not in {"", "/"} or url.query or url.fragment or url.username:
+            yield f"base_url is {self.base_url!r}, must end after the host and port"
+        if self.requests_per_second < 0 or not self.requests_per_second < float("inf"):
+            yield f"requests_per_second is {self.requests_per_second}, must be positive"
+        elif not self.on_loopback and not 0 < self.requests_per_second <= SAFE_REQUESTS_PER_SECOND:
+            yield (
+                f"requests_per_second is {self.requests_per_second:g}, must be above 0 and at most "
+                f"{SAFE_REQUESTS_PER_SECOND}: the exchange answers 429 beyond 20"
+            )
+
+    def _selection_problems(self) -> Iterator[str]:
+        if not 1 <= self.days <= 3_650:
+            yield f"days is {self.days}, must be between 1 and 3650"
+        if self.top is not None and self.top < 1:
+            yield f"top is {self.top}, must be at least 1"
+        if self.top is not None and self.symbols:
+            yield "top and symbols exclude each other: give one of them"
+        if twice := sorted({symbol for symbol in self.symbols if self.symbols.count(symbol) > 1}):
+            yield f"symbols names {', '.join(twice)} twice"
+        if "" in self.symbols:
+            yield "symbols holds an empty name"
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether the address is on this machine, as the embedded exchange is."""
+        host = urlsplit(self.base_url).hostname or ""
+        if host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def source(self) -> str:
+        """Whose candles these are; one cache folder holds those of one source.
+
+        Every embedded exchange is ``loopback``, whatever its port.
+        """
+        return "loopback" if self.on_loopback else (urlsplit(self.base_url).hostname or "")

@@ -1,0 +1,119 @@
+"""Serial or pooled: the difference is where, never what."""
+
+import os
+import threading
+from collections.abc import Iterator
+from multiprocessing import active_children
+
+import pytest
+
+from desk.executors import AHEAD, ONE_THREAD, Broken, Done, Executor, Processes, Serial
+
+
+def double(number: int) -> int:
+    if number == 3:
+        raise ArithmeticError("three is refused")
+    if number == 13:
+        os._exit(9)
+    return 2 * number
+
+
+def limits(_: int) -> dict[str, str | None]:
+    return {name: os.environ.get(name) for name in ONE_THREAD}
+
+
+def hang(_: int) -> int:
+    threading.Event().wait()
+    return 0
+
+
+class ExecutorContract:
+    """What every executor promises."""
+
+    @pytest.fixture
+    def executor(self) -> Executor:
+        raise NotImplementedError
+
+    def test_every_job_has_one_outcome(self, executor: Executor) -> None:
+        """No job is lost or done twice, whatever the order."""
+        outcomes = list(executor.run(double, range(8)))
+
+        assert sorted(outcome.job for outcome in outcomes) == list(range(8))
+
+    def test_one_failure_leaves_the_others_alone(self, executor: Executor) -> None:
+        """A failed job is a value among values, and says what happened where."""
+        outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 3, 5])}
+
+        assert outcomes[1] == Done(1, 2)
+        assert outcomes[5] == Done(5, 10)
+        failed = outcomes[3]
+        assert isinstance(failed, Broken)
+        assert (failed.error, failed.message) == ("ArithmeticError", "three is refused")
+        assert "in double" in failed.story
+
+    def test_no_jobs_no_outcomes(self, executor: Executor) -> None:
+        """An empty universe is not an error here."""
+        assert list(executor.run(double, [])) == []
+
+    def test_jobs_are_taken_only_as_they_are_needed(self, executor: Executor) -> None:
+        """Hundreds of symbols with their candles must not lie in memory together."""
+        taken: list[int] = []
+
+        def jobs() -> Iterator[int]:
+            for number in range(20, 60):
+                taken.append(number)
+                yield number
+
+        outcomes = executor.run(double, jobs())
+        next(outcomes)
+
+        assert len(taken) <= 2 * (2 + AHEAD)
+        outcomes.close()
+
+
+class TestSerial(ExecutorContract):
+    @pytest.fixture
+    def executor(self) -> Executor:
+        return Serial()
+
+
+class TestProcesses(ExecutorContract):
+    @pytest.fixture
+    def executor(self) -> Executor:
+        return Processes(2)
+
+    def test_a_dead_worker_costs_its_own_job_only(self, executor: Executor) -> None:
+        """One symbol that exhausts the memory must not take the other 785 with it."""
+        outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 13, *range(20, 26)])}
+
+        died = outcomes.pop(13)
+        assert isinstance(died, Broken)
+        assert died.error == "BrokenProcessPool"
+        assert "memory" in died.message
+        assert outcomes == {job: Done(job, 2 * job) for job in (1, *range(20, 26))}
+
+    def test_workers_use_one_thread_each(self, executor: Executor) -> None:
+        """Eight workers with eight threads each are slower than eight workers."""
+        before = dict(os.environ)
+
+        outcomes = list(executor.run(limits, [1]))
+
+        assert outcomes == [Done(1, ONE_THREAD)]
+        assert dict(os.environ) == before
+
+    def test_closing_ends_the_workers_at_once(self, executor: Executor) -> None:
+        """Ctrl-C is not answered after the last symbol."""
+
+        def jobs() -> Iterator[int]:
+            yield 1
+            yield 2
+
+        outcomes = executor.run(_first_doubles_then_hangs, jobs())
+        assert next(outcomes) == Done(1, 2)
+        outcomes.close()
+
+        assert active_children() == []
+
+
+def _first_doubles_then_hangs(number: int) -> int:
+    return double(number) if number == 1 else hang(number)
