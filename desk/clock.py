@@ -1,9 +1,18 @@
-"""Real time.  A service: the only module that asks the machine what time it is."""
+"""Real time, and what this process has used of it.
+
+A service: the only module that asks the machine what time it is.
+"""
 
 import asyncio
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+
+try:
+    import resource
+except ImportError:  # not a POSIX system
+    resource = None  # type: ignore[assignment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +32,29 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
-def utc(ms: int) -> datetime:
-    """Wall time in ms as an aware datetime in UTC."""
-    return datetime.fromtimestamp(ms / 1000, tz=UTC)
+@dataclass(slots=True)
+class Stopwatch:
+    """CPU seconds of this process, lap by lap."""
+
+    laps: dict[str, float] = field(default_factory=dict)
+    _last: float = field(default_factory=time.process_time)
+
+    def lap(self, name: str) -> float:
+        """End a lap; return and keep its CPU seconds."""
+        now = time.process_time()
+        self.laps[name] = now - self._last
+        self._last = now
+        return self.laps[name]
+
+
+def utc_now() -> datetime:
+    """Wall time, aware, in UTC."""
+    return datetime.now(tz=UTC)
+
+
+def peak_rss_mb() -> float:
+    """Most memory that this process ever held, in MB; 0 where the system does not tell."""
+    if resource is None:
+        return 0.0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024

@@ -9,10 +9,20 @@ Not here: which files there are, see ``desk.artefacts`` and ``desk.market.candle
 import contextlib
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+
+from desk.errors import SettingsError
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: nothing there dies with its process as surely as a lock
+    fcntl = None  # type: ignore[assignment]
 
 DRAFT = ".draft-"
 """Prefix of files that are still being written; a crash may leave one behind."""
+LOCK = ".lock"
+"""Held by the one process that writes below a folder; the file itself means nothing."""
 
 
 def write_file(target: Path, body: bytes) -> None:
@@ -79,3 +89,32 @@ def flush_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def sole_writer(folder: Path) -> Iterator[None]:
+    """Be the only process that writes below ``folder``, until the block ends or this process dies.
+
+    Raises
+    ------
+    SettingsError
+        If ``folder`` is not a directory that can be written, or another process holds it.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = (folder / LOCK).open("a+b")
+    except (FileExistsError, NotADirectoryError) as exc:
+        raise SettingsError(
+            f"{folder} is a file, a directory is needed: move it or name another one"
+        ) from exc
+    except OSError as exc:
+        raise SettingsError(f"{folder} cannot be written ({exc.strerror}): name another directory") from exc
+    with lock:
+        if fcntl is not None:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as exc:
+                raise SettingsError(
+                    f"another run is writing to {folder}: wait for it, stop it, or name another directory"
+                ) from exc
+        yield

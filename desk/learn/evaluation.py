@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from desk.frames import DOWN, UP
+from desk.frames import CANDLE_MS, DOWN, UP, Candles
 from desk.learn.blocks import clustered_mean
+from desk.learn.splits import Rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,3 +89,11 @@ def measure(
         base_rate=float(np.mean(label == UP)),
         simple_rules={name: float(np.mean(side == label)) for name, side in rules.items()},
     )
+
+
+def last_return(candles: Candles, rows: Rows) -> NDArray[np.float64]:
+    """Return of each candle of ``rows`` over the candle before it; 0 for the first and after a hole."""
+    close, times = candles.close, candles.open_time
+    change = np.zeros(len(candles))
+    change[1:] = np.where(np.diff(times) == CANDLE_MS, close[1:] / close[:-1] - 1, 0.0)
+    return np.asarray(change[rows], dtype=np.float64)

@@ -1,0 +1,47 @@
+"""What became of a symbol: outcomes are values, and each symbol has exactly one.
+
+Place in the house: foundation.  Made by ``train_live_lightgbm.train_symbol`` and, where a job
+raised or died, by the door that ran it; read by the summary and the reports.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+"""A JSON object."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A model and all that is known of it, before it has a file name."""
+
+    symbol: str
+    model: str
+    """LightGBM text of the model to publish."""
+    evaluated: str | None
+    """Text of the model whose figures the metadata report, where that is another one."""
+    metadata: Json
+    """All of the metadata but what publishing adds: names, time, digest."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """No model, for a stated reason that is nobody's fault: too little data."""
+
+    symbol: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """No model, and something is wrong."""
+
+    symbol: str
+    stage: str
+    """``fetch``, ``train`` or ``publish``."""
+    message: str
+    story: str
+    """The traceback as text; empty where the message says it all."""
+
+
+Outcome = Trained | Skipped | Failed

@@ -1,0 +1,234 @@
+"""A model is published whole, refused when its files do not belong together, and never lost."""
+
+import json
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from desk.artefacts import ModelShelf
+from desk.errors import ContractMismatch, ModelIncomplete
+from desk.outcomes import Trained
+from tests.power import cut_power
+
+NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
+FEATURES = ("ret_1", "rsi_14")
+CONTRACT = "abc"
+
+
+def metadata() -> dict[str, Any]:
+    part = {
+        "first": "2026-01-01T00:00:00+00:00",
+        "last": "2026-01-02T00:00:00+00:00",
+        "rows": 9,
+        "labelled": 5,
+    }
+    names = ("python", "lightgbm", "optuna", "numpy", "pandas", "scikit-learn", "suite", "machine")
+    return {
+        "features": list(FEATURES),
+        "feature_contract": CONTRACT,
+        "versions": dict.fromkeys(names, "1"),
+        "settings": {"seed": 1, "days": 180, "prediction_horizon": 2, "min_price_change": 0.002},
+        "data": {
+            "first": part["first"],
+            "last": part["last"],
+            "rows": 9,
+            "missing": 0,
+            "zero_volume_share": 0.0,
+            "tick_bps": None,
+            "sha256": "0" * 64,
+            "trained_through": part["last"],
+            "refit_on_all": True,
+        },
+        "labels": {"horizon": 2, "threshold": 0.002, "up": 1, "down": 2, "neutral": 3},
+        "split": {"development": part, "test": part, "purged": 4, "folds": []},
+        "tuning": {
+            "n_trials": 1,
+            "n_pruned": 0,
+            "best_value": None,
+            "best_params": {
+                "learning_rate": 0.03,
+                "num_leaves": 15,
+                "min_data_in_leaf": 100,
+                "feature_fraction": 0.4,
+                "bagging_fraction": 0.7,
+                "lambda_l2": 5.0,
+                "path_smooth": 1.0,
+            },
+            "baseline_value": None,
+            "chosen": "baseline",
+            "why": "no fold",
+            "rounds": 20,
+            "seconds": 0.1,
+        },
+        "metrics": None,
+        "signals": None,
+        "calibration": None,
+        "stability": None,
+        "verdict": {
+            "tradable": False,
+            "reasons": ["not evaluated"],
+            "p_value": None,
+            "q_value": None,
+            "family_size": None,
+        },
+        "importance": {"ret_1": 2.0, "rsi_14": 1.0},
+        "timing": dict.fromkeys(
+            ("features", "tuning", "fit", "evaluation", "cpu_seconds", "peak_rss_mb"), 1.0
+        ),
+    }
+
+
+def trained(model: str, symbol: str = "BTCUSDT") -> Trained:
+    return Trained(symbol, model, f"evaluated {model}", metadata())
+
+
+def opened(shelf: ModelShelf, symbol: str = "BTCUSDT") -> str:
+    return shelf.open_latest(symbol, features=FEATURES, contract=CONTRACT).model
+
+
+def test_a_published_model_has_the_files_that_the_readme_names(tmp_path: Path) -> None:
+    """Users' own scripts rely on these names."""
+    ModelShelf(tmp_path).publish(trained("m1"), now=NOW)
+
+    assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
+        "BTCUSDT_features.txt",
+        "BTCUSDT_latest.txt",
+        "BTCUSDT_lightgbm_20261122_120000.txt",
+        "evaluated/BTCUSDT_lightgbm_20261122_120000.txt",
+        "metadata/BTCUSDT_metadata_20261122_120000.json",
+    ]
+    assert str((tmp_path / "BTCUSDT_latest.txt").readlink()) == "BTCUSDT_lightgbm_20261122_120000.txt"
+    assert (tmp_path / "BTCUSDT_features.txt").read_text() == "ret_1\nrsi_14\n"
+
+
+def test_two_versions_in_one_second_are_two_versions(tmp_path: Path) -> None:
+    """A model file is never changed once it is written."""
+    shelf = ModelShelf(tmp_path)
+
+    first, second = (shelf.publish(trained(text), now=NOW)["model_file"] for text in ("m1", "m2"))
+
+    assert (first, second) == (
+        "BTCUSDT_lightgbm_20261122_120000.txt",
+        "BTCUSDT_lightgbm_20261122_120001.txt",
+    )
+    assert opened(shelf) == "m2"
+    assert (tmp_path / first).read_text() == "m1"
+
+
+@pytest.mark.parametrize("step", range(16))
+def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) -> None:
+    """Live trading may read at any moment; it never sees a mixture."""
+    shelf = ModelShelf(tmp_path)
+    shelf.publish(trained("m1"), now=NOW)
+
+    with cut_power(step):
+        shelf.publish(trained("m2"), now=NOW)
+
+    assert opened(shelf) in {"m1", "m2"}
+    shelf.tidy()
+    shelf.publish(trained("m3"), now=NOW)
+    assert opened(shelf) == "m3"
+    assert not list(tmp_path.rglob(".draft-*"))
+
+
+def test_metadata_that_break_the_schema_are_not_published(tmp_path: Path) -> None:
+    """A malformed record is a defect of ours, found before the model replaces a good one."""
+    shelf = ModelShelf(tmp_path)
+    shelf.publish(trained("m1"), now=NOW)
+    wrong = trained("m2")
+    wrong.metadata["labels"]["up"] = -1
+
+    with pytest.raises(jsonschema.ValidationError):
+        shelf.publish(wrong, now=NOW)
+
+    assert opened(shelf) == "m1"
+
+
+def test_a_number_that_is_none_is_not_published(tmp_path: Path) -> None:
+    """NaN is no JSON: other programs could not read the file."""
+    wrong = trained("m1")
+    wrong.metadata["timing"]["fit"] = float("nan")
+
+    with pytest.raises(ValueError, match="JSON"):
+        ModelShelf(tmp_path).publish(wrong, now=NOW)
+
+
+def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
+    """A half-copied or edited model must not trade."""
+    shelf = ModelShelf(tmp_path)
+    name = shelf.publish(trained("m1"), now=NOW)["model_file"]
+    (tmp_path / name).write_text("m1 edited")
+
+    with pytest.raises(ModelIncomplete, match="not the one that its metadata describe"):
+        opened(shelf)
+
+
+def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
+    """Equal names do not make equal formulas; the contract tells."""
+    shelf = ModelShelf(tmp_path)
+    shelf.publish(trained("m1"), now=NOW)
+
+    with pytest.raises(ContractMismatch, match="train the symbol again"):
+        shelf.open_latest("BTCUSDT", features=FEATURES, contract="other")
+    with pytest.raises(ContractMismatch):
+        shelf.open_latest("BTCUSDT", features=FEATURES[::-1], contract=CONTRACT)
+
+
+def test_hostile_metadata_are_refused_by_name(tmp_path: Path) -> None:
+    """Nothing in the directory is trusted unchecked."""
+    shelf = ModelShelf(tmp_path)
+    shelf.publish(trained("m1"), now=NOW)
+    path = tmp_path / "metadata" / "BTCUSDT_metadata_20261122_120000.json"
+    good = json.loads(path.read_text())
+
+    for bad in ("{", "[]", json.dumps({**good, "features": "ret_1"}), json.dumps({**good, "surprise": 1})):
+        path.write_text(bad)
+        with pytest.raises(ModelIncomplete, match="BTCUSDT_metadata_20261122_120000"):
+            opened(shelf)
+
+
+def test_a_link_to_elsewhere_is_not_followed(tmp_path: Path) -> None:
+    """The link names a neighbour; another folder's model has no metadata here."""
+    shelf = ModelShelf(tmp_path / "here")
+    shelf.publish(trained("m1"), now=NOW)
+    ModelShelf(tmp_path / "there").publish(trained("other"), now=NOW)
+    link = tmp_path / "here" / "BTCUSDT_latest.txt"
+    link.unlink()
+    link.symlink_to(tmp_path / "there" / "BTCUSDT_lightgbm_20261122_120000.txt")
+
+    assert opened(shelf) == "m1"
+
+
+def test_without_symlinks_the_digest_finds_the_metadata(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems have no links; the newest model is a copy there."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(1, "no symlinks here")
+
+    monkeypatch.setattr(Path, "symlink_to", refuse)
+    shelf = ModelShelf(tmp_path)
+    shelf.publish(trained("m1"), now=NOW)
+    shelf.publish(trained("m2"), now=NOW)
+
+    assert not (tmp_path / "BTCUSDT_latest.txt").is_symlink()
+    assert opened(shelf) == "m2"
+
+
+def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ModelIncomplete, match="train the symbol"):
+        opened(ModelShelf(tmp_path))
+    assert ModelShelf(tmp_path / "nowhere").symbols() == []
+
+
+def test_a_directory_can_be_moved(tmp_path: Path) -> None:
+    """Links are relative: models are copied from the training machine to the trading server."""
+    ModelShelf(tmp_path / "a").publish(trained("m1"), now=NOW)
+    shutil.move(tmp_path / "a", tmp_path / "b")
+
+    assert opened(ModelShelf(tmp_path / "b")) == "m1"
