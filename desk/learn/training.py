@@ -134,7 +134,7 @@ def load_model(text: str, *, subject: str) -> Model:
     if not text.startswith("tree\n") or "end of parameters" not in text:
         raise ModelIncomplete(f"{subject} is not a whole LightGBM text model; train the symbol again")
     try:
-        booster = lgb.Booster(model_str=text, params={"num_threads": 1, "verbosity": -1})
+        booster = lgb.Booster(model_str=text)
     except (lgb.basic.LightGBMError, ValueError) as exc:
         raise ModelIncomplete(f"{subject} is not a LightGBM model; train the symbol again") from exc
     if booster.num_model_per_iteration() != 1:

@@ -1,0 +1,135 @@
+"""What a training run says on a terminal: a line per symbol, a closing table, columns of a bar.
+
+Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
+"""
+
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from desk.outcomes import Failed, Json, Skipped
+
+TARGET = 0.60
+"""The guide's target for win rate, precision, recall and F1."""
+GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
+
+
+def fetch_columns() -> tuple[ProgressColumn, ...]:
+    """Columns of the bar of phase 1; the task has the fields ``pace`` and ``note``."""
+    return (
+        TextColumn("Candles"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("symbols · {task.fields[pace]} ·"),
+        TimeRemainingColumn(),
+    )
+
+
+def training_columns() -> tuple[ProgressColumn, ...]:
+    """Columns of the bar of phase 2."""
+    return (
+        TextColumn("Training"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("symbols ·"),
+        TimeRemainingColumn(),
+    )
+
+
+def trained_line(metadata: Json) -> str:
+    """The line of a symbol that was trained and published."""
+    figures = "no labelled test candle"
+    if metrics := metadata["metrics"]:
+        low, high = metrics["accuracy_ci95"]
+        auc = "–" if metrics["auc"] is None else f"{metrics['auc']:.3f}"
+        figures = (
+            f"win rate {percent(metrics['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}] "
+            f"on {metrics['n']:,} labelled candles · AUC {auc} · "
+            f"precision {percent(metrics['precision'])} · recall {percent(metrics['recall'])}"
+        )
+    reasons = "; ".join(metadata["verdict"]["reasons"])
+    verdict = "tradable" if metadata["verdict"]["tradable"] else f"not tradable: {reasons}"
+    return f"✅ {metadata['symbol']}: {figures} · {verdict} · {metadata['timing']['cpu_seconds']:.1f} s"
+
+
+def skipped_line(skipped: Skipped) -> str:
+    """The line of a symbol that was left out for a stated reason."""
+    return f"⚠️ {skipped.symbol}: skipped. {skipped.reason}"
+
+
+def failed_line(failed: Failed) -> str:
+    """The line of a symbol that went wrong."""
+    return f"❌ {failed.symbol}: failed ({failed.stage}). {failed.message}"
+
+
+def closing_table(summary: Json) -> Table:
+    """One row per trained symbol, the averages below."""
+    table = Table(title="Out of sample, on labelled test candles")
+    for name, justify in _COLUMNS.items():
+        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+    for row in summary["symbols"]:
+        if row["status"] == "trained":
+            table.add_row(*_cells(row))
+    averages = summary["averages"]
+    if averages is not None:
+        table.add_section()
+        table.add_row("average", percent(averages["accuracy"]), "", *_shares(averages), "", "", "")
+    return table
+
+
+_COLUMNS = {
+    "symbol": "left",
+    "win rate": "right",
+    "95 % interval": "right",
+    "precision": "right",
+    "recall": "right",
+    "F1": "right",
+    "AUC": "right",
+    "labelled": "right",
+    "CPU s": "right",
+    "tradable": "left",
+}
+
+
+def _cells(row: Json) -> list[str]:
+    interval = row["accuracy_ci95"]
+    return [
+        row["symbol"],
+        percent(row["accuracy"]),
+        "–" if interval is None else f"{interval[0] * 100:.1f} – {interval[1] * 100:.1f}",
+        *_shares(row),
+        "–" if row["n"] is None else f"{row['n']:,}",
+        f"{row['cpu_seconds']:.1f}",
+        "yes" if row["tradable"] else "no",
+    ]
+
+
+def _shares(row: Json) -> list[str]:
+    auc = "–" if row["auc"] is None else f"{row['auc']:.3f}"
+    return [percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), auc]
+
+
+def targets(summary: Json) -> str:
+    """Which of the guide's targets the averages meet, and how many symbols are tradable."""
+    counts, averages = summary["counts"], summary["averages"]
+    lines = [
+        (
+            f"{counts['trained']} trained, {counts['skipped']} skipped, {counts['failed']} failed of "
+            f"{counts['requested']}; {counts['tradable']} tradable."
+        )
+    ]
+    if averages is not None:
+        met = [
+            f"{label} {percent(averages[name])} ({'met' if (averages[name] or 0) >= TARGET else 'not met'})"
+            for name, label in GUIDE.items()
+        ]
+        lines.append(f"The guide's targets of {percent(TARGET)}, on average: {', '.join(met)}.")
+        lines.append(
+            "A win rate on labelled candles is no profit: costs, and the candles that nobody labels "
+            "beforehand, are not in it."
+        )
+    return "\n".join(lines)
+
+
+def percent(share: float | None) -> str:
+    """0.523 as ``52.3 %``."""
+    return "–" if share is None else f"{share * 100:.1f} %"

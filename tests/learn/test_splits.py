@@ -1,0 +1,110 @@
+"""No label that was decided later may teach, whatever the horizon and the holes."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.frames import CANDLE_MS, UNKNOWN, LabelledSet
+from desk.learn.splits import Fold, hold_out, walk_forward
+from tests.learn.samples import labelled_set
+
+horizons = st.integers(1, 12)
+hole_rows = st.sets(st.integers(1, 598), max_size=40)
+
+
+def latest_decision(labelled: LabelledSet, rows: np.ndarray) -> int:
+    return int(labelled.known_at[rows].max())
+
+
+@given(horizons, hole_rows)
+def test_development_is_decided_a_horizon_before_the_test_opens(horizon: int, holes: set[int]) -> None:
+    """Purge and embargo are measured in time, so that holes change nothing."""
+    labelled = labelled_set(600, horizon=horizon, holes=holes)
+
+    split = hold_out(labelled, candles=600, test_share=0.2)
+
+    border = int(labelled.features.open_time[split.test[0]])
+    assert latest_decision(labelled, split.development) <= border - horizon * CANDLE_MS
+    assert split.test.tolist() == list(range(480, 600))
+    assert split.purged == 480 - len(split.development)
+
+
+@given(horizons, hole_rows)
+def test_folds_walk_forward_without_a_leak(horizon: int, holes: set[int]) -> None:
+    """Every training label was known, embargo included, before validation begins."""
+    labelled = labelled_set(600, horizon=horizon, holes=holes)
+    development = hold_out(labelled, candles=600, test_share=0.2).development
+
+    folds = walk_forward(labelled, development, folds=3, first_share=0.4)
+
+    for fold in folds:
+        border = int(labelled.features.open_time[fold.validation[0]])
+        assert latest_decision(labelled, fold.train) <= border - horizon * CANDLE_MS
+        assert labelled.decided[fold.train].all()
+        assert fold.validation.max() <= development.max()
+    judged = np.concatenate([fold.validation for fold in folds])
+    assert judged.tolist() == development[-len(judged) :].tolist()
+
+
+def test_exactly_two_horizons_are_left_out_before_a_border() -> None:
+    """One horizon by the purge, one by the embargo; more would waste the newest labels."""
+    labelled = labelled_set(600, horizon=2)
+
+    split = hold_out(labelled, candles=600, test_share=0.2)
+
+    assert split.purged == 4
+    assert split.development[-1] == 475
+
+
+def test_the_folds_look_as_the_docstring_draws_them() -> None:
+    labelled = labelled_set(600, horizon=2)
+    development = hold_out(labelled, candles=600, test_share=0.2).development
+
+    folds = walk_forward(labelled, development, folds=3, first_share=0.4)
+
+    first, last = folds[0], folds[-1]
+    assert first.validation[0] == int(0.4 * 476)
+    assert last.validation[-1] == 475
+    assert [fold.train[0] for fold in folds] == [0, 0, 0]
+    for earlier, later in itertools.pairwise(folds):
+        assert earlier.validation[0] < later.train[-1] < later.validation[0] == earlier.validation[-1] + 1
+
+
+def test_a_block_with_one_side_cannot_judge() -> None:
+    """A rate over candles that all went up says nothing; such a fold is left out."""
+    labelled = labelled_set(600, horizon=2)
+    label = labelled.label.copy()
+    development = hold_out(labelled, candles=600, test_share=0.2).development
+    label[development[-100:]] = 1
+    one_sided = LabelledSet(labelled.features, 2, 0.002, label, labelled.move, labelled.known_at)
+
+    folds = walk_forward(one_sided, development, folds=3, first_share=0.4)
+
+    assert len(folds) == 2
+
+
+def test_unknown_labels_teach_nothing() -> None:
+    labelled = labelled_set(600, horizon=2)
+    label = labelled.label.copy()
+    label[50:60] = UNKNOWN
+    punched = LabelledSet(labelled.features, 2, 0.002, label, labelled.move, labelled.known_at)
+
+    folds: tuple[Fold, ...] = walk_forward(
+        punched, hold_out(punched, candles=600, test_share=0.2).development, folds=3, first_share=0.4
+    )
+
+    assert not any(np.isin(np.arange(50, 60), fold.train).any() for fold in folds)
+
+
+@pytest.mark.parametrize("planted", ["no purge", "no embargo"])
+def test_a_planted_leak_is_seen(planted: str) -> None:
+    """The claims above would fail if the border were drawn without purge or without embargo."""
+    labelled = labelled_set(600, horizon=2)
+    border = 480 if planted == "no purge" else 478
+    leaking = np.arange(border)
+
+    opened = int(labelled.features.open_time[480])
+    assert latest_decision(labelled, leaking) > opened - 2 * CANDLE_MS

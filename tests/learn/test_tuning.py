@@ -1,0 +1,110 @@
+"""Tuning prefers the baseline unless it is beaten by more than chance, and finds what is truly better."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from desk.frames import NEUTRAL, UP, LabelledSet
+from desk.learn.splits import hold_out, walk_forward
+from desk.learn.tuning import Tuned, soft_win_rate, tune
+from tests.learn.samples import BASELINE, labelled_set, settings
+
+
+def tuned(labelled: LabelledSet, **changes: object) -> Tuned:
+    told = settings(**changes)
+    split = hold_out(labelled, candles=len(labelled), test_share=told.test_share)
+    folds = walk_forward(labelled, split.development, folds=told.n_folds, first_share=told.first_share)
+    return tune(labelled, folds, told, seed=7)
+
+
+def needs_deep_trees(rows: int, seed: int) -> LabelledSet:
+    """The label is the parity of three features' signs: no tree of few leaves can see it."""
+    made = labelled_set(rows, seed=seed, features=4)
+    parity = np.prod(np.sign(made.features.x[:, :3]), axis=1) > 0
+    told = np.random.default_rng(seed).random(rows) < 0.9
+    label = np.where(made.label == NEUTRAL, NEUTRAL, (parity == told).astype(np.int8))
+    return LabelledSet(made.features, 2, 0.002, label.astype(np.int8), made.move, made.known_at)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_on_noise_the_baseline_stays(seed: int) -> None:
+    """The best of many coin flips looks good; it must not be taken for a discovery."""
+    result = tuned(labelled_set(6_000, seed=seed))
+
+    assert result.chosen == "baseline"
+    assert result.parameters == BASELINE
+    assert "baseline" in result.why
+
+
+def test_what_is_truly_better_is_found() -> None:
+    """Where the baseline is blind, a trial that sees must win, and the reason gives its figures."""
+    blind = replace(BASELINE, num_leaves=4, learning_rate=0.01, feature_fraction=0.3)
+
+    result = tuned(needs_deep_trees(12_000, seed=3), n_trials=25, baseline=blind)
+
+    assert result.chosen == "tuned"
+    assert "is beyond chance" in result.why
+    assert result.best_value is not None
+    assert result.baseline_value is not None
+    assert result.best_value > result.baseline_value + 0.05
+
+
+def test_every_trial_completes_at_least_a_fold() -> None:
+    """A pruned trial was judged before it was given up."""
+    result = tuned(labelled_set(4_000), n_trials=20)
+
+    assert len(result.trials) == 20
+    assert all(trial.folds >= 1 for trial in result.trials)
+    assert all(trial.folds == 3 for trial in result.trials if trial.state == "COMPLETE")
+    assert 0 < result.n_pruned < 20
+
+
+def test_the_first_trial_is_the_baseline() -> None:
+    result = tuned(labelled_set(4_000), n_trials=3)
+
+    assert result.trials[0].parameters == BASELINE
+
+
+def test_equal_inputs_give_equal_results() -> None:
+    """Nothing depends on the time it took, nor on the process it ran in."""
+    assert tuned(labelled_set(4_000)).trials == tuned(labelled_set(4_000)).trials
+
+
+def test_answering_one_side_is_infeasible() -> None:
+    """Nine in ten candles go up: always "up" wins 90 %, and is of no use to a trader."""
+    made = labelled_set(4_000)
+    rng = np.random.default_rng(5)
+    label = np.where(made.label == NEUTRAL, NEUTRAL, (rng.random(4_000) < 0.9).astype(np.int8))
+    one_sided = LabelledSet(made.features, 2, 0.002, label.astype(np.int8), made.move, made.known_at)
+
+    result = tuned(one_sided)
+
+    assert not any(trial.feasible for trial in result.trials)
+    assert result.chosen == "baseline"
+
+
+def test_rounds_keep_their_floor() -> None:
+    """On noise the least loss is at the first round; a model of one tree is no model."""
+    assert tuned(labelled_set(4_000)).rounds >= 20
+
+
+def test_without_a_fold_the_baseline_is_taken() -> None:
+    """A symbol listed last week is published with the fixed set, and says so."""
+    result = tune(labelled_set(200), (), settings(), seed=1)
+
+    assert (result.chosen, result.parameters, result.trials) == ("baseline", BASELINE, ())
+    assert "too few" in result.why
+
+
+def test_the_soft_win_rate_is_blind_to_scale_and_between_zero_and_one() -> None:
+    """Doubling the log-odds changes no decision, so it must not change the objective."""
+    rng = np.random.default_rng(1)
+    scores, side = rng.normal(size=500), (rng.random(500) < 0.5).astype(np.int8)
+
+    credit = soft_win_rate(scores, side)
+
+    np.testing.assert_allclose(soft_win_rate(1000 * scores, side), credit)
+    assert ((credit >= 0) & (credit <= 1)).all()
+    assert soft_win_rate(np.zeros(3), np.array([0, 1, 1], dtype=np.int8)).tolist() == [0.5] * 3
+    assert np.mean(soft_win_rate(np.where(side == UP, 1.0, -1.0), side)) > 0.9
