@@ -21,6 +21,8 @@ from desk.market.settings import FetchSettings
 
 HERE = Path(__file__).resolve().parent
 BITGET = "https://api.bitget.com"
+DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
+"""Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
 TEST_HORIZONS = 10
 """The test part must hold at least so many horizons, or nothing could be said about them."""
 

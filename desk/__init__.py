@@ -4,5 +4,3 @@ Foundation (``errors frames ports files policy``), services (``artefacts executo
 the rooms: ``indicators`` (pure formulas), ``market`` (the market as it is), ``learn`` (features to
 an examined model), ``trade`` (opinion to order).  Who may import whom: ``tests/test_house.py``.
 """
-
-VERSION = "0.1.0"

@@ -46,6 +46,11 @@ class Stopwatch:
         self._last = now
         return self.laps[name]
 
+    @property
+    def total(self) -> float:
+        """CPU seconds of all laps."""
+        return sum(self.laps.values())
+
 
 def utc_now() -> datetime:
     """Wall time, aware, in UTC."""

@@ -82,6 +82,14 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
     return {**asdict(metrics), "accuracy_ci95": list(metrics.accuracy_ci95)}
 
 
+def not_evaluated(learnable: int, *, few: int) -> Json:
+    """The verdict on a model whose trades were not examined; ``learnable`` labelled candles taught it."""
+    reasons = ["not evaluated: what trades would earn on all candles after costs was not examined"]
+    if learnable < few:
+        reasons.append(f"few labels: {learnable:,} labelled development candles, {few:,} wanted")
+    return {"tradable": False, "reasons": reasons, "p_value": None, "q_value": None, "family_size": None}
+
+
 def iso(open_time: int) -> str:
     """A time in ms as ISO 8601 in UTC."""
     return datetime.fromtimestamp(open_time / 1000, tz=UTC).isoformat()

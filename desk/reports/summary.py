@@ -25,12 +25,12 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """The outcomes of a run, one entry per symbol."""
+    """The outcomes of a run, one entry per symbol, in the order in which they came."""
 
-    published: Sequence[Json]
+    published: list[Json]
     """Metadata as written."""
-    skipped: Sequence[Skipped]
-    failed: Sequence[Failed]
+    skipped: list[Skipped]
+    failed: list[Failed]
 
 
 def summarise(

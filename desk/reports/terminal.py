@@ -3,6 +3,8 @@
 Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
 """
 
+from collections.abc import Sequence
+
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -14,12 +16,12 @@ GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 1; the task has the fields ``pace`` and ``note``."""
+    """Columns of the bar of phase 1; the task has the field ``note``."""
     return (
         TextColumn("Candles"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("symbols · {task.fields[pace]} ·"),
+        TextColumn("requests · {task.fields[note]} ·"),
         TimeRemainingColumn(),
     )
 
@@ -59,6 +61,17 @@ def skipped_line(skipped: Skipped) -> str:
 def failed_line(failed: Failed) -> str:
     """The line of a symbol that went wrong."""
     return f"❌ {failed.symbol}: failed ({failed.stage}). {failed.message}"
+
+
+def fetch_table(rows: Sequence[Sequence[str]]) -> Table:
+    """One row per fetched symbol."""
+    table = Table(title="Candles in the cache")
+    table.add_column("symbol")
+    for name in ("candles", "missing", "zero volume", "requests", "seconds"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def closing_table(summary: Json) -> Table:
@@ -108,7 +121,7 @@ def _shares(row: Json) -> list[str]:
     return [percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), auc]
 
 
-def targets(summary: Json) -> str:
+def closing_words(summary: Json) -> str:
     """Which of the guide's targets the averages meet, and how many symbols are tradable."""
     counts, averages = summary["counts"], summary["averages"]
     lines = [

@@ -1,0 +1,378 @@
+"""Phase 1: every symbol's candles, in the cache.
+
+Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles and
+contracts end up in the cache folder, and a ``FetchReport`` says what came of each symbol.
+
+Reading order: ``fetch_universe`` is the story; ``choose`` says which symbols; ``_fetch_symbol`` what happens
+to one.
+
+Not here: pages and their repetition (``desk.market``), what the terminal shows (a ``Progress`` is told).
+"""
+
+import asyncio
+import difflib
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from desk.errors import CacheError, DeskError, SettingsError
+from desk.files import remove_drafts
+from desk.frames import Candles
+from desk.market.bitget import Bitget, Unreachable
+from desk.market.candle_store import CandleStore, ContractBook
+from desk.market.candles import NOTHING_HELD, Rows
+from desk.market.download import download
+from desk.market.paging import Window, window_of
+from desk.market.settings import FetchSettings
+from desk.ports import Clock
+
+log = logging.getLogger(__name__)
+
+SYMBOLS_UNDER_WAY = 10
+"""Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A symbol whose candles are in the cache."""
+
+    symbol: str
+    candles: int
+    first: int
+    last: int
+    """Open times of the first and the last candle, in ms."""
+    missing: int
+    """Candles that the exchange does not have, between the first and the last."""
+    zero_volume_share: float
+    """Fraction of the candles in which nothing was traded."""
+    fetched: int
+    """Candles that were not in the cache before."""
+    revised: int
+    """Cached candles that the exchange now tells differently; the newer answer was taken."""
+    requests: int
+    seconds: float
+    notes: tuple[str, ...]
+    """What the user should know, such as a corrupt cache that was set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProblem:
+    """A symbol whose candles could not be had."""
+
+    symbol: str
+    stage: str
+    """``cache`` (reading), ``candles`` (asking), or ``saving``."""
+    error: str
+    """Name of the error's class: ``NotEnoughHistory`` is a reason to skip, the others are failures."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What came of a fetch."""
+
+    outcomes: tuple[Fetched | FetchProblem, ...]
+    """One per symbol, in the order of the universe."""
+    book: ContractBook
+    requests: int
+    throttled: int
+    """Answers that asked for a pause (429, maintenance)."""
+    unanswered: int
+    """Requests without a usable answer; each was repeated."""
+    seconds: float
+
+    @property
+    def fetched(self) -> tuple[Fetched, ...]:
+        """The symbols whose candles are there."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Fetched))
+
+    @property
+    def problems(self) -> tuple[FetchProblem, ...]:
+        """The symbols whose candles are not."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, FetchProblem))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a fetch is."""
+
+    symbols: int
+    symbols_done: int
+    requests: int
+    requests_expected: int
+    """Sent and to be sent; of symbols not yet begun, as many as the others need on average."""
+    throttled: int
+    candles: int
+    """Rows that came, overlaps included."""
+    seconds: float
+
+
+class Progress(Protocol):
+    """Who shows how the fetch goes on."""
+
+    def update(self, tally: Tally) -> None:
+        """A page came or a symbol is done: up to some dozens of calls per second."""
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """One symbol is done."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def update(self, tally: Tally) -> None:
+        """Show nothing."""
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """Show nothing."""
+
+
+SILENCE = Silence()
+
+
+async def fetch_universe(
+    settings: FetchSettings, *, clock: Clock, progress: Progress = SILENCE
+) -> FetchReport:
+    """Bring the cache up to date: the newest ``days`` × 288 finished candles of every chosen symbol.
+
+    Finished symbols stay in the cache whatever happens afterwards, an interruption included.
+
+    Raises
+    ------
+    SettingsError
+        If a symbol is unknown, no symbol is left, or the cache folder cannot be used; nothing was fetched.
+    Unreachable
+        If nobody answers at the address.
+    ExchangeError
+        If the exchange refuses the time, the contracts or the tickers.
+    CacheError
+        If offline and there is no usable contract data.
+    """
+    store = CandleStore(settings.cache_dir)
+    if settings.offline:
+        return await _take_offline(settings, store, clock, progress)
+    began = clock.monotonic()
+    with store.locked():
+        store.check_source(settings.source)
+        remove_drafts(store.folder)
+        async with Bitget(settings, clock=clock) as market:
+            now = await market.server_time()
+            book = await _contract_book(market, settings, now)
+            symbols = choose(settings, book)
+            store.save_contracts(book)
+            job = _Fetch(settings, store, market, clock, progress, symbols, now)
+            outcomes = await job.run()
+    return FetchReport(
+        outcomes=outcomes,
+        book=book,
+        requests=market.sent.total(),
+        throttled=market.throttled,
+        unanswered=market.unanswered,
+        seconds=clock.monotonic() - began,
+    )
+
+
+def choose(settings: FetchSettings, book: ContractBook) -> tuple[str, ...]:
+    """The symbols of a run, those with the largest turnover first.
+
+    Named symbols are taken as named, in their order, stocks and metals included.
+
+    Raises
+    ------
+    SettingsError
+        If a named symbol is unknown or not active, or nothing is left.
+    """
+    contracts = {contract.symbol: contract for contract in book.contracts}
+    if settings.symbols:
+        if problems := list(_naming_problems(settings.symbols, book)):
+            raise SettingsError("symbols: " + "; ".join(problems))
+        return settings.symbols
+    active = [
+        symbol
+        for symbol, contract in contracts.items()
+        if contract.active and (settings.include_rwa or not contract.is_rwa)
+    ]
+    if not active:
+        raise SettingsError(
+            f"{settings.source} lists no active perpetual contract on a coin"
+            + ("" if settings.include_rwa else "; --include-rwa adds stocks, metals and currencies")
+        )
+    by_turnover = sorted(active, key=lambda symbol: (-book.turnover.get(symbol, 0.0), symbol))
+    return tuple(by_turnover[: settings.top])
+
+
+def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str]:
+    contracts = {contract.symbol: contract for contract in book.contracts}
+    for symbol in symbols:
+        if (contract := contracts.get(symbol)) is None:
+            alike = difflib.get_close_matches(symbol.upper(), contracts, n=3, cutoff=0.75)
+            hint = f" (meant {' or '.join(alike)}?)" if alike else ""
+            yield f"{symbol} is not among the {len(contracts)} contracts of {book.source}{hint}"
+        elif not contract.active:
+            yield f"{symbol} cannot be traded: it is a {contract.kind} contract with status {contract.status}"
+
+
+async def _contract_book(market: Bitget, settings: FetchSettings, now: int) -> ContractBook:
+    table = await market.contracts()
+    if table.unreadable:
+        log.warning("left out, their contract data cannot be read: %s", ", ".join(table.unreadable))
+    return ContractBook(settings.source, now, table.contracts, await market.turnover())
+
+
+class _Fetch:
+    """All symbols of one run; also the ``Watch`` of their downloads."""
+
+    def __init__(
+        self,
+        settings: FetchSettings,
+        store: CandleStore,
+        market: Bitget,
+        clock: Clock,
+        progress: Progress,
+        symbols: tuple[str, ...],
+        now: int,
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._market = market
+        self._clock = clock
+        self._progress = progress
+        self._symbols = symbols
+        self._now = now
+        self._window: Window = window_of(now, settings.days)
+        self._under_way = min(len(symbols), SYMBOLS_UNDER_WAY)
+        self._workers = -(-2 * settings.max_concurrent_requests // self._under_way)
+        self._outcomes: dict[str, Fetched | FetchProblem] = {}
+        self._planned: dict[str, int] = {}
+        self._candles = 0
+        self._began = clock.monotonic()
+
+    async def run(self) -> tuple[Fetched | FetchProblem, ...]:
+        """Fetch every symbol; one outcome each, in the order given."""
+        waiting = iter(self._symbols)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._under_way):
+                    group.create_task(self._work(waiting))
+        except ExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return tuple(self._outcomes[symbol] for symbol in self._symbols)
+
+    def planned(self, symbol: str, pages: int) -> None:
+        """Count the pages that ``symbol`` still needs."""
+        self._planned[symbol] = self._planned.get(symbol, 0) + pages
+        self._tell()
+
+    def came(self, symbol: str, rows: Rows) -> None:  # noqa: ARG002 - a Watch is told whose
+        """Count the rows of a page."""
+        self._candles += len(rows)
+        self._tell()
+
+    async def _work(self, waiting: Iterator[str]) -> None:
+        for symbol in waiting:
+            outcome = await self._fetch_symbol(symbol)
+            self._outcomes[symbol] = outcome
+            self._planned[symbol] = self._market.sent[symbol]
+            self._progress.finished(outcome)
+            self._tell()
+
+    async def _fetch_symbol(self, symbol: str) -> Fetched | FetchProblem:
+        """Take one symbol from what is cached to what is wanted."""
+        began, stage = self._clock.monotonic(), "cache"
+        days, store = self._settings.days, self._store
+        try:
+            held, notes = NOTHING_HELD, tuple[str, ...]()
+            if self._settings.use_cache:
+                held, notes = await asyncio.to_thread(store.held, symbol)
+            stage = "candles"
+            got = await download(
+                self._market,
+                symbol,
+                held=held,
+                window=self._window,
+                now=self._now,
+                workers=self._workers,
+                watch=self,
+            )
+            stage = "saving"
+            if not await asyncio.to_thread(store.is_current, symbol, days, got.candles, got.absent):
+                await asyncio.to_thread(store.save, got.candles, days=days, absent=got.absent)
+        except Unreachable:
+            raise
+        except DeskError as exc:
+            return FetchProblem(symbol, stage, type(exc).__name__, str(exc))
+        except Exception as exc:  # this is where a symbol's job ends
+            log.warning("%s failed (%s)", symbol, stage, exc_info=True)
+            return FetchProblem(symbol, stage, type(exc).__name__, f"{type(exc).__name__}: {exc}")
+        return _outcome(
+            got.candles,
+            fetched=got.fetched,
+            revised=got.revised,
+            requests=self._market.sent[symbol],
+            seconds=self._clock.monotonic() - began,
+            notes=notes,
+        )
+
+    def _tell(self) -> None:
+        begun = max(len(self._planned), 1)
+        self._progress.update(
+            Tally(
+                symbols=len(self._symbols),
+                symbols_done=len(self._outcomes),
+                requests=self._market.sent.total(),
+                requests_expected=sum(self._planned.values()) * len(self._symbols) // begun,
+                throttled=self._market.throttled,
+                candles=self._candles,
+                seconds=self._clock.monotonic() - self._began,
+            )
+        )
+
+
+async def _take_offline(
+    settings: FetchSettings, store: CandleStore, clock: Clock, progress: Progress
+) -> FetchReport:
+    """What is cached, as if it had been fetched."""
+    began = clock.monotonic()
+    book = store.load_contracts()
+    cached = set(store.symbols())
+    symbols = [symbol for symbol in choose(settings, book) if settings.symbols or symbol in cached]
+    if not symbols:
+        raise CacheError(f"{store.folder} holds candles of none of the symbols: fetch once without --offline")
+    outcomes: list[Fetched | FetchProblem] = []
+    for symbol in symbols:
+        started = clock.monotonic()
+        try:
+            candles = store.load(symbol, settings.days)
+        except DeskError as exc:
+            outcomes.append(FetchProblem(symbol, "cache", type(exc).__name__, str(exc)))
+        else:
+            outcomes.append(
+                _outcome(
+                    candles, fetched=0, revised=0, requests=0, seconds=clock.monotonic() - started, notes=()
+                )
+            )
+        progress.finished(outcomes[-1])
+        await asyncio.sleep(0)
+    seconds = clock.monotonic() - began
+    return FetchReport(tuple(outcomes), book, requests=0, throttled=0, unanswered=0, seconds=seconds)
+
+
+def _outcome(
+    candles: Candles, *, fetched: int, revised: int, requests: int, seconds: float, notes: tuple[str, ...]
+) -> Fetched:
+    return Fetched(
+        symbol=candles.symbol,
+        candles=len(candles),
+        first=int(candles.open_time[0]),
+        last=int(candles.open_time[-1]),
+        missing=candles.missing,
+        zero_volume_share=float(np.mean(candles.values[4] == 0)),
+        fetched=fetched,
+        revised=revised,
+        requests=requests,
+        seconds=seconds,
+        notes=notes,
+    )

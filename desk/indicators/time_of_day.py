@@ -1,0 +1,34 @@
+"""Where in the hour, the day and the week a candle opens, as points on a circle.
+
+Place in the house: formulas.  A ``Panel`` comes in, an array of shape (..., n) goes out: these features
+look at the open time of their own candle alone.  Pure.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.frames import CANDLE_MS
+from desk.indicators.panel import Panel
+from desk.indicators.windows import Array
+
+HOUR, DAY, WEEK = 12, 288, 2016
+"""Lengths in candles.  Weeks are counted from 1970-01-01, a Thursday, 00:00 UTC."""
+
+
+def circle_sin(p: Panel, *, length: int) -> Array:
+    """Sine of the phase within ``length`` candles: 0 at its start, 1 after a quarter."""
+    return np.sin(_phases(length))[_step(p, length)]
+
+
+def circle_cos(p: Panel, *, length: int) -> Array:
+    """Cosine of the phase within ``length`` candles: 1 at its start, -1 after a half."""
+    return np.cos(_phases(length))[_step(p, length)]
+
+
+def _phases(length: int) -> Array:
+    """Every phase there is: computed alike whatever rows are asked for, which np.sin of rows need not be."""
+    return np.arange(length, dtype=np.float64) * (2 * np.pi / length)
+
+
+def _step(p: Panel, length: int) -> NDArray[np.int64]:
+    return p.open_time // CANDLE_MS % length

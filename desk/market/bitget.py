@@ -1,0 +1,178 @@
+"""Bitget's public market data over HTTP.
+
+Place in the house: the client.  ``data_fetcher`` and ``desk.market.download`` ask; requests go out at the
+pace of ``desk.market.throttle``; answers are read by ``desk.market.wire`` and come back as values.
+
+What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
+no usable body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.
+``Throttled`` (429, maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds
+the whole.  ``Refused`` is never repeated.
+
+Not here: what is asked for and why, see ``desk.market.paging``; anything signed.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import aiohttp
+
+from desk.errors import DeskError, Throttled, Unanswered
+from desk.market import wire
+from desk.market.candles import Rows
+from desk.market.paging import Page
+from desk.market.settings import FetchSettings
+from desk.market.throttle import Throttle
+from desk.ports import Clock
+
+PRODUCT_TYPE = "USDT-FUTURES"
+TIME = "/api/v2/public/time"
+CONTRACTS = "/api/v2/mix/market/contracts"
+TICKERS = "/api/v2/mix/market/tickers"
+FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
+    "User-Agent": "bitget-lightgbm-desk",
+}
+
+Answer = TypeVar("Answer")
+
+
+class Unreachable(DeskError):  # noqa: N818 - says what was found
+    """Nobody answers at the address: the whole fetch ends, because no symbol would fare better."""
+
+
+class Bitget:
+    """Public market data of one address; use as ``async with Bitget(...) as market``.
+
+    ``sent`` counts requests by symbol ("" for those without one), ``throttled`` the answers that asked for a
+    pause, ``unanswered`` the requests without a usable answer.
+    """
+
+    def __init__(self, settings: FetchSettings, *, clock: Clock) -> None:
+        self._base = settings.base_url.rstrip("/")
+        self._settings = settings
+        self._clock = clock
+        self._throttle = Throttle(
+            per_second=settings.requests_per_second,
+            in_flight=settings.max_concurrent_requests,
+            pause_s=settings.throttle_pause_s,
+            clock=clock,
+        )
+        self._session: aiohttp.ClientSession | None = None
+        self._last_answer = float("-inf")
+        self.sent: Counter[str] = Counter()
+        self.throttled = 0
+        self.unanswered = 0
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            headers=HEADERS,
+            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
+            connector=aiohttp.TCPConnector(limit=0),  # the throttle holds the cap
+            trust_env=not self._settings.on_loopback,  # a proxy of the user's, but never to this machine
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def server_time(self) -> int:
+        """The exchange's clock, in ms."""
+        return await self._read(TIME, {}, wire.read_server_time)
+
+    async def contracts(self) -> wire.ContractTable:
+        """Every USDT-margined contract, active or not."""
+        return await self._read(CONTRACTS, {"productType": PRODUCT_TYPE}, wire.read_contracts)
+
+    async def turnover(self) -> dict[str, float]:
+        """What was traded in the last 24 hours, in USDT, by symbol."""
+        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
+
+    async def candles(self, symbol: str, page: Page) -> Rows:
+        """One page of 5-minute candles, unchecked; the last row may be the unfinished one."""
+        query = {
+            "symbol": symbol,
+            "productType": PRODUCT_TYPE,
+            "granularity": "5m",
+            "endTime": str(page.end),
+            "limit": str(page.limit),
+        }
+        return await self._read(page.feed.path, query, wire.read_candles, symbol=symbol)
+
+    async def _read(
+        self, path: str, query: Mapping[str, str], reader: Callable[..., Answer], *, symbol: str = ""
+    ) -> Answer:
+        """Ask until there is an answer, within the bounds that the module's docstring states.
+
+        Raises
+        ------
+        Refused
+            If the exchange said no.
+        Unanswered, Throttled
+            If the bounds are reached.
+        Unreachable
+            If they are, and nothing else that was asked meanwhile was answered either.
+        """
+        began = self._clock.monotonic()
+        failures = 0
+        while True:
+            async with self._throttle.slot(path) as sent:
+                self.sent[symbol] += 1
+                try:
+                    answer = await self._send(path, query, reader)
+                except Throttled as exc:
+                    self.throttled += 1
+                    self._last_answer = self._clock.monotonic()
+                    self._throttle.refused(path, sent)
+                    if self._spent(began) >= self._settings.give_up_after_s:
+                        raise
+                    problem: Throttled | Unanswered = exc
+                except Unanswered as exc:
+                    self.unanswered += 1
+                    failures += 1
+                    problem = exc
+                else:
+                    self._last_answer = self._clock.monotonic()
+                    self._throttle.answered(path, sent)
+                    return answer
+            if isinstance(problem, Unanswered):
+                wait = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
+                if (
+                    failures >= self._settings.attempts
+                    or self._spent(began) + wait > self._settings.give_up_after_s
+                ):
+                    raise self._final(problem, began, failures) from problem
+                await self._clock.sleep(wait)
+
+    async def _send(self, path: str, query: Mapping[str, str], reader: Callable[..., Answer]) -> Answer:
+        if self._session is None:
+            raise RuntimeError("the client is closed: use it inside `async with`")
+        try:
+            async with self._session.get(self._base + path, params=query) as response:
+                body, status = await response.read(), response.status
+        except TimeoutError as exc:
+            raise Unanswered(f"no answer within {self._settings.timeout_s:g} s", endpoint=path) from exc
+        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
+            raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from exc
+        return reader(body, endpoint=path, status=status)
+
+    def _spent(self, began: float) -> float:
+        return self._clock.monotonic() - began
+
+    def _final(self, problem: Unanswered, began: float, failures: int) -> DeskError:
+        if self._last_answer < began:
+            return Unreachable(
+                f"{self._base} cannot be reached: {problem}. Asked {failures} times in "
+                f"{self._spent(began):.0f} s, and nothing else was answered meanwhile. Check the connection, "
+                "a proxy or firewall, and the address (--base-url or BITGET_BASE_URL); then start again: "
+                "what was fetched is kept."
+            )
+        return Unanswered(f"{problem} (asked {failures} times)", endpoint=problem.endpoint)

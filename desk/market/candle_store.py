@@ -1,0 +1,317 @@
+"""The candle cache: what was fetched once is not fetched again.
+
+Place in the house: the only module that writes below ``backtest_data/``.  Checked candles and contracts come
+in from ``data_fetcher``; they come out again, checked again, for the next run, training and live trading.
+
+Files, each replaced whole or not at all::
+
+    BTCUSDT_5m_180d.pkl    a pickled DataFrame (``Candles.frame``) that ``pandas.read_pickle`` opens; its
+                           attrs hold under "absent" the candles that the exchange is known not to have
+    contracts.json         the exchange's contracts, with turnover, of the last run
+    .lock                  held by the process that fetches
+
+Not here: how a pickle is read without running it, see ``desk.market.inert_pickle``.
+"""
+
+import contextlib
+import json
+import pickle
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any
+
+from desk.errors import CacheError, CandleError, SettingsError
+from desk.files import write_file
+from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
+from desk.market.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
+from desk.market.inert_pickle import FrameParts, read_frame
+from desk.market.wire import Contract
+
+try:
+    import fcntl
+except ImportError:  # Windows has none; two fetches at once are then the user's own care
+    fcntl = None  # type: ignore[assignment]
+
+CONTRACTS_FILE = "contracts.json"
+LOCK_FILE = ".lock"
+SCHEMA_VERSION = 1
+LARGEST_FILE = 256 * 2**20
+"""Bytes; ten years of 5-minute candles take 59 MB."""
+ABSENT = "absent"
+NAME = r"\w[\w.-]{0,59}"
+"""A symbol that may be part of a file name; letters of any script, as some contracts have Chinese names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractBook:
+    """The contracts of one run."""
+
+    source: str
+    """Whose they are, see ``FetchSettings.source``."""
+    server_time: int
+    """When they were fetched, by the exchange's clock, in ms."""
+    contracts: tuple[Contract, ...]
+    turnover: dict[str, float]
+    """USDT in 24 hours, by symbol."""
+
+
+def check_symbol(symbol: str) -> str:
+    """Return ``symbol`` if it may be part of a file name.
+
+    Raises
+    ------
+    CacheError
+        If it holds anything else, such as a path separator.
+    """
+    if not re.fullmatch(NAME, symbol) or ".." in symbol:
+        raise CacheError(f"{symbol!r} cannot be a file name: letters and digits only")
+    return symbol
+
+
+class CandleStore:
+    """The caches in one folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def path(self, symbol: str, days: int) -> Path:
+        """Where the candles of ``symbol`` are kept."""
+        return self.folder / f"{check_symbol(symbol)}_5m_{days}d.pkl"
+
+    def files(self, symbol: str) -> tuple[Path, ...]:
+        """Every cache of ``symbol`` that is there, whatever its number of days."""
+        name = re.compile(rf"{re.escape(check_symbol(symbol))}_5m_\d+d\.pkl")
+        return tuple(path for path in _listed(self.folder) if name.fullmatch(path.name))
+
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that has a cache, sorted."""
+        names = (re.fullmatch(rf"({NAME})_5m_\d+d\.pkl", path.name) for path in _listed(self.folder))
+        return tuple(sorted({name[1] for name in names if name}))
+
+    def save(self, candles: Candles, *, days: int, absent: tuple[Hole, ...] = ()) -> Path:
+        """Write the cache of one symbol.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or the folder cannot be written; the old cache, if any, is then unharmed.
+        CacheError
+            If the file could not be read back: an installed pandas that pickles in a form not known here.
+        """
+        path = self.path(candles.symbol, days)
+        frame = candles.frame()
+        frame.attrs[ABSENT] = [[hole.first, hole.candles] for hole in absent]
+        body = pickle.dumps(frame, protocol=5)
+        read_frame(body, name=path.name)
+        write_file(path, body)
+        return path
+
+    def load(self, symbol: str, days: int) -> Candles:
+        """The newest ``days`` × 288 candles that are cached, fewer if there are fewer.
+
+        Raises
+        ------
+        CacheError
+            If there is no cache of ``symbol``, or one is not what it should be.
+        """
+        paths = self.files(symbol)
+        if not paths:
+            raise CacheError(f"{self.path(symbol, days)} is not there: fetch it, without --offline")
+        rows = _joined([self._open(path, symbol) for path in paths]).rows
+        if not len(rows):
+            raise CacheError(f"{self.path(symbol, days)} holds no candles: delete it and fetch it anew")
+        last = int(rows.open_time[-1])
+        rows = between(rows, last - (days * CANDLES_PER_DAY - 1) * CANDLE_MS, last)
+        return check_candles(symbol, rows.open_time, rows.values)
+
+    def held(self, symbol: str) -> tuple[Held, tuple[str, ...]]:
+        """All that is cached of ``symbol``, whatever its number of days, and complaints about its files.
+
+        A file that is not what it should be is set aside under another name, to be looked at.
+        """
+        found, complaints = [], []
+        for path in self.files(symbol):
+            try:
+                found.append(self._open(path, symbol))
+            except CacheError as exc:
+                complaints.append(f"{exc}; set aside as {self._set_aside(path).name} and fetched anew")
+        return _joined(found), tuple(complaints)
+
+    def is_current(self, symbol: str, days: int, candles: Candles, absent: tuple[Hole, ...]) -> bool:
+        """Whether the cache of exactly these days already holds exactly this."""
+        try:
+            held = self._open(self.path(symbol, days), symbol)
+        except CacheError:
+            return False
+        rows = held.rows
+        return (
+            held.absent == absent
+            and rows.open_time.tobytes() == candles.open_time.tobytes()
+            and rows.values.tobytes() == candles.values.tobytes()
+        )
+
+    def save_contracts(self, book: ContractBook) -> None:
+        """Write ``contracts.json``.
+
+        Raises
+        ------
+        OSError
+            If the folder cannot be written.
+        """
+        rows = [
+            {**asdict(contract), "turnover": book.turnover.get(contract.symbol, 0.0)}
+            for contract in book.contracts
+        ]
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "source": book.source,
+            "server_time": book.server_time,
+            "contracts": rows,
+        }
+        text = json.dumps(document, default=str, ensure_ascii=False, indent=1)
+        write_file(self.folder / CONTRACTS_FILE, text.encode())
+
+    def load_contracts(self) -> ContractBook:
+        """Read ``contracts.json``.
+
+        Raises
+        ------
+        CacheError
+            If it is not there or not what it should be.
+        """
+        path = self.folder / CONTRACTS_FILE
+        try:
+            document = json.loads(path.read_bytes())
+            if document["schema_version"] != SCHEMA_VERSION:
+                raise CacheError(
+                    f"{path} has schema version {document['schema_version']}, {SCHEMA_VERSION} needed"
+                )
+            rows = document["contracts"]
+            return ContractBook(
+                source=str(document["source"]),
+                server_time=int(document["server_time"]),
+                contracts=tuple(_contract(row) for row in rows),
+                turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
+            )
+        except FileNotFoundError:
+            raise CacheError(f"{path} is not there: fetch once without --offline") from None
+        except (OSError, ValueError, KeyError, TypeError, InvalidOperation, RecursionError) as exc:
+            raise CacheError(
+                f"{path} cannot be read ({exc!r}): delete it, it is written by every fetch"
+            ) from exc
+
+    def check_source(self, source: str) -> None:
+        """Make sure that the folder holds candles of ``source`` and no other.
+
+        Raises
+        ------
+        SettingsError
+            If the last fetch into this folder was from elsewhere: candles of two markets would be mixed.
+        """
+        with contextlib.suppress(CacheError):
+            if (there := self.load_contracts().source) != source:
+                raise SettingsError(
+                    f"{self.folder} holds candles of {there}, and this run asks {source}: they must not be "
+                    "mixed. Name another folder with --cache-dir, or delete that one"
+                )
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process while it fetches; the lock dies with the process.
+
+        Raises
+        ------
+        SettingsError
+            If another process is fetching into the folder, or it is no folder, or cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            file = (self.folder / LOCK_FILE).open("ab")
+        except OSError as exc:
+            raise SettingsError(
+                f"{self.folder} cannot be used for candles ({exc.strerror}): give another --cache-dir"
+            ) from exc
+        with file:
+            if fcntl is not None:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except OSError as exc:
+                    raise SettingsError(
+                        f"{self.folder} is in use by another fetch: wait for it, or give another --cache-dir"
+                    ) from exc
+            yield
+
+    def _open(self, path: Path, symbol: str) -> Held:
+        try:
+            if (size := path.stat().st_size) > LARGEST_FILE:
+                raise CacheError(f"{path} is no candle cache: it has {size} bytes")
+            body = path.read_bytes()
+        except OSError as exc:
+            raise CacheError(f"{path} cannot be read ({exc.strerror})") from exc
+        parts = read_frame(body, name=str(path))
+        try:
+            candles = check_candles(symbol, parts.open_time, parts.values)
+            absent = _holes(parts)
+        except (CandleError, ValueError, TypeError) as exc:
+            raise CacheError(f"{path} is no candle cache: {exc}") from exc
+        return Held(Rows(candles.open_time, candles.values), absent)
+
+    def _set_aside(self, path: Path) -> Path:
+        number = 1
+        while (target := path.with_name(f"{path.name}.corrupt-{number}")).exists():
+            number += 1
+        return path.rename(target)
+
+
+def _listed(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.pkl"))) if folder.is_dir() else ()
+
+
+def _joined(found: list[Held]) -> Held:
+    """All candles of several files; where they differ, the file with the newest candle is right."""
+    if not found:
+        return NOTHING_HELD
+    by_age = sorted(found, key=lambda held: int(held.rows.open_time[-1]) if len(held.rows) else 0)
+    absent = sorted({hole for held in found for hole in held.absent}, key=lambda hole: hole.first)
+    return Held(merge(held.rows for held in by_age), tuple(absent))
+
+
+def _holes(parts: FrameParts) -> tuple[Hole, ...]:
+    listed = parts.attrs.get(ABSENT, [])
+    if not isinstance(listed, list):
+        raise TypeError("its list of absent candles is no list")
+    holes = tuple(Hole(first, candles) for first, candles in listed)
+    if any(type(number) is not int or number < 0 for hole in holes for number in (hole.first, hole.candles)):
+        raise ValueError("its list of absent candles holds something else")
+    return holes
+
+
+def _contract(row: Mapping[str, Any]) -> Contract:
+    """A contract as ``save_contracts`` wrote it; numbers are text there, so that none loses a digit."""
+    if not isinstance(row["is_rwa"], bool):
+        raise TypeError("is_rwa is neither true nor false")
+    return Contract(
+        symbol=str(row["symbol"]),
+        kind=str(row["kind"]),
+        status=str(row["status"]),
+        is_rwa=row["is_rwa"],
+        tick=_decimal(row["tick"]),
+        size_step=_decimal(row["size_step"]),
+        min_size=_decimal(row["min_size"]),
+        min_notional=_decimal(row["min_notional"]),
+        max_limit_size=None if row["max_limit_size"] is None else _decimal(row["max_limit_size"]),
+        max_market_size=None if row["max_market_size"] is None else _decimal(row["max_market_size"]),
+        maker_fee=_decimal(row["maker_fee"]),
+        taker_fee=_decimal(row["taker_fee"]),
+        funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
+        max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
+    )
+
+
+def _decimal(text: object) -> Decimal:
+    if not isinstance(text, str) or not (number := Decimal(text)).is_finite():
+        raise ValueError(f"{text!r} is no number")
+    return number

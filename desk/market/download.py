@@ -1,0 +1,193 @@
+"""One symbol's missing candles, from the exchange to checked candles.
+
+Place in the house: what is held (from ``desk.market.candle_store``) and what is wanted come in; a
+``Download`` with checked candles goes out.  The client asks, ``desk.market.paging`` plans.
+
+Reading order: ``download`` is the story: up to three rounds of pages, each for what is still missing.
+
+Not here: the disk, and other symbols (``data_fetcher``).
+"""
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from desk.errors import CandleError, DeskError, NotEnoughHistory
+from desk.frames import CANDLE_MS, Candles, Hole
+from desk.market.bitget import Unreachable
+from desk.market.candles import (
+    NO_ROWS,
+    Held,
+    Rows,
+    between,
+    broken,
+    check_candles,
+    count_revised,
+    describe_broken,
+    finished,
+    holes_of,
+    merge,
+    missing_between,
+)
+from desk.market.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
+
+EMPTY_PAGES = 2
+"""So many pages without a row mean that there is nothing older: one alone may be a slip of the exchange."""
+
+
+class Market(Protocol):
+    """Where pages come from."""
+
+    async def candles(self, symbol: str, page: Page) -> Rows:
+        """One page of candles, unchecked."""
+
+
+class Watch(Protocol):
+    """Who is told how a download goes on."""
+
+    def planned(self, symbol: str, pages: int) -> None:
+        """So many pages more are needed, fewer if they turn out to lie before the listing."""
+
+    def came(self, symbol: str, rows: Rows) -> None:
+        """A page came; ``rows`` are its candles, finished and not broken."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Download:
+    """A symbol's candles within the window, and how they were come by."""
+
+    candles: Candles
+    absent: tuple[Hole, ...]
+    """As ``Held.absent``, with what was learnt now."""
+    fetched: int
+    """Candles that were not held before."""
+    revised: int
+    """Held candles that the exchange now tells differently; its newer answer was taken."""
+
+
+async def download(
+    market: Market,
+    symbol: str,
+    *,
+    held: Held,
+    window: Window,
+    now: int,
+    workers: int,
+    watch: Watch,
+) -> Download:
+    """Ask for every candle of ``window`` that is not held, until it is there or its absence is certain.
+
+    Parameters
+    ----------
+    market : Market
+        The client.
+    now : int
+        Server time in ms; candles that close later are not finished and are left out.
+    workers : int
+        Most pages of this symbol that are asked for at once, per feed.
+    watch : Watch
+        Told of each plan and each page.
+
+    Raises
+    ------
+    CandleError
+        If a row is still no candle after it was asked for three times.
+    NotEnoughHistory
+        If the exchange has no finished candle of the symbol within the window.
+    ExchangeError
+        If a page could not be had.
+    """
+    rows, absent = merge([held.rows]), held.absent
+    news: list[Rows] = []
+    bad = NO_ROWS
+    for attempt in range(ROUNDS):
+        missing = missing_between(rows.open_time, window.first, window.last, absent)
+        if not len(missing):
+            break
+        pages = plan_pages(missing, window, attempt=attempt)
+        watch.planned(symbol, len(pages))
+        batch = _Batch(market, symbol, now, watch)
+        await batch.ask(pages, workers)
+        news += batch.pages
+        bad = merge(batch.bad)
+        rows = merge([rows, *batch.pages])
+        if batch.nothing_older and len(rows):
+            absent = _with_listing(absent, int(rows.open_time[0]))
+
+    missing = missing_between(rows.open_time, window.first, window.last, absent)
+    if np.isin(bad.open_time // CANDLE_MS * CANDLE_MS, missing).any():
+        raise CandleError(f"{symbol}: {describe_broken(bad)}, asked for {ROUNDS} times")
+    series = between(rows, window.first, window.last)
+    if not len(series):
+        raise NotEnoughHistory(f"{symbol}: the exchange has no finished candle of the last days yet")
+    first, last = int(series.open_time[0]), int(series.open_time[-1])
+    if len(missing) and missing[0] < first:
+        absent = _with_listing(absent, first)
+    inside = missing[
+        (missing > first) & (missing < last)
+    ]  # the newest may only be late: asked again next time
+    return Download(
+        candles=check_candles(symbol, series.open_time, series.values, now=now),
+        absent=tuple(sorted({*absent, *holes_of(inside)}, key=lambda hole: hole.first)),
+        fetched=int((~np.isin(series.open_time, held.rows.open_time, assume_unique=True)).sum()),
+        revised=count_revised(merge([held.rows]), merge(news)),
+    )
+
+
+def _with_listing(absent: tuple[Hole, ...], first: int) -> tuple[Hole, ...]:
+    """``absent``, and all that lies before ``first``: the symbol was listed then."""
+    later = [hole for hole in absent if hole.first >= first]
+    return (Hole(0, first // CANDLE_MS), *later)
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    """The pages of one round, asked for by several workers at once."""
+
+    market: Market
+    symbol: str
+    now: int
+    watch: Watch
+    pages: list[Rows] = field(default_factory=list)
+    bad: list[Rows] = field(default_factory=list)
+    """Rows that are no candles."""
+    _empty: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def nothing_older(self) -> bool:
+        """Whether the history said that the symbol's beginning is reached."""
+        return self._empty.get(HISTORY.path, 0) >= EMPTY_PAGES
+
+    async def ask(self, pages: Iterable[Page], workers: int) -> None:
+        """Ask for all ``pages``, the newest first; leave out what lies before the listing."""
+        queue = list(pages)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for feed in (HISTORY, RECENT):
+                    waiting = iter([page for page in queue if page.feed is feed])
+                    for _ in range(workers):
+                        group.create_task(self._work(waiting))
+        except ExceptionGroup as failures:  # of several, the one that explains the others
+            told = [exc for exc in failures.exceptions if isinstance(exc, DeskError)]
+            if len(told) < len(failures.exceptions):
+                raise
+            raise min(told, key=lambda exc: not isinstance(exc, Unreachable)) from None
+
+    async def _work(self, waiting: Iterator[Page]) -> None:
+        for page in waiting:
+            if self._empty.get(page.feed.path, 0) >= EMPTY_PAGES:
+                return
+            self._take(page, await self.market.candles(self.symbol, page))
+
+    def _take(self, page: Page, rows: Rows) -> None:
+        if not len(rows):
+            self._empty[page.feed.path] = self._empty.get(page.feed.path, 0) + 1
+        wrong = broken(rows)
+        if wrong.any():
+            self.bad.append(rows.where(wrong))
+        good = finished(rows.where(~wrong), self.now)
+        self.pages.append(good)
+        self.watch.came(self.symbol, good)

@@ -1,0 +1,169 @@
+"""Command line of the embedded exchange: ``python -m desk.market.emulator``.
+
+Place in the house: a door inside the market room.  Arguments come in; an exchange listens until it is
+told to stop.  Exit status 0 after Ctrl-C or SIGTERM, 2 on wrong arguments.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from desk.clock import SystemClock
+from desk.errors import SettingsError
+from desk.frames import Candles
+from desk.market.emulator.listings import Funding
+from desk.market.emulator.options import FAULTS, HISTORY_ENDS, ExchangeOptions, read_faults
+from desk.market.emulator.server import EmbeddedExchange
+from desk.market.emulator.sources import (
+    align_ends,
+    read_candles,
+    read_funding,
+    read_synthetic,
+    synthetic_series,
+)
+from desk.market.synthetic import KINDS
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until told to stop."""
+    parser = _parser()
+    args = parser.parse_args(argv)
+    try:
+        options = _options(args)
+        series, funding = _series(args)
+        exchange_ended = asyncio.run(_serve(series, options, funding))
+    except SettingsError as exc:
+        parser.error(str(exc))
+    except KeyboardInterrupt:  # where the loop cannot handle signals
+        return 0
+    return exchange_ended
+
+
+async def _serve(series: Sequence[Candles], options: ExchangeOptions, funding: Mapping[str, Funding]) -> int:
+    """Listen, say where, and wait for SIGINT or SIGTERM."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows
+            loop.add_signal_handler(name, stop.set)
+    async with EmbeddedExchange(series, options, clock=SystemClock(), funding=funding) as exchange:
+        sys.stdout.write(f"listening on {exchange.url}\n")
+        sys.stdout.flush()
+        await stop.wait()
+    return 0
+
+
+def _options(args: argparse.Namespace) -> ExchangeOptions:
+    """Arguments as options."""
+    return ExchangeOptions(
+        host=args.host,
+        port=args.port,
+        now_ms=args.now,
+        speed=args.speed,
+        rate_limit=args.rate_limit,
+        minute_limit=args.minute_limit,
+        penalty=args.penalty,
+        latency_ms=args.latency_ms,
+        faults=read_faults(args.faults),
+        fault_seed=args.fault_seed,
+        history_end=args.history_end,
+    )
+
+
+def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]]:
+    """Series and funding rates that the arguments name."""
+    if args.candles is None and not args.synthetic:
+        raise SettingsError("nothing to serve: give --candles DIR, --synthetic NAME=KIND:SEED, or both")
+    names = read_synthetic(args.synthetic)
+    series = read_candles(args.candles) if args.candles else []
+    series += synthetic_series(names, beside=series, now_ms=args.now)
+    funding = read_funding(args.funding) if args.funding else {}
+    return align_ends(series, funding) if args.align_end else (series, funding)
+
+
+def _parser() -> argparse.ArgumentParser:
+    """All options, with what they do."""
+    parser = argparse.ArgumentParser(
+        prog="python -m desk.market.emulator",
+        description="An exchange on this machine that answers like Bitget's public REST endpoints.",
+        allow_abbrev=False,
+    )
+    add = parser.add_argument
+    add("--candles", type=Path, metavar="DIR", help="folder of SYMBOL.parquet files, served as they are")
+    add(
+        "--synthetic",
+        default="",
+        metavar="NAME=KIND:SEED,…",
+        help=f"invented series of 190 days; KIND is one of {', '.join(KINDS)}",
+    )
+    add(
+        "--funding",
+        type=Path,
+        metavar="DIR",
+        help="folder of SYMBOL.parquet files of funding rates; without one, 0.0001 every 8 hours",
+    )
+    add("--host", default="127.0.0.1", help="loopback address to listen on, default %(default)s")
+    add("--port", type=int, default=0, help="port to listen on; 0, the default, takes any free one")
+    add(
+        "--now",
+        type=int,
+        metavar="MS",
+        help="server time at the start; without it, newest open time of all series + 5 minutes",
+    )
+    add(
+        "--speed",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="market seconds per second; 0, the default: the clock stands",
+    )
+    add(
+        "--align-end",
+        action="store_true",
+        help="shift series by multiples of 5 minutes so that all end together",
+    )
+    add(
+        "--rate-limit",
+        type=int,
+        default=20,
+        metavar="N",
+        help="requests per second and endpoint, default %(default)s; 0 = no limits",
+    )
+    add(
+        "--minute-limit",
+        type=int,
+        default=6000,
+        metavar="N",
+        help="requests per minute over all endpoints, default %(default)s; 0 = off",
+    )
+    add(
+        "--penalty",
+        action="store_true",
+        help="after the minute limit was met, refuse everything for 5 minutes",
+    )
+    add("--latency-ms", type=float, default=0.0, metavar="N", help="waited before every answer, default 0")
+    add(
+        "--history-end",
+        default="exclusive",
+        choices=HISTORY_ENDS,
+        help="reading of endTime in history-candles: exclusive and floored to the grid, "
+        "inclusive and floored, or exclusive as it stands; default %(default)s",
+    )
+    faults = "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())
+    add("--faults", default="", metavar="NAME=SHARE,…", help=f"share of answers that go wrong ({faults})")
+    add(
+        "--fault-seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="other seed, other answers go wrong; default %(default)s",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,232 @@
+"""What each public endpoint answers.
+
+Place in the house: the market, inside the emulator.  The parameters of a request, the listings and
+the server time come in; rows, JSON text or a ``Denial`` go out, to ``server``.  Pure.
+
+Reading order: ``ENDPOINTS`` is the table; ``recent_candles`` and ``history_candles`` are where the
+exchange's odd rules are.
+
+Not here: limits, faults and HTTP.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from desk.frames import CANDLE_MS
+from desk.market.emulator.listings import DAY_MS, Listing
+
+PRODUCT_TYPE: Final = "USDT-FUTURES"
+PRODUCT_TYPES: Final = (PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES")
+_OF_DAYS: Final = ("6H", "12H", "1D", "1W", "1M")
+GRANULARITIES: Final = frozenset(
+    ("1m", "3m", "5m", "15m", "30m", "1H", "4H", *_OF_DAYS, "3Dutc", *(f"{name}utc" for name in _OF_DAYS))
+)
+DEFAULT_LIMIT: Final = 100
+RECENT_LIMIT: Final = 1000
+RECENT_REACH_MS: Final = 30 * DAY_MS
+HISTORY_LIMIT: Final = 200
+LONGEST_SPAN_MS: Final = 90 * DAY_MS
+FUNDING_PAGE: Final = 20
+LONGEST_FUNDING_PAGE: Final = 100
+
+
+class Denial(Exception):  # noqa: N818 - an answer, not a fault; it never leaves the emulator
+    """The exchange says no, with a business code and an HTTP status."""
+
+    def __init__(self, code: str, message: str, *, status: int = 400) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request, and what the exchange knows when it arrives."""
+
+    query: Mapping[str, str]
+    listings: Mapping[str, Listing]
+    now: int
+    """Server time, ms."""
+    history_end: str
+    """One of ``options.HISTORY_ENDS``."""
+
+    def required(self, name: str) -> str:
+        """Value of a parameter that must be there."""
+        if value := self.query.get(name, ""):
+            return value
+        raise Denial("40019", f"Parameter {name} cannot be empty")
+
+    def integer(self, name: str) -> int | None:
+        """Value of a parameter that must be a whole number if it is there."""
+        text = self.query.get(name, "")
+        if not text:
+            return None
+        if text.isascii() and text.isdigit():
+            return int(text)
+        raise Denial("40020", f"Parameter {name} error")
+
+    def universe(self) -> list[Listing]:
+        """Every listing of the product type asked for, or the one whose symbol is asked for."""
+        product_type = self.required("productType").upper()
+        if product_type not in PRODUCT_TYPES:
+            raise Denial("400172", "Parameter verification failed")
+        listings = self.listings if product_type == PRODUCT_TYPE else {}
+        if symbol := self.query.get("symbol", ""):
+            if symbol not in listings:
+                raise Denial("40034", f"Parameter {symbol} does not exist")
+            return [listings[symbol]]
+        return list(listings.values())
+
+    def listing(self) -> Listing:
+        """The listing asked for, where a symbol must be named."""
+        universe = self.universe()
+        self.required("symbol")
+        return universe[0]
+
+    def limit(self, most: int) -> int:
+        """Number of rows asked for."""
+        limit = self.integer("limit")
+        if limit is None:
+            return DEFAULT_LIMIT
+        if 1 <= limit <= most:
+            return limit
+        raise Denial("40053", f"Parameter limit {limit} is out of range, must be between 1 and {most}")
+
+    def window(self) -> tuple[int | None, int | None]:
+        """``startTime`` and ``endTime``."""
+        start, end = self.integer("startTime"), self.integer("endTime")
+        if start is not None and end is not None:
+            if start > end:
+                raise Denial("40017", "Parameter verification failed: startTime is later than endTime")
+            if end - start > LONGEST_SPAN_MS:
+                raise Denial("00001", "startTime and endTime interval cannot be greater than 90 days")
+        return start, end
+
+    def check_granularity(self) -> None:
+        """Admit 5m, the only one that there is data for."""
+        granularity = self.required("granularity")
+        if granularity not in GRANULARITIES:
+            raise Denial("400171", f"Parameter verification failed granularity {granularity}")
+        if granularity != "5m":
+            raise Denial("400171", f"the embedded exchange has candles of 5m only, not of {granularity}")
+
+
+@dataclass(frozen=True, slots=True)
+class CandlePage:
+    """Candles ``start`` to ``stop`` (exclusive) of a listing, and perhaps one that has just opened."""
+
+    listing: Listing
+    start: int
+    stop: int
+    just_opened: str | None = None
+
+    def rows(self) -> list[str]:
+        """The rows as JSON text, oldest first."""
+        rows = self.listing.rows(self.start, self.stop)
+        return rows if self.just_opened is None else [*rows, self.just_opened]
+
+    def older_rows(self, most: int) -> list[str]:
+        """Up to ``most`` rows that come directly before the page."""
+        return self.listing.rows(max(self.start - most, 0), self.start)
+
+
+def recent_candles(question: Question) -> CandlePage:
+    """Answer ``candles``: the last 30 days, the forming candle last.
+
+    ``startTime`` is inclusive, ``endTime`` exclusive; of what lies between, the newest ``limit``.
+    """
+    listing = question.listing()
+    question.check_granularity()
+    if (question.query.get("kLineType") or "MARKET").upper() != "MARKET":
+        raise Denial(
+            "400172", "Parameter verification failed: the embedded exchange has kLineType MARKET only"
+        )
+    limit = question.limit(RECENT_LIMIT)
+    start, end = question.window()
+    oldest = max(start or 0, question.now - RECENT_REACH_MS)
+    opens = question.now - question.now % CANDLE_MS
+    just_opened = listing.forming_row(question.now)
+    if opens < oldest or (end is not None and opens >= end):
+        just_opened = None
+    stop = listing.opened(question.now)
+    if end is not None:
+        stop = min(stop, listing.before(end))
+    room = limit if just_opened is None else limit - 1
+    first = min(max(listing.before(oldest), stop - room), stop)
+    return CandlePage(listing, first, stop, just_opened)
+
+
+def history_candles(question: Question) -> CandlePage:
+    """Answer ``history-candles``: the newest ``limit`` finished candles below ``endTime``.
+
+    ``startTime`` has no say in the choice of rows; together with ``endTime`` it may span 90 days.
+    """
+    listing = question.listing()
+    question.check_granularity()
+    limit = question.limit(HISTORY_LIMIT)
+    _, end = question.window()
+    stop = listing.finished(question.now)
+    if end is not None:
+        stop = min(stop, listing.before(_history_bound(end, question.history_end)))
+    return CandlePage(listing, max(stop - limit, 0), stop)
+
+
+def _history_bound(end: int, reading: str) -> int:
+    """Open time below which a candle belongs to a page that ends at ``end``."""
+    if reading == "unfloored":
+        return end
+    floored = end - end % CANDLE_MS
+    return floored + CANDLE_MS if reading == "inclusive" else floored
+
+
+def server_time(question: Question) -> str:
+    """Answer ``time``."""
+    return json.dumps({"serverTime": str(question.now)})
+
+
+def contracts(question: Question) -> str:
+    """Answer ``contracts``."""
+    return _text([listing.contract(question.now) for listing in question.universe()])
+
+
+def tickers(question: Question) -> str:
+    """Answer ``tickers``; a symbol whose first candle has not opened has none."""
+    rows = [listing.ticker(question.now) for listing in question.universe()]
+    return _text([row for row in rows if row is not None])
+
+
+def ticker(question: Question) -> str:
+    """Answer ``ticker``: as ``tickers``, for one symbol."""
+    row = question.listing().ticker(question.now)
+    return _text([] if row is None else [row])
+
+
+def history_fund_rate(question: Question) -> str:
+    """Answer ``history-fund-rate``; a page longer than the longest is cut without a word."""
+    listing = question.listing()
+    size = question.integer("pageSize")
+    number = question.integer("pageNo")
+    for name, value in (("pageSize", size), ("pageNo", number)):
+        if value == 0:
+            raise Denial("40020", f"Parameter {name} error")
+    size = min(size or FUNDING_PAGE, LONGEST_FUNDING_PAGE)
+    return _text(listing.funding_page(question.now, size=size, number=number or 1))
+
+
+def _text(data: object) -> str:
+    """JSON as the exchange writes it: without blanks, in UTF-8."""
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+ENDPOINTS: Final[Mapping[str, Callable[[Question], CandlePage | str]]] = {
+    "/api/v2/public/time": server_time,
+    "/api/v2/mix/market/contracts": contracts,
+    "/api/v2/mix/market/tickers": tickers,
+    "/api/v2/mix/market/ticker": ticker,
+    "/api/v2/mix/market/candles": recent_candles,
+    "/api/v2/mix/market/history-candles": history_candles,
+    "/api/v2/mix/market/history-fund-rate": history_fund_rate,
+}

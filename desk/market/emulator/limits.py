@@ -1,0 +1,76 @@
+"""Who has asked too often.
+
+Place in the house: the market, inside the emulator.  The server asks it once per request, with the
+time; nothing is read from a clock here.
+
+Every limit is a sliding window: a request is admitted if fewer than ``limit`` requests were admitted
+in the second (or minute) before it, so a burst of 20 at once is served and the 21st is not.  Refused
+requests do not count.  That is stricter than the real exchange was seen to be, which let single
+bursts of 28 pass.
+"""
+
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from typing import Final
+
+SECOND: Final = 1.0
+MINUTE: Final = 60.0
+PENALTY_S: Final = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether a request may pass, and how many more this endpoint would take now (None: no limit)."""
+
+    admitted: bool
+    left: int | None
+
+
+class Window:
+    """Requests admitted in the last ``seconds``."""
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self._limit = limit
+        self._seconds = seconds
+        self._admitted: deque[float] = deque()
+
+    def left(self, now: float) -> int:
+        """Count what may still be admitted at ``now`` (monotonic seconds)."""
+        while self._admitted and self._admitted[0] <= now - self._seconds:
+            self._admitted.popleft()
+        return self._limit - len(self._admitted)
+
+    def count(self, now: float) -> None:
+        """Note that a request was admitted at ``now``."""
+        self._admitted.append(now)
+
+
+class Gate:
+    """The two limits on public requests: per second, endpoint and address; per minute and address."""
+
+    def __init__(self, *, per_second: int, per_minute: int, penalty: bool) -> None:
+        self._per_second = per_second
+        self._penalty = penalty
+        self._checks_minutes = per_second > 0 and per_minute > 0
+        self._seconds: defaultdict[tuple[str, str], Window] = defaultdict(lambda: Window(per_second, SECOND))
+        self._minutes: defaultdict[str, Window] = defaultdict(lambda: Window(per_minute, MINUTE))
+        self._banned_until: dict[str, float] = {}
+
+    def admit(self, *, endpoint: str, address: str, now: float) -> Admission:
+        """Decide on one request that arrives at ``now`` (monotonic seconds)."""
+        if not self._per_second:
+            return Admission(admitted=True, left=None)
+        if now < self._banned_until.get(address, now):
+            return Admission(admitted=False, left=0)
+        if self._checks_minutes and not self._minutes[address].left(now):
+            if self._penalty:
+                self._banned_until[address] = now + PENALTY_S
+            return Admission(admitted=False, left=0)
+        window = self._seconds[endpoint, address]
+        left = window.left(now)
+        if not left:
+            return Admission(admitted=False, left=0)
+        window.count(now)
+        if self._checks_minutes:
+            self._minutes[address].count(now)
+        return Admission(admitted=True, left=left - 1)

@@ -1,0 +1,238 @@
+"""One symbol as the embedded exchange knows it, spelled as the exchange spells it.
+
+Place in the house: the market, inside the emulator.  A ``Candles`` and funding rates come in from
+``sources``; JSON text and plain values go out, to ``endpoints``.  Pure.
+
+The spelling is written down here a second time, on purpose: a double that shared code with the client
+(``desk.market.wire``) would share its mistakes.
+
+Not here: which rows an answer holds, see ``endpoints``.
+"""
+
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS
+TAKER_FEE: Final = "0.0006"
+MAKER_FEE: Final = "0.0002"
+USUAL_FUNDING_RATE: Final = 0.0001
+USUAL_FUNDING_HOURS: Final = 8
+FUNDING_HOURS: Final = (1, 2, 4, 8)
+
+_ROW: Final = '["%d","%r","%r","%r","%r","%r","%r"]'
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Funding:
+    """Settled funding rates of one symbol, oldest first."""
+
+    time: NDArray[np.int64]
+    """Shape (m,): settlement times, ms."""
+    rate: NDArray[np.float64]
+    """Shape (m,): fraction of the position's value, 0.0001 is 0.01 %."""
+
+    @property
+    def interval_hours(self) -> int:
+        """Hours between settlements, as the exchange could call it."""
+        if len(self.time) < 2:
+            return USUAL_FUNDING_HOURS
+        hours = float(np.median(np.diff(self.time))) / HOUR_MS
+        return min(FUNDING_HOURS, key=lambda known: abs(known - hours))
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Smallest step of the price: ``step`` × 10^-``places``."""
+
+    places: int
+    step: int
+
+    @property
+    def size(self) -> float:
+        """The step in USDT."""
+        return float(Decimal(self.step).scaleb(-self.places))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Listing:
+    """A symbol with everything that can be asked about it."""
+
+    candles: Candles
+    funding: Funding
+    tick: Tick
+
+    @property
+    def symbol(self) -> str:
+        """Name on the exchange, such as BTCUSDT."""
+        return self.candles.symbol
+
+    def finished(self, now: int) -> int:
+        """Count the candles that are closed at the server time ``now``."""
+        return self.opened(now - CANDLE_MS)
+
+    def opened(self, now: int) -> int:
+        """Count the candles that have opened at ``now``, the forming one included."""
+        return int(np.searchsorted(self.candles.open_time, now, side="right"))
+
+    def before(self, bound: int) -> int:
+        """Count the candles that open before ``bound``."""
+        return int(np.searchsorted(self.candles.open_time, bound, side="left"))
+
+    def rows(self, start: int, stop: int) -> list[str]:
+        """Candles ``start`` to ``stop`` (exclusive), each as the JSON text of its row."""
+        columns = self.candles.values[:, start:stop].tolist()
+        times = self.candles.open_time[start:stop].tolist()
+        rows = [_ROW % row for row in zip(times, *columns, strict=True)]
+        if any("e" in row for row in rows):  # repr leaves plain decimals below 0.0001 and above 1e16
+            rows = [_plain_row(*row) for row in zip(times, *columns, strict=True)]
+        return rows
+
+    def forming_row(self, now: int) -> str | None:
+        """Candle that has just opened flat at the last close, where the series has only just ended."""
+        open_time = now - now % CANDLE_MS
+        times = self.candles.open_time
+        if not len(times) or int(times[-1]) != open_time - CANDLE_MS:
+            return None
+        close = float(self.candles.close[-1])
+        return _plain_row(open_time, close, close, close, close, 0.0, 0.0)
+
+    def contract(self, now: int) -> dict[str, object]:
+        """Row of ``contracts``."""
+        price = float(np.median(self.candles.close)) if len(self.candles) else 1.0
+        volume_places = min(max(math.ceil(math.log10(price / 5)), 0), 6)
+        size_step = f"{Decimal(1).scaleb(-volume_places):f}"
+        largest = max(math.floor(2_000_000 / price), 1)
+        return {
+            "symbol": self.symbol,
+            "baseCoin": self.symbol.removesuffix("USDT"),
+            "quoteCoin": "USDT",
+            "buyLimitPriceRatio": "0.05",
+            "sellLimitPriceRatio": "0.05",
+            "feeRateUpRatio": "0.005",
+            "makerFeeRate": MAKER_FEE,
+            "takerFeeRate": TAKER_FEE,
+            "openCostUpRatio": "0.01",
+            "supportMarginCoins": ["USDT"],
+            "minTradeNum": size_step,
+            "priceEndStep": str(self.tick.step),
+            "volumePlace": str(volume_places),
+            "pricePlace": str(self.tick.places),
+            "sizeMultiplier": size_step,
+            "symbolType": "perpetual",
+            "minTradeUSDT": "5",
+            "maxSymbolOrderNum": "200",
+            "maxProductOrderNum": "1000",
+            "maxPositionNum": "150",
+            "symbolStatus": "normal" if self.opened(now) else "listed",
+            "offTime": "-1",
+            "limitOpenTime": "-1",
+            "deliveryTime": "",
+            "deliveryStartTime": "",
+            "deliveryPeriod": "",
+            "launchTime": "",
+            "fundInterval": str(self.funding.interval_hours),
+            "minLever": "1",
+            "maxLever": "100",
+            "posLimit": "0.1",
+            "maintainTime": "",
+            "maxMarketOrderQty": str(largest),
+            "maxOrderQty": str(6 * largest),
+            "isRwa": "NO",
+        }
+
+    def ticker(self, now: int) -> dict[str, object] | None:
+        """Row of ``tickers``; None before the first candle has opened."""
+        stop = self.opened(now)
+        if not stop:
+            return None
+        start = self.before(now - DAY_MS)
+        o, h, l, c, base, quote = self.candles.values[:, min(start, stop - 1) : stop]
+        last, opened = float(c[-1]), float(o[0])
+        first_today = self.before(now - now % DAY_MS)
+        midnight = float(self.candles.values[0, first_today]) if first_today < stop else last
+        fresh = start < stop  # a series that ended more than a day ago has no turnover
+        settled = int(np.searchsorted(self.funding.time, now, side="right"))
+        rate = float(self.funding.rate[settled - 1]) if settled else USUAL_FUNDING_RATE
+        return {
+            "symbol": self.symbol,
+            "lastPr": plain(last),
+            "askPr": plain(round(last + self.tick.size, self.tick.places)),
+            "bidPr": plain(last),
+            "bidSz": "1",
+            "askSz": "1",
+            "high24h": plain(float(h.max())),
+            "low24h": plain(float(l.min())),
+            "ts": str(now),
+            "change24h": plain(round(last / opened - 1, 5)),
+            "baseVolume": plain(round(float(base.sum()), 4) if fresh else 0.0),
+            "quoteVolume": plain(round(float(quote.sum()), 4) if fresh else 0.0),
+            "usdtVolume": plain(round(float(quote.sum()), 4) if fresh else 0.0),
+            "openUtc": plain(midnight),
+            "changeUtc24h": plain(round(last / midnight - 1, 5)),
+            "indexPrice": plain(last),
+            "fundingRate": plain(rate),
+            "holdingAmount": "0",
+            "deliveryStartTime": None,
+            "deliveryTime": None,
+            "deliveryStatus": "",
+            "open24h": plain(opened),
+            "markPrice": plain(last),
+        }
+
+    def funding_page(self, now: int, *, size: int, number: int) -> list[dict[str, str]]:
+        """Page ``number`` (from 1) of ``history-fund-rate``: newest first, settled ones only."""
+        settled = int(np.searchsorted(self.funding.time, now, side="right"))
+        newest = settled - size * (number - 1)
+        return [
+            {
+                "symbol": self.symbol,
+                "fundingRate": plain(float(self.funding.rate[row])),
+                "fundingTime": str(int(self.funding.time[row])),
+            }
+            for row in range(newest - 1, max(newest - size, 0) - 1, -1)
+        ]
+
+
+def listing_of(candles: Candles, funding: Funding | None = None) -> Listing:
+    """List ``candles``; without funding rates, the usual one is settled as long as they go."""
+    return Listing(candles, funding or usual_funding(candles), price_tick(candles))
+
+
+def usual_funding(candles: Candles) -> Funding:
+    """0.01 % every eight hours, as long as the candles go."""
+    interval = USUAL_FUNDING_HOURS * HOUR_MS
+    first, last = (int(candles.open_time[0]), int(candles.open_time[-1])) if len(candles) else (0, -1)
+    time = np.arange(-(-first // interval) * interval, last + CANDLE_MS + 1, interval, dtype=np.int64)
+    return Funding(frozen(time), frozen(np.full(len(time), USUAL_FUNDING_RATE)))
+
+
+def price_tick(candles: Candles) -> Tick:
+    """Smallest difference between two prices of the series."""
+    prices = np.unique(candles.values[:4])
+    for places in range(13):
+        steps = prices * 10.0**places
+        whole = np.rint(steps)
+        if np.abs(steps - whole).max(initial=0.0) < 1e-3:
+            break
+    differences = np.diff(np.unique(whole))
+    return Tick(places, int(differences.min()) if len(differences) else 1)
+
+
+def plain(value: float) -> str:
+    """Shortest decimal text that reads back as ``value``, without an exponent."""
+    text = repr(value)
+    return f"{Decimal(text):f}" if "e" in text else text
+
+
+def _plain_row(open_time: int, *values: float) -> str:
+    """JSON text of a row whose numbers must not be written with exponents."""
+    fields = '","'.join([str(open_time), *map(plain, values)])
+    return f'["{fields}"]'

@@ -1,0 +1,306 @@
+"""The embedded exchange on a socket.
+
+Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP on
+loopback goes out, as the exchange's public REST endpoints answer it, and counters at
+``/emulator/stats``.
+
+One request passes, in this order: latency, unknown path (``40404``), limits (429), fault, answer.
+Every request under ``/api`` has a number, from 0, by its arrival; faults depend on nothing else.
+
+Not here: what is answered (``endpoints``), how often one may ask (``limits``), which answers go wrong
+(``faults``).
+"""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Final, Self
+
+from aiohttp import web
+
+from desk.errors import SettingsError
+from desk.frames import CANDLE_MS, Candles
+from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Question
+from desk.market.emulator.faults import Faults
+from desk.market.emulator.limits import Gate
+from desk.market.emulator.listings import Funding, listing_of
+from desk.market.emulator.options import ExchangeOptions
+from desk.market.emulator.sources import newest_open
+from desk.ports import Clock
+
+STATS_PATH: Final = "/emulator/stats"
+LEFT_HEADER: Final = "x-mbx-used-remain-limit"
+SHUTDOWN_S: Final = 1.0
+"""How long answers that are on their way may take when the exchange stops."""
+TOTAL_FAULTS: Final = frozenset({"429", "500", "reset", "hang", "html", "nonjson", "empty", "maintain"})
+"""Faults that leave nothing of the endpoint's answer."""
+FOREIGN_ANSWERS: Final = {
+    "500": (500, "Internal Server Error", "text/plain"),
+    "html": (502, "<html><head><title>502 Bad Gateway</title></head></html>", "text/html"),
+    "nonjson": (200, "OK", "text/plain"),
+}
+"""Answers that something other than the exchange's software gives: status, text, content type."""
+
+
+@dataclass(slots=True)
+class Stats:
+    """What was asked of the exchange since it started."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """By path, refused and faulty ones included."""
+    throttled: Counter[str] = field(default_factory=Counter)
+    """Requests that met a limit, by path; drawn 429s are faults."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Answers that went wrong, by name of ``options.FAULTS``."""
+    in_flight: Counter[str] = field(default_factory=Counter)
+    """Requests that have not been answered yet, by path."""
+    max_in_flight: int = 0
+    """Most requests unanswered at once."""
+    max_in_flight_by_endpoint: Counter[str] = field(default_factory=Counter)
+
+    def arrive(self, path: str) -> int:
+        """Count a request in; its number, from 0."""
+        number = self.requests.total()
+        self.requests[path] += 1
+        self.in_flight[path] += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight.total())
+        most = self.max_in_flight_by_endpoint
+        most[path] = max(most[path], self.in_flight[path])
+        return number
+
+    def leave(self, path: str) -> None:
+        """Count a request out."""
+        self.in_flight[path] -= 1
+
+    def as_json(self) -> dict[str, object]:
+        """As ``/emulator/stats`` shows it."""
+        return {
+            "total": self.requests.total(),
+            "requests": dict(self.requests),
+            "throttled_total": self.throttled.total(),
+            "throttled": dict(self.throttled),
+            "faults": dict(self.faults),
+            "in_flight": self.in_flight.total(),
+            "max_in_flight": self.max_in_flight,
+            "max_in_flight_by_endpoint": dict(self.max_in_flight_by_endpoint),
+        }
+
+
+class EmbeddedExchange:
+    """Bitget's public REST side for the series it is given; an async context manager.
+
+    As it is used::
+
+        async with EmbeddedExchange(series, options, clock=SystemClock()) as exchange:
+            await client.get(f"{exchange.url}/api/v2/public/time")
+            exchange.stats.max_in_flight
+
+    Parameters
+    ----------
+    series : sequence of Candles
+        One per symbol, at least one.
+    options : ExchangeOptions
+    clock : Clock
+        Paces the server time (at ``speed`` 0 it stands), the limits and the latency.
+    funding : mapping of symbol to Funding
+        Symbols that it does not name settle 0.01 % every eight hours.
+
+    Raises
+    ------
+    SettingsError
+        If there is no series, or a symbol comes twice.
+    """
+
+    def __init__(
+        self,
+        series: Sequence[Candles],
+        options: ExchangeOptions | None = None,
+        *,
+        clock: Clock,
+        funding: Mapping[str, Funding] | None = None,
+    ) -> None:
+        self.options = options or ExchangeOptions()
+        self.stats = Stats()
+        self._clock = clock
+        rates = funding or {}
+        self._listings = {
+            candles.symbol: listing_of(candles, rates.get(candles.symbol)) for candles in series
+        }
+        if not series:
+            raise SettingsError("embedded exchange: no series to serve")
+        if len(self._listings) < len(series):
+            raise SettingsError("embedded exchange: a symbol is there twice")
+        newest = newest_open(series, default=0)
+        self._start_ms = newest + CANDLE_MS if self.options.now_ms is None else self.options.now_ms
+        self._started = clock.monotonic()
+        self._gate = Gate(
+            per_second=self.options.rate_limit,
+            per_minute=self.options.minute_limit,
+            penalty=self.options.penalty,
+        )
+        self._faults = Faults(self.options.faults, self.options.fault_seed)
+        self._stopping = asyncio.Event()
+        self._runner: web.AppRunner | None = None
+        self._url = ""
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        app.router.add_get("/api/{path:.*}", self._serve)
+        app.router.add_get(STATS_PATH, self._show_stats)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            handler_cancellation=True,  # a client that gives up on a hanging answer ends it
+            shutdown_timeout=SHUTDOWN_S,
+        )
+        await self._runner.setup()
+        self._started = self._clock.monotonic()
+        try:
+            await web.TCPSite(self._runner, self.options.host, self.options.port).start()
+        except OSError as exc:
+            await self._runner.cleanup()
+            raise SettingsError(
+                f"embedded exchange: cannot listen on {self.options.host} port {self.options.port}: {exc}"
+            ) from exc
+        port = self._runner.addresses[0][1]
+        host = f"[{self.options.host}]" if ":" in self.options.host else self.options.host
+        self._url = f"http://{host}:{port}"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stopping.set()
+        if self._runner is not None:
+            await self._runner.cleanup()
+
+    @property
+    def url(self) -> str:
+        """Address of the exchange, once it listens."""
+        return self._url
+
+    def now_ms(self) -> int:
+        """Server time."""
+        if not self.options.speed:
+            return self._start_ms
+        passed = self._clock.monotonic() - self._started
+        return self._start_ms + int(passed * self.options.speed * 1000)
+
+    async def _show_stats(self, request: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp hands it in
+        return web.json_response({**self.stats.as_json(), "server_time": self.now_ms()})
+
+    async def _serve(self, request: web.Request) -> web.StreamResponse:
+        """Answer any request under ``/api``."""
+        path = request.path if request.path in ENDPOINTS else "unknown"
+        number = self.stats.arrive(path)
+        try:
+            if self.options.latency_ms:
+                await self._clock.sleep(self.options.latency_ms / 1000)
+            return await self._answer(request, path, number)
+        finally:
+            self.stats.leave(path)
+
+    async def _answer(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
+        """Let limits, faults and the endpoint have their say, in this order."""
+        if path not in ENDPOINTS:
+            return self._deny(Denial("40404", "Request URL NOT FOUND", status=404))
+        admission = self._gate.admit(endpoint=path, address=request.remote or "", now=self._clock.monotonic())
+        if not admission.admitted:
+            self.stats.throttled[path] += 1
+            brief = self.stats.throttled.total() % 2 == 0
+            response: web.StreamResponse = self._too_many(brief=brief)
+        else:
+            response = await self._answer_or_fault(request, path, number)
+        if admission.left is not None and not response.prepared:
+            response.headers[LEFT_HEADER] = str(admission.left)
+        return response
+
+    async def _answer_or_fault(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
+        """Answer as the endpoint does, unless request ``number`` meets a fault."""
+        fault = self._faults.of_answer(number)
+        if fault in TOTAL_FAULTS:
+            return await self._spoilt(request, fault)
+        question = Question(request.query, self._listings, self.now_ms(), self.options.history_end)
+        try:
+            answer = ENDPOINTS[path](question)
+        except Denial as denial:
+            return self._deny(denial)
+        if isinstance(answer, CandlePage):
+            rows, met = self._faults.rows_of(answer, number, fault)
+            self.stats.faults.update(met)
+            answer = f"[{','.join(rows)}]"
+        response = self._envelope(answer)
+        return await self._cut_off(request, response) if fault == "truncate" else response
+
+    async def _spoilt(self, request: web.Request, fault: str) -> web.StreamResponse:
+        """Answer of a fault that leaves nothing of the endpoint's answer."""
+        turn = self.stats.faults[fault]
+        self.stats.faults[fault] += 1
+        match fault:
+            case "429":
+                return self._too_many(brief=turn % 2 == 1)
+            case "500" | "html" | "nonjson":
+                status, text, content_type = FOREIGN_ANSWERS[fault]
+                return web.Response(status=status, text=text, content_type=content_type)
+            case "empty":
+                return self._envelope('""')
+            case "maintain":
+                status = 400 if turn % 2 == 0 else 200
+                return self._deny(Denial("40200", "Server upgrade, please try again later", status=status))
+            case "hang":
+                await self._stopping.wait()
+        return _hung_up(request)
+
+    async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
+        """Half of ``response``: by turns promised whole and broken off, or passed off as all there is."""
+        turn = self.stats.faults["truncate"]
+        self.stats.faults["truncate"] += 1
+        whole = response.text or ""
+        half = whole[: len(whole) // 2]
+        if turn % 2:
+            return web.Response(text=half, content_type="application/json")
+        cut = web.StreamResponse(headers={"Content-Type": "application/json; charset=utf-8"})
+        cut.content_length = len(whole.encode())
+        cut.force_close()
+        await cut.prepare(request)
+        await cut.write(half.encode())
+        if request.transport is not None:
+            request.transport.close()
+        return cut
+
+    def _envelope(self, data: str) -> web.Response:
+        """Success, around the JSON text ``data``."""
+        now = self.now_ms()
+        text = f'{{"code":"00000","msg":"success","requestTime":{now},"data":{data}}}'
+        return web.Response(text=text, content_type="application/json")
+
+    def _deny(self, denial: Denial) -> web.Response:
+        """Business code and message of ``denial``, without data."""
+        body = {"code": denial.code, "msg": denial.message, "requestTime": self.now_ms(), "data": None}
+        return _json(body, status=denial.status)
+
+    def _too_many(self, *, brief: bool) -> web.Response:
+        """HTTP 429; the exchange leaves the last two fields out at times."""
+        body: dict[str, object] = {"code": "429", "msg": "Too Many Requests"}
+        if not brief:
+            body |= {"requestTime": self.now_ms(), "data": None}
+        return _json(body, status=429)
+
+
+def _json(body: Mapping[str, object], *, status: int) -> web.Response:
+    """``body`` as the exchange writes JSON: without blanks, in UTF-8."""
+    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+    return web.Response(text=text, status=status, content_type="application/json")
+
+
+def _hung_up(request: web.Request) -> web.Response:
+    """Close the connection; what is returned reaches nobody."""
+    if request.transport is not None:
+        request.transport.abort()
+    return web.Response()

@@ -1,0 +1,184 @@
+"""Where the embedded exchange takes its series from.
+
+Place in the house: the market, inside the emulator.  Folders of parquet files and names of synthetic
+series come in, as the command line gives them; ``Candles`` and ``Funding`` go out.
+
+Files are served as they are: holes stay holes, and an open that is not the previous close stays what
+it is.  pyarrow is a development requirement, imported only when a file is read.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import SettingsError
+from desk.frames import CANDLE_MS, COLUMNS, Candles, frozen
+from desk.market.emulator.listings import Funding
+from desk.market.synthetic import KINDS, synthesize
+
+USUAL_END: Final = 1_767_225_600_000
+"""Where synthetic series end that have nothing else to end at: 2026-01-01 00:00 UTC."""
+
+
+@dataclass(frozen=True, slots=True)
+class SyntheticName:
+    """One part of ``--synthetic``: ``symbol=kind:seed``."""
+
+    symbol: str
+    kind: str
+    seed: int
+
+
+def read_synthetic(text: str) -> tuple[SyntheticName, ...]:
+    """Read ``EDGE1USDT=edge:1,NOISE1USDT=noise:2``.
+
+    Raises
+    ------
+    SettingsError
+        If a part is not NAME=KIND:SEED, or a name comes twice.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    names = tuple(_synthetic_name(part) for part in parts)
+    if twice := {name.symbol for name in names if sum(name.symbol == other.symbol for other in names) > 1}:
+        raise SettingsError(f"synthetic: {', '.join(sorted(twice))} named twice")
+    return names
+
+
+def _synthetic_name(part: str) -> SyntheticName:
+    """Read one part of ``--synthetic``."""
+    symbol, _, rest = part.partition("=")
+    kind, _, seed = rest.partition(":")
+    if not symbol or kind not in KINDS or not (seed.isascii() and seed.isdigit()):
+        raise SettingsError(
+            f"synthetic: {part!r} is not NAME=KIND:SEED such as EDGE1USDT=edge:1; "
+            f"KIND is one of {', '.join(KINDS)}"
+        )
+    return SyntheticName(symbol, kind, int(seed))
+
+
+def synthetic_series(
+    names: Iterable[SyntheticName], *, beside: Sequence[Candles], now_ms: int | None
+) -> list[Candles]:
+    """Invent the series of ``names``.
+
+    They end at the server time, if that is given; else with the newest series ``beside`` them; else at
+    ``USUAL_END``.
+    """
+    if now_ms is not None:
+        end = now_ms - now_ms % CANDLE_MS
+    else:
+        end = newest_open(beside, default=USUAL_END - CANDLE_MS) + CANDLE_MS
+    return [synthesize(name.kind, name.seed, symbol=name.symbol, end=end) for name in names]
+
+
+def newest_open(series: Iterable[Candles], *, default: int) -> int:
+    """Newest open time of all series."""
+    return max((int(candles.open_time[-1]) for candles in series if len(candles)), default=default)
+
+
+def read_candles(folder: Path) -> list[Candles]:
+    """Read every ``SYMBOL.parquet`` of ``folder``, in order of their names.
+
+    Columns: ``timestamp`` (open time, ms), ``open high low close volume`` and perhaps ``quote_volume``;
+    without the last it is volume × (high + low + close) / 3.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such file, one of them is no series of candles, or pyarrow is missing.
+    """
+    return [_read_series(path) for path in _parquet_files(folder)]
+
+
+def read_funding(folder: Path) -> dict[str, Funding]:
+    """Read the funding rates of every ``SYMBOL.parquet``: columns ``timestamp`` and ``funding_rate``.
+
+    Raises
+    ------
+    SettingsError
+        If there is no such file, one of them has other columns, or pyarrow is missing.
+    """
+    funding = {}
+    for path in _parquet_files(folder):
+        columns = _read_columns(path, required=("timestamp", "funding_rate"))
+        time = columns["timestamp"].astype(np.int64)
+        if np.any(np.diff(time) <= 0):
+            raise SettingsError(f"{path}: settlement times must increase")
+        funding[path.stem] = Funding(frozen(time), frozen(columns["funding_rate"].astype(np.float64)))
+    return funding
+
+
+def align_ends(
+    series: Sequence[Candles], funding: Mapping[str, Funding]
+) -> tuple[list[Candles], dict[str, Funding]]:
+    """Shift every series, and its funding, by a multiple of 5 minutes so that all end with the newest."""
+    newest = newest_open(series, default=0)
+    aligned, moved = [], {}
+    for candles in series:
+        shift = newest - int(candles.open_time[-1]) if len(candles) else 0
+        aligned.append(Candles(candles.symbol, frozen(candles.open_time + shift), candles.values))
+        if rates := funding.get(candles.symbol):
+            moved[candles.symbol] = Funding(frozen(rates.time + shift), rates.rate)
+    return aligned, moved
+
+
+def _parquet_files(folder: Path) -> list[Path]:
+    """Every parquet file of ``folder``, of which there must be one."""
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is not a folder; give one that holds SYMBOL.parquet files")
+    if paths := sorted(folder.glob("*.parquet")):
+        return paths
+    raise SettingsError(f"{folder} holds no SYMBOL.parquet")
+
+
+def _read_series(path: Path) -> Candles:
+    """Read one file of candles."""
+    columns = _read_columns(path, required=("timestamp", *COLUMNS[:5]), optional=COLUMNS[5:])
+    time = columns.pop("timestamp").astype(np.int64)
+    o, h, l, c, volume = (columns[name].astype(np.float64) for name in COLUMNS[:5])
+    quote_volume = columns.get("quote_volume", volume * ((h + l + c) / 3)).astype(np.float64)
+    values = np.stack([o, h, l, c, volume, quote_volume])
+    if problems := list(_problems(time, values)):
+        raise SettingsError(f"{path} is no series of 5-minute candles: {'; '.join(problems)}")
+    return Candles(path.stem, frozen(time), frozen(values))
+
+
+def _problems(time: NDArray[np.int64], values: NDArray[np.float64]) -> Iterator[str]:
+    """What keeps rows from being candles."""
+    o, h, l, c, *volumes = values
+    if not len(time):
+        yield "it has no row"
+    if np.any(time % CANDLE_MS) or np.any(np.diff(time) <= 0):
+        yield "timestamps must increase on the 5-minute grid"
+    if not np.all(np.isfinite(values)):
+        yield "a value is missing or infinite"
+    elif np.any(l <= 0) or np.any(l > np.minimum(o, c)) or np.any(h < np.maximum(o, c)):
+        yield "prices must be positive, low ≤ open, close ≤ high"
+    elif np.any(np.array(volumes) < 0):
+        yield "a volume is negative"
+
+
+def _read_columns(
+    path: Path, *, required: Sequence[str], optional: Sequence[str] = ()
+) -> dict[str, NDArray[Any]]:
+    """Columns of a parquet file, by name."""
+    try:
+        import pyarrow  # noqa: PLC0415 - only users of files need it
+        import pyarrow.parquet  # noqa: PLC0415
+    except ImportError:
+        raise SettingsError(
+            "parquet files are read with pyarrow, which is not installed; "
+            "install it with: pip install -r requirements-dev.txt"
+        ) from None
+    try:
+        table = pyarrow.parquet.read_table(path)
+    except (OSError, pyarrow.ArrowException) as exc:
+        raise SettingsError(f"{path} cannot be read as parquet: {exc}") from exc
+    if missing := [name for name in required if name not in table.column_names]:
+        raise SettingsError(f"{path} has no column {', '.join(missing)}")
+    names = [*required, *(name for name in optional if name in table.column_names)]
+    return {name: table.column(name).to_numpy() for name in names}

@@ -1,0 +1,258 @@
+"""Candles out of a pickled DataFrame, without running anything that the pickle names.
+
+Place in the house: bytes of a cache file come in from ``desk.market.candle_store``, plain arrays go out.
+Pure.
+
+A pickle is a program: it names functions and has them called.  Here the names that a pickled DataFrame of
+candles needs are admitted, and each stands for a *record* that only notes what it would have been called
+with; any other name is refused.  What comes out is a tree of records, from which the arrays are read.  Neither
+pandas nor numpy is called by the pickle, so that even an admitted name can do nothing.
+
+    DataFrame ─ state["_mgr"] ─ BlockManager(blocks, axes)
+        blocks: _unpickle_block(array (6, n), slice, 2)
+        axes:   _new_Index(Index, {"data": array of names}),
+                _new_DatetimeIndex(DatetimeIndex, {"data": DatetimeArray with state (dtype, array)})
+        array:  _frombuffer(bytes, dtype, shape, order)             protocol 5
+                _reconstruct(ndarray, (0,), b"b") with state (1, shape, dtype, fortran, bytes or list)
+
+Not here: whether the rows are candles (``desk.market.candles``).
+
+References
+----------
+Python documentation, "Restricting Globals" in the chapter on pickle; this goes one step further.
+"""
+
+import io
+import math
+import pickle
+from dataclasses import dataclass
+from typing import ClassVar, Self, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import CacheError
+from desk.frames import COLUMNS
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+
+MILLISECONDS = (b"ms", 1, 1, 1)
+"""How numpy's dtype ``datetime64[ms]`` tells its unit."""
+
+
+class _Record:
+    """Stands for one admitted name, or for what calling it would have made."""
+
+    name: ClassVar[str]
+    args: tuple[object, ...]
+    state: object
+
+    def __new__(cls, *args: object) -> Self:
+        record = object.__new__(cls)
+        record.args, record.state = args, None
+        return record
+
+    def __setstate__(self, state: object) -> None:
+        self.state = state
+
+
+def _admitted(*names: str) -> dict[str, type[_Record]]:
+    return {name: type("Record", (_Record,), {"name": name.rpartition(".")[2]}) for name in names}
+
+
+ADMITTED = _admitted(
+    "pandas.DataFrame",
+    "pandas.core.frame.DataFrame",
+    "pandas.core.internals.managers.BlockManager",
+    "pandas._libs.internals._unpickle_block",
+    "pandas.core.indexes.base._new_Index",
+    "pandas.Index",
+    "pandas.core.indexes.base.Index",
+    "pandas.core.indexes.datetimes._new_DatetimeIndex",
+    "pandas.DatetimeIndex",
+    "pandas.core.indexes.datetimes.DatetimeIndex",
+    "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
+    "pandas.arrays.DatetimeArray",
+    "pandas.core.arrays.datetimes.DatetimeArray",
+    "pandas.DatetimeTZDtype",
+    "pandas.core.dtypes.dtypes.DatetimeTZDtype",
+    "numpy._core.numeric._frombuffer",
+    "numpy.core.numeric._frombuffer",
+    "numpy._core.multiarray._reconstruct",
+    "numpy.core.multiarray._reconstruct",
+    "numpy.ndarray",
+    "numpy.dtype",
+    "builtins.slice",
+    "datetime.timezone",
+    "datetime.timedelta",
+)
+BROKEN_PICKLE = (
+    *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
+    *(ImportError, MemoryError, OverflowError, RecursionError),
+)
+"""What the interpreter of pickles raises on bytes that are none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameParts:
+    """What a pickled frame of candles holds."""
+
+    open_time: NDArray[np.int64]
+    """Shape (n,), ms."""
+    values: NDArray[np.float64]
+    """Shape (6, n), rows as in ``COLUMNS``."""
+    attrs: dict[str, object]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds records instead of what a pickle names."""
+
+    def find_class(self, module: str, name: str) -> type[_Record]:
+        if (admitted := ADMITTED.get(f"{module}.{name}")) is None:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return admitted
+
+    def persistent_load(self, pid: object) -> object:
+        raise pickle.UnpicklingError(f"it refers to {pid!r:.40} outside of itself")
+
+
+def read_frame(body: bytes, *, name: str) -> FrameParts:
+    """Read the pickled DataFrame of a candle cache.
+
+    Parameters
+    ----------
+    body : bytes
+        The file's content.
+    name : str
+        The file's name, for messages.
+
+    Raises
+    ------
+    CacheError
+        If it is anything else than a frame as ``Candles.frame`` makes it; nothing in it was run.
+    """
+    try:
+        tree = _Unpickler(io.BytesIO(body)).load()
+        return _frame(tree)
+    except BROKEN_PICKLE as exc:
+        raise CacheError(f"{name} is no candle cache: {str(exc) or type(exc).__name__:.200}") from None
+
+
+def _frame(tree: object) -> FrameParts:
+    state = _state(_record(tree, "DataFrame"))
+    blocks, axes = _pair(_record(state["_mgr"], "BlockManager").args)
+    if not isinstance(axes, list) or len(axes) != 2 or not isinstance(blocks, tuple):
+        raise ValueError("its frame has no two axes")
+    columns = _array(_index(axes[0], "_new_Index")["data"])
+    if columns != list(COLUMNS):
+        raise ValueError(f"its columns are {columns!r:.80}, {' '.join(COLUMNS)} needed")
+    open_time = _open_times(_index(axes[1], "_new_DatetimeIndex"))
+    attrs = state.get("attrs", {})
+    if not isinstance(attrs, dict):
+        raise TypeError("its attrs are no dictionary")
+    return FrameParts(open_time, _values(blocks, len(open_time)), attrs)
+
+
+def _values(blocks: tuple[object, ...], length: int) -> NDArray[np.float64]:
+    values = np.full((len(COLUMNS), length), np.nan)
+    for block in blocks:
+        array, place, _ = _record(block, "_unpickle_block").args
+        first, stop, step = _record(place, "slice").args
+        if not isinstance(first, int) or not isinstance(stop, int) or step != 1:
+            raise ValueError("a block has no place")
+        rows = slice(first, stop)
+        part = _numbers(array, "f8", np.dtype("<f8"))
+        if part.shape != values[rows].shape:
+            raise ValueError(f"a block has shape {part.shape}")
+        values[rows] = part
+    return values
+
+
+def _open_times(index: dict[str, object]) -> NDArray[np.int64]:
+    kind, array = _pair(_record(index["data"], "__pyx_unpickle_NDArrayBacked").state)
+    dtype = _state(_record(kind, "DatetimeTZDtype"))
+    (offset,) = _record(dtype["tz"], "timezone").args
+    if dtype["unit"] != "ms" or any(_record(offset, "timedelta").args) or index["name"] != "open_time":
+        raise ValueError("its index is not open_time in UTC milliseconds")
+    times = _numbers(array, "M8", np.dtype("<i8"))
+    if times.ndim != 1:
+        raise ValueError("its index has more than one dimension")
+    return times
+
+
+def _index(tree: object, maker: str) -> dict[str, object]:
+    _, content = _pair(_record(tree, maker).args)
+    if not isinstance(content, dict):
+        raise TypeError(f"{maker} was not given a dictionary")
+    return content
+
+
+def _array(tree: object) -> object:
+    """The list inside an array of objects."""
+    _, _, dtype, _, content = _five(_record(tree, "_reconstruct").state)
+    if _dtype_name(dtype) != "O8":
+        raise ValueError("an array of names is not one of objects")
+    return content
+
+
+def _numbers(tree: object, kind: str, dtype: np.dtype[Scalar]) -> NDArray[Scalar]:
+    """The numbers inside an array whose pickled dtype is called ``kind``, little-endian."""
+    if isinstance(
+        tree, ADMITTED["numpy._core.numeric._frombuffer"] | ADMITTED["numpy.core.numeric._frombuffer"]
+    ):
+        content, made_of, shape, order = tree.args
+    else:
+        _, shape, made_of, fortran, content = _five(_record(tree, "_reconstruct").state)
+        order = "F" if fortran else "C"
+    if _dtype_name(made_of) != kind or order not in {"C", "F"}:
+        raise ValueError(f"an array is not of {kind}")
+    if kind == "M8" and MILLISECONDS not in _tuple(_tuple(_record(made_of, "dtype").state)[-1]):
+        raise ValueError("its index is not in milliseconds")
+    if not isinstance(content, bytes | bytearray) or not isinstance(shape, tuple):
+        raise TypeError("an array has no bytes or no shape")
+    if not all(type(length) is int and length >= 0 for length in shape):
+        raise ValueError(f"an array has shape {shape!r:.40}")
+    if math.prod(shape) * dtype.itemsize != len(content):
+        raise ValueError(f"an array of shape {shape} has {len(content)} bytes")
+    flat = np.frombuffer(bytes(content), dtype)
+    return flat.reshape(shape, order="F" if order == "F" else "C")
+
+
+def _dtype_name(tree: object) -> str:
+    record = _record(tree, "dtype")
+    name, *_ = record.args
+    state = record.state
+    if not isinstance(state, tuple) or len(state) < 2 or state[1] not in {"<", "|"}:
+        raise ValueError("an array is not little-endian")
+    return str(name)
+
+
+def _record(tree: object, name: str) -> _Record:
+    if not isinstance(tree, _Record) or tree.name != name:
+        raise ValueError(f"{name} expected, {tree!r:.60} found")
+    return tree
+
+
+def _state(record: _Record) -> dict[str, object]:
+    if not isinstance(record.state, dict):
+        raise TypeError(f"{record.name} has no state")
+    return record.state
+
+
+def _tuple(tree: object) -> tuple[object, ...]:
+    if not isinstance(tree, tuple) or not tree:
+        raise ValueError("several parts expected")
+    return tree
+
+
+def _pair(tree: object) -> tuple[object, object]:
+    if not isinstance(tree, tuple) or len(tree) != 2:
+        raise ValueError("two parts expected")
+    return tree
+
+
+def _five(tree: object) -> tuple[object, object, object, object, object]:
+    if not isinstance(tree, tuple) or len(tree) != 5:
+        raise ValueError("an array of five parts expected")
+    return tree

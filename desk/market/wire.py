@@ -1,0 +1,264 @@
+"""How Bitget spells things: bytes in, values out.
+
+Place in the house: the only module of the client that knows field names.  Bodies come in from
+``desk.market.bitget``; rows, contracts and numbers go out.  Pure: it can be given every odd body ever seen.
+
+Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
+
+Not here: HTTP, repetition, pacing (``desk.market.bitget``); what makes a row a candle
+(``desk.market.candles``).
+
+References
+----------
+``bitget_api.md`` of the project's notes: sections 2 (envelope), 4 (market data), 12 (error codes).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import cast
+
+import numpy as np
+
+from desk.errors import Refused, Throttled, Unanswered
+from desk.frames import COLUMNS
+from desk.market.candles import NO_ROWS, Rows
+
+SUCCESS = "00000"
+TOO_MANY_REQUESTS = 429
+LATER = frozenset({"429", "40200", "40308", "41114", "43115", "40844", "45043"})
+"""Codes that ask for a pause: too many requests, maintenance, upgrade."""
+UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
+"""Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One USDT-margined contract as the exchange lists it.  Sizes in base coin, money in USDT."""
+
+    symbol: str
+    kind: str
+    """``perpetual`` or ``delivery``."""
+    status: str
+    """``normal``, or why it is not: ``listed``, ``maintain``, ``limit_open``, ``restrictedAPI``, ``off``."""
+    is_rwa: bool
+    """Whether it stands for a stock, a metal or a currency instead of a coin."""
+    tick: Decimal
+    """Smallest step of the price."""
+    size_step: Decimal
+    """Every size is a multiple of it."""
+    min_size: Decimal
+    min_notional: Decimal
+    """Least value of an order."""
+    max_limit_size: Decimal | None
+    max_market_size: Decimal | None
+    """Largest size of one order; None where the exchange doesn't say."""
+    maker_fee: Decimal
+    taker_fee: Decimal
+    """Fractions of the trade's value: 0.0006 is 6 bp."""
+    funding_hours: int | None
+    max_leverage: Decimal | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is a perpetual that may be traded freely."""
+        return self.kind == "perpetual" and self.status == "normal"
+
+
+@dataclass(frozen=True, slots=True)
+class ContractTable:
+    """All contracts of one answer, and the names of those whose row could not be read."""
+
+    contracts: tuple[Contract, ...]
+    unreadable: tuple[str, ...]
+
+
+def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
+    """Open the envelope that every answer travels in and return its ``data``.
+
+    As it travels::
+
+        {"code": "00000", "msg": "success", "requestTime": 1762560123456, "data": []}
+        {"code": "40034", "msg": "Parameter X does not exist", "requestTime": 1762560123456, "data": null}
+
+    ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body says.
+
+    Raises
+    ------
+    Throttled
+        If the exchange asks for a pause.
+    Unanswered
+        If the body is no envelope (a gateway's web page, a truncated body), or the code leaves it open what
+        happened.
+    Refused
+        If the exchange said no.
+    """
+    try:
+        envelope = json.loads(body)
+    except (ValueError, RecursionError):
+        envelope = None
+    code = str(envelope.get("code", "")) if isinstance(envelope, dict) else ""
+    message = str(envelope.get("msg", "")) if isinstance(envelope, dict) else ""
+    if status == TOO_MANY_REQUESTS or code in LATER:
+        raise Throttled(f"asks for a pause: {message or 'too many requests'}", endpoint=endpoint)
+    if not code:
+        start = body[:60].decode("utf-8", "replace")
+        raise Unanswered(f"HTTP {status} with a body that is no answer: {start!r}", endpoint=endpoint)
+    if code in UNDECIDED:
+        raise Unanswered(f"{message} (code {code})", endpoint=endpoint)
+    if code != SUCCESS:
+        raise Refused(message, endpoint=endpoint, code=code)
+    return envelope.get("data")
+
+
+def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> Rows:
+    """Read one page of candles, recent or historical.
+
+    The page as it travels, all numbers as text, oldest candle first; the last two fields are the volume in
+    base coin and in quote currency::
+
+        {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
+            ["1762560000000", "102263.4", "102310.8", "102201.1", "102288.5", "41.0382", "4196571.8801"]]}
+
+    Rows longer than seven fields are read up to the seventh.  An empty list gives no rows; ``data: ""`` or
+    no ``data`` at all is no answer.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list of rows of numbers.
+    """
+    data = read_data(body, endpoint=endpoint, status=status)
+    if not isinstance(data, list):
+        raise Unanswered(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
+    if not data:
+        return NO_ROWS
+    width = 1 + len(COLUMNS)
+    try:
+        open_time = np.array([int(row[0]) for row in data], dtype=np.int64)
+        fields = [[float(field) for field in row[1:width]] for row in data]
+        values = np.array(fields, dtype=np.float64).T
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
+        raise Unanswered(f"a row is no candle: {exc}", endpoint=endpoint) from exc
+    if values.shape != (len(COLUMNS), len(data)):
+        raise Unanswered(f"rows have {len(values) + 1} fields, {width} were expected", endpoint=endpoint)
+    return Rows(open_time, np.ascontiguousarray(values))
+
+
+def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> ContractTable:
+    """Read the list of contracts.
+
+    One row as it travels (fields that nobody here needs are left out)::
+
+        {"symbol": "ETHUSDT", "symbolType": "perpetual", "symbolStatus": "normal", "isRwa": "NO",
+         "pricePlace": "2", "priceEndStep": "1", "sizeMultiplier": "0.01", "minTradeNum": "0.01",
+         "minTradeUSDT": "5", "maxOrderQty": "9000", "maxMarketOrderQty": "1500",
+         "makerFeeRate": "0.0002", "takerFeeRate": "0.0006", "fundInterval": "8", "maxLever": "100"}
+
+    A row that cannot be read is named in ``ContractTable.unreadable``: one odd listing doesn't stop the rest.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+    """
+    contracts, unreadable = [], []
+    for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
+        try:
+            contracts.append(_contract(row))
+        except (KeyError, ValueError, TypeError, ArithmeticError):
+            unreadable.append(str(row.get("symbol", "?")))
+    return ContractTable(tuple(contracts), tuple(unreadable))
+
+
+def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, float]:
+    """Read from the list of tickers what was traded in 24 hours, in USDT, by symbol.
+
+    One row as it travels (other fields left out)::
+
+        {"symbol": "ETHUSDT", "usdtVolume": "1045227013.2", "quoteVolume": "1045227013.2"}
+
+    A symbol without a readable figure counts as 0.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+    """
+    turnover = {}
+    for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
+        try:
+            value = float(str(row.get("usdtVolume") or row.get("quoteVolume") or 0))
+        except ValueError:
+            value = 0.0
+        turnover[str(row.get("symbol", ""))] = value if 0 <= value < float("inf") else 0.0
+    return turnover
+
+
+def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
+    """Read the exchange's clock, in ms: ``"data": {"serverTime": "1762560123456"}``.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if there is no such number.
+    """
+    data = read_data(body, endpoint=endpoint, status=status)
+    try:
+        return int(cast("dict[str, str]", data)["serverTime"])
+    except (KeyError, ValueError, TypeError) as exc:
+        raise Unanswered(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
+
+
+def _rows_of(data: object, endpoint: str) -> list[Mapping[str, object]]:
+    if not isinstance(data, list):
+        raise Unanswered(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
+    return [row for row in data if isinstance(row, Mapping)]
+
+
+def _contract(row: Mapping[str, object]) -> Contract:
+    hours = _number(row.get("fundInterval"))
+    return Contract(
+        symbol=_name(row["symbol"]),
+        kind=_name(row["symbolType"]),
+        status=_name(row["symbolStatus"]),
+        is_rwa=str(row.get("isRwa", "NO")).upper() == "YES",
+        tick=_positive(row["priceEndStep"]).scaleb(-int(str(row["pricePlace"]))),
+        size_step=_positive(row["sizeMultiplier"]),
+        min_size=_positive(row["minTradeNum"]),
+        min_notional=_positive(row["minTradeUSDT"]),
+        max_limit_size=_number(row.get("maxOrderQty")),
+        max_market_size=_number(row.get("maxMarketOrderQty")),
+        maker_fee=_decimal(row["makerFeeRate"]),
+        taker_fee=_decimal(row["takerFeeRate"]),
+        funding_hours=None if hours is None else int(hours),
+        max_leverage=_number(row.get("maxLever")),
+    )
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{value!r} is no name")
+    return value
+
+
+def _decimal(value: object) -> Decimal:
+    number = Decimal(str(value))
+    if not number.is_finite():
+        raise ValueError(f"{value!r} is not finite")
+    return number
+
+
+def _positive(value: object) -> Decimal:
+    if (number := _decimal(value)) <= 0:
+        raise ValueError(f"{value!r} is not positive")
+    return number
+
+
+def _number(value: object) -> Decimal | None:
+    """A number that may be absent."""
+    try:
+        return _decimal(value)
+    except (InvalidOperation, ValueError):
+        return None

@@ -1,0 +1,82 @@
+"""Where a command speaks: lines, tables and bars, or nothing but problems.
+
+A console is made here and handed to nobody; what is said comes in as text and rich renderables.
+With ``as_json`` all of it goes to standard error, so that standard output holds the document alone.
+"""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from rich.console import Console, RenderableType
+from rich.progress import Progress, ProgressColumn, TaskID
+
+PLAIN_WIDTH = 140
+"""Columns of a table where there is no terminal."""
+
+
+class Bar:
+    """One live line; without a terminal it is silent."""
+
+    def __init__(self, progress: Progress, task: TaskID) -> None:
+        self._progress = progress
+        self._task = task
+
+    def show(self, done: float, total: float | None = None, note: str = "") -> None:
+        """Set how much is done, of how much, and the ``note`` that a column may name."""
+        self._progress.update(self._task, completed=done, total=total, note=note)
+
+
+class Voice:
+    """What a command says.
+
+    Parameters
+    ----------
+    quiet : bool
+        Say nothing but problems.
+    as_json : bool
+        Keep standard output for a document.
+    """
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(AttributeError, ValueError):  # a stream that was replaced
+                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+        self._console = _console(to_stderr=as_json or quiet)
+        self._problems = _console(to_stderr=True)
+        self._quiet = quiet
+        self._live = False
+
+    def say(self, text: str) -> None:
+        """Say a line, unless quiet."""
+        if not self._quiet:
+            self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show(self, table: RenderableType) -> None:
+        """Show a table, unless quiet."""
+        if not self._quiet:
+            self._console.print(table)
+
+    def complain(self, text: str) -> None:
+        """Say what went wrong, even when quiet; on standard error where no bar is in the way."""
+        console = self._console if self._live else self._problems
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    @contextlib.contextmanager
+    def bar(self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "") -> Iterator[Bar]:
+        """A live line while the block runs."""
+        shown = self._console.is_terminal and not self._quiet
+        progress = Progress(*columns, console=self._console, disable=not shown, transient=True)
+        with progress:
+            self._live = shown
+            try:
+                yield Bar(progress, progress.add_task("", total=total, note=note))
+            finally:
+                self._live = False
+
+
+def _console(*, to_stderr: bool) -> Console:
+    console = Console(stderr=to_stderr)
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
+    return console

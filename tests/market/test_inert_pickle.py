@@ -1,0 +1,210 @@
+"""A cache file is a program that somebody else may have written; none of it may run."""
+
+import builtins
+import contextlib
+import io
+import os
+import pickle
+import pickletools
+import struct
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.errors import CacheError, DataError
+from desk.frames import Candles
+from desk.market.candles import check_candles
+from desk.market.inert_pickle import ADMITTED, FrameParts, read_frame
+from tests.market.series import assert_same_candles, random_candles
+
+CANDLES: Candles = random_candles(count=12)
+GOOD = pickle.dumps(CANDLES.frame(), protocol=5)
+
+
+def candles_in(parts: FrameParts) -> Candles:
+    return check_candles("BTCUSDT", parts.open_time, parts.values)  # noqa: PD011 - no pandas there
+
+
+class Calls:
+    """Pickles as a call of ``function`` with ``args``."""
+
+    def __init__(self, function: Callable[..., Any], *args: object, state: object = None) -> None:
+        self.recipe = (function, args) if state is None else (function, args, state)
+
+    def __reduce__(self) -> Any:
+        return self.recipe
+
+
+def text(value: str) -> bytes:
+    """Opcodes that push a string."""
+    raw = value.encode()
+    return b"X" + struct.pack("<I", len(raw)) + raw
+
+
+def named(module: str, name: str) -> bytes:
+    """Opcodes that push what a module calls so."""
+    return f"c{module}\n{name}\n".encode()
+
+
+def hostile(marker: Path) -> dict[str, bytes]:
+    """Pickles that do something when loaded as pickles usually are: most of them leave ``marker`` behind."""
+    touch = f"touch {marker}"
+    create = f"open({str(marker)!r}, 'w')"
+    admitted_class = named("pandas", "DataFrame")
+    in_nanoseconds = pd.DatetimeIndex(CANDLES.frame().index).as_unit("ns")
+    return {
+        "os.system": pickle.dumps(Calls(os.system, touch)),
+        "posix.system by opcode": b"cposix\nsystem\n" + text(touch) + b"\x85R.",
+        "eval": pickle.dumps(Calls(builtins.eval, create)),
+        "exec": pickle.dumps(Calls(builtins.exec, create)),
+        "getattr chain": named("builtins", "getattr") + named("os", "path") + text("os") + b"\x86R.",
+        "dotted name": b"\x80\x04"
+        + text("pandas")
+        + text("io.common.os.system")
+        + b"\x93"
+        + text(touch)
+        + b"\x85R.",
+        "import": pickle.dumps(Calls(builtins.__import__, "os")),
+        "subprocess": named("subprocess", "call") + text(touch) + b"\x85R.",
+        "inst opcode": b"(" + text(touch) + b"ios\nsystem\n.",
+        "obj opcode": b"(" + named("os", "system") + text(touch) + b"o.",
+        "persistent id": b"P" + touch.encode() + b"\n.",
+        "extension registry": b"\x82\x01.",
+        "copyreg": named("copyreg", "_reconstructor") + named("pandas", "DataFrame") + b"\x85R.",
+        "pandas.read_pickle": named("pandas", "read_pickle") + text(str(marker)) + b"\x85R.",
+        "pandas.eval": named("pandas", "eval") + text(f"@__import__('os').system({touch!r})") + b"\x85R.",
+        "numpy.load": named("numpy", "load") + text(str(marker)) + b"\x85R.",
+        "a frame that holds a call": pickle.dumps(pd.DataFrame({"open": [Calls(os.system, touch)]})),
+        "attrs that hold a call": _with_attrs(Calls(os.system, touch)),
+        "patching an admitted class": admitted_class
+        + b"N}"
+        + text("to_pickle")
+        + admitted_class
+        + b"s\x86b.",
+        "new on an admitted class, state that is none": admitted_class + b")\x81" + text("boo") + b"b.",
+        "numpy reconstruct of terabytes": _reconstruct((2**40,), b"f8"),
+        "numpy reconstruct of another class": pickle.dumps(Calls(np.ndarray, (2, 2))),
+        "array of objects": pickle.dumps(np.array([1, {}, None], dtype=object)),
+        "object dtype for the values": pickle.dumps(CANDLES.frame().astype(object)),
+        "a frame of ints": pickle.dumps(CANDLES.frame().astype("int64")),
+        "a frame in float32": pickle.dumps(CANDLES.frame().astype("float32")),
+        "another column": pickle.dumps(CANDLES.frame().rename(columns={"open": "opn"})),
+        "an index without a zone": pickle.dumps(CANDLES.frame().tz_localize(None)),
+        "an index in another zone": pickle.dumps(CANDLES.frame().tz_convert("Asia/Shanghai")),
+        "an index in nanoseconds": pickle.dumps(CANDLES.frame().set_axis(in_nanoseconds)),
+        "an index of numbers": pickle.dumps(CANDLES.frame().reset_index(drop=True)),
+        "a series": pickle.dumps(CANDLES.frame()["open"]),
+        "nested without end": b"(" * 200_000 + b"t" * 200_000 + b".",
+        "a list that holds itself": b"]q\x00h\x00a.",
+        "a memo of terabytes": b"Nr\xff\xff\xff\x0f.",
+        "shape that lies": GOOD.replace(b"K\x06K\x0c\x86", b"K\x06K\x0d\x86"),
+        "bytes cut off": GOOD[: len(GOOD) // 2],
+        "nothing": b"",
+        "text": b"hello",
+        "zip": b"PK\x03\x04" + bytes(40),
+    }
+
+
+def _with_attrs(value: object) -> bytes:
+    frame = CANDLES.frame()
+    frame.attrs["absent"] = [value]
+    return pickle.dumps(frame)
+
+
+def _reconstruct(shape: tuple[int, ...], dtype: bytes) -> bytes:
+    reconstruct = np.empty(0).__reduce__()[0]
+    return pickle.dumps(Calls(reconstruct, np.ndarray, shape, dtype))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("kind", hostile(Path("x")))
+def test_a_hostile_or_foreign_pickle_is_refused_and_nothing_in_it_runs(kind: str, tmp_path: Path) -> None:
+    """Caches are copied between machines and shared in chats: opening one must be safe."""
+    marker = tmp_path / "it-ran"
+    body = hostile(marker)[kind]
+    assert body != GOOD
+
+    with pytest.raises(CacheError, match=r"BTCUSDT_5m_180d\.pkl"):
+        read_frame(body, name="BTCUSDT_5m_180d.pkl")
+
+    assert not marker.exists()
+    assert pd.DataFrame.to_pickle.__name__ == "to_pickle"
+
+
+def test_admitted_names_are_never_called() -> None:
+    """Even an admitted name only notes its arguments: its stand-in is no class of pandas or numpy."""
+    for name, stand_in in ADMITTED.items():
+        assert stand_in.__module__ == "desk.market.inert_pickle", name
+
+
+@given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))
+def test_a_flipped_byte_ends_in_a_message_or_in_numbers(place: int, value: int) -> None:
+    """A bad disk must not end in a traceback."""
+    body = bytearray(GOOD)
+    body[place] = value
+    with contextlib.suppress(DataError):
+        candles_in(read_frame(bytes(body), name="x.pkl"))
+
+
+@given(st.binary(max_size=60))
+def test_any_bytes_end_in_a_message(body: bytes) -> None:
+    """Whatever lies there under the name of a cache."""
+    with pytest.raises(CacheError):
+        read_frame(body, name="x.pkl")
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("core", ["_core", "core"])
+def test_frames_of_other_protocols_and_of_older_numpy_are_read(protocol: int, core: str) -> None:
+    """``numpy.core`` became ``numpy._core``; both spellings are in circulation."""
+    body = pickle.dumps(CANDLES.frame(), protocol=protocol)
+    if core == "core":
+        body = _respelt(body, "numpy._core.", "numpy.core.")
+
+    parts = read_frame(body, name="x.pkl")
+
+    assert_same_candles(candles_in(parts), CANDLES)
+
+
+def _respelt(body: bytes, old: str, new: str) -> bytes:
+    """``body`` with module names and their lengths changed; without frames, whose lengths would differ."""
+    out = io.BytesIO()
+    pieces = list(pickletools.genops(body))
+    ends = [place for _, _, place in pieces[1:]] + [len(body)]
+    for (code, arg, place), end in zip(pieces, ends, strict=True):
+        if code.name == "FRAME":
+            continue
+        if code.name == "SHORT_BINUNICODE" and isinstance(arg, str) and arg.startswith(old):
+            raw = arg.replace(old, new).encode()
+            out.write(b"\x8c" + bytes([len(raw)]) + raw)
+        else:
+            out.write(body[place:end])
+    return out.getvalue()
+
+
+def test_a_frame_in_several_blocks_is_read() -> None:
+    """The library, pandas, may keep columns apart, after one was replaced."""
+    frame = CANDLES.frame()
+    frame["volume"] = frame["volume"].to_numpy().copy()
+
+    parts = read_frame(pickle.dumps(frame), name="x.pkl")
+
+    assert_same_candles(candles_in(parts), CANDLES)
+
+
+def test_column_order_in_memory_does_not_matter() -> None:
+    """A transposed block holds the same numbers in another order."""
+    frame = pd.DataFrame(
+        np.asfortranarray(CANDLES.frame().to_numpy()),
+        index=CANDLES.frame().index,
+        columns=CANDLES.frame().columns,
+    )
+
+    parts = read_frame(pickle.dumps(frame), name="x.pkl")
+
+    assert_same_candles(candles_in(parts), CANDLES)

@@ -1,0 +1,182 @@
+"""The pace of requests, on a clock that only the test moves."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from desk.market.throttle import Throttle
+from tests.market.series import StagedClock
+
+
+class Traffic:
+    """Sends through a throttle, and remembers when what was sent."""
+
+    def __init__(self, *, per_second: float = 18.0, in_flight: int = 20, latency_s: float = 0.12) -> None:
+        self.clock = StagedClock()
+        self.throttle = Throttle(per_second=per_second, in_flight=in_flight, pause_s=3.0, clock=self.clock)
+        self.latency_s = latency_s
+        self.sent: dict[str, list[float]] = {}
+        self.in_flight = self.most_in_flight = 0
+
+    async def send(self, endpoint: str = "a", *, refuse: Callable[[float], bool] = lambda _: False) -> None:
+        """One request, answered after the latency."""
+        async with self.throttle.slot(endpoint) as sent:
+            self.sent.setdefault(endpoint, []).append(sent)
+            self.in_flight += 1
+            self.most_in_flight = max(self.most_in_flight, self.in_flight)
+            await self.clock.sleep(self.latency_s)
+            self.in_flight -= 1
+            if refuse(sent):
+                self.throttle.refused(endpoint, sent)
+            else:
+                self.throttle.answered(endpoint, sent)
+
+
+def most_in_a_second(times: list[float]) -> int:
+    return max(sum(start <= time <= start + 1 for time in times) for start in times)
+
+
+@pytest.mark.parametrize("latency_s", [0.001, 0.12, 0.7])
+async def test_no_second_ever_holds_twenty_requests(latency_s: float) -> None:
+    """The exchange counts to twenty in every second, however it lays its seconds."""
+    traffic = Traffic(latency_s=latency_s)
+    await traffic.clock.run(*(traffic.send() for _ in range(120)))
+
+    assert most_in_a_second(traffic.sent["a"]) <= 19
+
+
+async def test_the_pace_is_kept_up() -> None:
+    """A throttle that is slower than it must be costs an hour in a run of 800 symbols."""
+    traffic = Traffic()
+    await traffic.clock.run(*(traffic.send() for _ in range(181)))
+
+    assert traffic.sent["a"][-1] - traffic.sent["a"][0] == pytest.approx(180 / 18, rel=0.01)
+
+
+async def test_a_small_delay_does_not_slow_the_pace() -> None:
+    """Timers fire late; half a step of it is made up for, more would be a burst."""
+    traffic = Traffic()
+    on_time = traffic.clock.sleep
+
+    async def late(seconds: float) -> None:
+        await on_time(seconds + 0.01)
+
+    traffic.clock.sleep = late  # type: ignore[method-assign]
+    await traffic.clock.run(*(traffic.send() for _ in range(181)))
+
+    assert traffic.sent["a"][-1] - traffic.sent["a"][0] == pytest.approx(180 / 18, rel=0.02)
+    assert most_in_a_second(traffic.sent["a"]) <= 19
+
+
+async def test_endpoints_are_paced_apart() -> None:
+    """Each has its own allowance: recent and old candles are fetched side by side."""
+    traffic = Traffic()
+    await traffic.clock.run(*(traffic.send(endpoint) for endpoint in "ab" for _ in range(91)))
+
+    for endpoint in "ab":
+        times = traffic.sent[endpoint]
+        assert times[-1] - times[0] == pytest.approx(90 / 18, rel=0.02)
+
+
+async def test_the_cap_on_requests_in_flight_holds_over_all_endpoints() -> None:
+    """With slow answers the pace alone would let hundreds pile up."""
+    traffic = Traffic(latency_s=5.0, in_flight=7)
+    await traffic.clock.run(*(traffic.send(endpoint) for endpoint in "ab" for _ in range(30)))
+
+    assert traffic.most_in_flight == 7
+
+
+async def test_a_wait_for_a_place_in_flight_is_no_credit_for_a_burst() -> None:
+    """Requests that queued behind slow answers must not leave all at once afterwards."""
+    traffic = Traffic(latency_s=5.0, in_flight=20)
+    await traffic.clock.run(*(traffic.send() for _ in range(80)))
+
+    assert most_in_a_second(traffic.sent["a"]) <= 19
+
+
+async def test_one_429_pauses_its_endpoint_for_three_seconds_and_no_other() -> None:
+    """Bitget names no waiting time; three seconds shared by all were measured to run clean."""
+    traffic = Traffic()
+    first = []
+
+    def refuse(sent: float) -> bool:
+        first.append(sent)
+        return len(first) == 1
+
+    await traffic.clock.run(
+        *(traffic.send("a", refuse=refuse) for _ in range(40)), *(traffic.send("b") for _ in range(80))
+    )
+
+    gaps = [after - before for before, after in zip(traffic.sent["a"], traffic.sent["a"][1:], strict=False)]
+    assert sum(gap >= 2.9 for gap in gaps) == 1
+    assert (
+        max(after - before for before, after in zip(traffic.sent["b"], traffic.sent["b"][1:], strict=False))
+        < 0.1
+    )
+
+
+async def test_429s_that_were_in_flight_together_are_one_pause() -> None:
+    """Twenty requests refused at once ask for one pause, not for twenty that double each time."""
+    traffic = Traffic(latency_s=0.5)
+    start = traffic.clock.monotonic()
+    await traffic.clock.run(*(traffic.send(refuse=lambda sent: sent < start + 0.4) for _ in range(30)))
+
+    gaps = [after - before for before, after in zip(traffic.sent["a"], traffic.sent["a"][1:], strict=False)]
+    assert [gap > 1 for gap in gaps].count(True) == 1
+
+
+async def test_pauses_double_while_the_exchange_goes_on_refusing() -> None:
+    """After the limit of the whole address was hit, Bitget refuses everything for five minutes."""
+    traffic = Traffic(latency_s=0.01)
+    start = traffic.clock.monotonic()
+
+    async def one_by_one() -> None:
+        for _ in range(12):
+            await traffic.send(refuse=lambda sent: sent < start + 300)
+
+    await traffic.clock.run(one_by_one())
+
+    gaps = [after - before for before, after in zip(traffic.sent["a"], traffic.sent["a"][1:], strict=False)]
+    assert [round(gap) for gap in gaps[:9]] == [3, 6, 12, 24, 48, 60, 60, 60, 60]
+    assert max(gaps[9:]) < 1
+
+
+async def test_after_a_429_the_pace_is_lower_and_grows_back() -> None:
+    """After a hot burst even the allowed pace drew single 429s for minutes."""
+    traffic = Traffic(latency_s=0.01)
+    first = []
+
+    def refuse(sent: float) -> bool:
+        first.append(sent)
+        return len(first) == 1
+
+    await traffic.clock.run(*(traffic.send(refuse=refuse) for _ in range(1200)))
+
+    times = traffic.sent["a"]
+    assert (times[41] - times[21]) / 20 == pytest.approx(4 / 3 / 18, rel=0.02)
+    assert (times[-1] - times[-21]) / 20 == pytest.approx(1 / 18, rel=0.02)
+
+
+async def test_without_a_pace_only_the_cap_counts() -> None:
+    """The embedded exchange needs no pacing."""
+    traffic = Traffic(per_second=0, latency_s=0.1, in_flight=10)
+    start = traffic.clock.monotonic()
+    await traffic.clock.run(*(traffic.send() for _ in range(100)))
+
+    assert traffic.clock.monotonic() - start == pytest.approx(1.0, rel=0.01)
+
+
+async def test_a_cancelled_wait_leaves_nothing_taken() -> None:
+    """Ctrl-C in the middle of a pause must not leave a permission behind that nobody returns."""
+    traffic = Traffic(in_flight=1, latency_s=1.0)
+
+    async def cancel_the_second() -> None:
+        tasks = [asyncio.ensure_future(traffic.send()) for _ in range(3)]
+        await traffic.clock.sleep(0.5)
+        tasks[1].cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    await traffic.clock.run(cancel_the_second())
+
+    assert len(traffic.sent["a"]) == 2

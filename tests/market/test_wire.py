@@ -1,0 +1,210 @@
+"""Every odd body ever seen, and some that nobody has seen yet."""
+
+import json
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.errors import ExchangeError, Refused, Throttled, Unanswered
+from desk.market import wire
+
+PATH = "/api/v2/mix/market/candles"
+ROW = ["1762560000000", "102263.4", "102310.8", "102201.1", "102288.5", "41.0382", "4196571.8801"]
+CONTRACT = {
+    "symbol": "ETHUSDT", "baseCoin": "ETH", "quoteCoin": "USDT", "buyLimitPriceRatio": "0.05",
+    "makerFeeRate": "0.0002", "takerFeeRate": "0.0006", "supportMarginCoins": ["USDT"], "minTradeNum": "0.01",
+    "priceEndStep": "5", "volumePlace": "2", "pricePlace": "2", "sizeMultiplier": "0.01",
+    "symbolType": "perpetual", "minTradeUSDT": "5", "symbolStatus": "normal", "fundInterval": "8",
+    "maxLever": "100", "maxMarketOrderQty": "1500", "maxOrderQty": "9000", "isRwa": "NO",
+}  # fmt: skip
+
+
+def body(data: object = None, **fields: Any) -> bytes:
+    envelope = {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": data, **fields}
+    return json.dumps(envelope).encode()
+
+
+def test_a_page_is_read_to_the_last_digit() -> None:
+    """The cache must equal what the exchange said, value by value."""
+    rows = wire.read_candles(body([ROW, ["1762560300000", *ROW[1:]]]), endpoint=PATH)
+
+    assert rows.open_time.tolist() == [1762560000000, 1762560300000]
+    assert rows.values[:, 0].tolist() == [102263.4, 102310.8, 102201.1, 102288.5, 41.0382, 4196571.8801]
+    assert rows.values.flags.c_contiguous
+
+
+@given(st.floats(min_value=1e-12, max_value=1e12))
+def test_every_float_survives_its_spelling(value: float) -> None:
+    """A parser that rounds differently would make a refetched candle differ from the cached one."""
+    rows = wire.read_candles(body([[ROW[0], repr(value), *ROW[2:]]]), endpoint=PATH)
+
+    assert rows.values[0, 0] == value
+
+
+def test_the_eighth_field_of_other_markets_is_ignored() -> None:
+    """Spot rows and websocket rows have one more."""
+    assert wire.read_candles(body([[*ROW, "4196571.8801"]]), endpoint=PATH).values.shape == (6, 1)
+
+
+def test_an_empty_list_is_an_answer() -> None:
+    """It says that nothing lies before the listing."""
+    assert len(wire.read_candles(body([]), endpoint=PATH)) == 0
+
+
+NO_PAGES: list[object] = [
+    *("", None, {}, 7, "[]", [[]], [None], ["x"], [{}], [ROW[:6]], [ROW, ROW[:6]]),
+    *([["soon", *ROW[1:]]], [[ROW[0], "much", *ROW[2:]]], [["9" * 30, *ROW[1:]]]),
+]
+
+
+@pytest.mark.parametrize("data", NO_PAGES)
+def test_what_is_no_list_of_rows_is_no_answer(data: object) -> None:
+    """``data: ""`` was met for freshly listed symbols: taken as "no candles" it would end a history."""
+    with pytest.raises(Unanswered):
+        wire.read_candles(body(data), endpoint=PATH)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [b"", b"<html><h1>502 Bad Gateway</h1></html>", body([ROW])[:-9], b"null", b"[]", b"7", b'{"data": []}',
+     b'{"code": null', b"\xff\xfe", b"[" * 100_000],
+)  # fmt: skip
+def test_a_body_without_an_envelope_is_no_answer(answer: bytes) -> None:
+    """A gateway's page and a body that breaks off say nothing about candles."""
+    with pytest.raises(Unanswered):
+        wire.read_candles(answer, endpoint=PATH, status=502)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (body(None, code="429", msg="Too Many Requests"), 429),
+        (b'{"code":"429","msg":"Too Many Requests"}', 429),
+        (b"<html>slow down</html>", 429),
+        (b"", 429),
+        (body(None, code="429"), 200),
+        (body(None, code=429), 200),
+        (body(None, code="40200", msg="server upgrade"), 400),
+        (body(None, code="43115"), 200),
+    ],
+)
+def test_429_and_maintenance_ask_for_a_pause_however_they_are_spelt(answer: bytes, status: int) -> None:
+    """With and without the last fields, with 200 or 400: asking on at once makes it worse."""
+    with pytest.raises(Throttled):
+        wire.read_candles(answer, endpoint=PATH, status=status)
+
+
+@pytest.mark.parametrize("code", sorted(wire.UNDECIDED))
+def test_codes_that_leave_it_open_are_no_answer(code: str) -> None:
+    """A read is repeated after them."""
+    with pytest.raises(Unanswered, match=code):
+        wire.read_candles(body(None, code=code), endpoint=PATH)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("code", ["40034", "40309", "40053", "00001", "40019", "99999"])
+def test_a_refusal_is_told_by_its_code_and_not_by_the_status(code: str, status: int) -> None:
+    """The same body comes with HTTP 400 and with 200."""
+    with pytest.raises(Refused, match="no such thing") as caught:
+        wire.read_candles(body(None, code=code, msg="no such thing"), endpoint=PATH, status=status)
+
+    assert caught.value.code == code
+    assert caught.value.endpoint == PATH
+
+
+@given(st.binary(max_size=80) | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(body))
+def test_no_body_makes_the_reader_fail_in_another_way(answer: bytes) -> None:
+    """A programming error in the reader would take the symbol out of the run without a repetition."""
+    for reader in (wire.read_candles, wire.read_contracts, wire.read_turnover, wire.read_server_time):
+        try:
+            reader(answer, endpoint=PATH)
+        except ExchangeError as exc:
+            assert PATH in str(exc)  # noqa: PT017 - every other exception is the failure that is looked for
+
+
+def test_a_contract_is_read_with_its_tick_and_steps() -> None:
+    """The tick is the end step at the last decimal: 5 at two decimals is 0.05."""
+    (contract,) = wire.read_contracts(body([CONTRACT]), endpoint=PATH).contracts
+
+    assert contract.tick == Decimal("0.05")
+    assert contract.size_step == Decimal("0.01")
+    assert (contract.maker_fee, contract.taker_fee) == (Decimal("0.0002"), Decimal("0.0006"))
+    assert contract.active
+    assert not contract.is_rwa
+    assert contract.funding_hours == 8
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("symbolStatus", "limit_open"),
+        ("symbolStatus", "off"),
+        ("symbolStatus", "maintain"),
+        ("symbolType", "delivery"),
+    ],
+)
+def test_only_normal_perpetuals_are_active(field: str, value: str) -> None:
+    """A contract that is leaving can be closed and not opened."""
+    (contract,) = wire.read_contracts(body([{**CONTRACT, field: value}]), endpoint=PATH).contracts
+
+    assert not contract.active
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pricePlace": ""},
+        {"sizeMultiplier": "0"},
+        {"takerFeeRate": "NaN"},
+        {"minTradeNum": None},
+        {"symbolType": 3},
+    ],
+)
+def test_one_unreadable_contract_does_not_hide_the_others(change: dict[str, object]) -> None:
+    """One odd new listing must not stop 785 symbols."""
+    table = wire.read_contracts(body([{**CONTRACT, "symbol": "ODDUSDT", **change}, CONTRACT]), endpoint=PATH)
+
+    assert [contract.symbol for contract in table.contracts] == ["ETHUSDT"]
+    assert table.unreadable == ("ODDUSDT",)
+
+
+def test_fields_that_came_late_may_be_missing() -> None:
+    """``isRwa`` exists since November 2025, the largest sizes since June 2025."""
+    old = {
+        name: value
+        for name, value in CONTRACT.items()
+        if name not in {"isRwa", "maxOrderQty", "maxMarketOrderQty"}
+    }
+    (contract,) = wire.read_contracts(body([old]), endpoint=PATH).contracts
+
+    assert not contract.is_rwa
+    assert contract.max_limit_size is None
+
+
+def test_turnover_without_a_figure_counts_as_none() -> None:
+    """A new symbol has no turnover yet; it comes last under ``--top``."""
+    rows = [
+        {"symbol": "A", "usdtVolume": "12.5"},
+        {"symbol": "B", "usdtVolume": ""},
+        {"symbol": "C", "quoteVolume": "3"},
+        {"symbol": "D", "usdtVolume": "nan"},
+        {"symbol": "E", "usdtVolume": "x"},
+    ]
+
+    assert wire.read_turnover(body(rows), endpoint=PATH) == {
+        "A": 12.5,
+        "B": 0.0,
+        "C": 3.0,
+        "D": 0.0,
+        "E": 0.0,
+    }
+
+
+def test_the_server_time_is_a_number_of_milliseconds() -> None:
+    """It decides which candles are finished."""
+    assert wire.read_server_time(body({"serverTime": "1762560123456"}), endpoint=PATH) == 1762560123456
+    with pytest.raises(Unanswered, match="server time"):
+        wire.read_server_time(body({"serverTime": ""}), endpoint=PATH)

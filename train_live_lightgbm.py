@@ -1,0 +1,391 @@
+"""From the candles of every active Bitget USDT future to one examined LightGBM model each.
+
+A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date;
+phase 2 carries ``train_symbol`` through a pool of processes.  Workers compute and return; this
+process alone publishes, prints, and writes the summary.
+
+Reading order: ``main``, ``train_symbol``, ``train_universe``; the command line stands at the end.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+import config
+from config import Settings, default_settings
+from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, fetch_universe
+from desk.arguments import training_parser
+from desk.artefacts import ModelShelf
+from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
+from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
+from desk.executors import Done, Executor, Processes, Serial
+from desk.files import sole_writer
+from desk.frames import UP, Candles, LabelledSet
+from desk.learn import record
+from desk.learn.evaluation import Metrics, last_return, measure
+from desk.learn.splits import Rows, Split, hold_out, walk_forward
+from desk.learn.training import Model, bin_rows, grow
+from desk.learn.tuning import Tuned, tune
+from desk.market.candle_store import CandleStore
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.emulator.sources import read_synthetic, synthetic_series
+from desk.outcomes import Failed, Json, Skipped, Trained
+from desk.reports import terminal
+from desk.reports.summary import Effort, Results, summarise
+from desk.reports.voice import Bar, Voice
+from desk.versions import versions
+from ml_feature_engineering import attach_labels, build_features
+
+OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Fetch, train, publish, and tell; return the exit status of ``contracts``: 0, 1, 2 or 130."""
+    voice = Voice(quiet=False, as_json=True)
+    try:
+        args = parse_arguments(argv)
+        voice = Voice(quiet=args.quiet, as_json=args.json)
+        settings = settings_for(args)
+        if args.fetch_only:
+            return told_fetch(asyncio.run(bring_candles(settings, voice, demo=args.demo)), voice)
+        with sole_writer(settings.models_dir):
+            return run(settings, voice, demo=args.demo, as_json=args.json)
+    except SettingsError as exc:
+        voice.complain(str(exc))
+        return WRONG
+    except DeskError as exc:
+        voice.complain(str(exc))
+        return FAILED
+    except KeyboardInterrupt:
+        voice.complain("Interrupted. What was fetched is cached, and finished symbols stay published.")
+        return INTERRUPTED
+
+
+def run(settings: Settings, voice: Voice, *, demo: bool, as_json: bool) -> int:
+    """Both phases, and the summary of them."""
+    started = utc_now()
+    shelf = ModelShelf(settings.models_dir)
+    shelf.tidy()
+    report = asyncio.run(bring_candles(settings, voice, demo=demo))
+    began = time.monotonic()
+    results = train_universe(settings, report, shelf, voice)
+    summary = summarise(
+        results,
+        settings=settings.of_model(),
+        effort=Effort(report.seconds, time.monotonic() - began, report.requests, report.throttled),
+        started_at=started.isoformat(),
+        finished_at=utc_now().isoformat(),
+        previous=shelf.read_summary(),
+    )
+    path = shelf.write_summary(summary)
+    voice.show(terminal.closing_table(summary))
+    voice.say(terminal.closing_words(summary))
+    voice.say(f"Summary: {path}")
+    if as_json:
+        sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
+    return FAILED if results.failed else OK
+
+
+# Phase 1 ------------------------------------------------------------------------------------------
+
+
+async def bring_candles(settings: Settings, voice: Voice, *, demo: bool) -> FetchReport:
+    """Bring the candle caches up to date; from the embedded exchange if ``demo``."""
+    clock = SystemClock()
+    with voice.bar(terminal.fetch_columns(), total=1, note="connecting") as bar:
+        progress = FetchBar(bar)
+        if not demo:
+            return await fetch_universe(settings.fetch, clock=clock, progress=progress)
+        series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
+        unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
+        async with EmbeddedExchange(series, unpaced, clock=clock) as exchange:
+            here = replace(settings.fetch, base_url=exchange.url, requests_per_second=0.0)
+            return await fetch_universe(here, clock=clock, progress=progress)
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBar:
+    """Shows a fetch on a bar; satisfies ``data_fetcher.Progress``."""
+
+    bar: Bar
+
+    def update(self, tally: Tally) -> None:
+        """Show how far the fetch is, in requests."""
+        pace = f"{tally.requests / tally.seconds:.1f} requests/s" if tally.seconds > 0 else "starting"
+        refused = f", {tally.throttled} × 429" if tally.throttled else ""
+        symbols = f"{tally.symbols_done} of {tally.symbols} symbols"
+        expected = max(tally.requests_expected, tally.requests)
+        self.bar.show(tally.requests, expected, note=f"{symbols} · {pace}{refused}")
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """Nothing: problems are told when the fetch is over."""
+
+
+def told_fetch(report: FetchReport, voice: Voice) -> int:
+    """Tell what ``--fetch-only`` fetched."""
+    voice.show(terminal.fetch_table([_fetch_cells(fetched) for fetched in report.fetched]))
+    voice.say(
+        f"{len(report.fetched)} symbols, {report.requests} requests ({report.throttled} × 429) "
+        f"in {report.seconds:.1f} s."
+    )
+    for outcome in (unfetched := [_unfetched(problem) for problem in report.problems]):
+        if isinstance(outcome, Failed):
+            voice.complain(terminal.failed_line(outcome))
+        else:
+            voice.say(terminal.skipped_line(outcome))
+    return FAILED if any(isinstance(outcome, Failed) for outcome in unfetched) else OK
+
+
+def _fetch_cells(fetched: Fetched) -> tuple[str, ...]:
+    return (
+        fetched.symbol,
+        f"{fetched.candles:,}",
+        f"{fetched.missing:,}",
+        f"{fetched.zero_volume_share * 100:.1f} %",
+        f"{fetched.requests:,}",
+        f"{fetched.seconds:.1f}",
+    )
+
+
+def _unfetched(problem: FetchProblem) -> Skipped | Failed:
+    if problem.error == NotEnoughHistory.__name__:
+        return Skipped(problem.symbol, f"Insufficient data: {problem.message}")
+    return Failed(problem.symbol, "fetch", problem.message, "")
+
+
+# Phase 2 ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymbolJob:
+    """All that one worker needs."""
+
+    candles: Candles
+    settings: Settings
+    tick: float | None
+    """Price step of the contract, in USDT."""
+
+
+def train_symbol(job: SymbolJob) -> Trained | Skipped:
+    """Take one symbol from its candles to a model and all that is known of it.
+
+    Raises
+    ------
+    DataError
+        If the symbol's data cannot be used.
+    """
+    candles, settings, watch = job.candles, job.settings.learn, Stopwatch()
+    seed = job.settings.seed
+    if len(candles) < settings.min_samples:
+        return Skipped(
+            candles.symbol,
+            f"Insufficient data: {len(candles)} candles, {settings.min_samples} needed; "
+            "train it once it has traded longer, or lower min_samples in config.py",
+        )
+    features = build_features(
+        candles, max_missing_share=settings.max_missing_share, min_feature_share=settings.min_feature_share
+    )
+    labelled = attach_labels(
+        features, candles, horizon=settings.prediction_horizon, threshold=settings.min_price_change
+    )
+    watch.lap("features")
+
+    split = hold_out(labelled, candles=len(candles), test_share=settings.test_share)
+    learnable = split.development[labelled.decided[split.development]]
+    if len(learnable) < settings.min_labels:
+        return Skipped(
+            candles.symbol,
+            f"Insufficient data: {len(learnable)} labelled development candles, {settings.min_labels} "
+            f"needed; closes rarely move {settings.min_price_change:.2%} in {settings.prediction_horizon} "
+            "candles: give a smaller --threshold or a longer history",
+        )
+    folds = walk_forward(
+        labelled, split.development, folds=settings.n_folds, first_share=settings.first_share
+    )
+    tuned = tune(labelled, folds, settings, seed=seed)
+    watch.lap("tuning")
+
+    evaluated = grow_on(labelled, learnable, tuned, seed)
+    everything = np.flatnonzero(labelled.decided)
+    published = grow_on(labelled, everything, tuned, seed) if settings.refit_on_all else evaluated
+    watch.lap("fit")
+    metrics = examine(evaluated, labelled, split, candles)
+    watch.lap("evaluation")
+
+    taught = everything if settings.refit_on_all else learnable
+    metadata: Json = {
+        "features": list(features.names),
+        "feature_contract": features.contract,
+        "versions": versions(),
+        "settings": job.settings.of_model(),
+        "data": record.describe_data(
+            candles,
+            tick=job.tick,
+            trained_through=int(features.open_time[taught[-1]]),
+            refit_on_all=settings.refit_on_all,
+        ),
+        "labels": record.describe_labels(labelled),
+        "split": record.describe_split(labelled, split, folds),
+        "tuning": record.describe_tuning(tuned, seconds=watch.laps["tuning"]),
+        "metrics": record.describe_metrics(metrics),
+        "signals": None,
+        "calibration": None,
+        "stability": None,
+        "verdict": record.not_evaluated(len(learnable), few=settings.few_labels),
+        "importance": published.gains(),
+        "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
+    }
+    return Trained(
+        candles.symbol, published.text(), evaluated.text() if settings.refit_on_all else None, metadata
+    )
+
+
+def grow_on(labelled: LabelledSet, rows: Rows, tuned: Tuned, seed: int) -> Model:
+    """A model of the labelled ``rows`` with the chosen parameters and rounds."""
+    features = labelled.features
+    bins = bin_rows(features.x[rows], labelled.label[rows], features.names)
+    return grow(bins, tuned.parameters, rounds=tuned.rounds, seed=seed)
+
+
+def examine(model: Model, labelled: LabelledSet, split: Split, candles: Candles) -> Metrics | None:
+    """The one look at the test part, on its labelled candles."""
+    features = labelled.features
+    rows = split.test[labelled.decided[split.test]]
+    taught = labelled.label[split.development[labelled.decided[split.development]]]
+    return measure(
+        model.scores(features.x[rows]),
+        labelled.label[rows],
+        features.open_time[rows],
+        last_return(candles, features.row[rows]),
+        majority=int(2 * np.sum(taught == UP) >= len(taught)),
+    )
+
+
+def train_universe(settings: Settings, report: FetchReport, shelf: ModelShelf, voice: Voice) -> Results:
+    """Train every symbol that was fetched; publish and tell each as it comes in."""
+    settled = Settled(shelf, voice)
+    for problem in report.problems:
+        settled.take(_unfetched(problem))
+    executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
+    with voice.bar(terminal.training_columns(), total=len(report.fetched)) as bar:
+        outcomes = executor.run(train_symbol, _jobs(settings, report, settled))
+        with contextlib.closing(outcomes):
+            for outcome in outcomes:
+                if isinstance(outcome, Done):
+                    settled.take(outcome.result)
+                else:
+                    settled.take(Failed(outcome.job.candles.symbol, "train", outcome.message, outcome.story))
+                bar.show(settled.count - len(report.problems))
+    return settled.results
+
+
+def _jobs(settings: Settings, report: FetchReport, settled: "Settled") -> Iterator[SymbolJob]:
+    """One job per fetched symbol; its candles are read when a worker is about to be free."""
+    store = CandleStore(settings.fetch.cache_dir)
+    ticks = {contract.symbol: float(contract.tick) for contract in report.book.contracts}
+    for fetched in report.fetched:
+        try:
+            candles = store.load(fetched.symbol, settings.fetch.days)
+        except DataError as exc:
+            settled.take(Failed(fetched.symbol, "cache", str(exc), ""))
+        else:
+            yield SymbolJob(candles, settings, ticks.get(fetched.symbol))
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The outcomes so far: published, told, and kept for the summary."""
+
+    shelf: ModelShelf
+    voice: Voice
+    results: Results = field(default_factory=lambda: Results([], [], []))
+
+    @property
+    def count(self) -> int:
+        """Symbols that have an outcome."""
+        results = self.results
+        return len(results.published) + len(results.skipped) + len(results.failed)
+
+    def take(self, outcome: Trained | Skipped | Failed) -> None:
+        """Publish what was trained, and tell what came of the symbol."""
+        if isinstance(outcome, Trained):
+            try:
+                metadata = self.shelf.publish(outcome, now=utc_now())
+            except OSError as exc:
+                outcome = Failed(outcome.symbol, "publish", f"{exc}: nothing of it was published", "")
+            else:
+                self.results.published.append(metadata)
+                self.voice.say(terminal.trained_line(metadata))
+        if isinstance(outcome, Skipped):
+            self.results.skipped.append(outcome)
+            self.voice.say(terminal.skipped_line(outcome))
+        elif isinstance(outcome, Failed):
+            self.results.failed.append(outcome)
+            self.voice.complain(terminal.failed_line(outcome))
+
+
+# The command line -----------------------------------------------------------------------------------
+
+
+def settings_for(args: argparse.Namespace) -> Settings:
+    """The settings of ``config.py``, narrowed by the arguments.
+
+    Raises
+    ------
+    SettingsError
+        With every complaint about the outcome.
+    """
+    base = default_settings()
+    cache_dir, models_dir = args.cache_dir, args.models_dir
+    if args.demo:  # where nothing else was named, the demo keeps to folders of its own
+        cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
+        models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
+    fetch = replace(
+        base.fetch,
+        base_url=args.base_url,
+        symbols=tuple(name for name in args.symbols.split(",") if name),
+        include_rwa=args.include_rwa or base.fetch.include_rwa,
+        top=args.top,
+        days=args.days,
+        requests_per_second=args.rps,
+        use_cache=base.fetch.use_cache and not args.refresh,
+        offline=args.offline,
+        cache_dir=cache_dir,
+    )
+    learn = replace(
+        base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
+    )
+    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
+
+
+def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line; the defaults are those of ``config.py``."""
+    base = default_settings()
+    parser = training_parser()
+    parser.set_defaults(
+        days=base.fetch.days,
+        horizon=base.learn.prediction_horizon,
+        threshold=base.learn.min_price_change,
+        trials=base.learn.n_trials,
+        jobs=base.N_JOBS,
+        rps=base.fetch.requests_per_second,
+        base_url=base.fetch.base_url,
+        models_dir=base.models_dir,
+        cache_dir=base.fetch.cache_dir,
+        seed=base.seed,
+    )
+    return parser.parse_args(argv)
+
+
+if __name__ == "__main__":
+    # Under its own name and not as __main__, so that other processes can find train_symbol.
+    from train_live_lightgbm import main as run_main
+
+    raise SystemExit(run_main())
