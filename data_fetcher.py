@@ -23,8 +23,9 @@ from desk.files import remove_drafts
 from desk.frames import Candles
 from desk.market.bitget import Bitget, Unreachable
 from desk.market.candle_store import CandleStore, ContractBook
-from desk.market.candles import NOTHING_HELD, Rows
-from desk.market.download import download
+from desk.market.candles import NOTHING_HELD, Held, Rows, merge
+from desk.market.download import Download, download
+from desk.market.page_journal import PageJournal
 from desk.market.paging import Window, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
@@ -247,6 +248,7 @@ class _Fetch:
         self._workers = -(-2 * settings.max_concurrent_requests // self._under_way)
         self._outcomes: dict[str, Fetched | FetchProblem] = {}
         self._planned: dict[str, int] = {}
+        self._journals: dict[str, PageJournal] = {}
         self._candles = 0
         self._began = clock.monotonic()
 
@@ -266,10 +268,12 @@ class _Fetch:
         self._planned[symbol] = self._planned.get(symbol, 0) + pages
         self._tell()
 
-    def came(self, symbol: str, rows: Rows) -> None:  # noqa: ARG002 - a Watch is told whose
-        """Count the rows of a page."""
+    async def came(self, symbol: str, rows: Rows) -> None:
+        """Keep the rows of a page of several, so that a crash doesn't lose them."""
         self._candles += len(rows)
         self._tell()
+        if self._planned[symbol] > 1 and len(rows):
+            await asyncio.to_thread(self._journals[symbol].add, rows)
 
     async def _work(self, waiting: Iterator[str]) -> None:
         for symbol in waiting:
@@ -282,11 +286,9 @@ class _Fetch:
     async def _fetch_symbol(self, symbol: str) -> Fetched | FetchProblem:
         """Take one symbol from what is cached to what is wanted."""
         began, stage = self._clock.monotonic(), "cache"
-        days, store = self._settings.days, self._store
         try:
-            held, notes = NOTHING_HELD, tuple[str, ...]()
-            if self._settings.use_cache:
-                held, notes = await asyncio.to_thread(store.held, symbol)
+            journal = self._journals[symbol] = self._store.journal(symbol)
+            held, notes = await asyncio.to_thread(self._held, symbol, journal)
             stage = "candles"
             got = await download(
                 self._market,
@@ -298,15 +300,17 @@ class _Fetch:
                 watch=self,
             )
             stage = "saving"
-            if not await asyncio.to_thread(store.is_current, symbol, days, got.candles, got.absent):
-                await asyncio.to_thread(store.save, got.candles, days=days, absent=got.absent)
+            await asyncio.to_thread(self._keep, got, journal)
         except Unreachable:
             raise
         except DeskError as exc:
             return FetchProblem(symbol, stage, type(exc).__name__, str(exc))
         except Exception as exc:  # this is where a symbol's job ends
             log.warning("%s failed (%s)", symbol, stage, exc_info=True)
-            return FetchProblem(symbol, stage, type(exc).__name__, f"{type(exc).__name__}: {exc}")
+            return FetchProblem(symbol, stage, type(exc).__name__, f"{symbol}: {type(exc).__name__}: {exc}")
+        finally:
+            if unfinished := self._journals.pop(symbol, None):
+                unfinished.close()
         return _outcome(
             got.candles,
             fetched=got.fetched,
@@ -315,6 +319,21 @@ class _Fetch:
             seconds=self._clock.monotonic() - began,
             notes=notes,
         )
+
+    def _held(self, symbol: str, journal: PageJournal) -> tuple[Held, tuple[str, ...]]:
+        """What the cache has, and what an interrupted run had brought."""
+        if not self._settings.use_cache:
+            journal.remove()
+            return NOTHING_HELD, ()
+        held, notes = self._store.held(symbol)
+        return Held(merge([held.rows, journal.read()]), held.absent), notes
+
+    def _keep(self, got: Download, journal: PageJournal) -> None:
+        """Write the cache, if it is not what it should be already; the pages are then not needed any more."""
+        symbol, days = got.candles.symbol, self._settings.days
+        if not self._store.is_current(symbol, days, got.candles, got.absent):
+            self._store.save(got.candles, days=days, absent=got.absent)
+        journal.remove()
 
     def _tell(self) -> None:
         begun = max(len(self._planned), 1)

@@ -45,3 +45,21 @@ def training_parser() -> argparse.ArgumentParser:
         "--json", action="store_true", help="the summary on standard output, all else on standard error"
     )
     return parser
+
+
+def live_parser() -> argparse.ArgumentParser:
+    """Arguments of ``live_trade.py``."""
+    parser = argparse.ArgumentParser(
+        prog="python live_trade.py",
+        description="Ask the published models about the newest closed candles. No order is ever sent.",
+        epilog="Exit status: 0 decided, 1 no decision could be formed, 2 wrong arguments or no models.",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    add = parser.add_argument
+    add("--once", action="store_true", required=True, help="decide once, print the table, and end")
+    add("--symbols", default="", metavar="A,B", help="only these; without it, all that have a model")
+    add("--models-dir", type=Path, metavar="DIR", help="where the models are")
+    add("--cache-dir", type=Path, metavar="DIR", help="cached candles, for when the exchange is not reached")
+    add("--base-url", metavar="URL", help="REST address of the exchange")
+    return parser

@@ -231,8 +231,8 @@ def covariances(x: Array, y: Array, window: int) -> tuple[Array, Array, Array]:
 def variance_and_slope(x: Array, window: int) -> tuple[Array, Array]:
     """Variance of the last ``window`` values, and the slope per step of the straight line fitted to them.
 
-    Least squares; ``window`` is at least 2.  The middles of two neighbouring windows lie half their joint length apart, which is all
-    that the merge needs to know of time.
+    Least squares; ``window`` is at least 2.  The middles of two neighbouring windows lie half their joint
+    length apart, which is all that the merge needs to know of time.
     """
 
     def merge(newer: Parts, older: Parts, new: int, old: int) -> Parts:

@@ -84,7 +84,7 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
 
 def not_evaluated(learnable: int, *, few: int) -> Json:
     """The verdict on a model whose trades were not examined; ``learnable`` labelled candles taught it."""
-    reasons = ["not evaluated: what trades would earn on all candles after costs was not examined"]
+    reasons = ["not evaluated"]
     if learnable < few:
         reasons.append(f"few labels: {learnable:,} labelled development candles, {few:,} wanted")
     return {"tradable": False, "reasons": reasons, "p_value": None, "q_value": None, "family_size": None}

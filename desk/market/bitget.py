@@ -6,7 +6,8 @@ pace of ``desk.market.throttle``; answers are read by ``desk.market.wire`` and c
 What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
 no usable body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.
 ``Throttled`` (429, maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds
-the whole.  ``Refused`` is never repeated.
+the whole.  ``Refused`` is never repeated.  Below all this, aiohttp itself repeats a GET once when a
+connection that it had kept open turns out to be closed.
 
 Not here: what is asked for and why, see ``desk.market.paging``; anything signed.
 """
@@ -32,6 +33,8 @@ TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
 TICKERS = "/api/v2/mix/market/tickers"
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+FIRST_ATTEMPTS = 4
+"""Attempts to hear from the exchange at all, before a run begins: some four seconds."""
 HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
@@ -85,8 +88,8 @@ class Bitget:
             self._session = None
 
     async def server_time(self) -> int:
-        """The exchange's clock, in ms."""
-        return await self._read(TIME, {}, wire.read_server_time)
+        """The exchange's clock, in ms; the first question of a run, so that a wrong address is told soon."""
+        return await self._read(TIME, {}, wire.read_server_time, attempts=FIRST_ATTEMPTS)
 
     async def contracts(self) -> wire.ContractTable:
         """Every USDT-margined contract, active or not."""

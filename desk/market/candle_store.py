@@ -7,6 +7,7 @@ Files, each replaced whole or not at all::
 
     BTCUSDT_5m_180d.pkl    a pickled DataFrame (``Candles.frame``) that ``pandas.read_pickle`` opens; its
                            attrs hold under "absent" the candles that the exchange is known not to have
+    .BTCUSDT.pages         pages of a fetch that was not finished (``desk.market.page_journal``)
     contracts.json         the exchange's contracts, with turnover, of the last run
     .lock                  held by the process that fetches
 
@@ -28,6 +29,7 @@ from desk.files import write_file
 from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 from desk.market.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
 from desk.market.inert_pickle import FrameParts, read_frame
+from desk.market.page_journal import PageJournal
 from desk.market.wire import Contract
 
 try:
@@ -139,6 +141,16 @@ class CandleStore:
             except CacheError as exc:
                 complaints.append(f"{exc}; set aside as {self._set_aside(path).name} and fetched anew")
         return _joined(found), tuple(complaints)
+
+    def journal(self, symbol: str) -> PageJournal:
+        """Where the pages of ``symbol`` are kept until its cache is written.
+
+        Raises
+        ------
+        CacheError
+            If the symbol cannot be part of a file name.
+        """
+        return PageJournal(self.folder / f".{check_symbol(symbol)}.pages")
 
     def is_current(self, symbol: str, days: int, candles: Candles, absent: tuple[Hole, ...]) -> bool:
         """Whether the cache of exactly these days already holds exactly this."""

@@ -51,7 +51,7 @@ class Watch(Protocol):
     def planned(self, symbol: str, pages: int) -> None:
         """So many pages more are needed, fewer if they turn out to lie before the listing."""
 
-    def came(self, symbol: str, rows: Rows) -> None:
+    async def came(self, symbol: str, rows: Rows) -> None:
         """A page came; ``rows`` are its candles, finished and not broken."""
 
 
@@ -180,9 +180,9 @@ class _Batch:
         for page in waiting:
             if self._empty.get(page.feed.path, 0) >= EMPTY_PAGES:
                 return
-            self._take(page, await self.market.candles(self.symbol, page))
+            await self._take(page, await self.market.candles(self.symbol, page))
 
-    def _take(self, page: Page, rows: Rows) -> None:
+    async def _take(self, page: Page, rows: Rows) -> None:
         if not len(rows):
             self._empty[page.feed.path] = self._empty.get(page.feed.path, 0) + 1
         wrong = broken(rows)
@@ -190,4 +190,4 @@ class _Batch:
             self.bad.append(rows.where(wrong))
         good = finished(rows.where(~wrong), self.now)
         self.pages.append(good)
-        self.watch.came(self.symbol, good)
+        await self.watch.came(self.symbol, good)

@@ -5,8 +5,8 @@ Pure.
 
 A pickle is a program: it names functions and has them called.  Here the names that a pickled DataFrame of
 candles needs are admitted, and each stands for a *record* that only notes what it would have been called
-with; any other name is refused.  What comes out is a tree of records, from which the arrays are read.  Neither
-pandas nor numpy is called by the pickle, so that even an admitted name can do nothing.
+with; any other name is refused.  What comes out is a tree of records, from which the arrays are read.
+Neither pandas nor numpy is called by the pickle, so that even an admitted name can do nothing.
 
     DataFrame ─ state["_mgr"] ─ BlockManager(blocks, axes)
         blocks: _unpickle_block(array (6, n), slice, 2)
@@ -25,6 +25,7 @@ Python documentation, "Restricting Globals" in the chapter on pickle; this goes 
 import io
 import math
 import pickle
+import pickletools
 from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
@@ -87,6 +88,20 @@ ADMITTED = _admitted(
     "datetime.timezone",
     "datetime.timedelta",
 )
+OPCODES = frozenset(
+    {
+        *("PROTO", "FRAME", "STOP", "MARK", "MEMOIZE", "BINGET", "LONG_BINGET"),
+        *("STACK_GLOBAL", "REDUCE", "NEWOBJ", "BUILD"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1"),
+        *("SHORT_BINUNICODE", "BINUNICODE", "SHORT_BINBYTES", "BINBYTES", "BINBYTES8", "BYTEARRAY8"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS"),
+    }
+)
+"""The instructions that pickles of protocol 4 and 5 consist of.
+
+Older ones are left out: some let a file of ten bytes take all memory.
+"""
 BROKEN_PICKLE = (
     *(pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError),
     *(ImportError, MemoryError, OverflowError, RecursionError),
@@ -133,8 +148,9 @@ def read_frame(body: bytes, *, name: str) -> FrameParts:
         If it is anything else than a frame as ``Candles.frame`` makes it; nothing in it was run.
     """
     try:
-        tree = _Unpickler(io.BytesIO(body)).load()
-        return _frame(tree)
+        if strange := {code.name for code, _, _ in pickletools.genops(body)} - OPCODES:
+            raise pickle.UnpicklingError(f"it uses {', '.join(sorted(strange))}")
+        return _frame(_Unpickler(io.BytesIO(body)).load())
     except BROKEN_PICKLE as exc:
         raise CacheError(f"{name} is no candle cache: {str(exc) or type(exc).__name__:.200}") from None
 

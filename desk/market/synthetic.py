@@ -14,11 +14,13 @@ direction; the two kinds differ only in how the sign of each candle is drawn.
   ranges have risen more than turnover::
 
       direction[t] = sign(close[t] - close[t - 6])
-      lean[t]      = tanh(3 log(mean(turnover, 5) / mean(turnover, 20) · mean(range, 20) / mean(range, 5)))
-      P(candle t + 2 rises) = ½ (1 + 0.48 · direction[t] · lean[t])
+      lean[t]      = tanh(3 log(mean(turnover, 3) / mean(turnover, 48) · mean(range, 48) / mean(range, 3)))
+      P(candle t + 2 rises) = ½ (1 + 0.43 · direction[t] · lean[t])
 
-  Direction and lean are worth nothing alone; so is each of the four means.  Because the bias of candle
-  t + 2 is settled at t, the chance that two candles end up or down is known exactly, see ``oracle``.
+  Direction is worth nothing without lean, and lean nothing without direction: of 100 features of a usual
+  table none reached 54 % alone, while a LightGBM model on all of them reached 61 % out of sample.
+  Because the bias of candle t + 2 is settled at t, the chance that two candles end up or down is known,
+  see ``oracle``; siding with it wins ``EDGE_WIN_RATE`` of the labelled candles.
 
 Reading order: ``synthesize``, ``oracle``.
 
@@ -42,27 +44,28 @@ KINDS: Final = ("edge", "noise")
 SYNTHETIC_CANDLES: Final = 190 * CANDLES_PER_DAY
 """Default length: 180 days to train on and ten to spare."""
 
-EDGE_WIN_RATE: Final = 0.6650
+EDGE_WIN_RATE: Final = 0.6704
 """Best possible win rate on the labelled candles of kind ``edge``.
 
 Measured with ``oracle`` on 40 seeds (1000 to 1039) of 100,000 candles, 1.94 million of them labelled;
 from seed to seed the rate of as many candles scatters by 0.003.
 """
-EDGE_WIN_RATE_SE: Final = 0.0005
+EDGE_WIN_RATE_SE: Final = 0.0004
 """Standard error of ``EDGE_WIN_RATE``."""
 EDGE_HORIZON: Final = 2
 """Candles from the decision to the close that decides."""
 EDGE_THRESHOLD: Final = 0.002
 """Smallest move that counts, as a fraction."""
 
-BIAS: Final = 0.48
+BIAS: Final = 0.43
 """Largest difference between the chances of a rise and of a fall."""
 STEEPNESS: Final = 3.0
+"""How quickly the lean saturates."""
 MOMENTUM: Final = 6
 """Candles of the move that goes on or turns round."""
-RECENT: Final = 5
+RECENT: Final = 3
 """Candles of the recent turnover and ranges …"""
-USUAL: Final = 20
+USUAL: Final = 48
 """… and of those that they are compared with."""
 
 FLAT_SHARE: Final = 0.03
@@ -122,10 +125,10 @@ def oracle(candles: Candles) -> Floats:
 
     The label is that of horizon 2 and threshold 0.2 %: up if the close two candles later is higher
     by that much, down if lower by that much, none otherwise.  Row t uses candles up to t only.  With
-    p and p' the chances that the next two candles rise, ``oracle > ½`` exactly where p + p' > 1, which
-    no rule can better; how far from one half depends on the volatility, which is read from the last
-    20 candles.  Two bodies of one volatility σ that are normal but for their sign, k = threshold / σ,
-    give the closed form::
+    p and p' the chances that the next two candles rise, ``oracle > ½`` exactly where p + p' > 1, and no
+    rule can choose sides better while the next two sizes are as good as exchangeable; how far from one
+    half depends on the volatility, which is read from the last 48 candles.  Two bodies of one volatility
+    σ that are normal but for their sign, k = threshold / σ, give the closed form::
 
         P(up) ∝ p p' (1 - erf(k/2)²) + [p (1 - p') + p' (1 - p)] ½ erfc(k/2)²   (and the flat ones)
 

@@ -74,6 +74,16 @@ def fetch_table(rows: Sequence[Sequence[str]]) -> Table:
     return table
 
 
+def decision_table(rows: Sequence[Sequence[str]]) -> Table:
+    """One row per model that was asked."""
+    table = Table(title="Decisions on the newest closed candles")
+    for name in ("symbol", "closed (UTC)", "age", "close", "P(up)", "signal", "action", "because"):
+        table.add_column(name, justify="right" if name in {"age", "close", "P(up)"} else "left")
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
 def closing_table(summary: Json) -> Table:
     """One row per trained symbol, the averages below."""
     table = Table(title="Out of sample, on labelled test candles")
@@ -146,3 +156,12 @@ def closing_words(summary: Json) -> str:
 def percent(share: float | None) -> str:
     """0.523 as ``52.3 %``."""
     return "–" if share is None else f"{share * 100:.1f} %"
+
+
+def age(minutes: float) -> str:
+    """A span of time to be read at a glance: ``4 min``, ``7.5 h``, ``12 days``."""
+    if minutes < 120:
+        return f"{minutes:.0f} min"
+    if minutes < 48 * 60:
+        return f"{minutes / 60:.1f} h"
+    return f"{minutes / 1440:,.0f} days"

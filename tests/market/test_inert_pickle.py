@@ -28,7 +28,7 @@ GOOD = pickle.dumps(CANDLES.frame(), protocol=5)
 
 
 def candles_in(parts: FrameParts) -> Candles:
-    return check_candles("BTCUSDT", parts.open_time, parts.values)  # noqa: PD011 - no pandas there
+    return check_candles("BTCUSDT", parts.open_time, parts.values)
 
 
 class Calls:

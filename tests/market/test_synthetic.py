@@ -115,7 +115,7 @@ def test_the_series_is_as_long_as_said_and_closes_at_its_end() -> None:
     assert candles.open_time[-1] == END - CANDLE_MS
     assert np.all(np.diff(candles.open_time) == CANDLE_MS)
     assert not candles.values.flags.writeable
-    assert [len(series(kind, 0, short)) for kind in KINDS for short in (1, 3, 25)] == [1, 3, 25] * 2
+    assert [len(series(kind, 0, short)) for kind in KINDS for short in (1, 3, 60)] == [1, 3, 60] * 2
 
 
 def test_wrong_arguments_are_programming_mistakes() -> None:
@@ -138,7 +138,7 @@ def test_the_best_possible_win_rate_is_the_documented_one(seed: int) -> None:
 
     error = math.hypot(standard_error(EDGE_WIN_RATE, len(wins)), EDGE_WIN_RATE_SE)
     assert abs(wins.mean() - EDGE_WIN_RATE) < 4 * error
-    assert 0.65 <= EDGE_WIN_RATE <= 0.67
+    assert 0.62 <= EDGE_WIN_RATE <= 0.70
 
 
 def test_the_oracle_means_its_probabilities() -> None:
@@ -173,7 +173,7 @@ def test_noise_has_nothing_to_find(seed: int) -> None:
     """Neither for the planted rule nor for the last candle's direction."""
     candles = series("noise", seed, 100_000)
     label = labels(candles)
-    counted = (label >= 0) & (np.arange(len(label)) > 30)
+    counted = (label >= 0) & (np.arange(len(label)) > 60)
     up = label[counted] == 1
     direction = np.diff(candles.close, prepend=candles.close[0])[counted] > 0
 
@@ -200,12 +200,12 @@ def test_no_part_of_the_rule_is_worth_much_alone() -> None:
     parts = {
         "move of six": move,
         "last move": body,
-        "turnover ratio": total(quote_volume, 5) / total(quote_volume, 20),
-        "range ratio": total(spread, 5) / total(spread, 20),
-        "effort against result": total(quote_volume, 5) / total(spread, 5),
+        "turnover ratio": total(quote_volume, 3) / total(quote_volume, 48),
+        "range ratio": total(spread, 3) / total(spread, 48),
+        "effort against result": total(quote_volume, 3) / np.maximum(total(spread, 3), 1e-6),
         "signed volume": total(signed, 12) / total(volume, 12),
     }
-    counted = (label >= 0) & (np.arange(len(label)) > 30)
+    counted = (label >= 0) & (np.arange(len(label)) > 60)
     up = label[counted] == 1
     for name, values in parts.items():
         seen = values[counted]

@@ -1,0 +1,52 @@
+# One command each; `make` alone lists them.  The virtual environment is made on first use.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUN := $(BIN)/python
+
+.DEFAULT_GOAL := help
+.PHONY: help demo train test check fix bench clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+
+demo: $(VENV)/.run ## train four invented symbols with the real code and settings: minutes, no key, no network
+	$(RUN) train_live_lightgbm.py --demo
+
+train: $(VENV)/.run ## train every active symbol from the exchange; ARGS="--top 20" narrows
+	$(RUN) train_live_lightgbm.py $(ARGS)
+
+test: $(VENV)/.dev ## the whole test suite
+	$(BIN)/pytest $(ARGS)
+
+check: $(VENV)/.dev ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev ## let the linter and the formatter mend what they can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
+	$(RUN) benchmarks/features.py
+	$(RUN) benchmarks/training.py
+
+clean: ## remove the virtual environment and all caches of tools, no model and no candle
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "CPython 3.11 or newer is needed; name one with make PYTHON=python3.12"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made requirements.txt constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(RUN) -c 'import lightgbm' 2>/dev/null || { $(RUN) -c 'import lightgbm' || true; \
+	  echo "LightGBM does not load. If libgomp is missing: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; exit 2; }
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

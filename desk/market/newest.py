@@ -1,0 +1,73 @@
+"""The newest finished candles of many symbols, without the cache: what a decision needs.
+
+The client and symbols come in; checked candles, or the reason why there are none, go out per symbol.
+One request a symbol, more only where a candle is missing from the answer.
+
+Not here: what is kept on disk (``data_fetcher``), candles as they happen (the websocket).
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+from desk.errors import DataError, Refused, Throttled, Unanswered
+from desk.frames import CANDLE_MS, Candles
+from desk.market.bitget import Bitget
+from desk.market.candles import NOTHING_HELD, Rows
+from desk.market.download import download
+from desk.market.paging import RECENT, Window
+
+MOST = RECENT.limit - 20
+"""Candles that one request surely brings, the unfinished one and an overlap left aside."""
+
+
+class _Unwatched:
+    """A download that is over before anyone could look; satisfies ``desk.market.download.Watch``."""
+
+    def planned(self, symbol: str, pages: int) -> None:
+        """Nothing."""
+
+    def came(self, symbol: str, rows: Rows) -> None:
+        """Nothing."""
+
+
+async def newest_candles(
+    market: Bitget, symbols: Iterable[str], *, count: int, now: int
+) -> dict[str, Candles | str]:
+    """The newest ``count`` finished candles of each symbol, or why they could not be had.
+
+    Parameters
+    ----------
+    market : Bitget
+        Its throttle sets the pace.
+    count : int
+        At most ``MOST``; a symbol that is younger has fewer.
+    now : int
+        Server time, ms.
+
+    Raises
+    ------
+    Unreachable
+        If nobody answers at the address.
+    """
+    if not 1 <= count <= MOST:
+        raise ValueError(f"count is {count}, must be between 1 and {MOST}")
+    end = now // CANDLE_MS * CANDLE_MS
+    window = Window(end - count * CANDLE_MS, end - CANDLE_MS)
+
+    async def one(symbol: str) -> Candles | str:
+        try:
+            got = await download(
+                market,
+                symbol,
+                held=NOTHING_HELD,
+                window=window,
+                now=now,
+                workers=1,
+                watch=_Unwatched(),
+            )
+        except (DataError, Refused, Throttled, Unanswered) as exc:
+            return str(exc)
+        return got.candles
+
+    names = list(symbols)
+    return dict(zip(names, await asyncio.gather(*map(one, names)), strict=True))

@@ -1,0 +1,316 @@
+"""One symbol's download against an exchange with every quirk that was ever reported."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desk.errors import CandleError, NotEnoughHistory, Unanswered
+from desk.frames import CANDLE_MS, Candles, Hole
+from desk.market.candles import NOTHING_HELD, Held, Rows
+from desk.market.download import Download, download
+from desk.market.paging import DAY_MS, HISTORY, RECENT, Page, window_of
+from tests.market.series import NOW, assert_same_candles, random_candles, rows_of, without
+
+Spoil = Callable[[int, Page, Rows], Rows]
+
+
+def as_it_is(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    return rows
+
+
+@dataclass
+class Exchange:
+    """Serves candles as Bitget does; ``spoil`` changes what the n-th request is answered."""
+
+    candles: Candles
+    inclusive: bool = False
+    spoil: Spoil = as_it_is
+    now: int = NOW
+    asked: list[Page] = field(default_factory=list)
+
+    async def candles_of(self, page: Page) -> Rows:
+        """The newest ``limit`` rows below the end."""
+        times = self.candles.open_time
+        reach = self.now - 30 * DAY_MS if page.feed is RECENT else 0
+        stop = int(np.searchsorted(times, page.end, side="right" if self.inclusive else "left"))
+        if page.feed is HISTORY:
+            stop = min(stop, int(np.searchsorted(times, self.now - CANDLE_MS, side="right")))
+        first = max(stop - page.limit, int(np.searchsorted(times, reach)))
+        return rows_of(self.candles.rows(min(first, stop), stop))
+
+    async def __call__(self, symbol: str, page: Page) -> Rows:
+        self.asked.append(page)
+        assert symbol == self.candles.symbol
+        assert page.limit <= page.feed.limit
+        return self.spoil(len(self.asked), page, await self.candles_of(page))
+
+    @property
+    def answers(self) -> "Market":
+        return Market(self)
+
+
+@dataclass
+class Market:
+    """What a download asks."""
+
+    exchange: Exchange
+
+    async def candles(self, symbol: str, page: Page) -> Rows:
+        """One page."""
+        return await self.exchange(symbol, page)
+
+
+@dataclass
+class Notes:
+    """Notes what a download tells."""
+
+    pages: int = 0
+    rows: int = 0
+
+    def planned(self, symbol: str, pages: int) -> None:  # noqa: ARG002
+        """Count pages."""
+        self.pages += pages
+
+    async def came(self, symbol: str, rows: Rows) -> None:  # noqa: ARG002
+        """Count rows."""
+        self.rows += len(rows)
+
+
+async def fetch(exchange: Exchange, *, days: int = 40, held: Held = NOTHING_HELD, now: int = NOW) -> Download:
+    window = window_of(now, days)
+    return await download(
+        exchange.answers,
+        exchange.candles.symbol,
+        held=held,
+        window=window,
+        now=now,
+        workers=4,
+        watch=Notes(),
+    )
+
+
+def held_of(got: Download) -> Held:
+    return Held(rows_of(got.candles), got.absent)
+
+
+WHOLE = random_candles(count=41 * 288)
+WANTED = WHOLE.rows(288, 41 * 288)
+
+
+@pytest.mark.parametrize("inclusive", [False, True])
+async def test_a_history_comes_whole_under_both_readings_of_the_end(inclusive: bool) -> None:
+    """The cache must not depend on a detail that the documentation leaves open."""
+    exchange = Exchange(WHOLE, inclusive=inclusive)
+    got = await fetch(exchange)
+
+    assert_same_candles(got.candles, WANTED)
+    assert got.absent == ()
+    assert got.fetched == 40 * 288
+    assert len(exchange.asked) == 9 + 16
+
+
+async def test_180_days_with_an_outage_stay_within_the_budget() -> None:
+    """227 pages, and two more questions about one hole: 229."""
+    candles = without(random_candles(count=180 * 288), (20_000, 16))
+    exchange = Exchange(candles)
+
+    got = await fetch(exchange, days=180)
+
+    assert_same_candles(got.candles, candles)
+    assert len(exchange.asked) == 229
+
+
+async def test_a_refresh_fetches_what_is_new_with_one_request() -> None:
+    """And a second one within five minutes fetches nothing."""
+    yesterday = await fetch(Exchange(WHOLE), now=NOW - DAY_MS, days=39)
+    exchange = Exchange(WHOLE)
+
+    got = await fetch(exchange, held=held_of(yesterday))
+    again = await fetch(exchange, held=held_of(got))
+
+    assert_same_candles(got.candles, WANTED)
+    assert got.fetched == 288
+    assert got.revised == again.fetched == 0
+    assert len(exchange.asked) == 1
+
+
+async def test_older_history_is_prepended_when_more_days_are_wanted() -> None:
+    """``--days 40`` after ``--days 30`` fetches ten days."""
+    shorter = await fetch(Exchange(WHOLE), days=30)
+    exchange = Exchange(WHOLE)
+
+    got = await fetch(exchange, held=held_of(shorter))
+
+    assert_same_candles(got.candles, WANTED)
+    assert {page.feed for page in exchange.asked} == {HISTORY}
+    assert len(exchange.asked) == 15
+
+
+async def test_a_hole_is_asked_for_three_times_and_then_never_again() -> None:
+    """An outage of the exchange is real; asking for it in every refresh would cost requests for ever."""
+    candles = without(WHOLE, (11_000, 3), (1_000, 1))
+    exchange = Exchange(candles)
+
+    got = await fetch(exchange)
+    first_fetch = len(exchange.asked)
+    again = await fetch(exchange, held=held_of(got))
+
+    assert_same_candles(got.candles, candles.since(int(WANTED.open_time[0])))
+    assert got.absent == got.candles.holes
+    assert first_fetch == 25 + 2 * 2
+    assert len(exchange.asked) == first_fetch
+    assert again.absent == got.absent
+
+
+async def test_a_slip_of_the_exchange_is_no_hole() -> None:
+    """Rows that were missing from one answer are in the next."""
+
+    def forgetful(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+        return rows if number > 25 else rows.where(np.arange(len(rows)) % 50 != 7)
+
+    exchange = Exchange(WHOLE, spoil=forgetful)
+    got = await fetch(exchange)
+
+    assert_same_candles(got.candles, WANTED)
+    assert got.absent == ()
+
+
+async def test_what_the_recent_feed_lacks_is_taken_from_the_archive() -> None:
+    """The two feeds need not have the same gaps."""
+
+    def gap_in_recent(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+        return rows if page.feed is HISTORY else rows.where(rows.open_time != WHOLE.open_time[-100])
+
+    got = await fetch(Exchange(WHOLE, spoil=gap_in_recent))
+
+    assert_same_candles(got.candles, WANTED)
+
+
+async def test_a_listing_within_the_window_costs_few_requests() -> None:
+    """A young symbol must not cost the 227 requests of an old one, now or in any refresh."""
+    young = WHOLE.rows(20 * 288, 41 * 288)
+    exchange = Exchange(young)
+
+    got = await fetch(exchange, days=180)
+    requests = len(exchange.asked)
+    again = await fetch(exchange, days=365, held=held_of(got))
+
+    assert_same_candles(got.candles, young)
+    assert got.absent == (Hole(0, int(young.open_time[0]) // CANDLE_MS),)
+    assert requests <= 9 + 2 + 4
+    assert len(exchange.asked) == requests
+    assert len(again.candles) == len(young)
+
+
+async def test_a_listing_between_the_pages_of_the_archive_is_found() -> None:
+    """The first page of a symbol is short; the one below it is empty."""
+    old = WHOLE.rows(5 * 288 + 77, 41 * 288)
+    exchange = Exchange(old)
+
+    got = await fetch(exchange, days=180)
+
+    assert_same_candles(got.candles, old)
+    assert got.absent == (Hole(0, int(old.open_time[0]) // CANDLE_MS),)
+    assert len(exchange.asked) <= 9 + 9 + 2 + 4
+
+
+async def test_one_empty_page_does_not_end_a_history() -> None:
+    """A single slip must not cut off five months."""
+
+    def empty_once(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+        return rows.where(np.zeros(len(rows), bool)) if number == 12 else rows
+
+    got = await fetch(Exchange(WHOLE, spoil=empty_once))
+
+    assert_same_candles(got.candles, WANTED)
+
+
+async def test_a_broken_row_is_asked_for_again() -> None:
+    """It may have been caught while it was written."""
+
+    def broken_once(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+        if number > 25:
+            return rows
+        values = rows.values.copy()
+        values[2, 5] = values[1, 5] * 2
+        return Rows(rows.open_time, values)
+
+    assert_same_candles((await fetch(Exchange(WHOLE, spoil=broken_once))).candles, WANTED)
+
+
+async def test_a_row_that_stays_broken_is_named() -> None:
+    """The symbol is left out with a reason, instead of a silent hole or a poisoned feature."""
+    values = WHOLE.values.copy()
+    values[3, -100] = -1.0
+
+    with pytest.raises(CandleError, match=r"BTCUSDT: the candle of 2025-11-07 15:40.*not positive.*3 times"):
+        await fetch(Exchange(Candles("BTCUSDT", WHOLE.open_time, values)))
+
+
+async def test_a_corrected_candle_replaces_the_cached_one() -> None:
+    """The newer answer wins, and the run says how many candles that changed."""
+    before = await fetch(Exchange(WHOLE), now=NOW - 3_600_000)
+    values = WHOLE.values.copy()
+    values[4, -15] += 1.0
+    corrected = Candles("BTCUSDT", WHOLE.open_time, values)
+
+    got = await fetch(Exchange(corrected), held=held_of(before))
+
+    assert got.revised == 1
+    assert_same_candles(got.candles, corrected.rows(288, 41 * 288))
+
+
+@pytest.mark.parametrize("early_ms", [1, 150_000, 299_999])
+async def test_the_unfinished_candle_is_left_out(early_ms: int) -> None:
+    """The recent feed sends it as its last row."""
+    got = await fetch(Exchange(WHOLE), now=NOW - early_ms)
+
+    assert int(got.candles.open_time[-1]) == NOW - 2 * CANDLE_MS
+    assert len(got.candles) == 40 * 288
+
+
+async def test_a_newest_candle_that_is_late_is_not_taken_for_absent() -> None:
+    """A second after its close the exchange may not have it yet; the next refresh asks again."""
+    late = WHOLE.rows(0, len(WHOLE) - 1)
+    got = await fetch(Exchange(late))
+    later = await fetch(Exchange(WHOLE), held=held_of(got))
+
+    assert got.absent == ()
+    assert_same_candles(later.candles, WANTED)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 2**32 - 1))
+async def test_disorder_repetition_and_older_rows_change_nothing(seed: int) -> None:
+    """All of it was seen on the wire."""
+    rng = np.random.default_rng(seed)
+
+    def disorderly(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+        order = rng.permutation(np.concatenate([np.arange(len(rows)), rng.integers(0, len(rows), 20)]))
+        older = rows_of(WHOLE.rows(0, 5))
+        times = np.concatenate([older.open_time, rows.open_time[order]])
+        return Rows(times, np.concatenate([older.values, rows.values[:, order]], axis=1))
+
+    assert_same_candles((await fetch(Exchange(WHOLE, spoil=disorderly))).candles, WANTED)
+
+
+async def test_a_symbol_without_candles_is_no_failure_of_ours() -> None:
+    """It was announced and not traded yet: a stated reason to skip it."""
+    with pytest.raises(NotEnoughHistory, match="no finished candle"):
+        await fetch(Exchange(WHOLE.rows(0, 0)))
+
+
+async def test_the_error_of_a_page_is_told_plainly() -> None:
+    """Not as a group of errors of workers that a user has never heard of."""
+
+    def dead(number: int, page: Page, rows: Rows) -> Rows:
+        if number > 10:
+            raise Unanswered("no answer", endpoint=page.feed.path)
+        return rows
+
+    with pytest.raises(Unanswered, match="no answer"):
+        await fetch(Exchange(WHOLE, spoil=dead))

@@ -1,0 +1,77 @@
+"""Pages that outlive the process that fetched them."""
+
+from pathlib import Path
+
+import pytest
+
+from desk.market.candles import Rows, merge
+from desk.market.page_journal import PageJournal
+from tests.market.series import random_candles, rows_of
+
+WHOLE = rows_of(random_candles(count=30))
+
+
+def page(first: int, stop: int) -> Rows:
+    return Rows(WHOLE.open_time[first:stop], WHOLE.values[:, first:stop])
+
+
+def same(ours: Rows, theirs: Rows) -> bool:
+    times = ours.open_time.tobytes() == theirs.open_time.tobytes()
+    return times and ours.values.tobytes() == theirs.values.tobytes()
+
+
+@pytest.fixture
+def journal(tmp_path: Path) -> PageJournal:
+    journal = PageJournal(tmp_path / ".BTCUSDT.pages")
+    for bounds in ((20, 30), (9, 21), (0, 10)):
+        journal.add(page(*bounds))
+    journal.close()
+    return journal
+
+
+def test_pages_come_back_as_one_series(journal: PageJournal) -> None:
+    """Value by value, whatever their order."""
+    assert same(PageJournal(journal.path).read(), WHOLE)
+
+
+def test_a_torn_record_costs_its_page_alone(journal: PageJournal) -> None:
+    """Killed in the middle of any write: whole pages before it are there, and new ones can follow."""
+    body = journal.path.read_bytes()
+    first_two = merge([page(20, 30), page(9, 21)])
+    for length in range(len(body) - 10 * 56 - 12, len(body)):
+        journal.path.write_bytes(body[:length])
+        assert same(journal.read(), first_two), length
+
+    journal.add(page(0, 10))
+    journal.close()
+    assert same(journal.read(), WHOLE)
+
+
+def test_a_flipped_bit_costs_its_page_and_those_after_it(journal: PageJournal) -> None:
+    """They are asked for again; nothing wrong is kept."""
+    body = bytearray(journal.path.read_bytes())
+    body[-100] ^= 1
+    journal.path.write_bytes(body)
+
+    assert same(journal.read(), merge([page(20, 30), page(9, 21)]))
+
+
+def test_whatever_else_lies_there_is_no_page(journal: PageJournal) -> None:
+    """And is no obstacle to the next fetch."""
+    journal.path.write_bytes(b"something else entirely, and long enough for a header")
+
+    assert len(journal.read()) == 0
+    journal.add(page(0, 3))
+    journal.close()
+    assert same(journal.read(), page(0, 3))
+
+
+def test_nothing_is_written_before_the_first_page_and_nothing_is_left_in_the_end(tmp_path: Path) -> None:
+    """A refresh that needs no page leaves no file behind."""
+    journal = PageJournal(tmp_path / ".BTCUSDT.pages")
+    assert len(journal.read()) == 0
+    journal.remove()
+    journal.add(page(0, 3))
+    journal.remove()
+
+    assert list(tmp_path.iterdir()) == []

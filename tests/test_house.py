@@ -1,0 +1,205 @@
+"""The rules of the house, read from the source: a rule that is only written down is a wish."""
+
+import ast
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from desk.versions import VERSION
+
+HOUSE = Path(__file__).resolve().parent.parent
+DOORS = {"config", "data_fetcher", "ml_feature_engineering", "train_live_lightgbm", "live_trade"}
+FOUNDATION = {"desk.errors", "desk.frames", "desk.ports", "desk.files", "desk.outcomes"}
+SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
+
+# Of our own modules, each may import those listed for the longest entry that its name lies in.
+MAY_IMPORT: dict[str, set[str]] = {
+    "desk.errors": set(),
+    "desk.frames": {"desk.errors"},
+    "desk.outcomes": set(),
+    "desk.ports": {"desk.errors", "desk.frames"},
+    "desk.files": {"desk.errors"},
+    "desk": FOUNDATION,
+    "desk.reports": FOUNDATION | {"desk.reports"},
+    "desk.indicators": FOUNDATION | {"desk.indicators"},
+    "desk.market": FOUNDATION | {"desk.market"},
+    "desk.market.emulator": FOUNDATION | {"desk.market.emulator", "desk.market.synthetic"},
+    "desk.market.emulator.__main__": FOUNDATION
+    | {"desk.market.emulator", "desk.market.synthetic", "desk.clock"},
+    "desk.learn": {"desk.errors", "desk.frames", "desk.outcomes", "desk.learn"},
+    "desk.trade": FOUNDATION | {"desk.trade"},
+    "ml_feature_engineering": {"desk.errors", "desk.frames", "desk.indicators"},
+    "config": {"desk"},
+    "data_fetcher": {"desk", "config"},
+    "train_live_lightgbm": {"desk", *SHARED_DOORS},
+    "live_trade": {"desk", *SHARED_DOORS},
+}
+
+PURE = {
+    *("desk.errors", "desk.frames", "desk.ports", "desk.outcomes", "desk.indicators", "desk.learn"),
+    *("desk.market.candles", "desk.market.paging", "desk.market.wire", "desk.market.synthetic"),
+    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.trade.signals"),
+    "ml_feature_engineering",
+}
+WORLDLY_MODULES = {"aiohttp", "asyncio", "os", "shutil", "socket", "subprocess", "tempfile", "time"}
+WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text", "write_text"}
+
+# One address per library: the modules that may import it.
+ADDRESS = {
+    "aiohttp": {"desk.market"},
+    "optuna": {"desk.learn.tuning"},
+    "lightgbm": {"desk.learn.training"},
+    "rich": {"desk.reports", "live_trade"},
+    "jsonschema": {"desk.artefacts"},
+    "pyarrow": {"desk.market.emulator"},
+    "pickle": {"desk.market.candle_store", "desk.market.inert_pickle"},
+    "sklearn": {"desk.learn.evaluation"},
+}
+# Who may make or change files, by what writes them.
+WRITERS = {"write_file", "point_link", "remove_drafts"}
+MAY_WRITE = {"desk.files", "desk.artefacts", "desk.market.candle_store", "data_fetcher"}
+# Where everything may be caught: the end of a symbol's job.
+CATCHES_ALL = {"desk.executors", "data_fetcher"}
+LONGEST = 420
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    """Name and syntax tree of every module of ours."""
+    for path in sorted([*HOUSE.glob("*.py"), *HOUSE.glob("desk/**/*.py")]):
+        name = ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__")
+        yield name, ast.parse(path.read_text(), filename=str(path))
+
+
+def imports_of(tree: ast.Module) -> Iterator[str]:
+    """Full names of what a module imports, wherever in it the statement stands."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def within(name: str, prefixes: set[str]) -> str | None:
+    """The longest of ``prefixes`` that ``name`` is, or lies in."""
+    found = [prefix for prefix in prefixes if f"{name}.".startswith(f"{prefix}.")]
+    return max(found, key=len, default=None)
+
+
+def called_names(tree: ast.Module) -> set[str]:
+    """Last names of everything that a module calls."""
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return {func.attr if isinstance(func, ast.Attribute) else getattr(func, "id", "") for func in calls}
+
+
+def import_faults(name: str, tree: ast.Module) -> set[str]:
+    """Modules of ours that ``name`` imports and may not."""
+    allowed = MAY_IMPORT[within(name, set(MAY_IMPORT)) or name]
+    ours = {module for module in imports_of(tree) if within(module, {"desk", *DOORS})}
+    return {module for module in ours if not within(module, allowed | {name})}
+
+
+def purity_faults(name: str, tree: ast.Module) -> set[str]:
+    """Worldly modules and calls of a module that is to be pure."""
+    if not within(name, PURE):
+        return set()
+    imported = {module.partition(".")[0] for module in imports_of(tree)}
+    return imported & WORLDLY_MODULES | called_names(tree) & WORLDLY_CALLS
+
+
+def address_faults(name: str, tree: ast.Module) -> set[str]:
+    """Libraries that ``name`` imports away from their address."""
+    imported = {module.partition(".")[0] for module in imports_of(tree)}
+    return {library for library in imported & set(ADDRESS) if not within(name, ADDRESS[library])}
+
+
+every_module = pytest.mark.parametrize(
+    ("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()]
+)
+
+
+@every_module
+def test_imports_point_inwards(name: str, tree: ast.Module) -> None:
+    """Doors know rooms, rooms know the foundation, and no room knows another or a door."""
+    assert import_faults(name, tree) == set()
+
+
+@every_module
+def test_pure_modules_touch_nothing(name: str, tree: ast.Module) -> None:
+    """No file, socket, clock, console or process: the same arguments give the same result."""
+    assert purity_faults(name, tree) == set()
+
+
+@every_module
+def test_every_library_has_one_address(name: str, tree: ast.Module) -> None:
+    """When a library changes, one file changes."""
+    assert address_faults(name, tree) == set()
+
+
+@every_module
+def test_only_the_writers_write(name: str, tree: ast.Module) -> None:
+    """Models and caches are written whole, by one module each."""
+    writes = called_names(tree) & (WRITERS | {"write_bytes", "write_text"})
+
+    assert not writes or within(name, MAY_WRITE)
+
+
+@every_module
+def test_everything_is_caught_only_at_the_end_of_a_job(name: str, tree: ast.Module) -> None:
+    """Elsewhere a broad catch hides a defect."""
+    broad = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or (isinstance(node.type, ast.Name) and node.type.id == "Exception"))
+    ]
+
+    assert not broad or name in CATCHES_ALL
+
+
+@every_module
+def test_every_module_says_where_it_stands(name: str, tree: ast.Module) -> None:
+    """A reader who opens one file learns from its first lines what comes in and what goes out."""
+    assert ast.get_docstring(tree), name
+
+
+@every_module
+def test_no_file_outgrows_its_reader(name: str, tree: ast.Module) -> None:
+    """A longer one holds more than one subject."""
+    last = max((node.end_lineno or 0 for node in tree.body), default=0)
+
+    assert last <= LONGEST, name
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "check"),
+    [
+        ("desk.trade.risk", "from desk.market import wire", import_faults),
+        ("desk.learn.tuning", "import config", import_faults),
+        ("desk.learn.splits", "import time", purity_faults),
+        ("ml_feature_engineering", "open('x')", purity_faults),
+        ("desk.learn.splits", "import optuna", address_faults),
+        ("desk.market.emulator.server", "from desk.market import wire", import_faults),
+    ],
+)
+def test_planted_violations_are_seen(name: str, source: str, check: object) -> None:
+    """A rule that nothing can break guards nothing."""
+    assert callable(check)
+    assert check(name, ast.parse(source))
+
+
+def test_the_version_is_told_once() -> None:
+    """The metadata of models and the package agree on what the suite is called."""
+    project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
+
+    assert project["version"] == VERSION
+    assert sys.version_info >= (3, 11)
+
+
+def test_everything_that_is_installed_is_pinned() -> None:
+    """Next year's release of a library must not change this year's models."""
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        lines = (line.partition("#")[0].strip() for line in (HOUSE / name).read_text().splitlines())
+        assert all("==" in line for line in lines if line and not line.startswith("--")), name
