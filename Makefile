@@ -29,8 +29,8 @@ fix: $(VENV)/.dev ## let the linter and the formatter mend what they can
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
-	$(RUN) benchmarks/features.py
-	$(RUN) benchmarks/training.py
+	$(RUN) -m benchmarks.features
+	$(RUN) -m benchmarks.training
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -157,7 +157,9 @@ async def test_the_cap_on_requests_in_flight_holds(run: Run, cap: int) -> None:
 
 FAULTS = {
     **dict.fromkeys(("429", "500", "reset", "truncate", "html", "nonjson", "empty", "maintain"), 0.03),
-    **{"duplicate": 0.1, "older": 0.1, "hole": 0.002},
+    "duplicate": 0.1,
+    "older": 0.1,
+    "hole": 0.002,
 }
 
 

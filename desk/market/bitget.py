@@ -111,7 +111,13 @@ class Bitget:
         return await self._read(page.feed.path, query, wire.read_candles, symbol=symbol)
 
     async def _read(
-        self, path: str, query: Mapping[str, str], reader: Callable[..., Answer], *, symbol: str = ""
+        self,
+        path: str,
+        query: Mapping[str, str],
+        reader: Callable[..., Answer],
+        *,
+        symbol: str = "",
+        attempts: int | None = None,
     ) -> Answer:
         """Ask until there is an answer, within the bounds that the module's docstring states.
 
@@ -124,8 +130,8 @@ class Bitget:
         Unreachable
             If they are, and nothing else that was asked meanwhile was answered either.
         """
-        began = self._clock.monotonic()
-        failures = 0
+        began, failures = self._clock.monotonic(), 0
+        most = min(attempts or self._settings.attempts, self._settings.attempts)
         while True:
             async with self._throttle.slot(path) as sent:
                 self.sent[symbol] += 1
@@ -148,10 +154,7 @@ class Bitget:
                     return answer
             if isinstance(problem, Unanswered):
                 wait = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
-                if (
-                    failures >= self._settings.attempts
-                    or self._spent(began) + wait > self._settings.give_up_after_s
-                ):
+                if failures >= most or self._spent(began) + wait > self._settings.give_up_after_s:
                     raise self._final(problem, began, failures) from problem
                 await self._clock.sleep(wait)
 

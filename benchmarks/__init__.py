@@ -1,0 +1,1 @@
+"""What is fast, and against what: each benchmark prints a ratio measured in one run."""

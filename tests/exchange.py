@@ -1,0 +1,35 @@
+"""An embedded exchange beside a test: in a thread of its own, so that the command under test may block."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Iterator, Sequence
+
+from desk.clock import SystemClock
+from desk.frames import Candles
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+
+UNPACED = ExchangeOptions(rate_limit=0, minute_limit=0)
+
+
+@contextlib.contextmanager
+def serving(series: Sequence[Candles], options: ExchangeOptions = UNPACED) -> Iterator[EmbeddedExchange]:
+    """Serve ``series`` on a loopback port while the block runs."""
+    exchange = EmbeddedExchange(series, options, clock=SystemClock())
+    loop = asyncio.new_event_loop()
+    ready, stop = threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with exchange:
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    try:
+        assert ready.wait(10), "the exchange did not come up"
+        yield exchange
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+        loop.close()

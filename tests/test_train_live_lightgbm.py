@@ -1,0 +1,334 @@
+"""One command takes candles to published models, and says what is wrong before anything is half-done."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import pytest
+
+import live_trade
+import train_live_lightgbm
+from desk.artefacts import ModelShelf
+from desk.frames import CANDLE_MS, Candles, frozen
+from desk.market.candle_store import CandleStore
+from desk.market.emulator import EmbeddedExchange
+from desk.market.synthetic import synthesize
+from ml_feature_engineering import FEATURES, build_features
+from tests.exchange import serving
+
+END = 1_767_225_600_000
+SIZES = {"LONGUSDT": 6_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}
+HOLED, TORN = "HOLEDUSDT", "TORNUSDT"
+
+
+def without(candles: Candles, rows: slice | np.ndarray) -> Candles:
+    kept = np.ones(len(candles), bool)
+    kept[rows] = False
+    return Candles(candles.symbol, frozen(candles.open_time[kept]), frozen(candles.values[:, kept]))
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[EmbeddedExchange]:
+    series = [
+        synthesize("edge", seed, symbol=symbol, end=END, candles=size)
+        for seed, (symbol, size) in enumerate(SIZES.items(), start=50)
+    ]
+    holed = synthesize("noise", 60, symbol=HOLED, end=END, candles=3_000)
+    torn = synthesize("noise", 61, symbol=TORN, end=END, candles=3_000)
+    series.append(without(holed, slice(2_000, 2_008)))
+    series.append(without(torn, np.arange(10, 2_990, 7)))
+    with serving(series) as exchange:
+        yield exchange
+
+
+class Run:
+    """The command, with folders of its own."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.models, self.cache, self.url = folder / "models", folder / "cache", url
+
+    def arguments(self, *more: str) -> list[str]:
+        where = ["--models-dir", str(self.models), "--cache-dir", str(self.cache), "--base-url", self.url]
+        return [*where, "--rps", "0", "--trials", "3", "--jobs", "1", *more]
+
+    def __call__(self, *more: str) -> int:
+        return train_live_lightgbm.main(self.arguments(*more))
+
+    def summary(self) -> dict[str, Any]:
+        read: dict[str, Any] = json.loads((self.models / "training_summary.json").read_text())
+        return read
+
+    def left_behind(self) -> list[Path]:
+        return [path for folder in (self.models, self.cache) for path in folder.rglob(".draft-*")]
+
+
+@pytest.fixture
+def run(tmp_path: Path, exchange: EmbeddedExchange) -> Run:
+    return Run(tmp_path, exchange.url)
+
+
+def test_a_symbol_becomes_a_model_that_plain_lightgbm_reads(run: Run) -> None:
+    """The whole path on one symbol: the files, their names, and what a reader finds in them."""
+    assert run("--symbols", "LONGUSDT") == 0
+
+    latest = run.models / "LONGUSDT_latest.txt"
+    model = lightgbm.Booster(model_file=str(latest))
+    names = (run.models / "LONGUSDT_features.txt").read_text().split()
+    assert not latest.readlink().is_absolute()
+    assert model.feature_name() == names == [feature.name for feature in FEATURES]
+    (path,) = (run.models / "metadata").iterdir()
+    metadata = json.loads(path.read_text())
+    assert metadata["metrics"]["n"] > 0
+    assert metadata["tuning"]["n_trials"] == 3
+    assert metadata["signals"] is None
+    assert metadata["verdict"]["tradable"] is False
+    assert metadata["verdict"]["reasons"][0] == "not evaluated"
+    assert (run.models / metadata["evaluated_file"]).exists()
+    assert run.summary()["counts"] == {
+        "requested": 1,
+        "trained": 1,
+        "skipped": 0,
+        "failed": 0,
+        "tradable": 0,
+    }
+    assert run.left_behind() == []
+
+
+def test_short_histories_are_published_and_say_so(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """A symbol listed five days ago has few labels; its owner is told, not refused."""
+    assert run("--symbols", "SHORTUSDT") == 0
+
+    assert "few labels" in capsys.readouterr().out
+    assert "few labels" in str(run.summary()["symbols"][0]["reasons"])
+
+
+def test_too_short_a_history_is_skipped_with_the_guides_words(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Too little data is nobody's fault: the exit status stays 0, and nothing is published."""
+    assert run("--symbols", "YOUNGUSDT,SHORTUSDT") == 0
+
+    assert "⚠️ YOUNGUSDT: skipped. Insufficient data: 300 candles, 1000 needed" in capsys.readouterr().out
+    assert not list(run.models.glob("YOUNGUSDT*"))
+    assert run.summary()["counts"]["skipped"] == 1
+
+
+def test_holes_are_lived_with_until_too_much_is_missing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Eight missing candles are a hole; a seventh of all is no series, and the guide's message says so."""
+    assert run("--symbols", f"{HOLED},{TORN}") == 1
+
+    said = capsys.readouterr()
+    assert f"✅ {HOLED}" in said.out
+    assert f"❌ {TORN}: failed (train)" in said.err
+    assert "Too many missing features" in said.err
+    assert run.summary()["counts"]["trained"] == 1
+    assert run.summary()["problems"][0]["symbol"] == TORN
+
+
+def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run: Run) -> None:
+    """A user who trains again sees whether anything changed, and may use all cores."""
+    assert run("--symbols", "LONGUSDT,SHORTUSDT") == 0
+    first = {path.name[:5]: path.read_bytes() for path in run.models.glob("*_latest.txt")}
+    assert run("--symbols", "LONGUSDT,SHORTUSDT", "--jobs", "2", "--offline") == 0
+
+    assert {path.name[:5]: path.read_bytes() for path in run.models.glob("*_latest.txt")} == first
+    assert len(list(run.models.glob("LONGUSDT_lightgbm_*.txt"))) == 2
+    assert run.summary()["previous"]["change"] == dict.fromkeys(run.summary()["averages"], 0.0)
+    assert run("--symbols", "LONGUSDT", "--offline", "--seed", "5") == 0
+    assert (run.models / "LONGUSDT_latest.txt").read_bytes() != first["LONGU"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--symbols", "LONGUSTD"], "meant LONGUSDT"),
+        (["--days", "2"], "give at least --days 4"),
+        (["--threshold", "0"], "min_price_change is 0"),
+        (["--horizon", "0"], "prediction_horizon is 0"),
+        (["--days", "10", "--horizon", "3000"], "too long for 10 days"),
+        (["--trials", "0"], "n_trials is 0"),
+        (["--jobs", "-1"], "N_JOBS is -1"),
+        (["--seed", "-1"], "seed is -1"),
+        (["--offline", "--refresh"], "not both"),
+        (["--top", "3", "--symbols", "LONGUSDT"], "exclude each other"),
+        (["--base-url", "api.bitget.com"], "must be an address"),
+    ],
+)
+def test_wrong_arguments_end_before_anything_starts(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    """One message that names the fix, status 2, and neither a model nor a candle written."""
+    assert run(*arguments) == 2
+
+    assert message in capsys.readouterr().err
+    assert not list(run.models.rglob("*.txt"))
+    assert not list(run.cache.rglob("*.pkl"))
+
+
+def test_an_argument_that_is_no_number_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        train_live_lightgbm.main(["--days", "many"])
+
+    assert ended.value.code == 2
+    assert "--days" in capsys.readouterr().err
+
+
+def test_a_file_where_the_models_should_go_is_named(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run.models.write_text("in the way")
+
+    assert run("--symbols", "LONGUSDT") == 2
+
+    assert "is a file, a directory is needed" in capsys.readouterr().err
+    assert run.models.read_text() == "in the way"
+    assert not run.cache.exists()
+
+
+def test_an_address_where_nobody_answers_is_one_clear_message(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not 300 tracebacks: the address, and what to check."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+
+    assert Run(tmp_path, f"http://127.0.0.1:{port}")("--symbols", "LONGUSDT") == 1
+
+    said = capsys.readouterr().err
+    assert f"http://127.0.0.1:{port} cannot be reached" in said
+    assert "--base-url" in said
+    assert "Traceback" not in said
+
+
+def test_json_leaves_standard_output_to_the_summary(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Scripts read the document; people read standard error."""
+    assert run("--symbols", "SHORTUSDT", "--json") == 0
+
+    said = capsys.readouterr()
+    assert json.loads(said.out) == run.summary()
+    assert "✅ SHORTUSDT" in said.err
+
+
+def test_quiet_says_nothing_when_nothing_is_wrong(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--symbols", "SHORTUSDT", "--quiet") == 0
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_without_a_terminal_there_are_no_control_codes(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Logs of scheduled runs stay readable."""
+    assert run("--symbols", "SHORTUSDT") == 0
+
+    said = capsys.readouterr()
+    assert "\x1b" not in said.out + said.err
+    assert "\r" not in said.out + said.err
+
+
+def test_fetch_only_fetches_and_trains_nothing(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("--symbols", "LONGUSDT,YOUNGUSDT", "--fetch-only") == 0
+
+    said = capsys.readouterr().out
+    assert "6,000" in said
+    assert not run.models.exists()
+    assert len(list(run.cache.glob("*_5m_180d.pkl"))) == 2
+
+
+def test_offline_needs_no_exchange_and_says_what_is_missing(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cached candles are enough to train on a plane."""
+    assert run("--symbols", "SHORTUSDT", "--offline") == 1
+    assert "contracts.json" in capsys.readouterr().err
+
+    assert run("--symbols", "SHORTUSDT", "--fetch-only") == 0
+    nowhere = Run(run.models.parent, "http://127.0.0.1:9")
+    assert nowhere("--symbols", "SHORTUSDT", "--offline") == 0
+
+
+def test_an_interrupt_ends_the_run_and_keeps_what_is_finished(run: Run) -> None:
+    """Ctrl-C in the middle of training: status 130, no draft, finished symbols stay published."""
+    command = [sys.executable, "train_live_lightgbm.py", *run.arguments("--jobs", "2", "--trials", "400")]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(train_live_lightgbm.__file__).parent,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        watchdog.cancel()
+
+    assert process.returncode == 130, said
+    assert first
+    assert "Interrupted" in said
+    assert "Traceback" not in said
+    assert run.left_behind() == []
+    assert not (run.models / "training_summary.json").exists()
+
+
+def test_the_decision_table_asks_the_published_models(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """``live_trade.py --once`` on fresh candles; a young symbol has too few of them to decide."""
+    assert run("--symbols", "LONGUSDT,SHORTUSDT") == 0
+    capsys.readouterr()
+    where = ["--once", "--models-dir", str(run.models), "--cache-dir", str(run.cache)]
+
+    assert live_trade.main([*where, "--base-url", run.url]) == 0
+
+    said = capsys.readouterr().out
+    assert "LONGUSDT" in said
+    assert "SHORTUSDT" in said
+    assert "watch only" in said
+    assert "not evaluated" in said
+
+
+def test_the_live_probability_is_the_trained_one(run: Run) -> None:
+    """Features from the last candles alone, prediction alone: equal to the batch on 180 days, with ==."""
+    assert run("--symbols", "LONGUSDT") == 0
+    candles = CandleStore(run.cache).load("LONGUSDT", 180)
+    features = build_features(candles, max_missing_share=0.02, min_feature_share=0.8)
+    models, problems = live_trade.open_models(ModelShelf(run.models), ())
+    expected = models["LONGUSDT"].model.probabilities(features.x)[-1]
+
+    (opinion,) = live_trade.form_opinions([candles], models)
+
+    assert problems == {}
+    assert opinion.probability == expected
+    assert opinion.open_time == END - CANDLE_MS
+
+
+def test_an_empty_models_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert live_trade.main(["--once", "--models-dir", str(tmp_path)]) == 2
+
+    assert "holds no published model: train first" in capsys.readouterr().err
+
+
+def test_a_model_that_was_tampered_with_is_refused_by_name(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The others are asked all the same."""
+    assert run("--symbols", "LONGUSDT,SHORTUSDT") == 0
+    capsys.readouterr()
+    latest = run.models / "LONGUSDT_latest.txt"
+    latest.resolve().write_text(latest.read_text().replace("leaf_value=", "leaf_value= ", 1))
+    where = ["--models-dir", str(run.models), "--cache-dir", str(run.cache), "--base-url", run.url]
+
+    assert live_trade.main(["--once", *where]) == 0
+
+    said = capsys.readouterr()
+    assert "❌ LONGUSDT: no decision. the model file is not the one" in said.err
+    assert "SHORTUSDT" in said.out
