@@ -8,6 +8,7 @@ Reading order: ``main``, ``decide_once``.
 
 import argparse
 import asyncio
+import signal
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -224,4 +225,5 @@ def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     raise SystemExit(main())

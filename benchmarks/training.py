@@ -43,9 +43,9 @@ def ours(job: SymbolJob) -> dict[str, Any]:
     """Likewise of this suite, and what its tuning chose."""
     (outcome,) = Processes(1).run(train_symbol, [job])
     if isinstance(outcome, Broken):
-        raise RuntimeError(outcome.story)
+        raise SystemExit(outcome.story)
     if isinstance(outcome.result, Skipped):
-        raise RuntimeError(outcome.result.reason)
+        raise SystemExit(outcome.result.reason)
     metadata = outcome.result.metadata
     return {
         "cpu": metadata["timing"]["cpu_seconds"],

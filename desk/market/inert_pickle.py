@@ -148,11 +148,21 @@ def read_frame(body: bytes, *, name: str) -> FrameParts:
         If it is anything else than a frame as ``Candles.frame`` makes it; nothing in it was run.
     """
     try:
-        if strange := {code.name for code, _, _ in pickletools.genops(body)} - OPCODES:
-            raise pickle.UnpicklingError(f"it uses {', '.join(sorted(strange))}")
+        _check_opcodes(body)
         return _frame(_Unpickler(io.BytesIO(body)).load())
     except BROKEN_PICKLE as exc:
         raise CacheError(f"{name} is no candle cache: {str(exc) or type(exc).__name__:.200}") from None
+
+
+def _check_opcodes(body: bytes) -> None:
+    """Make sure that a pickle consists of ``OPCODES``, before any of it is carried out."""
+    stream = io.BytesIO(body)
+    while (code := stream.read(1)) != pickle.STOP:
+        opcode = pickletools.code2op.get(code.decode("latin-1"))
+        if opcode is None or opcode.name not in OPCODES:
+            raise pickle.UnpicklingError(f"it uses {opcode.name if opcode else repr(code)}")
+        if opcode.arg is not None:
+            opcode.arg.reader(stream)
 
 
 def _frame(tree: object) -> FrameParts:

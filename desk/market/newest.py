@@ -26,7 +26,7 @@ class _Unwatched:
     def planned(self, symbol: str, pages: int) -> None:
         """Nothing."""
 
-    def came(self, symbol: str, rows: Rows) -> None:
+    async def came(self, symbol: str, rows: Rows) -> None:
         """Nothing."""
 
 

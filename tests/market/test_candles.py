@@ -67,6 +67,21 @@ def test_only_the_broken_row_is_asked_for_again(fault: str) -> None:
     assert describe_broken(rows.where(~broken(rows))) == ""
 
 
+@pytest.mark.parametrize(
+    ("prices", "complaint"),
+    [
+        ((100.0, 103.0, 101.0, 102.0), "low above"),  # the open is below the low
+        ((102.0, 103.0, 101.0, 100.0), "low above"),  # the close is
+        ((100.0, 101.0, 99.0, 102.0), "high below"),  # the close is above the high
+        ((102.0, 101.0, 99.0, 100.0), "high below"),  # the open is
+    ],
+)
+def test_open_and_close_lie_between_low_and_high(prices: tuple[float, ...], complaint: str) -> None:
+    """Features divide by the range; each of the four sides counts."""
+    with pytest.raises(CandleError, match=complaint):
+        check_candles("X", np.array([NOW]), np.array([*prices, 1.0, 100.0]).reshape(6, 1))
+
+
 def test_repeated_or_unordered_rows_are_no_series() -> None:
     """Windows over rows would otherwise silently mix times."""
     candles = random_candles(count=4)
