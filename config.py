@@ -121,6 +121,8 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             min_precision_each_side=0.45,
             min_recall_each_side=0.25,
             significance=0.05,
+            n_seeds=5,
+            n_sign_seeds=0,  # no gain on eight development series: AUC +0.0001 ± 0.0006 out of fold
             # What is published
             refit_on_all=True,
             baseline=Parameters(

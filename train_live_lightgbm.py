@@ -31,9 +31,10 @@ from desk.files import sole_writer
 from desk.frames import UP, Candles, LabelledSet
 from desk.learn import record
 from desk.learn.evaluation import Metrics, last_return, measure
-from desk.learn.splits import Rows, Split, hold_out, walk_forward
-from desk.learn.training import Model, bin_rows, grow
-from desk.learn.tuning import Tuned, tune
+from desk.learn.recipe import recipe_of, teach
+from desk.learn.splits import Split, hold_out, walk_forward
+from desk.learn.training import Model
+from desk.learn.tuning import tune
 from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.sources import read_synthetic, synthetic_series
@@ -213,14 +214,14 @@ def train_symbol(job: SymbolJob) -> Trained | Skipped:
     tuned = tune(labelled, folds, settings, seed=seed)
     watch.lap("tuning")
 
-    evaluated = grow_on(labelled, learnable, tuned, seed)
-    everything = np.flatnonzero(labelled.decided)
-    published = grow_on(labelled, everything, tuned, seed) if settings.refit_on_all else evaluated
+    recipe = recipe_of(tuned.parameters, tuned.rounds, settings, seed=seed)
+    taught = np.arange(len(labelled)) if settings.refit_on_all else split.development
+    evaluated = teach(labelled, split.development, recipe)
+    published = teach(labelled, taught, recipe) if settings.refit_on_all else evaluated
     watch.lap("fit")
     metrics = examine(evaluated, labelled, split, candles)
     watch.lap("evaluation")
 
-    taught = everything if settings.refit_on_all else learnable
     metadata: Json = {
         "features": list(features.names),
         "feature_contract": features.contract,
@@ -229,7 +230,7 @@ def train_symbol(job: SymbolJob) -> Trained | Skipped:
         "data": record.describe_data(
             candles,
             tick=job.tick,
-            trained_through=int(features.open_time[taught[-1]]),
+            trained_through=int(features.open_time[taught[labelled.decided[taught]][-1]]),
             refit_on_all=settings.refit_on_all,
         ),
         "labels": record.describe_labels(labelled),
@@ -246,13 +247,6 @@ def train_symbol(job: SymbolJob) -> Trained | Skipped:
     return Trained(
         candles.symbol, published.text(), evaluated.text() if settings.refit_on_all else None, metadata
     )
-
-
-def grow_on(labelled: LabelledSet, rows: Rows, tuned: Tuned, seed: int) -> Model:
-    """A model of the labelled ``rows`` with the chosen parameters and rounds."""
-    features = labelled.features
-    bins = bin_rows(features.x[rows], labelled.label[rows], features.names)
-    return grow(bins, tuned.parameters, rounds=tuned.rounds, seed=seed)
 
 
 def examine(model: Model, labelled: LabelledSet, split: Split, candles: Candles) -> Metrics | None:

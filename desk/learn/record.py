@@ -54,7 +54,10 @@ def describe_split(labelled: LabelledSet, split: Split, folds: tuple[Fold, ...])
         "test": _part(labelled, split.test),
         "purged": split.purged,
         "folds": [
-            {"train_labelled": len(fold.train), "validation": _part(labelled, fold.validation)}
+            {
+                "train_labelled": int(np.sum(labelled.decided[fold.train])),
+                "validation": _part(labelled, fold.validation),
+            }
             for fold in folds
         ],
     }

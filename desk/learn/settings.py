@@ -61,6 +61,10 @@ class LearnSettings:
     """Trials below this precision on either side are infeasible."""
     min_recall_each_side: float
     """Trials below this recall on either side are infeasible."""
+    n_seeds: int
+    """Members of a published model that learn labelled candles; their scores are averaged."""
+    n_sign_seeds: int
+    """Further members that learn all candles by the sign of the move; 0: none."""
     significance: float
     """Chance, over all trials together, of preferring tuned parameters that are no better."""
     refit_on_all: bool
@@ -80,7 +84,7 @@ class LearnSettings:
                 f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
                 "as a fraction (0.002 means 0.2 %)"
             )
-        for name in ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials"):
+        for name in ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials", "n_seeds"):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
         for name in ("max_missing_share", "test_share", "first_share", "significance"):
@@ -88,6 +92,8 @@ class LearnSettings:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
         if not 0 <= self.min_feature_share <= 1:
             yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
+        if self.n_sign_seeds < 0:
+            yield f"n_sign_seeds is {self.n_sign_seeds}, must be 0 or more"
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:

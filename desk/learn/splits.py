@@ -48,7 +48,7 @@ class Fold:
     """One step of the walk forward; every training label was known before validation begins."""
 
     train: Rows
-    """Positions of labelled (up or down) rows."""
+    """Positions of the rows before the border that were not purged, neutral ones included."""
     validation: Rows
     """Positions of all rows of the block, neutral ones included."""
 
@@ -100,10 +100,8 @@ def walk_forward(
         if len(validation) == 0:
             continue
         known = _known_before(labelled, development[:start], int(labelled.features.open_time[validation[0]]))
-        train = known[labelled.decided[known]]
-        judged = validation[labelled.decided[validation]]
-        if _has_both_sides(labelled, train) and _has_both_sides(labelled, judged):
-            found.append(Fold(frozen(train), frozen(validation)))
+        if _has_both_sides(labelled, known) and _has_both_sides(labelled, validation):
+            found.append(Fold(frozen(known), frozen(validation)))
     return tuple(found)
 
 
@@ -114,4 +112,4 @@ def _known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
 
 
 def _has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:
-    return len(np.unique(labelled.label[rows])) > 1
+    return len(np.unique(labelled.label[rows[labelled.decided[rows]]])) > 1

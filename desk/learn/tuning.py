@@ -153,9 +153,10 @@ def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings
 
 def _arena(labelled: LabelledSet, fold: Fold) -> _Arena:
     features = labelled.features
+    taught = fold.train[labelled.decided[fold.train]]
     judged = fold.validation[labelled.decided[fold.validation]]
     return _Arena(
-        bin_rows(features.x[fold.train], labelled.label[fold.train], features.names),
+        bin_rows(features.x[taught], labelled.label[taught], features.names),
         np.ascontiguousarray(features.x[judged]),
         labelled.label[judged],
         features.open_time[judged],

@@ -41,6 +41,8 @@ def settings(**changes: object) -> LearnSettings:
         "min_precision_each_side": 0.45,
         "min_recall_each_side": 0.25,
         "significance": 0.05,
+        "n_seeds": 2,
+        "n_sign_seeds": 0,
         "refit_on_all": True,
         "baseline": BASELINE,
     }

@@ -1,0 +1,118 @@
+"""Whether the figures come from the whole block or from one corner of it.
+
+A ``Block`` with its trades comes in; ``Stability`` goes out: accuracy and trades by calendar month (UTC)
+and by volatility third, with the worst part named.  Pure.
+
+Thirds are those of the block itself, by the volatility of the day before each candle, known at its close.
+They describe; nothing is chosen by them.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.frames import CANDLES_PER_DAY, DOWN, UP, Candles
+from desk.learn.blocks import clustered_mean, share_interval
+from desk.learn.trades import BPS, Block
+from desk.policy import Trades
+
+THIRDS = ("calm", "middle", "volatile")
+FEWEST_LABELLED = 100
+"""A part with fewer labelled candles is not called the worst by its accuracy."""
+FEWEST_TRADES = 10
+"""Likewise by its trades."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """The candles of one month or of one volatility third."""
+
+    name: str
+    """``2026-01``, or one of ``THIRDS``."""
+    labelled: int
+    accuracy: float | None
+    """Share of the labelled candles whose side was called; None without any."""
+    accuracy_ci95: tuple[float, float] | None
+    trades: int
+    win_rate: float | None
+    """Share of the trades that earned after costs; None without any."""
+    net_bps: float | None
+    """Mean per trade, after costs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stability:
+    """Parts in order: months by time, thirds by volatility."""
+
+    months: tuple[Part, ...]
+    thirds: tuple[Part, ...]
+    worst_accuracy: str | None
+    """Name of the part with the least accuracy; None where every part is too small to say."""
+    worst_trades: str | None
+    """Name of the part whose trades earned least on average; likewise."""
+
+
+def stability(block: Block, trades: Trades, volatility: NDArray[np.float64]) -> Stability:
+    """Look at the parts of a block.
+
+    Parameters
+    ----------
+    block : Block
+    trades : Trades
+        Made in the block, see ``desk.learn.trades.trades_in``.
+    volatility : ndarray, shape (n,)
+        Of each candle of the block, see ``trailing_volatility``.
+    """
+    month = (block.candles.open_time.astype("datetime64[ms]").astype("datetime64[M]")).astype(np.int64)
+    third = np.searchsorted(np.quantile(volatility, [1 / 3, 2 / 3]), volatility)
+    months = tuple(_parts(block, trades, month, {int(m): _month_name(int(m)) for m in np.unique(month)}))
+    thirds = tuple(_parts(block, trades, third, dict(enumerate(THIRDS))))
+    judged = [part for part in months + thirds if part.labelled >= FEWEST_LABELLED]
+    traded = [part for part in months + thirds if part.trades >= FEWEST_TRADES]
+    return Stability(
+        months=months,
+        thirds=thirds,
+        worst_accuracy=min(judged, key=lambda part: part.accuracy or 0.0).name if judged else None,
+        worst_trades=min(traded, key=lambda part: part.net_bps or 0.0).name if traded else None,
+    )
+
+
+def trailing_volatility(candles: Candles, *, window: int = CANDLES_PER_DAY) -> NDArray[np.float64]:
+    """Root mean square return of the last ``window`` candles up to each, shape (n,): 0.002 is 0.2 % a candle.
+
+    The first ones use what there is; the very first is 0.
+    """
+    square = np.zeros(len(candles))
+    square[1:] = (candles.close[1:] / candles.close[:-1] - 1) ** 2
+    total = np.concatenate([[0.0], np.cumsum(square)])
+    stop = np.arange(1, len(candles) + 1)
+    start = np.maximum(stop - window, 0)
+    return np.sqrt(np.maximum(total[stop] - total[start], 0.0) / (stop - start))
+
+
+def _parts(block: Block, trades: Trades, part_of: NDArray[np.int64], names: dict[int, str]) -> Iterator[Part]:
+    """The part of every key of ``names``, whose candles ``part_of``, shape (n,), says."""
+    decided = block.label >= DOWN
+    right = (block.probability > 0.5) == (block.label == UP)
+    for key, name in names.items():
+        here = np.flatnonzero(decided & (part_of == key))
+        net = trades.net[part_of[trades.entry] == key]
+        calls = right[here].astype(np.float64)
+        accuracy = clustered_mean(calls, block.candles.open_time[here]) if len(here) else None
+        yield Part(
+            name=name,
+            labelled=len(here),
+            accuracy=accuracy.value if accuracy else None,
+            accuracy_ci95=share_interval(accuracy, len(here)) if accuracy else None,
+            trades=len(net),
+            win_rate=float(np.mean(net > 0)) if len(net) else None,
+            net_bps=float(np.mean(net)) * BPS if len(net) else None,
+        )
+
+
+def _month_name(months: int) -> str:
+    """``2026-01`` for the months since January 1970."""
+    return datetime(1970 + months // 12, months % 12 + 1, 1, tzinfo=UTC).strftime("%Y-%m")
