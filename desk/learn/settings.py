@@ -84,7 +84,8 @@ class LearnSettings:
                 f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
                 "as a fraction (0.002 means 0.2 %)"
             )
-        for name in ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials", "n_seeds"):
+        counts = ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials", "n_seeds")
+        for name in counts:
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
         for name in ("max_missing_share", "test_share", "first_share", "significance"):

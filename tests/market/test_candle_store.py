@@ -84,7 +84,7 @@ def test_it_opens_without_pyarrow(store: CandleStore) -> None:
         "candles = CandleStore(path.parent).load('BTCUSDT', 180); assert len(candles) == 20\n"
         "CandleStore(path.parent).save(candles, days=90)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])  # noqa: S603
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
 
     assert_same_candles(store.load("BTCUSDT", 90), random_candles(count=20))
 
@@ -233,7 +233,7 @@ def test_a_folder_is_fetched_into_by_one_process_at_a_time(store: CandleStore) -
 
     def other_process() -> str:
         command, house = [sys.executable, "-c", program], Path(__file__).parents[2]
-        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=house)  # noqa: S603
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=house)
         return done.stdout
 
     with store.locked():

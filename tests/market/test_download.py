@@ -69,18 +69,25 @@ class Notes:
     """Notes what a download tells."""
 
     pages: int = 0
-    rows: int = 0
+    rows: list[Rows] = field(default_factory=list)
 
     def planned(self, symbol: str, pages: int) -> None:  # noqa: ARG002
         """Count pages."""
         self.pages += pages
 
     async def came(self, symbol: str, rows: Rows) -> None:  # noqa: ARG002
-        """Count rows."""
-        self.rows += len(rows)
+        """Keep rows."""
+        self.rows.append(rows)
 
 
-async def fetch(exchange: Exchange, *, days: int = 40, held: Held = NOTHING_HELD, now: int = NOW) -> Download:
+async def fetch(
+    exchange: Exchange,
+    *,
+    days: int = 40,
+    held: Held = NOTHING_HELD,
+    now: int = NOW,
+    watch: Notes | None = None,
+) -> Download:
     window = window_of(now, days)
     return await download(
         exchange.answers,
@@ -89,7 +96,7 @@ async def fetch(exchange: Exchange, *, days: int = 40, held: Held = NOTHING_HELD
         window=window,
         now=now,
         workers=4,
-        watch=Notes(),
+        watch=watch or Notes(),
     )
 
 
@@ -266,9 +273,11 @@ async def test_a_corrected_candle_replaces_the_cached_one() -> None:
 
 @pytest.mark.parametrize("early_ms", [1, 150_000, 299_999])
 async def test_the_unfinished_candle_is_left_out(early_ms: int) -> None:
-    """The recent feed sends it as its last row."""
-    got = await fetch(Exchange(WHOLE), now=NOW - early_ms)
+    """The recent feed sends it as its last row; nor may it be kept for the restart after a crash."""
+    notes = Notes()
+    got = await fetch(Exchange(WHOLE, inclusive=True), now=NOW - early_ms, watch=notes)
 
+    assert max(rows.open_time.max() for rows in notes.rows) == NOW - 2 * CANDLE_MS
     assert int(got.candles.open_time[-1]) == NOW - 2 * CANDLE_MS
     assert len(got.candles) == 40 * 288
 
