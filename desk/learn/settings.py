@@ -84,8 +84,7 @@ class LearnSettings:
                 f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
                 "as a fraction (0.002 means 0.2 %)"
             )
-        counts = ("min_samples", "min_labels", "num_boost_round", "early_stopping_rounds", "n_trials", "n_seeds")
-        for name in counts:
+        for name in ("min_samples", "min_labels", "n_trials", "num_boost_round", "early_stopping_rounds"):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
         for name in ("max_missing_share", "test_share", "first_share", "significance"):
@@ -93,6 +92,8 @@ class LearnSettings:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
         if not 0 <= self.min_feature_share <= 1:
             yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
+        if self.n_seeds < 1:
+            yield f"n_seeds is {self.n_seeds}, must be at least 1"
         if self.n_sign_seeds < 0:
             yield f"n_sign_seeds is {self.n_sign_seeds}, must be 0 or more"
         if self.n_folds < 3:

@@ -90,7 +90,8 @@ def trailing_volatility(candles: Candles, *, window: int = CANDLES_PER_DAY) -> N
     total = np.concatenate([[0.0], np.cumsum(square)])
     stop = np.arange(1, len(candles) + 1)
     start = np.maximum(stop - window, 0)
-    return np.sqrt(np.maximum(total[stop] - total[start], 0.0) / (stop - start))
+    mean: NDArray[np.float64] = np.maximum(total[stop] - total[start], 0.0) / (stop - start)
+    return np.sqrt(mean)
 
 
 def _parts(block: Block, trades: Trades, part_of: NDArray[np.int64], names: dict[int, str]) -> Iterator[Part]:

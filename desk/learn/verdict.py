@@ -59,8 +59,8 @@ class VerdictRules:
             yield f"gate_level is {self.gate_level}, must be at least 0.5 and below 1"
         if self.min_test_trades < 1 or self.min_test_days < 2:
             yield (
-                f"min_test_trades is {self.min_test_trades} and min_test_days {self.min_test_days}, must be at "
-                "least 1 and 2: one day cannot be tested"
+                f"min_test_trades is {self.min_test_trades} and min_test_days {self.min_test_days}, must be "
+                "at least 1 and 2: one day cannot be tested"
             )
         if not 0 < self.false_discovery_rate < 1:
             yield f"false_discovery_rate is {self.false_discovery_rate}, must lie between 0 and 1"
@@ -121,7 +121,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """May it be traded?"""
+    """Whether it may be traded."""
 
     tradable: bool
     reasons: tuple[str, ...]
@@ -130,7 +130,7 @@ class Verdict:
     q_value: float | None
     """Smallest false discovery rate at which it would have passed; None: not in the family, or pending."""
     family_size: int | None
-    """Tests among which it stood; None: pending."""
+    """Tests of the family, its own included if it passed the gate; None: pending."""
 
 
 # One symbol alone ---------------------------------------------------------------------------------
@@ -217,7 +217,8 @@ def _shortfalls(evidence: Evidence, rules: VerdictRules) -> Iterator[str]:
         )
     if evidence.labelled < rules.min_labelled:
         yield (
-            f"few labels: {evidence.labelled:,} labelled development candles, {rules.min_labelled:,} are needed"
+            f"few labels: {evidence.labelled:,} labelled development candles, {rules.min_labelled:,} are "
+            "needed"
         )
     if rules.require_target_win_rate and firing and not evidence.selection.target_met:
         yield "the target win rate was not proven: " + _unmet(firing)
@@ -292,9 +293,10 @@ def decide(
     tested = [examination for examination in run if examination.passed_gate]
     p_values = [*(one.p_value for one in tested), *(entry.p_value for entry in earlier)]
     q_values = discovery_rates([1.0 if p is None else p for p in p_values])
-    size = len(p_values)
-    q_of = dict(zip((id(one) for one in tested), q_values, strict=False))
-    return tuple(_verdict(one, q_of.get(id(one)), size, rules) for one in run)
+    of_tested = iter(q_values)
+    return tuple(
+        _verdict(one, next(of_tested) if one.passed_gate else None, len(p_values), rules) for one in run
+    )
 
 
 def discovery_rates(p_values: Sequence[float]) -> list[float]:
@@ -324,6 +326,7 @@ def _not_beyond_chance(one: Examination, q_value: float, size: int, rules: Verdi
     if one.p_value is None or one.net_bps is None:
         return "the test trades cannot be tested: there are none, or their days do not differ"
     return (
-        f"the test trades earned {one.net_bps:+.1f} bp each after costs, which may be chance: p {one.p_value:.3f} "
-        f"alone, {q_value:.2f} among {size} tests, at most {rules.false_discovery_rate:.2f} is needed"
+        f"the test trades earned {one.net_bps:+.1f} bp each after costs, which may be chance: "
+        f"p {one.p_value:.2g} alone, {q_value:.2g} among {size} tests, at most "
+        f"{rules.false_discovery_rate:g} is needed"
     )
