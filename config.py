@@ -125,6 +125,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             n_sign_seeds=0,  # no gain on eight development series: AUC +0.0001 ± 0.0006 out of fold
             # What is published
             refit_on_all=True,
+            keep_studies=True,  # about 60 KB a model; optuna-dashboard models/live_trading/studies/FILE
             baseline=Parameters(
                 learning_rate=0.03,
                 num_leaves=15,

@@ -245,7 +245,11 @@ def train_symbol(job: SymbolJob) -> Trained | Skipped:
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
     return Trained(
-        candles.symbol, published.text(), evaluated.text() if settings.refit_on_all else None, metadata
+        candles.symbol,
+        published.text(),
+        evaluated.text() if settings.refit_on_all else None,
+        tuned.journal if settings.keep_studies else b"",
+        metadata,
     )
 
 

@@ -56,8 +56,8 @@ class ModelShelf:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        for folder in (self.folder, self.folder / "metadata", self.folder / "evaluated"):
-            remove_drafts(folder)
+        for folder in ("", "metadata", "evaluated", "studies"):
+            remove_drafts(self.folder / folder)
 
     def publish(self, trained: Trained, *, now: datetime) -> Json:
         """Make ``trained`` the newest model of its symbol; return its metadata as written.
@@ -83,6 +83,8 @@ class ModelShelf:
         write_file(self.folder / model_file, body)
         if trained.evaluated is not None:
             write_file(self.folder / "evaluated" / model_file, trained.evaluated.encode())
+        if trained.study:
+            write_file(self.folder / "studies" / f"{symbol}_{stamp}.log", trained.study)
         write_file(self._metadata_file(symbol, stamp), described)
         write_file(self.folder / f"{symbol}_features.txt", "\n".join([*metadata["features"], ""]).encode())
         self._point_latest(symbol, model_file, body)

@@ -20,6 +20,8 @@ class Trained:
     """LightGBM text of the model to publish."""
     evaluated: str | None
     """Text of the model whose figures the metadata report, where that is another one."""
+    study: bytes
+    """The trials as an Optuna journal; empty where there is none to keep."""
     metadata: Json
     """All of the metadata but what publishing adds: names, time, digest."""
 

@@ -83,7 +83,7 @@ def metadata() -> dict[str, Any]:
 
 
 def trained(model: str, symbol: str = "BTCUSDT") -> Trained:
-    return Trained(symbol, model, f"evaluated {model}", metadata())
+    return Trained(symbol, model, f"evaluated {model}", b"", metadata())
 
 
 def opened(shelf: ModelShelf, symbol: str = "BTCUSDT") -> str:

@@ -69,6 +69,8 @@ class LearnSettings:
     """Chance, over all trials together, of preferring tuned parameters that are no better."""
     refit_on_all: bool
     """Publish a model trained on all candles with the recipe that was evaluated."""
+    keep_studies: bool
+    """Keep every symbol's trials as an Optuna journal beside the models."""
     baseline: Parameters
     """The fixed sensible set that tuning has to beat."""
 

@@ -19,11 +19,14 @@ on the right side, in units of the fold's own spread of scores (``soft_win_rate`
 side alone.  Precision and recall of either side are constraints, not terms.
 """
 
+import json
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import optuna
 from numpy.typing import NDArray
+from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
 from desk.frames import DOWN, UP, LabelledSet
@@ -69,6 +72,8 @@ class Tuned:
     best_value: float | None
     """Likewise for the finalist; the baseline's where there was none."""
     trials: tuple[TrialRecord, ...]
+    journal: bytes
+    """The trials as an Optuna journal, which optuna-dashboard opens; empty where there was none."""
 
     @property
     def n_pruned(self) -> int:
@@ -131,10 +136,11 @@ def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings
             None,
             None,
             (),
+            b"",
         )
     arenas = tuple(_arena(labelled, fold) for fold in folds)
     baseline = _walk(arenas, settings.baseline, settings, seed)
-    trials = _search(arenas, settings, seed)
+    trials, journal = _search(arenas, settings, name=labelled.features.symbol, seed=seed)
     finalist = _finalist(trials)
     parameters, rounds, chosen, best_value = settings.baseline, baseline.rounds, "baseline", baseline.value
     if finalist is None:
@@ -148,7 +154,7 @@ def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings
         best_value = walk.value
         if better:
             parameters, rounds, chosen = finalist.parameters, walk.rounds, "tuned"
-    return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials)
+    return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials, journal)
 
 
 def _arena(labelled: LabelledSet, fold: Fold) -> _Arena:
@@ -188,10 +194,34 @@ def _walk(arenas: tuple[_Arena, ...], parameters: Parameters, settings: LearnSet
     return _Walk(rounds, np.concatenate(credit))
 
 
-def _search(arenas: tuple[_Arena, ...], settings: LearnSettings, seed: int) -> tuple[TrialRecord, ...]:
+class _JournalLines(BaseJournalBackend):
+    """An Optuna journal in memory; its lines are those of a journal file."""
+
+    def __init__(self) -> None:
+        self._logs: list[dict[str, Any]] = []
+
+    def read_logs(self, log_number_from: int) -> list[dict[str, Any]]:
+        """Logs from the given number on."""
+        return self._logs[log_number_from:]
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Keep more logs."""
+        self._logs += logs
+
+    def as_bytes(self) -> bytes:
+        """What a journal file would hold."""
+        return "".join(f"{json.dumps(log, separators=(',', ':'))}\n" for log in self._logs).encode()
+
+
+def _search(
+    arenas: tuple[_Arena, ...], settings: LearnSettings, *, name: str, seed: int
+) -> tuple[tuple[TrialRecord, ...], bytes]:
     """Run the Optuna trials; the first is the baseline at the trials' number of rounds."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    lines = _JournalLines()
     study = optuna.create_study(
+        storage=JournalStorage(lines),
+        study_name=name,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
         pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=WARM_UP_TRIALS),
@@ -215,8 +245,8 @@ def _search(arenas: tuple[_Arena, ...], settings: LearnSettings, seed: int) -> t
         value = float(np.mean(np.concatenate(credit)))
         side = np.concatenate([arena.side for arena in arenas[: len(scores)]])
         shortfalls = _shortfalls(np.concatenate(scores), side, settings)
-        for name, shortfall in shortfalls.items():
-            trial.set_constraint(name, shortfall)
+        for floor, shortfall in shortfalls.items():
+            trial.set_constraint(floor, shortfall)
         feasible = max(shortfalls.values()) <= 0
         records.append(TrialRecord(trial.number, state, value, parameters, len(scores), feasible))
         if state == "PRUNED":
@@ -224,7 +254,7 @@ def _search(arenas: tuple[_Arena, ...], settings: LearnSettings, seed: int) -> t
         return value
 
     study.optimize(objective, n_trials=settings.n_trials)
-    return tuple(records)
+    return tuple(records), lines.as_bytes()
 
 
 def _suggested(trial: optuna.Trial) -> Parameters:

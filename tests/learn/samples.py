@@ -44,6 +44,7 @@ def settings(**changes: object) -> LearnSettings:
         "n_seeds": 2,
         "n_sign_seeds": 0,
         "refit_on_all": True,
+        "keep_studies": True,
         "baseline": BASELINE,
     }
     return LearnSettings(**{**values, **changes})  # type: ignore[arg-type]

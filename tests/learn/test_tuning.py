@@ -1,9 +1,12 @@
 """Tuning prefers the baseline unless it is beaten by more than chance, and finds what is truly better."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
+from optuna.storages.journal import JournalFileBackend
 
 from desk.frames import NEUTRAL, UP, LabelledSet
 from desk.learn.splits import hold_out, walk_forward
@@ -82,6 +85,21 @@ def test_answering_one_side_is_infeasible() -> None:
 
     assert not any(trial.feasible for trial in result.trials)
     assert result.chosen == "baseline"
+
+
+def test_the_journal_is_what_optuna_reads(tmp_path: Path) -> None:
+    """A user opens it in optuna-dashboard; all trials are there, with their state and value."""
+    result = tuned(labelled_set(4_000), n_trials=8)
+    path = tmp_path / "journal.log"
+    path.write_bytes(result.journal)
+
+    storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
+    study = optuna.load_study(storage=storage, study_name="TESTUSDT")
+
+    told = [(trial.number, trial.state.name) for trial in study.trials]
+    assert told == [(trial.number, trial.state) for trial in result.trials]
+    assert study.trials[0].value == result.trials[0].value
+    assert study.trials[0].params == asdict(BASELINE)
 
 
 def test_rounds_keep_their_floor() -> None:

@@ -120,7 +120,8 @@ def test_symbols_of_other_scripts_have_files(store: CandleStore) -> None:
 
 
 @pytest.mark.parametrize(
-    "symbol", ["", "..", "../BTC", "a/b", "a\\b", "a\0b", "/etc/passwd", ".hidden", "a b", "x" * 99, "a\n"]
+    "symbol",
+    ["", "..", "../BTC", "a/b", "a\\b", "a\0b", "/etc/passwd", ".hidden", "a b", "a..b", "x" * 99, "a\n"],
 )
 def test_a_symbol_cannot_leave_the_folder(store: CandleStore, symbol: str) -> None:
     """The name comes from the network; the file must not land elsewhere."""
