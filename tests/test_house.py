@@ -12,7 +12,7 @@ from desk.versions import VERSION
 
 HOUSE = Path(__file__).resolve().parent.parent
 DOORS = {"config", "data_fetcher", "ml_feature_engineering", "train_live_lightgbm", "live_trade"}
-FOUNDATION = {"desk.errors", "desk.frames", "desk.ports", "desk.files", "desk.outcomes"}
+FOUNDATION = {"desk.errors", "desk.frames", "desk.ports", "desk.files", "desk.outcomes", "desk.policy"}
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
@@ -20,6 +20,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.frames": {"desk.errors"},
     "desk.outcomes": set(),
+    "desk.policy": {"desk.errors", "desk.frames"},
     "desk.ports": {"desk.errors", "desk.frames"},
     "desk.files": {"desk.errors"},
     "desk": FOUNDATION,
@@ -29,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market.emulator": FOUNDATION | {"desk.market.emulator", "desk.market.synthetic"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.market.emulator", "desk.market.synthetic", "desk.clock"},
-    "desk.learn": {"desk.errors", "desk.frames", "desk.outcomes", "desk.learn"},
+    "desk.learn": {"desk.errors", "desk.frames", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.frames", "desk.indicators"},
     "config": {"desk"},
@@ -39,7 +40,8 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
-    *("desk.errors", "desk.frames", "desk.ports", "desk.outcomes", "desk.indicators", "desk.learn"),
+    *("desk.errors", "desk.frames", "desk.ports", "desk.outcomes", "desk.policy", "desk.indicators"),
+    "desk.learn",
     *("desk.market.candles", "desk.market.paging", "desk.market.wire", "desk.market.synthetic"),
     *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.trade.signals"),
     "ml_feature_engineering",
