@@ -16,7 +16,9 @@ from pathlib import Path
 
 from desk.errors import SettingsError
 from desk.frames import CANDLES_PER_DAY
-from desk.learn.settings import LearnSettings, Parameters
+from desk.learn.selection import SelectionRules
+from desk.learn.settings import LearnSettings, Parameters, TradingSettings
+from desk.learn.verdict import VerdictRules
 from desk.market.settings import FetchSettings
 
 HERE = Path(__file__).resolve().parent
@@ -89,10 +91,11 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             symbols=(),  # all active perpetuals
             top=None,
             include_rwa=False,
+            funding=True,  # settled funding rates; kept beside the candles, no feature uses them yet
             requests_per_second=18.0,  # per endpoint; the exchange answers 429 beyond 20
             max_concurrent_requests=20,
             timeout_s=15.0,
-            attempts=8,
+            attempts=15,  # with waits up to 30 s: some five minutes of an exchange that answers nothing
             give_up_after_s=900.0,
             throttle_pause_s=3.0,
             use_cache=True,
@@ -105,7 +108,6 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             # What is enough
             min_samples=1_000,  # candles
             min_labels=100,
-            few_labels=2_000,
             max_missing_share=0.02,
             min_feature_share=0.8,
             # What is held back
@@ -126,6 +128,49 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             # What is published
             refit_on_all=True,
             keep_studies=True,  # about 60 KB a model; optuna-dashboard models/live_trading/studies/FILE
+            # How it is examined
+            window_checks=20,
+            calibration_bins=10,
+            control_symbols=8,
+            control_from=20,
+            selection=SelectionRules(
+                shares=(
+                    0.002,
+                    0.003,
+                    0.005,
+                    0.007,
+                    0.01,
+                    0.015,
+                    0.02,
+                    0.03,
+                    0.04,
+                    0.05,
+                    0.07,
+                    0.1,
+                    0.15,
+                    0.2,
+                ),
+                min_trades=150,
+                target_win_rate=0.60,
+                level=0.975,
+            ),
+            trading=TradingSettings(
+                stop_loss=0.02,
+                take_profit=None,
+                slippage=0.0001,  # 1 bp per side, never less than half a tick
+                taker_fee=0.0006,
+                maker_fee=0.0002,
+            ),
+            verdict=VerdictRules(
+                gate_level=0.95,
+                min_test_trades=30,
+                min_test_days=10,
+                false_discovery_rate=0.10,
+                max_coverage_ratio=2.0,
+                max_calibration_error_points=5.0,
+                min_labelled=2_000,
+                require_target_win_rate=False,
+            ),
             baseline=Parameters(
                 learning_rate=0.03,
                 num_leaves=15,

@@ -27,6 +27,7 @@ from desk.market.bitget import Bitget, Unreachable
 from desk.market.candle_store import CandleStore
 from desk.market.newest import newest_candles
 from desk.outcomes import Json
+from desk.policy import Thresholds
 from desk.reports import terminal
 from desk.reports.voice import Voice
 from desk.trade.signals import Opinion
@@ -177,15 +178,14 @@ def form_opinions(candles: Sequence[Candles], models: Mapping[str, OpenModel]) -
     opinions = []
     for row, series in enumerate(candles):
         known = models[series.symbol]
-        signals = known.metadata["signals"] or {}
+        signals = known.metadata["signals"]
         opinions.append(
             Opinion(
                 symbol=series.symbol,
                 open_time=int(series.open_time[-1]),
                 close=float(series.close[-1]),
                 probability=float(known.model.probabilities(x[row : row + 1])[0]),
-                long_threshold=signals.get("long_threshold"),
-                short_threshold=signals.get("short_threshold"),
+                thresholds=Thresholds(long=signals["long_threshold"], short=signals["short_threshold"]),
                 tradable=bool(known.metadata["verdict"]["tradable"]),
                 reasons=tuple(known.metadata["verdict"]["reasons"]),
             )

@@ -17,8 +17,6 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 import config
 from config import Settings, default_settings
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, fetch_universe
@@ -28,13 +26,14 @@ from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Done, Executor, Processes, Serial
 from desk.files import sole_writer
-from desk.frames import UP, Candles, LabelledSet
+from desk.frames import Candles
 from desk.learn import record
-from desk.learn.evaluation import Metrics, last_return, measure
-from desk.learn.recipe import recipe_of, teach
-from desk.learn.splits import Split, hold_out, walk_forward
-from desk.learn.training import Model
-from desk.learn.tuning import tune
+from desk.learn.blocks import Mean
+from desk.learn.control import control_accuracy
+from desk.learn.lookahead import check_features, check_labels, draw_rows
+from desk.learn.study import Terms, study
+from desk.learn.trades import DayLine, pooled
+from desk.learn.verdict import Evaluation, Examination, VerdictRules, decide, earlier_tests, pending
 from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.sources import read_synthetic, synthetic_series
@@ -43,7 +42,7 @@ from desk.reports import terminal
 from desk.reports.summary import Effort, Results, summarise
 from desk.reports.voice import Bar, Voice
 from desk.versions import versions
-from ml_feature_engineering import attach_labels, build_features
+from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -171,11 +170,24 @@ class SymbolJob:
 
     candles: Candles
     settings: Settings
-    tick: float | None
-    """Price step of the contract, in USDT."""
+    terms: Terms
+    control: bool
+    """Whether the symbol is of the sample that is also trained on labels of other days."""
 
 
-def train_symbol(job: SymbolJob) -> Trained | Skipped:
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """A trained symbol, and what the whole run needs to judge it."""
+
+    trained: Trained
+    examination: Examination
+    evaluation: Evaluation
+    test_days: tuple[DayLine, ...]
+    control: Mean | None
+    """Win rate of the control, where the symbol is of the sample."""
+
+
+def train_symbol(job: SymbolJob) -> Examined | Skipped:
     """Take one symbol from its candles to a model and all that is known of it.
 
     Raises
@@ -197,137 +209,144 @@ def train_symbol(job: SymbolJob) -> Trained | Skipped:
     labelled = attach_labels(
         features, candles, horizon=settings.prediction_horizon, threshold=settings.min_price_change
     )
+    drawn = draw_rows(features, count=settings.window_checks, seed=seed)
+    check_features(features, candles, drawn, newest=newest_rows, memory=memory_of())
+    check_labels(labelled, candles, drawn)
     watch.lap("features")
 
-    split = hold_out(labelled, candles=len(candles), test_share=settings.test_share)
-    learnable = split.development[labelled.decided[split.development]]
-    if len(learnable) < settings.min_labels:
-        return Skipped(
-            candles.symbol,
-            f"Insufficient data: {len(learnable)} labelled development candles, {settings.min_labels} "
-            f"needed; closes rarely move {settings.min_price_change:.2%} in {settings.prediction_horizon} "
-            "candles: give a smaller --threshold or a longer history",
-        )
-    folds = walk_forward(
-        labelled, split.development, folds=settings.n_folds, first_share=settings.first_share
-    )
-    tuned = tune(labelled, folds, settings, seed=seed)
-    watch.lap("tuning")
-
-    recipe = recipe_of(tuned.parameters, tuned.rounds, settings, seed=seed)
-    taught = np.arange(len(labelled)) if settings.refit_on_all else split.development
-    evaluated = teach(labelled, split.development, recipe)
-    published = teach(labelled, taught, recipe) if settings.refit_on_all else evaluated
-    watch.lap("fit")
-    metrics = examine(evaluated, labelled, split, candles)
-    watch.lap("evaluation")
-
-    metadata: Json = {
+    try:
+        known = study(labelled, candles, terms=job.terms, settings=settings, seed=seed, lap=watch.lap)
+    except NotEnoughHistory as exc:
+        return Skipped(candles.symbol, str(exc))
+    control = control_accuracy(labelled, known.split, settings, seed=seed) if job.control else None
+    metadata = {
         "features": list(features.names),
         "feature_contract": features.contract,
         "versions": versions(),
         "settings": job.settings.of_model(),
-        "data": record.describe_data(
-            candles,
-            tick=job.tick,
-            trained_through=int(features.open_time[taught[labelled.decided[taught]][-1]]),
-            refit_on_all=settings.refit_on_all,
-        ),
-        "labels": record.describe_labels(labelled),
-        "split": record.describe_split(labelled, split, folds),
-        "tuning": record.describe_tuning(tuned, seconds=watch.laps["tuning"]),
-        "metrics": record.describe_metrics(metrics),
-        "signals": None,
-        "calibration": None,
-        "stability": None,
-        "verdict": record.not_evaluated(len(learnable), few=settings.few_labels),
-        "importance": published.gains(),
+        **record.describe(known, labelled, candles, tick=job.terms.tick, seconds=watch.laps["tuning"]),
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
-    return Trained(
-        candles.symbol,
-        published.text(),
-        evaluated.text() if settings.refit_on_all else None,
-        tuned.journal if settings.keep_studies else b"",
-        metadata,
-    )
-
-
-def examine(model: Model, labelled: LabelledSet, split: Split, candles: Candles) -> Metrics | None:
-    """The one look at the test part, on its labelled candles."""
-    features = labelled.features
-    rows = split.test[labelled.decided[split.test]]
-    taught = labelled.label[split.development[labelled.decided[split.development]]]
-    return measure(
-        model.scores(features.x[rows]),
-        labelled.label[rows],
-        features.open_time[rows],
-        last_return(candles, features.row[rows]),
-        majority=int(2 * np.sum(taught == UP) >= len(taught)),
+    return Examined(
+        trained=Trained(
+            candles.symbol,
+            known.published.text(),
+            known.evaluated.text() if settings.refit_on_all else None,
+            known.tuned.journal if settings.keep_studies else b"",
+            metadata,
+        ),
+        examination=known.examination,
+        evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
+        test_days=known.test.daily,
+        control=control,
     )
 
 
 def train_universe(settings: Settings, report: FetchReport, shelf: ModelShelf, voice: Voice) -> Results:
-    """Train every symbol that was fetched; publish and tell each as it comes in."""
-    settled = Settled(shelf, voice)
+    """Train every symbol that was fetched, publish and tell each as it comes in, and judge them together."""
+    run = Run(shelf, voice, tuple(Evaluation(**entry) for entry in shelf.read_evaluations()))
     for problem in report.problems:
-        settled.take(_unfetched(problem))
+        run.take(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
     with voice.bar(terminal.training_columns(), total=len(report.fetched)) as bar:
-        outcomes = executor.run(train_symbol, _jobs(settings, report, settled))
+        outcomes = executor.run(train_symbol, _jobs(settings, report, run))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 if isinstance(outcome, Done):
-                    settled.take(outcome.result)
+                    run.take(outcome.result)
                 else:
-                    settled.take(Failed(outcome.job.candles.symbol, "train", outcome.message, outcome.story))
-                bar.show(settled.count - len(report.problems))
-    return settled.results
+                    run.take(Failed(outcome.job.candles.symbol, "train", outcome.message, outcome.story))
+                bar.show(run.count - len(report.problems))
+    run.judge(settings.learn.verdict)
+    return run.results()
 
 
-def _jobs(settings: Settings, report: FetchReport, settled: "Settled") -> Iterator[SymbolJob]:
+def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
-    store = CandleStore(settings.fetch.cache_dir)
-    ticks = {contract.symbol: float(contract.tick) for contract in report.book.contracts}
-    for fetched in report.fetched:
+    store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
+    contracts = {contract.symbol: contract for contract in report.book.contracts}
+    symbols = [fetched.symbol for fetched in report.fetched]
+    sample = set(symbols[:: max(1, len(symbols) // learn.control_symbols)][: learn.control_symbols])
+    for symbol in symbols:
         try:
-            candles = store.load(fetched.symbol, settings.fetch.days)
+            candles = store.load(symbol, settings.fetch.days)
         except DataError as exc:
-            settled.take(Failed(fetched.symbol, "cache", str(exc), ""))
-        else:
-            yield SymbolJob(candles, settings, ticks.get(fetched.symbol))
+            run.take(Failed(symbol, "cache", str(exc), ""))
+            continue
+        contract = contracts.get(symbol)
+        trading = learn.trading
+        terms = Terms(
+            tick=float(contract.tick) if contract else None,
+            taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
+            maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
+        )
+        control = symbol in sample and len(symbols) >= learn.control_from
+        yield SymbolJob(candles, settings, terms, control)
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """The outcomes so far: published, told, and kept for the summary."""
+@dataclass(slots=True)
+class Run:
+    """The outcomes of a run so far: published, told, and kept until all can be judged together."""
 
     shelf: ModelShelf
     voice: Voice
-    results: Results = field(default_factory=lambda: Results([], [], []))
+    earlier: tuple[Evaluation, ...]
+    """The ledger as it was before the run."""
+    examined: list[Examined] = field(default_factory=list)
+    published: list[Json] = field(default_factory=list)
+    """Metadata as written, one for each of ``examined``."""
+    skipped: list[Skipped] = field(default_factory=list)
+    failed: list[Failed] = field(default_factory=list)
 
     @property
     def count(self) -> int:
         """Symbols that have an outcome."""
-        results = self.results
-        return len(results.published) + len(results.skipped) + len(results.failed)
+        return len(self.published) + len(self.skipped) + len(self.failed)
 
-    def take(self, outcome: Trained | Skipped | Failed) -> None:
+    def take(self, outcome: Examined | Skipped | Failed) -> None:
         """Publish what was trained, and tell what came of the symbol."""
-        if isinstance(outcome, Trained):
-            try:
-                metadata = self.shelf.publish(outcome, now=utc_now())
-            except OSError as exc:
-                outcome = Failed(outcome.symbol, "publish", f"{exc}: nothing of it was published", "")
-            else:
-                self.results.published.append(metadata)
-                self.voice.say(terminal.trained_line(metadata))
+        if isinstance(outcome, Examined):
+            outcome = self._published(outcome) or outcome
         if isinstance(outcome, Skipped):
-            self.results.skipped.append(outcome)
+            self.skipped.append(outcome)
             self.voice.say(terminal.skipped_line(outcome))
         elif isinstance(outcome, Failed):
-            self.results.failed.append(outcome)
+            self.failed.append(outcome)
             self.voice.complain(terminal.failed_line(outcome))
+
+    def _published(self, examined: Examined) -> Failed | None:
+        """Publish with a pending verdict; the look at the test part goes into the ledger first."""
+        trained = examined.trained
+        trained.metadata["verdict"] = record.plain(pending(examined.examination))
+        try:
+            self.shelf.note_evaluation(record.plain(examined.evaluation))
+            metadata = self.shelf.publish(trained, now=utc_now())
+        except OSError as exc:
+            return Failed(trained.symbol, "publish", f"{exc}: it was not published", "")
+        self.published.append(metadata)
+        self.examined.append(examined)
+        self.voice.say(terminal.trained_line(metadata))
+        return None
+
+    def judge(self, rules: VerdictRules) -> None:
+        """Decide on all symbols together, and write the verdicts into their metadata."""
+        earlier = earlier_tests([one.evaluation for one in self.examined], self.earlier)
+        verdicts = decide([one.examination for one in self.examined], earlier, rules)
+        for metadata, verdict in zip(self.published, verdicts, strict=True):
+            metadata["verdict"] = record.plain(verdict)
+            self.shelf.rewrite_metadata(metadata)
+
+    def results(self) -> Results:
+        """All that the summary needs."""
+        controls = [one.control for one in self.examined if one.control is not None]
+        earned = pooled(one.test_days for one in self.examined)
+        return Results(
+            published=self.published,
+            skipped=self.skipped,
+            failed=self.failed,
+            pooled=None if earned is None else record.describe_trades(earned),
+            controls=record.describe_controls(controls),
+        )
 
 
 # The command line -----------------------------------------------------------------------------------

@@ -21,12 +21,13 @@ from typing import Any, Final
 
 import jsonschema
 
-from desk.errors import ContractMismatch, ModelIncomplete
-from desk.files import point_link, remove_drafts, write_file
+from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
+from desk.files import append_line, point_link, remove_drafts, write_file
 from desk.outcomes import Json, Trained
 
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
+LEDGER: Final = "evaluations.jsonl"
 _SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt")
 _LATEST = "_latest.txt"
@@ -100,6 +101,33 @@ class ModelShelf:
         path = self.folder / SUMMARY
         write_file(path, _checked_json(summary, "training_summary"))
         return path
+
+    def note_evaluation(self, entry: Json) -> None:
+        """Add one look at a test block to the ledger."""
+        append_line(self.folder / LEDGER, json.dumps(entry, ensure_ascii=False, allow_nan=False).encode())
+
+    def read_evaluations(self) -> list[Json]:
+        """Every look at a test block so far, oldest first; a line torn by a crash is left out.
+
+        Raises
+        ------
+        SettingsError
+            If another line is no entry: what was looked at must not be forgotten silently.
+        """
+        path = self.folder / LEDGER
+        if not path.exists():
+            return []
+        entries: list[Json] = []
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
+            try:
+                entries.append(json.loads(line))
+                _validator("evaluation").validate(entries[-1])
+            except (ValueError, jsonschema.ValidationError) as exc:
+                raise SettingsError(
+                    f"{path}, line {number}, is not an entry of the ledger of evaluations: restore it from a "
+                    "copy, or remove the line and with it the memory of that look"
+                ) from exc
+        return entries
 
     def read_summary(self) -> Json | None:
         """The last run's summary; None where there is none that can be read."""

@@ -6,6 +6,7 @@
     - CandleError              rows that break a candle invariant
     - NotEnoughHistory         fewer candles or labels than needed: a stated reason to skip
     - MissingFeatures          too many rows without usable features
+    - LookAhead                a feature or a label knew what live trading could not know
     - CacheError               a cached file is corrupt, foreign or absent: set it aside, fetch anew
   + ModelError               this symbol is not traded; its last good model stays
     - ModelIncomplete          a file is missing, or is not the one that the metadata name
@@ -42,6 +43,10 @@ class NotEnoughHistory(DataError):  # noqa: N818 - a stated reason to skip, not 
 
 class MissingFeatures(DataError):  # noqa: N818 - the guide's message, "Too many missing features"
     """Too many rows that should have features have none."""
+
+
+class LookAhead(DataError):  # noqa: N818 - says what was found
+    """A feature differs from what live trading computes, or a label is known before its candle."""
 
 
 class CacheError(DataError):

@@ -10,13 +10,26 @@ import jsonschema
 import pytest
 
 from desk.artefacts import ModelShelf
-from desk.errors import ContractMismatch, ModelIncomplete
+from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
 from desk.outcomes import Trained
 from tests.power import cut_power
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 FEATURES = ("ret_1", "rsi_14")
 CONTRACT = "abc"
+
+TRADES = {
+    "candles": 10,
+    "fired": 0,
+    "coverage": 0.0,
+    "coverage_ci95": [0.0, 1.0],
+    "n": 0,
+    **dict.fromkeys(("win_rate", "win_rate_ci95", "hit_rate", "hit_rate_ci95")),
+    "n_labelled": 0,
+    **dict.fromkeys(("win_rate_labelled", "win_rate_labelled_ci95", "gross_bps", "net_bps", "net_bps_ci95")),
+    "break_even_win_rate": None,
+    "daily": [],
+}
 
 
 def metadata() -> dict[str, Any]:
@@ -65,19 +78,28 @@ def metadata() -> dict[str, Any]:
             "seconds": 0.1,
         },
         "metrics": None,
-        "signals": None,
+        "signals": {
+            "long_threshold": 0.6,
+            "short_threshold": None,
+            **TRADES,
+            "out_of_fold": None,
+            "lower_bound": {"long": 0.5, "short": None},
+            "target_met": False,
+            "power": {"long": None, "short": None},
+            "why": [],
+        },
         "calibration": None,
-        "stability": None,
+        "stability": {"months": [], "thirds": [], "worst_accuracy": None, "worst_trades": None},
         "verdict": {
             "tradable": False,
-            "reasons": ["not evaluated"],
+            "reasons": ["no edge"],
             "p_value": None,
             "q_value": None,
             "family_size": None,
         },
         "importance": {"ret_1": 2.0, "rsi_14": 1.0},
         "timing": dict.fromkeys(
-            ("features", "tuning", "fit", "evaluation", "cpu_seconds", "peak_rss_mb"), 1.0
+            ("features", "tuning", "selection", "fit", "evaluation", "cpu_seconds", "peak_rss_mb"), 1.0
         ),
     }
 
@@ -232,3 +254,48 @@ def test_a_directory_can_be_moved(tmp_path: Path) -> None:
     shutil.move(tmp_path / "a", tmp_path / "b")
 
     assert opened(ModelShelf(tmp_path / "b")) == "m1"
+
+
+ENTRY = {
+    "kind": "train",
+    "symbol": "BTCUSDT",
+    "test_first": 1,
+    "test_last": 2,
+    "settings": "abc",
+    "passed_gate": True,
+    "p_value": 0.5,
+    "at": "2026-11-22T12:00:00+00:00",
+}
+
+
+def test_the_ledger_remembers_every_look(tmp_path: Path) -> None:
+    """A look that is forgotten is a test that nobody corrects for."""
+    shelf = ModelShelf(tmp_path)
+    assert shelf.read_evaluations() == []
+
+    for number in range(3):
+        shelf.note_evaluation({**ENTRY, "test_first": number})
+
+    assert [entry["test_first"] for entry in shelf.read_evaluations()] == [0, 1, 2]
+
+
+def test_a_line_torn_by_a_crash_costs_itself_only(tmp_path: Path) -> None:
+    """Power fails in the middle of a line: the entries before it and after it stay."""
+    shelf = ModelShelf(tmp_path)
+    shelf.note_evaluation(ENTRY)
+    ledger = tmp_path / "evaluations.jsonl"
+    ledger.write_bytes(ledger.read_bytes() + b'{"kind": "tra')
+
+    assert len(shelf.read_evaluations()) == 1
+    shelf.note_evaluation(ENTRY)
+    assert len(shelf.read_evaluations()) == 2
+
+
+def test_a_ledger_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
+    """Going on would forget how often the test part was looked at."""
+    shelf = ModelShelf(tmp_path)
+    shelf.note_evaluation(ENTRY)
+    shelf.note_evaluation({**ENTRY, "p_value": 7})
+
+    with pytest.raises(SettingsError, match=r"evaluations\.jsonl, line 2"):
+        shelf.read_evaluations()

@@ -1,4 +1,4 @@
-"""What is written down about a model: the metadata's sections on data, labels, split, tuning, metrics.
+"""What is written down about a model: the metadata's sections.
 
 Values of the learning stages come in; plain JSON values go out.  Pure.  The meaning of every key
 stands in ``docs/schemas/metadata.schema.json``.
@@ -7,6 +7,8 @@ Not here: names, digest and time of publishing (``desk.artefacts``).
 """
 
 import hashlib
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +16,15 @@ from typing import Any
 import numpy as np
 
 from desk.frames import DOWN, NEUTRAL, UP, Candles, LabelledSet
+from desk.learn.blocks import Mean
+from desk.learn.calibration import Calibration
 from desk.learn.evaluation import Metrics
 from desk.learn.splits import Fold, Rows, Split
+from desk.learn.stability import Stability
+from desk.learn.study import Study
+from desk.learn.trades import TradeFigures
 from desk.learn.tuning import Tuned
+from desk.learn.verdict import Evaluation, Verdict
 
 Json = dict[str, Any]
 
@@ -85,12 +93,72 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
     return {**asdict(metrics), "accuracy_ci95": list(metrics.accuracy_ci95)}
 
 
-def not_evaluated(learnable: int, *, few: int) -> Json:
-    """The verdict on a model whose trades were not examined; ``learnable`` labelled candles taught it."""
-    reasons = ["not evaluated"]
-    if learnable < few:
-        reasons.append(f"few labels: {learnable:,} labelled development candles, {few:,} wanted")
-    return {"tradable": False, "reasons": reasons, "p_value": None, "q_value": None, "family_size": None}
+def describe(
+    study: Study, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
+) -> Json:
+    """The sections of the metadata that speak of candles, choices and figures; ``seconds`` of tuning."""
+    decided = study.taught[labelled.decided[study.taught]]
+    return {
+        "data": describe_data(
+            candles,
+            tick=tick,
+            trained_through=int(labelled.features.open_time[decided[-1]]),
+            refit_on_all=study.published is not study.evaluated,
+        ),
+        "labels": describe_labels(labelled),
+        "split": describe_split(labelled, study.split, study.folds),
+        "tuning": describe_tuning(study.tuned, seconds=seconds),
+        "metrics": describe_metrics(study.metrics),
+        "signals": describe_signals(study),
+        "calibration": None if study.calibration is None else plain(study.calibration),
+        "stability": plain(study.stability),
+        "importance": study.published.gains(),
+    }
+
+
+def describe_controls(controls: Sequence[Mean]) -> Json | None:
+    """Models on labels of other days, over the symbols of the sample; None without any."""
+    if not controls:
+        return None
+    accuracy = sum(one.value for one in controls) / len(controls)
+    spread = [abs(one.value - 0.5) / one.se for one in controls if one.se > 0]
+    return {
+        "symbols": len(controls),
+        "accuracy": accuracy,
+        "largest_distance_se": max(spread, default=None),
+    }
+
+
+def describe_signals(study: Study) -> Json:
+    """Thresholds, and what they earned: on the test part, and out of fold on the development part."""
+    long, short = study.selection.long, study.selection.short
+    return {
+        "long_threshold": long.threshold,
+        "short_threshold": short.threshold,
+        **describe_trades(study.test),
+        "out_of_fold": None if study.out_of_fold is None else describe_trades(study.out_of_fold),
+        "lower_bound": {"long": long.lower_bound, "short": short.lower_bound},
+        "target_met": study.selection.target_met,
+        "power": {"long": long.power, "short": short.power},
+        "why": [long.why, short.why],
+    }
+
+
+def describe_trades(figures: TradeFigures) -> Json:
+    """The figures of one block; each day with a trade has a line."""
+    told = plain(figures)
+    told["daily"] = [
+        {"date": line.date, "trades": line.trades, "net_bps": line.net_bps}
+        for line in figures.daily
+        if line.trades
+    ]
+    return told
+
+
+def plain(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
+    """A value of this room as JSON: tuples become lists."""
+    told: Json = json.loads(json.dumps(asdict(value)))
+    return told
 
 
 def iso(open_time: int) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from desk.errors import SettingsError
+from desk.learn.selection import SelectionRules
+from desk.learn.verdict import VerdictRules
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +26,35 @@ class Parameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TradingSettings:
+    """How a signal is traded, in the evaluation as live.  Fractions: 0.02 is 2 %."""
+
+    stop_loss: float | None
+    """Distance of the protective stop from the signal's close; None: no stop."""
+    take_profit: float | None
+    """Likewise of a take-profit."""
+    slippage: float
+    """How much worse than the close a fill is, per side; never less than half a tick."""
+    taker_fee: float
+    """Per side, where the exchange's contract data do not tell."""
+    maker_fee: float
+    """Likewise."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("trading: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        for name in ("stop_loss", "take_profit"):
+            distance = getattr(self, name)
+            if distance is not None and not 0 < distance < 1:
+                yield f"{name} is {distance}, must be None or lie between 0 and 1 as a fraction"
+        for name in ("slippage", "taker_fee", "maker_fee"):
+            if not 0 <= getattr(self, name) < 0.1:
+                yield f"{name} is {getattr(self, name)}, must lie between 0 and 0.1 as a fraction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LearnSettings:
     """From labels to a model.  Shares and moves are fractions: 0.002 is 0.2 %."""
 
@@ -35,8 +66,6 @@ class LearnSettings:
     """Candles that a symbol needs at least."""
     min_labels: int
     """Labelled development candles that a symbol needs at least."""
-    few_labels: int
-    """Below so many labelled development candles a model is published with a note."""
     max_missing_share: float
     """A row has no features when more than this share of its window is missing."""
     min_feature_share: float
@@ -71,6 +100,17 @@ class LearnSettings:
     """Publish a model trained on all candles with the recipe that was evaluated."""
     keep_studies: bool
     """Keep every symbol's trials as an Optuna journal beside the models."""
+    window_checks: int
+    """Rows per symbol whose features are computed again from their own window alone, to be equal."""
+    calibration_bins: int
+    """Rows of the reliability table."""
+    control_symbols: int
+    """Symbols per run whose model is also trained on labels of other days, as a control."""
+    control_from: int
+    """Smallest run, in symbols, that has a control."""
+    selection: SelectionRules
+    trading: TradingSettings
+    verdict: VerdictRules
     baseline: Parameters
     """The fixed sensible set that tuning has to beat."""
 

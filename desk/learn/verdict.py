@@ -76,8 +76,8 @@ class Evidence:
 
     symbol: str
     selection: Selection
-    out_of_fold: TradeFigures
-    """Trades at the thresholds on the development part."""
+    out_of_fold: TradeFigures | None
+    """Trades at the thresholds on the development part; None where no fold could judge."""
     test: TradeFigures
     calibration_error_points: float | None
     """None where the test block has no labelled candle."""
@@ -166,7 +166,7 @@ def _gate(evidence: Evidence, rules: VerdictRules) -> tuple[bool, str | None]:
     figures, choices = evidence.out_of_fold, (evidence.selection.long, evidence.selection.short)
     if all(choice.threshold is None for choice in choices):
         return False, "no signal was found in development: " + "; ".join(choice.why for choice in choices)
-    if figures.n == 0:
+    if figures is None or figures.n == 0:
         return False, "no out-of-fold trade was closed on development candles"
     net = net_by_day(figures)
     bound = net.lower_bound(rules.gate_level)
@@ -205,7 +205,7 @@ def _shortfalls(evidence: Evidence, rules: VerdictRules) -> Iterator[str]:
             f"too few test trades: {test.n} on {days} days, {rules.min_test_trades} on {rules.min_test_days} "
             "days are needed"
         )
-    if firing:
+    if firing and evidence.out_of_fold is not None:
         yield from _coverage_shortfall(test.coverage, evidence.out_of_fold.coverage, rules)
     error = evidence.calibration_error_points
     if error is None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from desk.outcomes import Failed, Json, Skipped
 
 AVERAGED = ("accuracy", "precision", "recall", "f1", "auc")
+TRADED = ("win_rate", "break_even_win_rate", "gross_bps", "net_bps", "net_bps_ci95")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,9 @@ class Results:
     """Metadata as written."""
     skipped: list[Skipped]
     failed: list[Failed]
+    pooled: Json | None
+    """Figures over the test trades of all symbols."""
+    controls: Json | None
 
 
 def summarise(
@@ -66,8 +70,8 @@ def summarise(
             "tradable": sum(row["tradable"] for row in rows),
         },
         "averages": averages,
-        "pooled": None,
-        "controls": None,
+        "pooled": results.pooled,
+        "controls": results.controls,
         "symbols": rows,
         "problems": [
             {"symbol": failure.symbol, "stage": failure.stage, "message": failure.message}
@@ -92,6 +96,8 @@ def trained_row(metadata: Json) -> Json:
         "status": "trained",
         "model_file": metadata["model_file"],
         **{name: metrics.get(name) for name in ("accuracy", "accuracy_ci95", *AVERAGED[1:], "n")},
+        "trades": metadata["signals"]["n"],
+        **{name: metadata["signals"][name] for name in TRADED},
         "chosen": metadata["tuning"]["chosen"],
         "cpu_seconds": metadata["timing"]["cpu_seconds"],
         "tradable": metadata["verdict"]["tradable"],
@@ -100,11 +106,12 @@ def trained_row(metadata: Json) -> Json:
 
 
 def _untrained_row(symbol: str, status: str, reason: str) -> Json:
-    figures = ("model_file", "accuracy", "accuracy_ci95", *AVERAGED[1:], "n", "chosen", "cpu_seconds")
+    figures = ("model_file", "accuracy", "accuracy_ci95", *AVERAGED[1:], "n", "trades", *TRADED, "chosen")
     return {
         "symbol": symbol,
         "status": status,
         **dict.fromkeys(figures),
+        "cpu_seconds": None,
         "tradable": False,
         "reasons": [reason],
     }

@@ -5,6 +5,7 @@ Outcomes and the summary come in; text and rich renderables go out; the door pri
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -39,18 +40,38 @@ def training_columns() -> tuple[ProgressColumn, ...]:
 
 def trained_line(metadata: Json) -> str:
     """The line of a symbol that was trained and published."""
-    figures = "no labelled test candle"
-    if metrics := metadata["metrics"]:
-        low, high = metrics["accuracy_ci95"]
-        auc = "–" if metrics["auc"] is None else f"{metrics['auc']:.3f}"
-        figures = (
-            f"win rate {percent(metrics['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}] "
-            f"on {metrics['n']:,} labelled candles · AUC {auc} · "
-            f"precision {percent(metrics['precision'])} · recall {percent(metrics['recall'])}"
-        )
-    reasons = "; ".join(metadata["verdict"]["reasons"])
-    verdict = "tradable" if metadata["verdict"]["tradable"] else f"not tradable: {reasons}"
-    return f"✅ {metadata['symbol']}: {figures} · {verdict} · {metadata['timing']['cpu_seconds']:.1f} s"
+    parts = [_labelled_part(metadata["metrics"]), _trades_part(metadata["signals"]), _verdict_part(metadata)]
+    return f"✅ {metadata['symbol']}: {' · '.join(parts)} · {metadata['timing']['cpu_seconds']:.1f} s"
+
+
+def _labelled_part(metrics: Json | None) -> str:
+    if metrics is None:
+        return "no labelled test candle"
+    low, high = metrics["accuracy_ci95"]
+    auc = "–" if metrics["auc"] is None else f"{metrics['auc']:.3f}"
+    return (
+        f"win rate {percent(metrics['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}] on {metrics['n']:,} "
+        f"labelled candles · AUC {auc}"
+    )
+
+
+def _trades_part(signals: Json) -> str:
+    if not signals["n"]:
+        return "no signal in the test part"
+    needed = signals["break_even_win_rate"]
+    enough = "" if needed is None else f" ({percent(needed)} to break even)"
+    return (
+        f"{signals['n']:,} trades, {signals['net_bps']:+.1f} bp each after costs, "
+        f"{percent(signals['win_rate'])} won{enough}"
+    )
+
+
+def _verdict_part(metadata: Json) -> str:
+    verdict = metadata["verdict"]
+    if verdict["tradable"]:
+        return "TRADABLE"
+    first, *more = verdict["reasons"]
+    return f"not tradable: {first.partition(';')[0]}{f' (and {len(more)} more)' if more else ''}"
 
 
 def skipped_line(skipped: Skipped) -> str:
@@ -86,16 +107,17 @@ def decision_table(rows: Sequence[Sequence[str]]) -> Table:
 
 def closing_table(summary: Json) -> Table:
     """One row per trained symbol, the averages below."""
-    table = Table(title="Out of sample, on labelled test candles")
+    title = "Out of sample: labelled test candles, and trades on all test candles after costs"
+    table = Table(title=title, box=box.SIMPLE_HEAD)
     for name, justify in _COLUMNS.items():
-        table.add_column(name, justify=justify)  # type: ignore[arg-type]
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     for row in summary["symbols"]:
         if row["status"] == "trained":
             table.add_row(*_cells(row))
     averages = summary["averages"]
     if averages is not None:
         table.add_section()
-        table.add_row("average", percent(averages["accuracy"]), "", *_shares(averages), "", "", "")
+        table.add_row("average", percent(averages["accuracy"]), "", *_shares(averages))
     return table
 
 
@@ -108,6 +130,10 @@ _COLUMNS = {
     "F1": "right",
     "AUC": "right",
     "labelled": "right",
+    "trades": "right",
+    "won": "right",
+    "needed": "right",
+    "net bp": "right",
     "CPU s": "right",
     "tradable": "left",
 }
@@ -121,6 +147,10 @@ def _cells(row: Json) -> list[str]:
         "–" if interval is None else f"{interval[0] * 100:.1f} – {interval[1] * 100:.1f}",
         *_shares(row),
         "–" if row["n"] is None else f"{row['n']:,}",
+        f"{row['trades']:,}",
+        percent(row["win_rate"]),
+        percent(row["break_even_win_rate"]),
+        "–" if row["net_bps"] is None else f"{row['net_bps']:+.1f}",
         f"{row['cpu_seconds']:.1f}",
         "yes" if row["tradable"] else "no",
     ]
@@ -146,9 +176,18 @@ def closing_words(summary: Json) -> str:
             for name, label in GUIDE.items()
         ]
         lines.append(f"The guide's targets of {percent(TARGET)}, on average: {', '.join(met)}.")
+    if (pooled := summary["pooled"]) is not None and pooled["n"]:
+        low, high = pooled["net_bps_ci95"] or (None, None)
+        between = "" if low is None else f" [{low:+.1f}, {high:+.1f}]"
         lines.append(
-            "A win rate on labelled candles is no profit: costs, and the candles that nobody labels "
-            "beforehand, are not in it."
+            f"All {pooled['n']:,} test trades together: {percent(pooled['win_rate'])} won after costs, "
+            f"{percent(pooled['hit_rate'])} before; gross {pooled['gross_bps']:+.1f} bp, net "
+            f"{pooled['net_bps']:+.1f} bp{between} a trade."
+        )
+    if (controls := summary["controls"]) is not None:
+        lines.append(
+            f"Control on {controls['symbols']} symbols with labels of other days: "
+            f"{percent(controls['accuracy'])}, which must be one half."
         )
     return "\n".join(lines)
 

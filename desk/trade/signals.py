@@ -7,6 +7,10 @@ Not here: entries, exits and costs (the policy), and whether an opinion becomes 
 
 from dataclasses import dataclass
 
+from desk.policy import FLAT, LONG, SHORT, Thresholds
+
+SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
+
 
 @dataclass(frozen=True, slots=True)
 class Opinion:
@@ -19,10 +23,8 @@ class Opinion:
     """Its closing price, in USDT."""
     probability: float
     """Of the close going up rather than down within the horizon, given that it moves enough."""
-    long_threshold: float | None
-    """At or above it the model fires long; None: that side never fires."""
-    short_threshold: float | None
-    """At or below it the model fires short; None: that side never fires."""
+    thresholds: Thresholds
+    """Of the model."""
     tradable: bool
     """The verdict on the model."""
     reasons: tuple[str, ...]
@@ -31,11 +33,7 @@ class Opinion:
     @property
     def side(self) -> str:
         """``long``, ``short`` or ``flat``."""
-        if self.long_threshold is not None and self.probability >= self.long_threshold:
-            return "long"
-        if self.short_threshold is not None and self.probability <= self.short_threshold:
-            return "short"
-        return "flat"
+        return SIDES[self.thresholds.side(self.probability)]
 
     @property
     def action(self) -> str:

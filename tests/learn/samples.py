@@ -5,7 +5,9 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from desk.frames import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
-from desk.learn.settings import LearnSettings, Parameters
+from desk.learn.selection import SelectionRules
+from desk.learn.settings import LearnSettings, Parameters, TradingSettings
+from desk.learn.verdict import VerdictRules
 
 START = 1_700_000_100_000 // CANDLE_MS * CANDLE_MS
 
@@ -19,6 +21,23 @@ BASELINE = Parameters(
     path_smooth=1.0,
 )
 
+SELECTION = SelectionRules(
+    shares=(0.01, 0.02, 0.05, 0.1, 0.2), min_trades=150, target_win_rate=0.6, level=0.975
+)
+TRADING = TradingSettings(
+    stop_loss=0.02, take_profit=None, slippage=0.0001, taker_fee=0.0006, maker_fee=0.0002
+)
+VERDICT = VerdictRules(
+    gate_level=0.95,
+    min_test_trades=30,
+    min_test_days=10,
+    false_discovery_rate=0.1,
+    max_coverage_ratio=2.0,
+    max_calibration_error_points=5.0,
+    min_labelled=2_000,
+    require_target_win_rate=False,
+)
+
 
 def settings(**changes: object) -> LearnSettings:
     """The product's values, but for what a test changes and a smaller budget."""
@@ -27,7 +46,6 @@ def settings(**changes: object) -> LearnSettings:
         "min_price_change": 0.002,
         "min_samples": 1_000,
         "min_labels": 100,
-        "few_labels": 2_000,
         "max_missing_share": 0.02,
         "min_feature_share": 0.8,
         "test_share": 0.2,
@@ -45,6 +63,13 @@ def settings(**changes: object) -> LearnSettings:
         "n_sign_seeds": 0,
         "refit_on_all": True,
         "keep_studies": True,
+        "window_checks": 20,
+        "calibration_bins": 10,
+        "control_symbols": 8,
+        "control_from": 20,
+        "selection": SELECTION,
+        "trading": TRADING,
+        "verdict": VERDICT,
         "baseline": BASELINE,
     }
     return LearnSettings(**{**values, **changes})  # type: ignore[arg-type]

@@ -2,8 +2,16 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from desk.learn.blocks import DAY_MS, clustered_mean
+from desk.learn.blocks import (
+    DAY_MS,
+    above_zero,
+    binomial_interval,
+    clustered_mean,
+    ratio_of_sums,
+    share_interval,
+)
 
 
 def test_one_value_a_day_gives_the_textbook_standard_error() -> None:
@@ -45,3 +53,82 @@ def test_one_day_says_nothing() -> None:
     mean = clustered_mean(np.array([1.0, 0.0, 1.0]), np.array([0, 1, 2]))
 
     assert mean.interval() == (-np.inf, np.inf)
+
+
+def test_sums_per_day_are_as_good_as_the_values() -> None:
+    """What is written down per day is enough for the same mean and the same interval."""
+    rng = np.random.default_rng(4)
+    day = np.sort(rng.integers(0, 30, 500))
+    values = rng.normal(size=500)
+
+    whole = clustered_mean(values, day * DAY_MS)
+    count = np.bincount(day, minlength=40).astype(np.float64)
+    added = np.bincount(day, weights=values, minlength=40).astype(np.float64)
+    sums = ratio_of_sums(added, count)
+
+    assert (sums.value, sums.se) == pytest.approx((whole.value, whole.se))
+    assert sums.clusters == whole.clusters
+
+
+def test_the_one_sided_bound_is_the_end_of_the_wider_interval() -> None:
+    mean = clustered_mean(np.arange(10.0), np.arange(10) * DAY_MS)
+
+    assert mean.lower_bound(0.95) == pytest.approx(4.5 - stats.t.ppf(0.95, 9) * mean.se)
+    assert clustered_mean(np.ones(3), np.zeros(3, dtype=np.int64)).lower_bound() == -np.inf
+
+
+def test_the_exact_interval_is_scipys() -> None:
+    for wins, n in ((0, 10), (3, 10), (10, 10)):
+        exact = stats.binomtest(wins, n).proportion_ci(0.95, method="exact")
+        assert binomial_interval(wins, n, tail=0.025) == pytest.approx((exact.low, exact.high))
+
+
+def test_the_interval_of_a_share_is_the_exact_one_where_days_do_not_matter() -> None:
+    """One trade a day: nothing is clustered, and the interval is the textbook's, give or take."""
+    wins = np.array([1.0] * 60 + [0.0] * 40)
+
+    low, high = share_interval(clustered_mean(wins, np.arange(100) * DAY_MS), 100)
+
+    exact = stats.binomtest(60, 100).proportion_ci(0.95, method="exact")
+    assert (low, high) == pytest.approx((exact.low, exact.high), abs=0.005)
+
+
+@pytest.mark.parametrize(
+    ("rate", "days", "per_day"), [(0.6, 10, 4), (0.6, 36, 10), (0.95, 12, 5), (0.3, 36, 1)]
+)
+def test_the_interval_of_a_share_covers_at_least_as_often_as_it_says(
+    rate: float, days: int, per_day: int
+) -> None:
+    """Simulated: win rates that differ by day, few days and rates near one included; never too narrow."""
+    rng = np.random.default_rng(5)
+    covered = 0
+    for _ in range(1_000):
+        of_day = np.clip(rate + rng.uniform(-1, 1, days) * min(rate, 1 - rate) * 0.8, 0, 1)
+        wins = rng.binomial(per_day, of_day).astype(np.float64)
+        mean = ratio_of_sums(wins, np.full(days, float(per_day)))
+        low, high = share_interval(mean, days * per_day)
+        covered += low <= rate <= high
+
+    assert covered >= 950 - 3 * np.sqrt(1_000 * 0.95 * 0.05)
+
+
+@pytest.mark.parametrize("trading", [1.0, 0.4])
+def test_the_test_over_daily_sums_is_wrong_as_rarely_as_it_says(trading: float) -> None:
+    """Simulated, 1,000 times: no edge, heavy tails, shocks common to a day, days without a trade."""
+    rng = np.random.default_rng(6)
+    found = 0
+    for _ in range(1_000):
+        count = rng.poisson(4, 36) * (rng.random(36) < trading)
+        shock = rng.standard_t(5, 36) * 10
+        sums = shock * count + rng.standard_t(5, 36) * np.sqrt(count) * 25
+        p = above_zero(sums)
+        found += p is not None and p < 0.05
+
+    assert abs(found / 1_000 - 0.05) <= 3 * np.sqrt(0.05 * 0.95 / 1_000)
+
+
+def test_days_that_do_not_differ_cannot_be_tested() -> None:
+    """No trade at all, or a single day."""
+    assert above_zero(np.zeros(36)) is None
+    assert above_zero(np.array([5.0])) is None
+    assert above_zero(np.array([1.0, 2.0, 3.0])) == pytest.approx(stats.t.sf(2 / (1 / np.sqrt(3)), 2))

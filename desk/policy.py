@@ -1,0 +1,417 @@
+"""When to enter, when to leave, and what it costs: one set of rules for evaluation and live trading.
+
+Place in the house: foundation.  A model's probability and candles come in; positions and trades go
+out.  Live trading asks candle by candle (``step``), the evaluation asks for a whole stretch at once
+(``trades_of``); both give the very same trades, to the last bit.  Pure.
+
+The rules, for one symbol:
+
+* Signal: at the close of a candle, the probability of up at or above the long threshold, or at or
+  below the short one.  A candle without features gives none.
+* Entry: a signal opens when flat, at the close of its candle.  A signal in a position is ignored.
+* Exit: at the close of the candle ``horizon`` steps (of time) after the signal candle; where that
+  candle is missing, at the first one after it that is there.  Earlier at the stop or the take-profit
+  that were attached to the order, both measured from the signal candle's close, the only price known
+  when the order is sent.  Of a candle that touches both, the stop counts.  A stop that is gapped over
+  fills at the candle's open, a take-profit never better than at its level.
+* Again: a candle that ended a position, at its close or within it, may open the next one at its
+  close: live trading is flat by then and sends both orders at that moment.
+* End of data: a position that is still open is no trade, and is not counted.
+* Costs: entry and exit are worse than these prices by the slippage, at least half a tick, whatever
+  ended the position; each side pays its fee on its own notional.
+
+Levels are not rounded to the tick here; execution rounds them when it sends them.
+
+Not here: funding, which side of the book is hit, size and leverage (risk).
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import SettingsError
+from desk.frames import CANDLE_MS, Candles
+
+LONG, SHORT, FLAT = 1, -1, 0
+"""Sides.  A price moves in favour of a position when side × change is positive."""
+
+Ended = Literal["horizon", "stop", "take_profit"]
+ENDED: tuple[Ended, ...] = ("horizon", "stop", "take_profit")
+"""What ended a position; ``Trades.ended`` holds positions in this tuple."""
+_HORIZON, _STOP, _TAKE_PROFIT = range(3)
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Thresholds:
+    """Probabilities of up at which a side fires; None: that side never does."""
+
+    long: float | None
+    """At or above it the long side fires."""
+    short: float | None
+    """At or below it the short side fires."""
+
+    def __post_init__(self) -> None:
+        if self.long is not None and self.short is not None and self.short >= self.long:
+            raise ValueError(f"short threshold {self.short} is not below the long one, {self.long}")
+
+    def side(self, probability: float) -> int:
+        """The side that fires at ``probability``: ``LONG``, ``SHORT`` or ``FLAT``; NaN is ``FLAT``."""
+        if self.long is not None and probability >= self.long:
+            return LONG
+        if self.short is not None and probability <= self.short:
+            return SHORT
+        return FLAT
+
+    def sides(self, probability: Floats) -> NDArray[np.int8]:
+        """``side`` of every element, same shape."""
+        fired = np.full(probability.shape, FLAT, dtype=np.int8)
+        if self.short is not None:
+            fired[probability <= self.short] = SHORT
+        if self.long is not None:
+            fired[probability >= self.long] = LONG
+        return fired
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TradeRules:
+    """How long a position is held, and the protection attached to its order."""
+
+    horizon: int
+    """Candles from the signal to the close that ends the position."""
+    stop_loss: float | None
+    """Distance of the stop from the signal candle's close, as a fraction: 0.02 is 2 %; None: no stop."""
+    take_profit: float | None
+    """Likewise for the take-profit."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("trade rules: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        if self.horizon < 1:
+            yield f"horizon is {self.horizon} candles, must be at least 1"
+        for name in ("stop_loss", "take_profit"):
+            distance = getattr(self, name)
+            if distance is not None and not 0 < distance < 1:
+                yield f"{name} is {distance}, must be None or between 0 and 1 as a fraction (0.02 means 2 %)"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What a trade pays besides the price.  Fees and slippage are fractions: 0.0006 is 6 bp."""
+
+    tick: float
+    """Price step of the contract, in USDT; 0 where it is unknown."""
+    slippage: float
+    """How much worse than the candle's price a fill is, as a fraction of the price; never less than
+    half a tick."""
+    fee_entry: float
+    """Of the entry notional: the taker's fee, or the maker's where the entry rests in the book.  The
+    slippage of a resting entry stays: it stands for the fills that such an order misses."""
+    fee_exit: float
+    """Of the exit notional."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("costs: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        if not 0 <= self.tick < math.inf:
+            yield f"tick is {self.tick}, must be 0 or more"
+        if not 0 <= self.slippage < 0.1:
+            yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
+        for name in ("fee_entry", "fee_exit"):
+            if not -0.1 < getattr(self, name) < 0.1:
+                yield f"{name} is {getattr(self, name)}, must be a fraction (0.0006 means 6 bp)"
+
+    def applied(self, side: Floats, entry: Floats, leave: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """Prices paid at entry and exit, gross and net return of trades between two prices of candles.
+
+        Gross is before slippage and fees; net is after both, as a fraction of the entry notional.
+        """
+        entry_price = entry + side * self._slip(entry)
+        exit_price = leave - side * self._slip(leave)
+        ratio = exit_price / entry_price
+        net = side * (ratio - 1) - self.fee_entry - self.fee_exit * ratio
+        return entry_price, exit_price, side * (leave / entry - 1), net
+
+    def _slip(self, price: Floats) -> Floats:
+        return np.maximum(self.slippage * price, self.tick / 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Candle:
+    """One finished candle: open time in ms, prices in USDT."""
+
+    open_time: int
+    open: float
+    high: float
+    low: float
+    close: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Position:
+    """An open position of one symbol."""
+
+    side: int
+    opened: int
+    """Open time of the signal candle, ms: the position exists from five minutes later."""
+    due: int
+    """Open time of the candle whose close ends the position, ms."""
+    close: float
+    """The signal candle's close: the entry before slippage, and what the levels are measured from."""
+    stop: float | None
+    take_profit: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trade:
+    """A position that was opened and closed."""
+
+    side: int
+    opened: int
+    """Open time of the signal candle, ms."""
+    closed: int
+    """Open time of the candle that ended it, ms."""
+    entry_price: float
+    """Slippage included, as ``exit_price``."""
+    exit_price: float
+    gross: float
+    """Return before slippage and fees, as a fraction: 0.001 is 10 bp."""
+    net: float
+    """Return after slippage and fees, as a fraction of the entry notional."""
+    ended: Ended
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trades:
+    """Trades of one symbol in the order of time, as arrays of shape (n,).  Made by ``trades_of``."""
+
+    candles: Candles
+    entry: Rows
+    """Rows of the signal candles."""
+    leave: Rows
+    """Rows of the candles that ended them."""
+    side: NDArray[np.int8]
+    entry_price: Floats
+    """Slippage included, as ``exit_price``."""
+    exit_price: Floats
+    gross: Floats
+    net: Floats
+    ended: NDArray[np.int8]
+
+    def __len__(self) -> int:
+        return len(self.entry)
+
+    @property
+    def opened(self) -> NDArray[np.int64]:
+        """Open times of the signal candles, ms."""
+        return self.candles.open_time[self.entry]
+
+
+# Candle by candle ---------------------------------------------------------------------------------
+
+
+def step(
+    position: Position | None,
+    candle: Candle,
+    probability: float | None,
+    *,
+    thresholds: Thresholds,
+    rules: TradeRules,
+    costs: Costs,
+) -> tuple[Position | None, Trade | None]:
+    """What one finished candle does: perhaps it ends the position, perhaps it opens one, or both.
+
+    Parameters
+    ----------
+    position : Position or None
+        What was held while the candle ran.
+    candle : Candle
+        Newer than every candle before it.
+    probability : float or None
+        Of up, at the close of the candle; None or NaN where it has no features.
+
+    Returns
+    -------
+    Position or None
+        What is held from the close of the candle on.
+    Trade or None
+        The trade that the candle completed.
+    """
+    trade = None
+    if position is not None:
+        leave = exit_of(position, candle)
+        if leave is None:
+            return position, None
+        trade = settle(position, *leave, closed=candle.open_time, costs=costs)
+    side = FLAT if probability is None else thresholds.side(probability)
+    return (None if side == FLAT else open_position(side, candle, rules)), trade
+
+
+def open_position(side: int, candle: Candle, rules: TradeRules) -> Position:
+    """The position that a signal of ``side`` at the close of ``candle`` opens."""
+    stop, target = _levels(_one(side), _one(candle.close), rules)
+    return Position(
+        side=side,
+        opened=candle.open_time,
+        due=candle.open_time + rules.horizon * CANDLE_MS,
+        close=candle.close,
+        stop=None if rules.stop_loss is None else stop.item(),
+        take_profit=None if rules.take_profit is None else target.item(),
+    )
+
+
+def exit_of(position: Position, candle: Candle) -> tuple[float, Ended] | None:
+    """Where and why ``candle``, later than the position's own, ends it; None if it does not.
+
+    The price is before slippage.
+    """
+    far = position.side * math.inf
+    stopped, price = _touch(
+        _one(position.side),
+        _one(-far if position.stop is None else position.stop),
+        _one(far if position.take_profit is None else position.take_profit),
+        _one(candle.open),
+        _one(candle.high),
+        _one(candle.low),
+    )
+    if not np.isnan(price.item()):
+        return price.item(), ENDED[_STOP if stopped.item() else _TAKE_PROFIT]
+    if candle.open_time >= position.due:
+        return candle.close, ENDED[_HORIZON]
+    return None
+
+
+def settle(position: Position, price: float, ended: Ended, *, closed: int, costs: Costs) -> Trade:
+    """The trade that ``position`` became within the candle that opened at ``closed``; see ``exit_of``."""
+    entry_price, exit_price, gross, net = costs.applied(
+        _one(position.side), _one(position.close), _one(price)
+    )
+    return Trade(
+        side=position.side,
+        opened=position.opened,
+        closed=closed,
+        entry_price=entry_price.item(),
+        exit_price=exit_price.item(),
+        gross=gross.item(),
+        net=net.item(),
+        ended=ended,
+    )
+
+
+def _one(value: float) -> Floats:
+    """``value`` as an array of one element: both forms of the policy go through the same formulas."""
+    return np.array([value], dtype=np.float64)
+
+
+# A whole stretch at once --------------------------------------------------------------------------
+
+
+def trades_of(
+    candles: Candles, probability: Floats, *, thresholds: Thresholds, rules: TradeRules, costs: Costs
+) -> Trades:
+    """All trades on ``candles``; only candles that fire are visited.
+
+    Parameters
+    ----------
+    candles : Candles
+        One stretch; nothing is held before it.
+    probability : ndarray, shape (n,)
+        Of up, at the close of each candle; NaN where it has no features.
+    """
+    sides = thresholds.sides(probability)
+    entry = np.flatnonzero(sides)
+    side = sides[entry].astype(np.float64)
+    leave, price, ended = _exits(candles, entry, side, rules)
+    taken = one_at_a_time(entry, leave)
+    taken = taken[leave[taken] < len(candles)]
+
+    side, entry = side[taken], entry[taken]
+    entry_price, exit_price, gross, net = costs.applied(side, candles.close[entry], price[taken])
+    return Trades(
+        candles=candles,
+        entry=entry,
+        leave=leave[taken],
+        side=side.astype(np.int8),
+        entry_price=entry_price,
+        exit_price=exit_price,
+        gross=gross,
+        net=net,
+        ended=ended[taken],
+    )
+
+
+def one_at_a_time(fired: Rows, free: Rows) -> Rows:
+    """Which signals are acted on when a signal in a position is ignored.
+
+    Parameters
+    ----------
+    fired : ndarray, shape (n,)
+        Rows or times of the signals, increasing.
+    free : ndarray, shape (n,)
+        From where on the position that each would open is over; greater than its ``fired``.
+
+    Returns
+    -------
+    ndarray, shape (m,)
+        Positions in ``fired``, increasing.
+    """
+    following = np.searchsorted(fired, free).tolist()
+    taken = []
+    at = 0
+    while at < len(following):
+        taken.append(at)
+        at = following[at]
+    return np.array(taken, dtype=np.int64)
+
+
+def _exits(
+    candles: Candles, entry: Rows, side: Floats, rules: TradeRules
+) -> tuple[Rows, Floats, NDArray[np.int8]]:
+    """Row, price and cause of the exit of a position opened at each of ``entry``; row n: not in the data."""
+    open_, high, low, close = candles.values[:4]
+    leave = np.searchsorted(candles.open_time, candles.open_time[entry] + rules.horizon * CANDLE_MS)
+    price = np.append(close, np.nan)[leave]
+    ended = np.full(len(entry), _HORIZON, dtype=np.int8)
+    if rules.stop_loss is None and rules.take_profit is None:
+        return leave, price, ended
+
+    stop, target = _levels(side, close[entry], rules)
+    held = np.arange(len(entry))
+    for ahead in range(1, rules.horizon + 1):
+        held = held[entry[held] + ahead <= np.minimum(leave[held], len(candles) - 1)]
+        row = entry[held] + ahead
+        stopped, filled = _touch(side[held], stop[held], target[held], open_[row], high[row], low[row])
+        touched = ~np.isnan(filled)
+        out = held[touched]
+        leave[out], price[out] = row[touched], filled[touched]
+        ended[out] = np.where(stopped[touched], _STOP, _TAKE_PROFIT)
+        held = held[~touched]
+    return leave, price, ended
+
+
+def _levels(side: Floats, close: Floats, rules: TradeRules) -> tuple[Floats, Floats]:
+    """Stop and take-profit; infinitely far where there is none."""
+    stop = math.inf if rules.stop_loss is None else rules.stop_loss
+    target = math.inf if rules.take_profit is None else rules.take_profit
+    return close * (1 - side * stop), close * (1 + side * target)
+
+
+def _touch(
+    side: Floats, stop: Floats, target: Floats, open_: Floats, high: Floats, low: Floats
+) -> tuple[NDArray[np.bool_], Floats]:
+    """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not."""
+    against, towards = np.where(side > 0, low, high), np.where(side > 0, high, low)
+    stopped = side * against <= side * stop
+    at_stop = side * np.minimum(side * stop, side * open_)
+    at_target = np.where(side * towards >= side * target, target, np.nan)
+    return stopped, np.where(stopped, at_stop, at_target)
