@@ -1,9 +1,24 @@
-"""What the suite asks of the outside, as protocols: time today, more with live trading.
+"""What the suite asks of the outside, as protocols: time, and an exchange.
 
-Place in the house: foundation.  Implementations: ``desk.clock`` (real time) and the tests (simulated).
+Place in the house: foundation.  Implementations: ``desk.clock`` (real time), the tests (simulated time);
+``desk.market.account`` (Bitget, signed) and ``desk.market.paper`` (simulated fills).
 """
 
+from collections.abc import AsyncIterator, Sequence
+from decimal import Decimal
 from typing import Protocol
+
+from desk.orders import (
+    Balance,
+    Contract,
+    Fill,
+    Holding,
+    MarginMode,
+    OrderRequest,
+    OrderState,
+    PositionMode,
+    Push,
+)
 
 
 class Clock(Protocol):
@@ -17,3 +32,55 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass on this clock."""
+
+
+class Exchange(Protocol):
+    """An account at an exchange: Bitget, its demo, or a simulated one.
+
+    Every call may raise ``Refused`` (the answer is no; ``code`` says why), ``Throttled`` (wait, repeat) or
+    ``Unanswered`` (nobody knows whether it took effect).  Reads are repeated inside; writes never are.
+    """
+
+    async def server_time(self) -> int:
+        """The exchange's clock, in ms."""
+
+    async def contracts(self) -> Sequence[Contract]:
+        """What orders in each symbol must obey."""
+
+    async def balance(self) -> Balance:
+        """The account now."""
+
+    async def positions(self) -> Sequence[Holding]:
+        """Every open position, with its stop and take-profit where there are any."""
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Orders that are live or partially filled; stops are told with their position."""
+
+    async def order(self, symbol: str, client_id: str) -> OrderState | None:
+        """What became of an order; None: the exchange has never seen it."""
+
+    async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
+        """Executions of a symbol from ``since`` (ms) on, oldest first."""
+
+    async def place(self, request: OrderRequest) -> str:
+        """Send an order; the exchange's id.  Accepted is not filled."""
+
+    async def cancel(self, symbol: str, client_id: str) -> None:
+        """Cancel an order; one that is gone already is no error."""
+
+    async def protect(
+        self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
+    ) -> None:
+        """Bind a stop (and a take-profit) to a position, replacing what was bound to it."""
+
+    async def close(self, symbol: str, side: int) -> None:
+        """Close a position at market, whatever its size; being flat already is no error."""
+
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+        """Make leverage and margin mode of a symbol what is asked, and verify it."""
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Make the account's position mode what is asked, and verify it."""
+
+    def pushes(self) -> AsyncIterator[Push]:
+        """What the exchange says unasked, for as long as the caller listens."""
