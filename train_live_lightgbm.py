@@ -176,15 +176,22 @@ class SymbolJob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examined:
-    """A trained symbol, and what the whole run needs to judge it."""
+class Evidence:
+    """What the whole run needs to know of a symbol to judge it."""
 
-    trained: Trained
     examination: Examination
     evaluation: Evaluation
     test_days: tuple[DayLine, ...]
     control: Mean | None
     """Win rate of the control, where the symbol is of the sample."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Examined:
+    """A trained symbol, and the evidence on it."""
+
+    trained: Trained
+    evidence: Evidence
 
 
 def train_symbol(job: SymbolJob) -> Examined | Skipped:
@@ -235,10 +242,12 @@ def train_symbol(job: SymbolJob) -> Examined | Skipped:
             known.tuned.journal if settings.keep_studies else b"",
             metadata,
         ),
-        examination=known.examination,
-        evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
-        test_days=known.test.daily,
-        control=control,
+        evidence=Evidence(
+            examination=known.examination,
+            evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
+            test_days=known.test.daily,
+            control=control,
+        ),
     )
 
 
@@ -292,9 +301,10 @@ class Run:
     voice: Voice
     earlier: tuple[Evaluation, ...]
     """The ledger as it was before the run."""
-    examined: list[Examined] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
-    """Metadata as written, one for each of ``examined``."""
+    """Metadata as written."""
+    evidence: list[Evidence] = field(default_factory=list)
+    """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
 
@@ -317,29 +327,29 @@ class Run:
     def _published(self, examined: Examined) -> Failed | None:
         """Publish with a pending verdict; the look at the test part goes into the ledger first."""
         trained = examined.trained
-        trained.metadata["verdict"] = record.plain(pending(examined.examination))
+        trained.metadata["verdict"] = record.plain(pending(examined.evidence.examination))
         try:
-            self.shelf.note_evaluation(record.plain(examined.evaluation))
+            self.shelf.note_evaluation(record.plain(examined.evidence.evaluation))
             metadata = self.shelf.publish(trained, now=utc_now())
         except OSError as exc:
             return Failed(trained.symbol, "publish", f"{exc}: it was not published", "")
         self.published.append(metadata)
-        self.examined.append(examined)
+        self.evidence.append(examined.evidence)
         self.voice.say(terminal.trained_line(metadata))
         return None
 
     def judge(self, rules: VerdictRules) -> None:
         """Decide on all symbols together, and write the verdicts into their metadata."""
-        earlier = earlier_tests([one.evaluation for one in self.examined], self.earlier)
-        verdicts = decide([one.examination for one in self.examined], earlier, rules)
+        earlier = earlier_tests([one.evaluation for one in self.evidence], self.earlier)
+        verdicts = decide([one.examination for one in self.evidence], earlier, rules)
         for metadata, verdict in zip(self.published, verdicts, strict=True):
             metadata["verdict"] = record.plain(verdict)
             self.shelf.rewrite_metadata(metadata)
 
     def results(self) -> Results:
         """All that the summary needs."""
-        controls = [one.control for one in self.examined if one.control is not None]
-        earned = pooled(one.test_days for one in self.examined)
+        controls = [one.control for one in self.evidence if one.control is not None]
+        earned = pooled(one.test_days for one in self.evidence)
         return Results(
             published=self.published,
             skipped=self.skipped,
