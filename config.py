@@ -116,7 +116,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             first_share=0.4,
             # How it is tuned
             n_trials=50,
-            trial_boost_round=30,
+            trial_boost_round=20,
             num_boost_round=2_000,
             early_stopping_rounds=100,
             min_boost_round=20,

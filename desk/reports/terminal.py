@@ -84,14 +84,15 @@ def failed_line(failed: Failed) -> str:
     return f"❌ {failed.symbol}: failed ({failed.stage}). {failed.message}"
 
 
-def fetch_table(rows: Sequence[Sequence[str]]) -> Table:
-    """One row per fetched symbol."""
-    table = Table(title="Candles in the cache")
+def fetch_table(rows: Sequence[tuple[str, int, int, float, int, int, float]]) -> Table:
+    """One row per fetched symbol, in the order of the columns; holes are counted in candles."""
+    table = Table(title="In the cache")
     table.add_column("symbol")
-    for name in ("candles", "missing", "zero volume", "requests", "seconds"):
+    for name in ("candles", "holes", "zero volume", "funding rates", "requests", "seconds"):
         table.add_column(name, justify="right")
-    for row in rows:
-        table.add_row(*row)
+    for symbol, candles, missing, zero_volume, rates, requests, seconds in rows:
+        cells = (f"{candles:,}", f"{missing:,}", f"{zero_volume * 100:.1f} %", f"{rates:,}", f"{requests:,}")
+        table.add_row(symbol, *cells, f"{seconds:.1f}")
     return table
 
 
@@ -106,59 +107,38 @@ def decision_table(rows: Sequence[Sequence[str]]) -> Table:
 
 
 def closing_table(summary: Json) -> Table:
-    """One row per trained symbol, the averages below."""
+    """One row per trained symbol, the averages below; narrow enough for a terminal of 100 columns."""
     title = "Out of sample: labelled test candles, and trades on all test candles after costs"
     table = Table(title=title, box=box.SIMPLE_HEAD)
-    for name, justify in _COLUMNS.items():
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    for name in ("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "net bp", "CPU s", "tradable"):
+        table.add_column(name, justify="left" if name in {"symbol", "tradable"} else "right", no_wrap=True)
     for row in summary["symbols"]:
         if row["status"] == "trained":
             table.add_row(*_cells(row))
     averages = summary["averages"]
     if averages is not None:
         table.add_section()
-        table.add_row("average", percent(averages["accuracy"]), "", *_shares(averages))
+        table.add_row("average", percent(averages["accuracy"]), _decimals(averages["auc"]))
     return table
 
 
-_COLUMNS = {
-    "symbol": "left",
-    "win rate": "right",
-    "95 % interval": "right",
-    "precision": "right",
-    "recall": "right",
-    "F1": "right",
-    "AUC": "right",
-    "labelled": "right",
-    "trades": "right",
-    "won": "right",
-    "needed": "right",
-    "net bp": "right",
-    "CPU s": "right",
-    "tradable": "left",
-}
-
-
 def _cells(row: Json) -> list[str]:
-    interval = row["accuracy_ci95"]
+    low, high = row["accuracy_ci95"] or (0.0, 1.0)
+    needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
         row["symbol"],
-        percent(row["accuracy"]),
-        "–" if interval is None else f"{interval[0] * 100:.1f} – {interval[1] * 100:.1f}",
-        *_shares(row),
-        "–" if row["n"] is None else f"{row['n']:,}",
+        f"{percent(row['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}]",
+        _decimals(row["auc"]),
         f"{row['trades']:,}",
-        percent(row["win_rate"]),
-        percent(row["break_even_win_rate"]),
+        f"{percent(row['win_rate'])}{needed}",
         "–" if row["net_bps"] is None else f"{row['net_bps']:+.1f}",
         f"{row['cpu_seconds']:.1f}",
         "yes" if row["tradable"] else "no",
     ]
 
 
-def _shares(row: Json) -> list[str]:
-    auc = "–" if row["auc"] is None else f"{row['auc']:.3f}"
-    return [percent(row["precision"]), percent(row["recall"]), percent(row["f1"]), auc]
+def _decimals(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
 
 
 def closing_words(summary: Json) -> str:

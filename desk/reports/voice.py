@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
 
-PLAIN_WIDTH = 140
+PLAIN_WIDTH = 120
 """Columns of a table where there is no terminal."""
 
 

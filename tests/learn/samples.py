@@ -52,7 +52,7 @@ def settings(**changes: object) -> LearnSettings:
         "n_folds": 3,
         "first_share": 0.4,
         "n_trials": 10,
-        "trial_boost_round": 30,
+        "trial_boost_round": 20,
         "num_boost_round": 2_000,
         "early_stopping_rounds": 30,
         "min_boost_round": 20,
