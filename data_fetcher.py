@@ -1,7 +1,7 @@
-"""Phase 1: every symbol's candles, in the cache.
+"""Phase 1: every symbol's candles and funding rates, in the cache.
 
-Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles and
-contracts end up in the cache folder, and a ``FetchReport`` says what came of each symbol.
+Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles,
+funding rates and contracts end up in the cache folder, and a ``FetchReport`` says what came of each symbol.
 
 Reading order: ``fetch_universe`` is the story; ``choose`` says which symbols; ``_fetch_symbol`` what happens
 to one.
@@ -10,128 +10,48 @@ Not here: pages and their repetition (``desk.market``), what the terminal shows 
 """
 
 import asyncio
+import contextlib
 import difflib
+import errno
 import logging
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from desk.errors import CacheError, DeskError, SettingsError
 from desk.files import remove_drafts
 from desk.frames import Candles
-from desk.market.bitget import Bitget, Unreachable
-from desk.market.candle_store import CandleStore, ContractBook
+from desk.market.bitget import FUNDING_ROWS, Bitget
+from desk.market.candle_store import CandleStore
 from desk.market.candles import NOTHING_HELD, Held, Rows, merge
+from desk.market.contract_book import ContractBook
 from desk.market.download import Download, download
+from desk.market.ends import FetchEnds, Unwritable
+from desk.market.fetch_report import (
+    SILENCE,
+    Fetched,
+    FetchProblem,
+    FetchReport,
+    Progress,
+    Tally,
+)
+from desk.market.funding import NO_FUNDING, FundingHistory, download_funding, is_due
 from desk.market.page_journal import PageJournal
 from desk.market.paging import Window, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
 
+__all__ = ["FetchProblem", "FetchReport", "Fetched", "Progress", "Tally", "choose", "fetch_universe"]
+
 log = logging.getLogger(__name__)
 
 SYMBOLS_UNDER_WAY = 10
 """Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
-
-
-@dataclass(frozen=True, slots=True)
-class Fetched:
-    """A symbol whose candles are in the cache."""
-
-    symbol: str
-    candles: int
-    first: int
-    last: int
-    """Open times of the first and the last candle, in ms."""
-    missing: int
-    """Candles that the exchange does not have, between the first and the last."""
-    zero_volume_share: float
-    """Fraction of the candles in which nothing was traded."""
-    fetched: int
-    """Candles that were not in the cache before."""
-    revised: int
-    """Cached candles that the exchange now tells differently; the newer answer was taken."""
-    requests: int
-    seconds: float
-    notes: tuple[str, ...]
-    """What the user should know, such as a corrupt cache that was set aside."""
-
-
-@dataclass(frozen=True, slots=True)
-class FetchProblem:
-    """A symbol whose candles could not be had."""
-
-    symbol: str
-    stage: str
-    """``cache`` (reading), ``candles`` (asking), or ``saving``."""
-    error: str
-    """Name of the error's class: ``NotEnoughHistory`` is a reason to skip, the others are failures."""
-    message: str
-
-
-@dataclass(frozen=True, slots=True)
-class FetchReport:
-    """What came of a fetch."""
-
-    outcomes: tuple[Fetched | FetchProblem, ...]
-    """One per symbol, in the order of the universe."""
-    book: ContractBook
-    requests: int
-    throttled: int
-    """Answers that asked for a pause (429, maintenance)."""
-    unanswered: int
-    """Requests without a usable answer; each was repeated."""
-    seconds: float
-
-    @property
-    def fetched(self) -> tuple[Fetched, ...]:
-        """The symbols whose candles are there."""
-        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Fetched))
-
-    @property
-    def problems(self) -> tuple[FetchProblem, ...]:
-        """The symbols whose candles are not."""
-        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, FetchProblem))
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How far a fetch is."""
-
-    symbols: int
-    symbols_done: int
-    requests: int
-    requests_expected: int
-    """Sent and to be sent; of symbols not yet begun, as many as the others need on average."""
-    throttled: int
-    candles: int
-    """Rows that came, overlaps included."""
-    seconds: float
-
-
-class Progress(Protocol):
-    """Who shows how the fetch goes on."""
-
-    def update(self, tally: Tally) -> None:
-        """A page came or a symbol is done: up to some dozens of calls per second."""
-
-    def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """One symbol is done."""
-
-
-class Silence:
-    """Shows nothing."""
-
-    def update(self, tally: Tally) -> None:
-        """Show nothing."""
-
-    def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """Show nothing."""
-
-
-SILENCE = Silence()
+USUAL_FUNDING_HOURS = 8
+"""For the estimate of how many requests there will be, where a contract does not say."""
+DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
+"""Errors of the disk, which every symbol meets, and not of one file on it."""
+NO_NOTES: tuple[str, ...] = ()
 
 
 async def fetch_universe(
@@ -145,8 +65,8 @@ async def fetch_universe(
     ------
     SettingsError
         If a symbol is unknown, no symbol is left, or the cache folder cannot be used; nothing was fetched.
-    Unreachable
-        If nobody answers at the address.
+    FetchEnds
+        If nobody answers at the address (``Unreachable``), or the disk is full (``Unwritable``).
     ExchangeError
         If the exchange refuses the time, the contracts or the tickers.
     CacheError
@@ -163,8 +83,9 @@ async def fetch_universe(
             now = await market.server_time()
             book = await _contract_book(market, settings, now)
             symbols = choose(settings, book)
-            store.save_contracts(book)
-            job = _Fetch(settings, store, market, clock, progress, symbols, now)
+            with _writing(store):
+                store.save_contracts(book)
+            job = _Fetch(settings, store, market, clock, progress, symbols, book)
             outcomes = await job.run()
     return FetchReport(
         outcomes=outcomes,
@@ -223,6 +144,20 @@ async def _contract_book(market: Bitget, settings: FetchSettings, now: int) -> C
     return ContractBook(settings.source, now, table.contracts, await market.turnover())
 
 
+@contextlib.contextmanager
+def _writing(store: CandleStore) -> Iterator[None]:
+    """What the disk refuses ends the fetch: the next symbol would not be written either."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in DISK_TROUBLE:
+            raise
+        raise Unwritable(
+            f"{store.folder} cannot be written any more ({exc.strerror}): make room, then start "
+            "again. What was fetched is kept."
+        ) from exc
+
+
 class _Fetch:
     """All symbols of one run; also the ``Watch`` of their downloads."""
 
@@ -234,7 +169,7 @@ class _Fetch:
         clock: Clock,
         progress: Progress,
         symbols: tuple[str, ...],
-        now: int,
+        book: ContractBook,
     ) -> None:
         self._settings = settings
         self._store = store
@@ -242,12 +177,14 @@ class _Fetch:
         self._clock = clock
         self._progress = progress
         self._symbols = symbols
-        self._now = now
-        self._window: Window = window_of(now, settings.days)
+        self._now = book.server_time
+        self._funding_hours = {contract.symbol: contract.funding_hours for contract in book.contracts}
+        self._window: Window = window_of(self._now, settings.days)
         self._under_way = min(len(symbols), SYMBOLS_UNDER_WAY)
-        self._workers = -(-2 * settings.max_concurrent_requests // self._under_way)
+        self._workers = -(-settings.max_concurrent_requests // self._under_way)
         self._outcomes: dict[str, Fetched | FetchProblem] = {}
-        self._planned: dict[str, int] = {}
+        self._expected: dict[str, int] = {}
+        self._pages: dict[str, int] = {}
         self._journals: dict[str, PageJournal] = {}
         self._candles = 0
         self._began = clock.monotonic()
@@ -260,32 +197,55 @@ class _Fetch:
                 for _ in range(self._under_way):
                     group.create_task(self._work(waiting))
         except ExceptionGroup as failures:
-            raise failures.exceptions[0] from None
+            raise _first_of(failures) from None
         return tuple(self._outcomes[symbol] for symbol in self._symbols)
 
     def planned(self, symbol: str, pages: int) -> None:
-        """Count the pages that ``symbol`` still needs."""
-        self._planned[symbol] = self._planned.get(symbol, 0) + pages
-        self._tell()
+        """Count the pages of candles that ``symbol`` still needs."""
+        self._pages[symbol] = self._pages.get(symbol, 0) + pages
+        self._expect(symbol, pages)
 
     async def came(self, symbol: str, rows: Rows) -> None:
         """Keep the rows of a page of several, so that a crash doesn't lose them."""
         self._candles += len(rows)
         self._tell()
-        if self._planned[symbol] > 1 and len(rows):
-            await asyncio.to_thread(self._journals[symbol].add, rows)
+        if self._pages[symbol] > 1 and len(rows):
+            with _writing(self._store):
+                await asyncio.to_thread(self._journals[symbol].add, rows)
 
     async def _work(self, waiting: Iterator[str]) -> None:
         for symbol in waiting:
             outcome = await self._fetch_symbol(symbol)
             self._outcomes[symbol] = outcome
-            self._planned[symbol] = self._market.sent[symbol]
+            self._expected[symbol] = self._market.sent[symbol]
             self._progress.finished(outcome)
             self._tell()
 
     async def _fetch_symbol(self, symbol: str) -> Fetched | FetchProblem:
-        """Take one symbol from what is cached to what is wanted."""
-        began, stage = self._clock.monotonic(), "cache"
+        """Take one symbol from what is cached to what is wanted; funding rates have a pace of their own."""
+        began = self._clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            candles = group.create_task(self._bring_candles(symbol))
+            funding = group.create_task(self._bring_funding(symbol))
+        brought, (rates, remarks) = candles.result(), funding.result()
+        if isinstance(brought, FetchProblem):
+            return brought
+        got, notes = brought
+        if got.revised:
+            notes += (f"{got.revised} cached candles were told differently now; the newer answer was taken",)
+        return _outcome(
+            got.candles,
+            fetched=got.fetched,
+            revised=got.revised,
+            requests=self._market.sent[symbol],
+            seconds=self._clock.monotonic() - began,
+            funding=len(rates.rates),
+            notes=notes + remarks,
+        )
+
+    async def _bring_candles(self, symbol: str) -> tuple[Download, tuple[str, ...]] | FetchProblem:
+        """The candles, which are in the cache then, and what the user should know; or why there are none."""
+        stage = "cache"
         try:
             journal = self._journals[symbol] = self._store.journal(symbol)
             held, notes = await asyncio.to_thread(self._held, symbol, journal)
@@ -300,8 +260,9 @@ class _Fetch:
                 watch=self,
             )
             stage = "saving"
-            await asyncio.to_thread(self._keep, got, journal)
-        except Unreachable:
+            with _writing(self._store):
+                await asyncio.to_thread(self._keep, got, journal)
+        except FetchEnds:
             raise
         except DeskError as exc:
             return FetchProblem(symbol, stage, type(exc).__name__, str(exc))
@@ -311,14 +272,35 @@ class _Fetch:
         finally:
             if unfinished := self._journals.pop(symbol, None):
                 unfinished.close()
-        return _outcome(
-            got.candles,
-            fetched=got.fetched,
-            revised=got.revised,
-            requests=self._market.sent[symbol],
-            seconds=self._clock.monotonic() - began,
-            notes=notes,
-        )
+        return got, notes
+
+    async def _bring_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
+        """The funding rates, which are in the cache then; where they cannot be had, a note says why.
+
+        They cost no symbol: nothing is trained on them yet.
+        """
+        if not self._settings.funding:
+            return NO_FUNDING, NO_NOTES
+        held, notes = NO_FUNDING, NO_NOTES
+        first, hours = self._window.first, self._funding_hours.get(symbol)
+        try:
+            if self._settings.use_cache:
+                held, notes = await asyncio.to_thread(self._store.held_funding, symbol)
+            if not is_due(held, first=first, now=self._now, hours=hours):
+                return held, notes
+            days = self._settings.days if held is NO_FUNDING else 1
+            self._expect(symbol, 1 + days * 24 // (hours or USUAL_FUNDING_HOURS) // FUNDING_ROWS)
+            got = await download_funding(self._market, symbol, held=held, first=first, now=self._now)
+            with _writing(self._store):
+                await asyncio.to_thread(self._store.save_funding, symbol, got)
+        except FetchEnds:
+            raise
+        except DeskError as exc:
+            return held, (*notes, f"funding rates are not up to date: {exc}")
+        except Exception as exc:  # this is where a symbol's job ends
+            log.warning("%s: funding rates failed", symbol, exc_info=True)
+            return held, (*notes, f"funding rates are not up to date: {type(exc).__name__}: {exc}")
+        return got, notes
 
     def _held(self, symbol: str, journal: PageJournal) -> tuple[Held, tuple[str, ...]]:
         """What the cache has, and what an interrupted run had brought."""
@@ -335,19 +317,31 @@ class _Fetch:
             self._store.save(got.candles, days=days, absent=got.absent)
         journal.remove()
 
+    def _expect(self, symbol: str, requests: int) -> None:
+        self._expected[symbol] = self._expected.get(symbol, 0) + requests
+        self._tell()
+
     def _tell(self) -> None:
-        begun = max(len(self._planned), 1)
+        begun = max(len(self._expected), 1)
         self._progress.update(
             Tally(
                 symbols=len(self._symbols),
                 symbols_done=len(self._outcomes),
                 requests=self._market.sent.total(),
-                requests_expected=sum(self._planned.values()) * len(self._symbols) // begun,
+                requests_expected=sum(self._expected.values()) * len(self._symbols) // begun,
+                busiest=max(self._market.sent_to.values(), default=0),
+                limit=self._settings.requests_per_second,
                 throttled=self._market.throttled,
                 candles=self._candles,
                 seconds=self._clock.monotonic() - self._began,
             )
         )
+
+
+def _first_of(failures: BaseExceptionGroup) -> BaseException:
+    """The first failure that is no group of others."""
+    first = failures.exceptions[0]
+    return _first_of(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 async def _take_offline(
@@ -368,9 +362,18 @@ async def _take_offline(
         except DeskError as exc:
             outcomes.append(FetchProblem(symbol, "cache", type(exc).__name__, str(exc)))
         else:
+            rates, notes = NO_FUNDING, NO_NOTES
+            if settings.funding and store.funding_path(symbol).exists():
+                rates, notes = _offline_funding(store, symbol)
             outcomes.append(
                 _outcome(
-                    candles, fetched=0, revised=0, requests=0, seconds=clock.monotonic() - started, notes=()
+                    candles,
+                    fetched=0,
+                    revised=0,
+                    requests=0,
+                    seconds=clock.monotonic() - started,
+                    funding=len(rates.rates),
+                    notes=notes,
                 )
             )
         progress.finished(outcomes[-1])
@@ -379,8 +382,23 @@ async def _take_offline(
     return FetchReport(tuple(outcomes), book, requests=0, throttled=0, unanswered=0, seconds=seconds)
 
 
+def _offline_funding(store: CandleStore, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
+    """The cached funding rates; nothing is trained on them yet, so a bad file is a note."""
+    try:
+        return store.load_funding(symbol), ()
+    except CacheError as exc:
+        return NO_FUNDING, (f"funding rates: {exc}",)
+
+
 def _outcome(
-    candles: Candles, *, fetched: int, revised: int, requests: int, seconds: float, notes: tuple[str, ...]
+    candles: Candles,
+    *,
+    fetched: int,
+    revised: int,
+    requests: int,
+    seconds: float,
+    funding: int,
+    notes: tuple[str, ...],
 ) -> Fetched:
     return Fetched(
         symbol=candles.symbol,
@@ -393,5 +411,6 @@ def _outcome(
         revised=revised,
         requests=requests,
         seconds=seconds,
+        funding=funding,
         notes=notes,
     )

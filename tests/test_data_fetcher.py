@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,9 @@ from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, choose, fetc
 from desk.errors import CacheError, SettingsError
 from desk.frames import CANDLE_MS, Candles
 from desk.market.bitget import Unreachable
-from desk.market.candle_store import CandleStore, ContractBook
+from desk.market.candle_store import CandleStore
 from desk.market.candles import check_candles
+from desk.market.contract_book import ContractBook
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.paging import DAY_MS, HISTORY, RECENT
 from tests.market.scripted import hang_up, serving
@@ -340,8 +342,9 @@ async def test_an_interrupted_run_keeps_what_is_finished_and_the_next_one_goes_o
     run.assert_cached(MARKET)
 
 
-async def test_pages_of_an_unfinished_symbol_are_not_asked_for_again(run: Run) -> None:
-    """A killed run has symbols half done: its restart asks at most for the pages that were in flight."""
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGINT], ids=["kill -9", "Ctrl-C"])
+async def test_pages_of_an_unfinished_symbol_are_not_asked_for_again(run: Run, end: signal.Signals) -> None:
+    """A stopped run has symbols half done: its restart asks at most for the pages that were in flight."""
     whole = random_candles(count=60 * 288)
     clock = ImpatientClock()
     async with EmbeddedExchange([whole], ExchangeOptions(rate_limit=0, now_ms=NOW), clock=clock) as exchange:
@@ -352,11 +355,13 @@ async def test_pages_of_an_unfinished_symbol_are_not_asked_for_again(run: Run) -
             " requests_per_second=60.0, max_concurrent_requests=4)\n"
             "asyncio.run(fetch_universe(settings, clock=SystemClock()))\n"
         )
-        process = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=HOUSE)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", program, cwd=HOUSE, stderr=asyncio.subprocess.DEVNULL
+        )
         while exchange.stats.requests[HISTORY.path] < 20:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)
-        process.kill()
-        await process.wait()
+        process.send_signal(end)
+        assert await process.wait()
 
     assert run.store.symbols() == ()
     await run.fetch([whole], days=60)

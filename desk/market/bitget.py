@@ -6,8 +6,8 @@ pace of ``desk.market.throttle``; answers are read by ``desk.market.wire`` and c
 What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
 no usable body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.
 ``Throttled`` (429, maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds
-the whole.  ``Refused`` is never repeated.  Below all this, aiohttp itself repeats a GET once when a
-connection that it had kept open turns out to be closed.
+the whole.  ``Refused`` is never repeated.  aiohttp would repeat a GET by itself when a connection that it
+kept open turns out to be closed, past the pace and uncounted; ``no_repetition`` keeps it from that.
 
 Not here: what is asked for and why, see ``desk.market.paging``; anything signed.
 """
@@ -23,6 +23,8 @@ import aiohttp
 from desk.errors import DeskError, Throttled, Unanswered
 from desk.market import wire
 from desk.market.candles import Rows
+from desk.market.ends import FetchEnds
+from desk.market.funding import FundingRates
 from desk.market.paging import Page
 from desk.market.settings import FetchSettings
 from desk.market.throttle import Throttle
@@ -32,6 +34,11 @@ PRODUCT_TYPE = "USDT-FUTURES"
 TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
 TICKERS = "/api/v2/mix/market/tickers"
+FUNDING = "/api/v2/mix/market/history-fund-rate"
+FUNDING_ROWS = 100
+"""Most rows of one page of funding rates."""
+LEFT_HEADER = "x-mbx-used-remain-limit"
+"""How many more calls the endpoint takes, despite the word "used"."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
 FIRST_ATTEMPTS = 4
 """Attempts to hear from the exchange at all, before a run begins: some four seconds."""
@@ -44,15 +51,31 @@ HEADERS = {
 Answer = TypeVar("Answer")
 
 
-class Unreachable(DeskError):  # noqa: N818 - says what was found
-    """Nobody answers at the address: the whole fetch ends, because no symbol would fare better."""
+class _HungUp(aiohttp.ClientError):
+    """The connection was closed before an answer came."""
+
+
+async def no_repetition(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Tell a closed connection in a way that is not aiohttp's cue to ask again (a middleware)."""
+    try:
+        return await handler(request)
+    except aiohttp.ClientConnectorError:
+        raise
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise _HungUp(str(exc) or type(exc).__name__) from exc
+
+
+class Unreachable(FetchEnds):
+    """Nobody answers at the address."""
 
 
 class Bitget:
     """Public market data of one address; use as ``async with Bitget(...) as market``.
 
-    ``sent`` counts requests by symbol ("" for those without one), ``throttled`` the answers that asked for a
-    pause, ``unanswered`` the requests without a usable answer.
+    ``sent`` counts requests by symbol ("" for those without one), ``sent_to`` by endpoint, ``throttled`` the
+    answers that asked for a pause, ``unanswered`` the requests without a usable answer.
     """
 
     def __init__(self, settings: FetchSettings, *, clock: Clock) -> None:
@@ -68,6 +91,7 @@ class Bitget:
         self._session: aiohttp.ClientSession | None = None
         self._last_answer = float("-inf")
         self.sent: Counter[str] = Counter()
+        self.sent_to: Counter[str] = Counter()
         self.throttled = 0
         self.unanswered = 0
 
@@ -76,6 +100,7 @@ class Bitget:
             headers=HEADERS,
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
             connector=aiohttp.TCPConnector(limit=0),  # the throttle holds the cap
+            middlewares=(no_repetition,),
             trust_env=not self._settings.on_loopback,  # a proxy of the user's, but never to this machine
         )
         return self
@@ -110,6 +135,16 @@ class Bitget:
         }
         return await self._read(page.feed.path, query, wire.read_candles, symbol=symbol)
 
+    async def funding(self, symbol: str, page: int) -> FundingRates:
+        """Page ``page`` (from 1) of settled funding rates, the newest on page 1; empty beyond the oldest."""
+        query = {
+            "symbol": symbol,
+            "productType": PRODUCT_TYPE,
+            "pageSize": str(FUNDING_ROWS),
+            "pageNo": str(page),
+        }
+        return await self._read(FUNDING, query, wire.read_funding, symbol=symbol)
+
     async def _read(
         self,
         path: str,
@@ -135,8 +170,9 @@ class Bitget:
         while True:
             async with self._throttle.slot(path) as sent:
                 self.sent[symbol] += 1
+                self.sent_to[path] += 1
                 try:
-                    answer = await self._send(path, query, reader)
+                    answer, left = await self._send(path, query, reader)
                 except Throttled as exc:
                     self.throttled += 1
                     self._last_answer = self._clock.monotonic()
@@ -150,7 +186,7 @@ class Bitget:
                     problem = exc
                 else:
                     self._last_answer = self._clock.monotonic()
-                    self._throttle.answered(path, sent)
+                    self._throttle.answered(path, sent, left=left)
                     return answer
             if isinstance(problem, Unanswered):
                 wait = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
@@ -158,17 +194,21 @@ class Bitget:
                     raise self._final(problem, began, failures) from problem
                 await self._clock.sleep(wait)
 
-    async def _send(self, path: str, query: Mapping[str, str], reader: Callable[..., Answer]) -> Answer:
+    async def _send(
+        self, path: str, query: Mapping[str, str], reader: Callable[..., Answer]
+    ) -> tuple[Answer, int | None]:
+        """One request: what was answered, and how many more calls the endpoint takes, where it says so."""
         if self._session is None:
             raise RuntimeError("the client is closed: use it inside `async with`")
         try:
             async with self._session.get(self._base + path, params=query) as response:
                 body, status = await response.read(), response.status
+                left = response.headers.get(LEFT_HEADER, "")
         except TimeoutError as exc:
             raise Unanswered(f"no answer within {self._settings.timeout_s:g} s", endpoint=path) from exc
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
             raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from exc
-        return reader(body, endpoint=path, status=status)
+        return reader(body, endpoint=path, status=status), int(left) if left.isdecimal() else None
 
     def _spent(self, began: float) -> float:
         return self._clock.monotonic() - began

@@ -1,12 +1,15 @@
 """The candle cache: what was fetched once is not fetched again.
 
-Place in the house: the only module that writes below ``backtest_data/``.  Checked candles and contracts come
-in from ``data_fetcher``; they come out again, checked again, for the next run, training and live trading.
+Place in the house: the only module that writes below ``backtest_data/``.  Checked candles, funding rates and
+contracts come in from ``data_fetcher``; they come out again, checked again, for the next run, training and
+live trading.
 
 Files, each replaced whole or not at all::
 
     BTCUSDT_5m_180d.pkl    a pickled DataFrame (``Candles.frame``) that ``pandas.read_pickle`` opens; its
                            attrs hold under "absent" the candles that the exchange is known not to have
+    BTCUSDT_funding.pkl    the same for settled funding rates: index ``funding_time``, column
+                           ``funding_rate``; attrs hold under "since" from when on none is missing
     .BTCUSDT.pages         pages of a fetch that was not finished (``desk.market.page_journal``)
     contracts.json         the exchange's contracts, with turnover, of the last run
     .lock                  held by the process that fetches
@@ -15,49 +18,30 @@ Not here: how a pickle is read without running it, see ``desk.market.inert_pickl
 """
 
 import contextlib
-import json
 import pickle
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from desk.errors import CacheError, CandleError, SettingsError
-from desk.files import write_file
+from desk.errors import CacheError, DataError, SettingsError
+from desk.files import sole_writer, write_file
 from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 from desk.market.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
+from desk.market.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.inert_pickle import FrameParts, read_frame
 from desk.market.page_journal import PageJournal
-from desk.market.wire import Contract
-
-try:
-    import fcntl
-except ImportError:  # Windows has none; two fetches at once are then the user's own care
-    fcntl = None  # type: ignore[assignment]
 
 CONTRACTS_FILE = "contracts.json"
-LOCK_FILE = ".lock"
-SCHEMA_VERSION = 1
 LARGEST_FILE = 256 * 2**20
 """Bytes; ten years of 5-minute candles take 59 MB."""
-ABSENT = "absent"
+ABSENT, SINCE = "absent", "since"
+"""Names among the attrs of the frames of candles and of funding rates."""
 NAME = r"\w[\w.-]{0,59}"
 """A symbol that may be part of a file name; letters of any script, as some contracts have Chinese names."""
 
-
-@dataclass(frozen=True, slots=True)
-class ContractBook:
-    """The contracts of one run."""
-
-    source: str
-    """Whose they are, see ``FetchSettings.source``."""
-    server_time: int
-    """When they were fetched, by the exchange's clock, in ms."""
-    contracts: tuple[Contract, ...]
-    turnover: dict[str, float]
-    """USDT in 24 hours, by symbol."""
+Content = TypeVar("Content")
 
 
 def check_symbol(symbol: str) -> str:
@@ -107,7 +91,7 @@ class CandleStore:
         frame = candles.frame()
         frame.attrs[ABSENT] = [[hole.first, hole.candles] for hole in absent]
         body = pickle.dumps(frame, protocol=5)
-        read_frame(body, name=path.name)
+        _candle_frame(body, path)
         write_file(path, body)
         return path
 
@@ -139,7 +123,7 @@ class CandleStore:
             try:
                 found.append(self._open(path, symbol))
             except CacheError as exc:
-                complaints.append(f"{exc}; set aside as {self._set_aside(path).name} and fetched anew")
+                complaints.append(self._aside(path, exc))
         return _joined(found), tuple(complaints)
 
     def journal(self, symbol: str) -> PageJournal:
@@ -173,18 +157,7 @@ class CandleStore:
         OSError
             If the folder cannot be written.
         """
-        rows = [
-            {**asdict(contract), "turnover": book.turnover.get(contract.symbol, 0.0)}
-            for contract in book.contracts
-        ]
-        document = {
-            "schema_version": SCHEMA_VERSION,
-            "source": book.source,
-            "server_time": book.server_time,
-            "contracts": rows,
-        }
-        text = json.dumps(document, default=str, ensure_ascii=False, indent=1)
-        write_file(self.folder / CONTRACTS_FILE, text.encode())
+        write_file(self.folder / CONTRACTS_FILE, book.text().encode())
 
     def load_contracts(self) -> ContractBook:
         """Read ``contracts.json``.
@@ -196,21 +169,10 @@ class CandleStore:
         """
         path = self.folder / CONTRACTS_FILE
         try:
-            document = json.loads(path.read_bytes())
-            if document["schema_version"] != SCHEMA_VERSION:
-                raise CacheError(
-                    f"{path} has schema version {document['schema_version']}, {SCHEMA_VERSION} needed"
-                )
-            rows = document["contracts"]
-            return ContractBook(
-                source=str(document["source"]),
-                server_time=int(document["server_time"]),
-                contracts=tuple(_contract(row) for row in rows),
-                turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
-            )
+            return read_book(path.read_bytes())
         except FileNotFoundError:
             raise CacheError(f"{path} is not there: fetch once without --offline") from None
-        except (OSError, ValueError, KeyError, TypeError, InvalidOperation, RecursionError) as exc:
+        except (OSError, *NO_BOOK) as exc:
             raise CacheError(
                 f"{path} cannot be read ({exc!r}): delete it, it is written by every fetch"
             ) from exc
@@ -239,43 +201,100 @@ class CandleStore:
         SettingsError
             If another process is fetching into the folder, or it is no folder, or cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            file = (self.folder / LOCK_FILE).open("ab")
-        except OSError as exc:
-            raise SettingsError(
-                f"{self.folder} cannot be used for candles ({exc.strerror}): give another --cache-dir"
-            ) from exc
-        with file:
-            if fcntl is not None:
-                try:
-                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                except OSError as exc:
-                    raise SettingsError(
-                        f"{self.folder} is in use by another fetch: wait for it, or give another --cache-dir"
-                    ) from exc
+        with contextlib.ExitStack() as held:
+            try:
+                held.enter_context(sole_writer(self.folder))
+            except SettingsError as exc:
+                raise SettingsError(f"candles: {exc} with --cache-dir") from exc
             yield
 
-    def _open(self, path: Path, symbol: str) -> Held:
-        try:
-            if (size := path.stat().st_size) > LARGEST_FILE:
-                raise CacheError(f"{path} is no candle cache: it has {size} bytes")
-            body = path.read_bytes()
-        except OSError as exc:
-            raise CacheError(f"{path} cannot be read ({exc.strerror})") from exc
-        parts = read_frame(body, name=str(path))
-        try:
-            candles = check_candles(symbol, parts.open_time, parts.values)
-            absent = _holes(parts)
-        except (CandleError, ValueError, TypeError) as exc:
-            raise CacheError(f"{path} is no candle cache: {exc}") from exc
-        return Held(Rows(candles.open_time, candles.values), absent)
+    def funding_path(self, symbol: str) -> Path:
+        """Where the funding rates of ``symbol`` are kept."""
+        return self.folder / f"{check_symbol(symbol)}_funding.pkl"
 
-    def _set_aside(self, path: Path) -> Path:
+    def save_funding(self, symbol: str, funding: FundingHistory) -> Path:
+        """Write the funding rates of one symbol.
+
+        Raises
+        ------
+        OSError
+            If the disk is full or the folder cannot be written; the old file, if any, is then unharmed.
+        CacheError
+            If the file could not be read back.
+        """
+        path, frame = self.funding_path(symbol), funding.rates.frame()
+        frame.attrs[SINCE] = funding.since
+        body = pickle.dumps(frame, protocol=5)
+        _funding_frame(body, path)
+        write_file(path, body)
+        return path
+
+    def load_funding(self, symbol: str) -> FundingHistory:
+        """The cached funding rates of ``symbol``.
+
+        Raises
+        ------
+        CacheError
+            If there are none, or the file is not what it should be.
+        """
+        path = self.funding_path(symbol)
+
+        def read(parts: FrameParts) -> FundingHistory:
+            since = parts.attrs.get(SINCE)
+            if type(since) is not int:
+                raise TypeError("it does not say since when it is complete")
+            return check_funding(symbol, FundingRates(parts.time, parts.values[0]), since=since)
+
+        return _read(path, _funding_frame, read)
+
+    def held_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
+        """As ``held``, for the funding rates."""
+        path = self.funding_path(symbol)
+        if not path.exists():
+            return NO_FUNDING, ()
+        try:
+            return self.load_funding(symbol), ()
+        except CacheError as exc:
+            return NO_FUNDING, (self._aside(path, exc),)
+
+    def _open(self, path: Path, symbol: str) -> Held:
+        def read(parts: FrameParts) -> Held:
+            candles = check_candles(symbol, parts.time, parts.values)
+            return Held(Rows(candles.open_time, candles.values), _holes(parts))
+
+        return _read(path, _candle_frame, read)
+
+    def _aside(self, path: Path, why: CacheError) -> str:
+        """Set a file aside under another name, to be looked at; what the user is told of it."""
         number = 1
         while (target := path.with_name(f"{path.name}.corrupt-{number}")).exists():
             number += 1
-        return path.rename(target)
+        return f"{why}; set aside as {path.rename(target).name} and fetched anew"
+
+
+def _read(
+    path: Path, open_frame: Callable[[bytes, Path], FrameParts], read: Callable[[FrameParts], Content]
+) -> Content:
+    """What a cache file holds; anything else than it should be is a ``CacheError`` that names it."""
+    try:
+        if (size := path.stat().st_size) > LARGEST_FILE:
+            raise CacheError(f"{path} is no cache of ours: it has {size} bytes")
+        body = path.read_bytes()
+    except OSError as exc:
+        raise CacheError(f"{path} cannot be read ({exc.strerror})") from exc
+    parts = open_frame(body, path)
+    try:
+        return read(parts)
+    except (DataError, ValueError, TypeError) as exc:
+        raise CacheError(f"{path} is no cache of ours: {exc}") from exc
+
+
+def _candle_frame(body: bytes, path: Path) -> FrameParts:
+    return read_frame(body, name=str(path))
+
+
+def _funding_frame(body: bytes, path: Path) -> FrameParts:
+    return read_frame(body, name=str(path), index=INDEX, columns=(COLUMN,))
 
 
 def _listed(folder: Path) -> tuple[Path, ...]:
@@ -299,31 +318,3 @@ def _holes(parts: FrameParts) -> tuple[Hole, ...]:
     if any(type(number) is not int or number < 0 for hole in holes for number in (hole.first, hole.candles)):
         raise ValueError("its list of absent candles holds something else")
     return holes
-
-
-def _contract(row: Mapping[str, Any]) -> Contract:
-    """A contract as ``save_contracts`` wrote it; numbers are text there, so that none loses a digit."""
-    if not isinstance(row["is_rwa"], bool):
-        raise TypeError("is_rwa is neither true nor false")
-    return Contract(
-        symbol=str(row["symbol"]),
-        kind=str(row["kind"]),
-        status=str(row["status"]),
-        is_rwa=row["is_rwa"],
-        tick=_decimal(row["tick"]),
-        size_step=_decimal(row["size_step"]),
-        min_size=_decimal(row["min_size"]),
-        min_notional=_decimal(row["min_notional"]),
-        max_limit_size=None if row["max_limit_size"] is None else _decimal(row["max_limit_size"]),
-        max_market_size=None if row["max_market_size"] is None else _decimal(row["max_market_size"]),
-        maker_fee=_decimal(row["maker_fee"]),
-        taker_fee=_decimal(row["taker_fee"]),
-        funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
-        max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
-    )
-
-
-def _decimal(text: object) -> Decimal:
-    if not isinstance(text, str) or not (number := Decimal(text)).is_finite():
-        raise ValueError(f"{text!r} is no number")
-    return number

@@ -17,7 +17,6 @@ import numpy as np
 
 from desk.errors import CandleError, DeskError, NotEnoughHistory
 from desk.frames import CANDLE_MS, Candles, Hole
-from desk.market.bitget import Unreachable
 from desk.market.candles import (
     NO_ROWS,
     Held,
@@ -32,6 +31,7 @@ from desk.market.candles import (
     merge,
     missing_between,
 )
+from desk.market.ends import FetchEnds
 from desk.market.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
 
 EMPTY_PAGES = 2
@@ -143,6 +143,11 @@ def _with_listing(absent: tuple[Hole, ...], first: int) -> tuple[Hole, ...]:
     return (Hole(0, first // CANDLE_MS), *later)
 
 
+def _weight(failure: Exception) -> int:
+    """Of several failures the lightest explains the others: what ends the run, a defect, a page."""
+    return 0 if isinstance(failure, FetchEnds) else 2 if isinstance(failure, DeskError) else 1
+
+
 @dataclass(slots=True, eq=False)
 class _Batch:
     """The pages of one round, asked for by several workers at once."""
@@ -170,11 +175,8 @@ class _Batch:
                     waiting = iter([page for page in queue if page.feed is feed])
                     for _ in range(workers):
                         group.create_task(self._work(waiting))
-        except ExceptionGroup as failures:  # of several, the one that explains the others
-            told = [exc for exc in failures.exceptions if isinstance(exc, DeskError)]
-            if len(told) < len(failures.exceptions):
-                raise
-            raise min(told, key=lambda exc: not isinstance(exc, Unreachable)) from None
+        except ExceptionGroup as failures:
+            raise min(failures.exceptions, key=_weight) from None
 
     async def _work(self, waiting: Iterator[Page]) -> None:
         for page in waiting:

@@ -1,21 +1,22 @@
-"""Candles out of a pickled DataFrame, without running anything that the pickle names.
+"""Numbers out of a pickled DataFrame, without running anything that the pickle names.
 
 Place in the house: bytes of a cache file come in from ``desk.market.candle_store``, plain arrays go out.
 Pure.
 
 A pickle is a program: it names functions and has them called.  Here the names that a pickled DataFrame of
-candles needs are admitted, and each stands for a *record* that only notes what it would have been called
-with; any other name is refused.  What comes out is a tree of records, from which the arrays are read.
+numbers over time needs are admitted, and each stands for a *record* that only notes what it would have been
+called with; any other name is refused.  What comes out is a tree of records, from which the arrays are read.
 Neither pandas nor numpy is called by the pickle, so that even an admitted name can do nothing.
 
     DataFrame ─ state["_mgr"] ─ BlockManager(blocks, axes)
-        blocks: _unpickle_block(array (6, n), slice, 2)
+        blocks: _unpickle_block(array (columns, n), slice, 2)
         axes:   _new_Index(Index, {"data": array of names}),
-                _new_DatetimeIndex(DatetimeIndex, {"data": DatetimeArray with state (dtype, array)})
+                _new_DatetimeIndex(DatetimeIndex, {"data": DatetimeArray with state (dtype, array)}),
+                    before pandas 3.1 (dtype, array, {"_freq": None})
         array:  _frombuffer(bytes, dtype, shape, order)             protocol 5
                 _reconstruct(ndarray, (0,), b"b") with state (1, shape, dtype, fortran, bytes or list)
 
-Not here: whether the rows are candles (``desk.market.candles``).
+Not here: whether the rows are candles (``desk.market.candles``) or funding rates (``desk.market.funding``).
 
 References
 ----------
@@ -25,6 +26,7 @@ Python documentation, "Restricting Globals" in the chapter on pickle; this goes 
 import io
 import pickle
 import pickletools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
@@ -113,12 +115,12 @@ BROKEN_PICKLE = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameParts:
-    """What a pickled frame of candles holds."""
+    """What a pickled frame holds."""
 
-    open_time: NDArray[np.int64]
+    time: NDArray[np.int64]
     """Shape (n,), ms."""
     values: NDArray[np.float64]
-    """Shape (6, n), rows as in ``COLUMNS``."""
+    """Shape (columns, n), rows in the order of the columns."""
     attrs: dict[str, object]
 
 
@@ -134,8 +136,10 @@ class _Unpickler(pickle.Unpickler):
         raise pickle.UnpicklingError(f"it refers to {pid!r:.40} outside of itself")
 
 
-def read_frame(body: bytes, *, name: str) -> FrameParts:
-    """Read the pickled DataFrame of a candle cache.
+def read_frame(
+    body: bytes, *, name: str, index: str = "open_time", columns: Sequence[str] = COLUMNS
+) -> FrameParts:
+    """Read the pickled DataFrame of a cache.
 
     Parameters
     ----------
@@ -143,17 +147,20 @@ def read_frame(body: bytes, *, name: str) -> FrameParts:
         The file's content.
     name : str
         The file's name, for messages.
+    index, columns : str and sequence of str
+        What its index and its columns must be called; without them those of candles.
 
     Raises
     ------
     CacheError
-        If it is anything else than a frame as ``Candles.frame`` makes it; nothing in it was run.
+        If it is anything else than a frame of float64 numbers over times in UTC milliseconds, as
+        ``Candles.frame`` makes it; nothing in it was run.
     """
     try:
         _check_opcodes(body)
-        return _frame(_Unpickler(io.BytesIO(body)).load())
+        return _frame(_Unpickler(io.BytesIO(body)).load(), index, list(columns))
     except BROKEN_PICKLE as exc:
-        raise CacheError(f"{name} is no candle cache: {str(exc) or type(exc).__name__:.200}") from None
+        raise CacheError(f"{name} is no cache of ours: {str(exc) or type(exc).__name__:.200}") from None
 
 
 def _check_opcodes(body: bytes) -> None:
@@ -166,23 +173,23 @@ def _check_opcodes(body: bytes) -> None:
             opcode.arg.reader(stream)
 
 
-def _frame(tree: object) -> FrameParts:
+def _frame(tree: object, index_name: str, names: list[str]) -> FrameParts:
     state = _state(_record(tree, "DataFrame"))
     blocks, axes = _pair(_record(state["_mgr"], "BlockManager").args)
     if not isinstance(axes, list) or len(axes) != 2 or not isinstance(blocks, tuple):
         raise ValueError("its frame has no two axes")
     columns = _array(_index(axes[0], "_new_Index")["data"])
-    if columns != list(COLUMNS):
-        raise ValueError(f"its columns are {columns!r:.80}, {' '.join(COLUMNS)} needed")
-    open_time = _open_times(_index(axes[1], "_new_DatetimeIndex"))
+    if columns != names:
+        raise ValueError(f"its columns are {columns!r:.80}, {' '.join(names)} needed")
+    time = _times(_index(axes[1], "_new_DatetimeIndex"), index_name)
     attrs = state.get("attrs", {})
     if not isinstance(attrs, dict):
         raise TypeError("its attrs are no dictionary")
-    return FrameParts(open_time, _values(blocks, len(open_time)), attrs)
+    return FrameParts(time, _values(blocks, (len(names), len(time))), attrs)
 
 
-def _values(blocks: tuple[object, ...], length: int) -> NDArray[np.float64]:
-    values = np.full((len(COLUMNS), length), np.nan)
+def _values(blocks: tuple[object, ...], shape: tuple[int, int]) -> NDArray[np.float64]:
+    values = np.full(shape, np.nan)
     for block in blocks:
         array, place, _ = _record(block, "_unpickle_block").args
         first, stop, step = _record(place, "slice").args
@@ -196,12 +203,12 @@ def _values(blocks: tuple[object, ...], length: int) -> NDArray[np.float64]:
     return values
 
 
-def _open_times(index: dict[str, object]) -> NDArray[np.int64]:
-    kind, array = _pair(_record(index["data"], "__pyx_unpickle_NDArrayBacked").state)
+def _times(index: dict[str, object], name: str) -> NDArray[np.int64]:
+    kind, array = _tuple(_record(index["data"], "__pyx_unpickle_NDArrayBacked").state)[:2]
     dtype = _state(_record(kind, "DatetimeTZDtype"))
     (offset,) = _record(dtype["tz"], "timezone").args
-    if dtype["unit"] != "ms" or any(_record(offset, "timedelta").args) or index["name"] != "open_time":
-        raise ValueError("its index is not open_time in UTC milliseconds")
+    if dtype["unit"] != "ms" or any(_record(offset, "timedelta").args) or index["name"] != name:
+        raise ValueError(f"its index is not {name} in UTC milliseconds")
     times = _numbers(array, "M8", np.dtype("<i8"))
     if times.ndim != 1:
         raise ValueError("its index has more than one dimension")

@@ -13,15 +13,18 @@ All numbers are little-endian.
 Not here: checking; rows are checked when they become candles.
 """
 
+import contextlib
+import errno
 import os
 import struct
 import threading
 import zlib
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from desk.files import flush_folder
 from desk.frames import COLUMNS
 from desk.market.candles import Rows, broken, merge
 
@@ -35,7 +38,7 @@ class PageJournal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: BinaryIO | None = None
+        self._file: FileIO | None = None
         self._turn = threading.Lock()
 
     def read(self) -> Rows:
@@ -63,17 +66,22 @@ class PageJournal:
         Raises
         ------
         OSError
-            If the disk is full.
+            If the disk is full; the pages before this one are then unharmed.
         """
         data = rows.open_time.astype("<i8").tobytes() + rows.values.astype("<f8").tobytes()
         count = struct.pack("<I", len(rows))
         record = HEAD.pack(MARK, zlib.crc32(data, zlib.crc32(count)), len(rows)) + data
         with self._turn:
             if self._file is None:
-                self._file = self.path.open("ab")
-            self._file.write(record)
-            self._file.flush()
-            os.fsync(self._file.fileno())
+                self._file = self.path.open("ab", buffering=0)
+                flush_folder(self.path.parent)
+            whole = self._file.seek(0, os.SEEK_END)
+            try:
+                _write_through(self._file, record)
+            except OSError:
+                with contextlib.suppress(OSError):
+                    self._file.truncate(whole)  # or the pages after this one would be cut off with it
+                raise
 
     def close(self) -> None:
         """Let go of the file; it stays for the next run."""
@@ -86,6 +94,13 @@ class PageJournal:
         """Forget all pages: they are in the cache now, or are not wanted."""
         self.close()
         self.path.unlink(missing_ok=True)
+
+
+def _write_through(file: FileIO, record: bytes) -> None:
+    """Write all of ``record`` to the disk itself."""
+    if file.write(record) < len(record):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.fsync(file.fileno())
 
 
 def _record(body: bytes, place: int) -> Rows | None:

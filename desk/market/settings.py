@@ -18,6 +18,17 @@ SAFE_REQUESTS_PER_SECOND = 19
 """The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
 
 
+def on_loopback(url: str) -> bool:
+    """Whether ``url`` leads to this machine."""
+    host = urlsplit(url).hostname or ""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchSettings:
     """Everything that phase 1 depends on besides the exchange's answers."""
@@ -34,14 +45,16 @@ class FetchSettings:
     """Only so many symbols, those with the largest 24 h turnover; None: all.  Not with ``symbols``."""
     include_rwa: bool
     """Also contracts on stocks, metals and currencies (``isRwa=YES``)."""
+    funding: bool
+    """Also the settled funding rates, beside the candles, at a pace of their own."""
     requests_per_second: float
     """Pace per endpoint: 18.  0 means no pacing, which only a loopback address may be given."""
     max_concurrent_requests: int
-    """Most requests in flight at once, over all endpoints: 20."""
+    """Most requests in flight at once, over all endpoints: 20.  Fewer are where answers come quickly."""
     timeout_s: float
     """Longest wait for one whole answer, in seconds: 15."""
     attempts: int
-    """How often a read is sent before it counts as unanswered: 8.  Each wait doubles, from 0.5 s to 30 s."""
+    """How often a read is sent before it counts as unanswered: 15.  Each wait doubles, from 0.5 s to 30 s."""
     give_up_after_s: float
     """Longest time for one read with all its repetitions and throttling pauses: 900."""
     throttle_pause_s: float
@@ -105,13 +118,7 @@ class FetchSettings:
     @property
     def on_loopback(self) -> bool:
         """Whether the address is on this machine, as the embedded exchange is."""
-        host = urlsplit(self.base_url).hostname or ""
-        if host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(host).is_loopback
-        except ValueError:
-            return False
+        return on_loopback(self.base_url)
 
     @property
     def source(self) -> str:

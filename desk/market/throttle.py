@@ -1,4 +1,4 @@
-"""Who may send a request now: a pace per endpoint, pauses, and a cap on requests in flight.
+"""Who may send a request now: a pace per endpoint and over all, pauses, and a cap on requests in flight.
 
 Place in the house: between ``desk.market.bitget`` and the network.  An endpoint's path comes in; permission
 comes out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
@@ -7,10 +7,16 @@ The pace is a leaky bucket with the memory of half a step (the generic cell rate
 1/rate apart; one that is late by less than half a step doesn't delay those after it.  At 18 per second no
 window of one second ever holds more than 19, and the exchange counts to 20.
 
+The cap follows Little's law: an endpoint that is asked ``rate`` times a second and answers after ``latency``
+seconds needs rate × latency requests in flight.  It may have twice as many and some more, so that slow
+answers do not idle the pace and quick ones do not pile up.  Over all endpoints ``in_flight`` is never
+exceeded.
+
 Not here: which answers cause a pause and which requests are repeated, see ``desk.market.bitget``.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -23,15 +29,23 @@ SLOWER, SLOWEST = 4 / 3, 4.0
 RECOVERY = 0.9995
 """With each request a slowed step shrinks by this factor: about 600 requests undo one 429."""
 LONGEST_PAUSE_S = 60.0
+PER_SECOND_OVER_ALL = 95.0
+"""Over all endpoints: 5,700 a minute.  The exchange counts to 6,000 and then refuses for five minutes."""
+FULL_S = 0.25
+"""Wait where the exchange says that no call is left: a quarter of the second that it counts in."""
+HEADROOM, SPARE = 2.0, 4
+"""An endpoint may have twice the requests in flight that its pace needs, and four more, which may hang."""
+MEMORY = 0.05
+"""Weight of the newest request in the mean time that requests take."""
 
 
 class Throttle:
-    """Pace and pauses of every endpoint, and one cap on requests in flight over all of them.
+    """Pace, pauses and cap of every endpoint, and one pace and one cap over all of them.
 
     Parameters
     ----------
     per_second : float
-        Requests per second and endpoint; 0 means no pacing.
+        Requests per second and endpoint; 0 means no pacing, of all of them together neither.
     in_flight : int
         Most requests at once, over all endpoints.
     pause_s : float
@@ -39,10 +53,12 @@ class Throttle:
     """
 
     def __init__(self, *, per_second: float, in_flight: int, pause_s: float, clock: Clock) -> None:
-        self._step = 1 / per_second if per_second else 0.0
-        self._free = asyncio.Semaphore(in_flight)
+        self._per_second = per_second
+        self._most = in_flight
+        self._places = asyncio.Semaphore(in_flight)
         self._pause_s = pause_s
         self._clock = clock
+        self._over_all = _Pace(1 / PER_SECOND_OVER_ALL if per_second else 0.0)
         self._endpoints: dict[str, _Endpoint] = {}
 
     @asynccontextmanager
@@ -51,18 +67,21 @@ class Throttle:
         gate = self._gate(endpoint)
         async with gate.turn:
             while True:
-                while (wait := gate.wait(self._clock.monotonic())) > 0:
+                while (wait := self._wait(gate)) > 0:
                     await self._clock.sleep(wait)
-                await self._free.acquire()
-                if gate.wait(self._clock.monotonic()) <= 0:
+                await gate.place()
+                await self._places.acquire()
+                if self._wait(gate) <= 0:
                     break
-                self._free.release()  # a pause began while this one waited for its turn in flight
+                self._places.release()  # a pause began while this one waited for its place
             sent = self._clock.monotonic()
-            gate.take(sent)
+            gate.leave(sent)
+            self._over_all.take(sent)
         try:
             yield sent
         finally:
-            self._free.release()
+            gate.back(self._clock.monotonic() - sent)
+            self._places.release()
 
     def refused(self, endpoint: str, sent: float) -> None:
         """Pause ``endpoint``, because a request that was sent at ``sent`` was answered with "later".
@@ -71,32 +90,86 @@ class Throttle:
         """
         self._gate(endpoint).refused(sent, self._clock.monotonic(), self._pause_s)
 
-    def answered(self, endpoint: str, sent: float) -> None:
-        """Note that a request sent at ``sent`` was let through: the next pause is a first one again."""
+    def answered(self, endpoint: str, sent: float, *, left: int | None = None) -> None:
+        """Note that a request sent at ``sent`` was let through: the next pause is a first one again.
+
+        ``left`` is how many more calls the exchange would take now, where it says so.  Somebody else at the
+        same address may have used up what the pace here leaves.
+        """
         self._gate(endpoint).answered(sent)
+        if left is not None and left <= 0:
+            self._gate(endpoint).full(sent, self._clock.monotonic())
+
+    def cap(self, endpoint: str) -> int:
+        """Most requests that ``endpoint`` may have in flight now."""
+        return self._gate(endpoint).cap
+
+    def _wait(self, gate: "_Endpoint") -> float:
+        """Seconds until a request may leave through ``gate``; at most 0 when it may leave now."""
+        now = self._clock.monotonic()
+        return max(gate.wait(now), self._over_all.wait(now))
 
     def _gate(self, endpoint: str) -> "_Endpoint":
-        return self._endpoints.setdefault(endpoint, _Endpoint(self._step))
+        if endpoint not in self._endpoints:
+            self._endpoints[endpoint] = _Endpoint(self._per_second, self._most)
+        return self._endpoints[endpoint]
 
 
-class _Endpoint:
-    """Pace and pause of one endpoint; times are monotonic seconds."""
+class _Pace:
+    """Requests ``step`` seconds apart; times are monotonic seconds."""
 
     def __init__(self, step: float) -> None:
-        self.turn = asyncio.Lock()
-        self._fastest = self._step = step
+        self.step = step
         self._next = float("-inf")
-        self._paused_from = self._paused_until = float("-inf")
-        self._pauses = 0
 
     def wait(self, now: float) -> float:
-        """Seconds until the next request may leave; at most 0 when it may leave now."""
-        return max(self._next - LATE_STEPS * self._step, self._paused_until) - now
+        """Seconds until the next request may leave."""
+        return self._next - LATE_STEPS * self.step - now
 
     def take(self, now: float) -> None:
         """Count a request that leaves at ``now``."""
-        self._step = max(self._fastest, self._step * RECOVERY)
-        self._next = max(self._next, now) + self._step
+        self._next = max(self._next, now) + self.step
+
+
+class _Endpoint:
+    """Pace, pause and cap of one endpoint; times are monotonic seconds."""
+
+    def __init__(self, per_second: float, most: int) -> None:
+        self.turn = asyncio.Lock()
+        self.cap = most
+        self._most = most
+        self._per_second = per_second
+        self._fastest = 1 / per_second if per_second else 0.0
+        self._pace = _Pace(self._fastest)
+        self._in_flight = 0
+        self._came_back = asyncio.Event()
+        self._took: float | None = None
+        self._paused_from = self._paused_until = float("-inf")
+        self._pauses = 0
+        self._full_from = self._full_until = float("-inf")
+
+    def wait(self, now: float) -> float:
+        return max(self._pace.wait(now), self._paused_until - now, self._full_until - now)
+
+    async def place(self) -> None:
+        """Wait until fewer than ``cap`` requests are in flight; only who has the turn waits."""
+        while self._in_flight >= self.cap:
+            self._came_back.clear()
+            await self._came_back.wait()
+
+    def leave(self, now: float) -> None:
+        """Count a request that leaves at ``now``."""
+        self._pace.step = max(self._fastest, self._pace.step * RECOVERY)
+        self._pace.take(now)
+        self._in_flight += 1
+
+    def back(self, took: float) -> None:
+        """Count a request that is over, answered or not, and learn from it how many are needed in flight."""
+        self._in_flight -= 1
+        self._came_back.set()
+        self._took = took if self._took is None else self._took + MEMORY * (took - self._took)
+        if self._per_second:
+            self.cap = min(math.ceil(HEADROOM * self._per_second * self._took) + SPARE, self._most)
 
     def refused(self, sent: float, now: float, pause_s: float) -> None:
         if sent <= self._paused_from:
@@ -104,8 +177,13 @@ class _Endpoint:
         pause = min(pause_s * 2**self._pauses, max(LONGEST_PAUSE_S, pause_s))
         self._paused_from, self._paused_until = now, now + pause
         self._pauses = min(self._pauses + 1, 16)
-        self._step = min(self._step * SLOWER, self._fastest * SLOWEST)
+        self._pace.step = min(self._pace.step * SLOWER, self._fastest * SLOWEST)
 
     def answered(self, sent: float) -> None:
         if sent >= self._paused_until:
             self._pauses = 0
+
+    def full(self, sent: float, now: float) -> None:
+        """Send nothing for ``FULL_S``; answers to what was sent before that began do not prolong it."""
+        if sent > self._full_from:
+            self._full_from, self._full_until = now, now + FULL_S

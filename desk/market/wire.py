@@ -24,6 +24,7 @@ import numpy as np
 from desk.errors import Refused, Throttled, Unanswered
 from desk.frames import COLUMNS
 from desk.market.candles import NO_ROWS, Rows
+from desk.market.funding import FundingRates
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
@@ -144,6 +145,32 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> Rows:
     if values.shape != (len(COLUMNS), len(data)):
         raise Unanswered(f"rows have {len(values) + 1} fields, {width} were expected", endpoint=endpoint)
     return Rows(open_time, np.ascontiguousarray(values))
+
+
+def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRates:
+    """Read one page of settled funding rates.
+
+    The page as it travels, the newest settlement first::
+
+        {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
+            {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762531200000"}]}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list of such rows, or a rate is no number.
+    """
+    data = read_data(body, endpoint=endpoint, status=status)
+    if not isinstance(data, list):
+        raise Unanswered(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
+    try:
+        time = np.array([int(row["fundingTime"]) for row in data], dtype=np.int64)
+        rate = np.array([float(row["fundingRate"]) for row in data], dtype=np.float64)
+    except (ValueError, TypeError, KeyError, OverflowError) as exc:
+        raise Unanswered(f"a row is no funding rate: {exc!r}", endpoint=endpoint) from exc
+    if not np.isfinite(rate).all() or (time <= 0).any():
+        raise Unanswered("a row is no funding rate: a number is not finite or positive", endpoint=endpoint)
+    return FundingRates(time, rate)
 
 
 def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> ContractTable:

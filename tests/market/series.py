@@ -56,6 +56,7 @@ def fetch_settings(base_url: str, cache_dir: Path, **changes: Any) -> FetchSetti
         "symbols": (),
         "top": None,
         "include_rwa": False,
+        "funding": False,
         "requests_per_second": 0.0,
         "max_concurrent_requests": 20,
         "timeout_s": 10.0,

@@ -98,11 +98,23 @@ async def test_a_read_without_an_answer_is_repeated(kind: str) -> None:
 
 
 async def test_a_connection_that_is_hung_up_is_repeated() -> None:
-    """A gateway that restarts drops everything; aiohttp may repeat once by itself before we do."""
-    async with client(*[hang_up] * 3, success([ROW])) as (market, _, clock):
+    """A gateway that restarts drops everything."""
+    async with client(*[hang_up] * 3, success([ROW])) as (market, script, clock):
         assert len(await market.candles("BTCUSDT", PAGE)) == 1
 
-    assert market.unanswered == len(clock.waits) > 0
+    assert market.unanswered == len(clock.waits) == 3
+    assert len(script.asked) == market.sent["BTCUSDT"] == 4
+
+
+async def test_no_request_leaves_past_the_pace_when_a_kept_connection_turns_out_closed() -> None:
+    """The HTTP library would ask again by itself, at once and uncounted: a burst of 429s when all drop."""
+    async with client(success([ROW]), hang_up, success([ROW])) as (market, script, clock):
+        for _ in range(2):
+            assert len(await market.candles("BTCUSDT", PAGE)) == 1
+
+    assert clock.waits == [0.5]
+    assert len(script.asked) == market.sent.total() == 3
+    assert market.unanswered == 1
 
 
 async def test_a_request_that_hangs_is_given_up_and_repeated() -> None:
@@ -189,6 +201,40 @@ async def test_repetition_without_an_answer_is_bounded_in_time() -> None:
             await market.candles("BTCUSDT", PAGE)
 
     assert sum(clock.waits) <= 5.0
+
+
+async def test_the_calls_that_are_left_are_heeded() -> None:
+    """The header says how many the endpoint still takes; odd ones are nobody's business."""
+
+    def left(value: str) -> Reply:
+        def reply(request: web.Request) -> web.StreamResponse:
+            response = success([ROW])(request)
+            response.headers["x-mbx-used-remain-limit"] = value
+            return response
+
+        return reply
+
+    async with client(left("7"), left("many"), left("0"), left("19")) as (market, _, clock):
+        for _ in range(4):
+            await market.candles("BTCUSDT", PAGE)
+
+    assert clock.waits == [0.25]
+
+
+async def test_funding_rates_are_asked_for_by_page() -> None:
+    """There is no time window to ask with."""
+    row = {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": str(NOW)}
+    async with client(success([row])) as (market, script, _):
+        rates = await market.funding("BTCUSDT", 3)
+
+    assert rates.time.tolist() == [NOW]
+    assert script.asked[0].path == "/api/v2/mix/market/history-fund-rate"
+    assert dict(script.asked[0].query) == {
+        "symbol": "BTCUSDT",
+        "productType": "USDT-FUTURES",
+        "pageSize": "100",
+        "pageNo": "3",
+    }
 
 
 def _free_port() -> int:

@@ -14,7 +14,8 @@ import pytest
 
 from desk.errors import CacheError, SettingsError
 from desk.frames import CANDLE_MS, COLUMNS, Hole
-from desk.market.candle_store import CONTRACTS_FILE, CandleStore, ContractBook, check_symbol
+from desk.market.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
+from desk.market.contract_book import ContractBook
 from desk.market.wire import Contract
 from tests.market.series import NOW, assert_same_candles, random_candles, without
 
@@ -238,7 +239,7 @@ def test_a_folder_is_fetched_into_by_one_process_at_a_time(store: CandleStore) -
         return done.stdout
 
     with store.locked():
-        assert "in use by another fetch" in other_process()
+        assert "another run is writing to" in other_process()
     assert other_process() == "free\n"
 
 
@@ -247,7 +248,7 @@ def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "backtest_data").write_text("")
 
     with (
-        pytest.raises(SettingsError, match=r"cannot be used for candles.*--cache-dir"),
+        pytest.raises(SettingsError, match=r"is a file, a directory is needed.*--cache-dir"),
         CandleStore(tmp_path / "backtest_data").locked(),
     ):
         pass

@@ -307,6 +307,40 @@ async def test_disorder_repetition_and_older_rows_change_nothing(seed: int) -> N
     assert_same_candles((await fetch(Exchange(WHOLE, spoil=disorderly))).candles, WANTED)
 
 
+@settings(max_examples=15, deadline=None)
+@given(st.data())
+async def test_whatever_is_held_and_however_it_comes_the_candles_are_the_same(data: st.DataObject) -> None:
+    """Interrupted runs, other lengths of history, slips of the exchange: one truth in the end."""
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(WHOLE)), max_size=10)))
+    kept = np.zeros(len(WHOLE), bool)
+    for first, stop in zip(cuts[::2], cuts[1::2], strict=False):
+        kept[first:stop] = True
+    seed = data.draw(st.integers(0, 2**32 - 1))
+
+    def slipping(number: int, page: Page, rows: Rows) -> Rows:
+        rng = np.random.default_rng([seed, number])
+        if page.end < NOW - 39 * DAY_MS or number > 30:
+            return rows
+        order = rng.permutation(np.repeat(np.arange(len(rows)), rng.integers(0, 3, len(rows))))
+        return Rows(rows.open_time[order], rows.values[:, order])
+
+    held = Held(rows_of(WHOLE).where(kept), ())
+    got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), held=held)
+
+    wanted = set(WANTED.open_time.tolist())
+    holes = {hole.first + n * CANDLE_MS for hole in got.absent for n in range(hole.candles)}
+    assert set(got.candles.open_time.tolist()) | (holes & wanted) == wanted
+    assert_same_candles(
+        got.candles,
+        Candles(
+            "BTCUSDT",
+            got.candles.open_time,
+            WHOLE.values[:, np.searchsorted(WHOLE.open_time, got.candles.open_time)],
+        ),
+    )
+    assert got.revised == 0
+
+
 async def test_a_symbol_without_candles_is_no_failure_of_ours() -> None:
     """It was announced and not traded yet: a stated reason to skip it."""
     with pytest.raises(NotEnoughHistory, match="no finished candle"):

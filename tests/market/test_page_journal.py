@@ -1,9 +1,14 @@
 """Pages that outlive the process that fetched them."""
 
+import errno
+import subprocess
+import sys
+from io import FileIO
 from pathlib import Path
 
 import pytest
 
+from desk.market import page_journal
 from desk.market.candles import Rows, merge
 from desk.market.page_journal import PageJournal
 from tests.market.series import random_candles, rows_of
@@ -75,3 +80,43 @@ def test_nothing_is_written_before_the_first_page_and_nothing_is_left_in_the_end
     journal.remove()
 
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("part", [0, 5, 400])
+def test_a_full_disk_costs_its_page_alone(
+    journal: PageJournal, monkeypatch: pytest.MonkeyPatch, part: int
+) -> None:
+    """The pages before it and, once there is room, those after it survive; closing is no second error."""
+    before = journal.path.read_bytes()
+
+    def full(file: FileIO, record: bytes) -> None:
+        file.write(record[:part])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(page_journal, "_write_through", full)
+        with pytest.raises(OSError, match="No space"):
+            journal.add(page(0, 10))
+    assert journal.path.read_bytes() == before
+
+    journal.add(page(5, 15))
+    journal.close()
+    assert len(journal.path.read_bytes()) > len(before)
+    assert same(journal.read(), WHOLE)
+
+
+def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path) -> None:
+    """A short write counts as none, whoever ran out of room."""
+    program = (
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "from pathlib import Path; from desk.market.page_journal import PageJournal\n"
+        "from tests.market.test_page_journal import page\n"
+        f"journal = PageJournal(Path({str(tmp_path / '.x.pages')!r})); journal.add(page(0, 10))\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))\n"
+        "try: journal.add(page(10, 20))\n"
+        "except OSError: journal.close(); assert len(journal.read()) == 10; print('told')\n"
+    )
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+
+    assert done.stdout == "told\n"

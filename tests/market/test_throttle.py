@@ -1,6 +1,7 @@
 """The pace of requests, on a clock that only the test moves."""
 
 import asyncio
+import bisect
 import itertools
 from collections.abc import Callable
 
@@ -194,3 +195,77 @@ async def test_a_cancelled_wait_leaves_nothing_taken() -> None:
     await traffic.clock.run(cancel_the_second())
 
     assert len(traffic.sent["a"]) == 2
+
+
+async def test_six_endpoints_at_full_pace_stay_below_the_limit_of_the_address() -> None:
+    """6,000 a minute over all endpoints; beyond that everything is refused for five minutes."""
+    traffic = Traffic(in_flight=100)
+    await traffic.clock.run(*(traffic.send(endpoint) for endpoint in "abcdef" for _ in range(1_100)))
+
+    times = sorted(time for sent in traffic.sent.values() for time in sent)
+    in_a_minute = [bisect.bisect_right(times, time + 60) - place for place, time in enumerate(times)]
+    assert 5_600 <= max(in_a_minute) <= 5_800
+
+
+@pytest.mark.parametrize(("latency_s", "cap"), [(0.01, 5), (0.12, 9), (0.3, 15), (2.0, 20)])
+async def test_the_cap_of_an_endpoint_follows_its_latency(latency_s: float, cap: int) -> None:
+    """Twice what keeps the pace, by Little's law: slow answers need more in flight, quick ones fewer."""
+    traffic = Traffic(latency_s=latency_s)
+    await traffic.clock.run(*(traffic.send() for _ in range(300)))
+
+    assert traffic.throttle.cap("a") == cap
+    times = traffic.sent["a"][-41:]
+    rate = min(18.0, 20 / latency_s)
+    assert (times[-1] - times[0]) / 40 == pytest.approx(1 / rate, rel=0.02)
+
+
+async def test_requests_that_hang_do_not_idle_the_pace() -> None:
+    """One in fifty is never answered and holds its place until the timeout of 15 seconds."""
+    traffic = Traffic()
+    numbers = itertools.count()
+
+    async def send() -> None:
+        async with traffic.throttle.slot("a") as sent:
+            traffic.sent.setdefault("a", []).append(sent)
+            await traffic.clock.sleep(15.0 if next(numbers) % 50 == 49 else 0.12)
+
+    await traffic.clock.run(*(send() for _ in range(900)))
+
+    assert traffic.sent["a"][-1] - traffic.sent["a"][0] == pytest.approx(899 / 18, rel=0.05)
+
+
+async def test_where_no_call_is_left_the_endpoint_waits() -> None:
+    """Somebody else at the address, such as live trading, uses up what the pace leaves."""
+    traffic = Traffic(latency_s=0.01)
+
+    async def one_by_one() -> None:
+        for number in range(30):
+            async with traffic.throttle.slot("a") as sent:
+                traffic.sent.setdefault("a", []).append(sent)
+            left = {10: 0, 20: -1}.get(number, 3)
+            traffic.throttle.answered("a", sent, left=left)
+
+    await traffic.clock.run(one_by_one())
+
+    gaps = [after - before for before, after in itertools.pairwise(traffic.sent["a"])]
+    assert [number for number, gap in enumerate(gaps) if gap > 0.2] == [10, 20]
+    assert max(gaps) < 0.3
+
+
+async def test_a_429_pauses_also_while_no_call_is_left() -> None:
+    """The short wait must not stand in for the long one."""
+    traffic = Traffic(latency_s=0.01)
+
+    async def one_by_one() -> None:
+        async with traffic.throttle.slot("a") as first:
+            pass
+        async with traffic.throttle.slot("a") as second:
+            pass
+        traffic.throttle.answered("a", second, left=0)
+        traffic.throttle.refused("a", first)
+        await traffic.send()
+
+    start = traffic.clock.monotonic()
+    await traffic.clock.run(one_by_one())
+
+    assert traffic.sent["a"][0] - start >= 3

@@ -115,10 +115,19 @@ def test_a_refusal_is_told_by_its_code_and_not_by_the_status(code: str, status: 
     assert caught.value.endpoint == PATH
 
 
+READERS = (
+    wire.read_candles,
+    wire.read_funding,
+    wire.read_contracts,
+    wire.read_turnover,
+    wire.read_server_time,
+)
+
+
 @given(st.binary(max_size=80) | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(body))
 def test_no_body_makes_the_reader_fail_in_another_way(answer: bytes) -> None:
     """A programming error in the reader would take the symbol out of the run without a repetition."""
-    for reader in (wire.read_candles, wire.read_contracts, wire.read_turnover, wire.read_server_time):
+    for reader in READERS:
         try:
             reader(answer, endpoint=PATH)
         except ExchangeError as exc:
@@ -208,3 +217,34 @@ def test_the_server_time_is_a_number_of_milliseconds() -> None:
     assert wire.read_server_time(body({"serverTime": "1762560123456"}), endpoint=PATH) == 1762560123456
     with pytest.raises(Unanswered, match="server time"):
         wire.read_server_time(body({"serverTime": ""}), endpoint=PATH)
+
+
+def test_funding_rates_are_read_to_the_last_digit() -> None:
+    """The newest settlement comes first, as text."""
+    rows = [
+        {"symbol": "BTCUSDT", "fundingRate": "-0.000123", "fundingTime": "1762531200000"},
+        {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762502400000"},
+    ]
+    rates = wire.read_funding(body(rows), endpoint="x")
+
+    assert rates.time.tolist() == [1762531200000, 1762502400000]
+    assert rates.rate.tolist() == [-0.000123, 0.0001]
+    assert len(wire.read_funding(body([]), endpoint="x")) == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "",
+        None,
+        [["1762531200000", "0.0001"]],
+        [{"fundingRate": "0.0001"}],
+        [{"fundingRate": "", "fundingTime": "1762531200000"}],
+        [{"fundingRate": "nan", "fundingTime": "1762531200000"}],
+        [{"fundingRate": "0.0001", "fundingTime": "0"}],
+    ],
+)
+def test_what_is_no_list_of_funding_rates_is_no_answer(data: object) -> None:
+    """It is asked for again."""
+    with pytest.raises(Unanswered):
+        wire.read_funding(body(data), endpoint="x")

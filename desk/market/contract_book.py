@@ -1,0 +1,98 @@
+"""The exchange's contracts of one run, as ``contracts.json`` keeps them.
+
+Place in the house: a ``ContractBook`` comes in from ``data_fetcher`` and text goes out to
+``desk.market.candle_store``, which writes it; and the other way round.  Pure.
+
+As it is written, numbers of a contract as text, so that none loses a digit::
+
+    {"schema_version": 1, "source": "api.bitget.com", "server_time": 1762560000000,
+     "contracts": [{"symbol": "BTCUSDT", "tick": "0.1", "taker_fee": "0.0006", "turnover": 1.25e9, …}]}
+
+Not here: how the exchange spells a contract, see ``desk.market.wire``.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from desk.market.wire import Contract
+
+SCHEMA_VERSION = 1
+NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)
+"""What ``read_book`` raises on a text that is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContractBook:
+    """The contracts of one run."""
+
+    source: str
+    """Whose they are, see ``FetchSettings.source``."""
+    server_time: int
+    """When they were fetched, by the exchange's clock, in ms."""
+    contracts: tuple[Contract, ...]
+    turnover: dict[str, float]
+    """USDT in 24 hours, by symbol."""
+
+    def text(self) -> str:
+        """As it is written."""
+        rows = [
+            {**asdict(contract), "turnover": self.turnover.get(contract.symbol, 0.0)}
+            for contract in self.contracts
+        ]
+        document = {
+            "schema_version": SCHEMA_VERSION,
+            "source": self.source,
+            "server_time": self.server_time,
+            "contracts": rows,
+        }
+        return json.dumps(document, default=str, ensure_ascii=False, indent=1)
+
+
+def read_book(text: bytes) -> ContractBook:
+    """Read what ``ContractBook.text`` wrote.
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, InvalidOperation, RecursionError
+        If it is anything else.
+    """
+    document = json.loads(text)
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema version {document['schema_version']}, {SCHEMA_VERSION} needed")
+    rows = document["contracts"]
+    return ContractBook(
+        source=str(document["source"]),
+        server_time=int(document["server_time"]),
+        contracts=tuple(_contract(row) for row in rows),
+        turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
+    )
+
+
+def _contract(row: Mapping[str, Any]) -> Contract:
+    if not isinstance(row["is_rwa"], bool):
+        raise TypeError("is_rwa is neither true nor false")
+    return Contract(
+        symbol=str(row["symbol"]),
+        kind=str(row["kind"]),
+        status=str(row["status"]),
+        is_rwa=row["is_rwa"],
+        tick=_decimal(row["tick"]),
+        size_step=_decimal(row["size_step"]),
+        min_size=_decimal(row["min_size"]),
+        min_notional=_decimal(row["min_notional"]),
+        max_limit_size=None if row["max_limit_size"] is None else _decimal(row["max_limit_size"]),
+        max_market_size=None if row["max_market_size"] is None else _decimal(row["max_market_size"]),
+        maker_fee=_decimal(row["maker_fee"]),
+        taker_fee=_decimal(row["taker_fee"]),
+        funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
+        max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
+    )
+
+
+def _decimal(text: object) -> Decimal:
+    if not isinstance(text, str) or not (number := Decimal(text)).is_finite():
+        raise ValueError(f"{text!r} is no number")
+    return number

@@ -1,0 +1,116 @@
+"""What came of a fetch, and how far it is.
+
+Place in the house: made by ``data_fetcher``; the doors show it and act on it.  Pure.
+
+Not here: what it looks like on a terminal (``desk.reports``).
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from desk.market.contract_book import ContractBook
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """A symbol whose candles are in the cache."""
+
+    symbol: str
+    candles: int
+    first: int
+    last: int
+    """Open times of the first and the last candle, in ms."""
+    missing: int
+    """Candles that the exchange does not have, between the first and the last."""
+    zero_volume_share: float
+    """Fraction of the candles in which nothing was traded."""
+    fetched: int
+    """Candles that were not in the cache before."""
+    revised: int
+    """Cached candles that the exchange now tells differently; the newer answer was taken."""
+    requests: int
+    """Sent for it, funding rates included."""
+    seconds: float
+    funding: int
+    """Settled funding rates in the cache; 0 where the settings leave them out."""
+    notes: tuple[str, ...]
+    """What the user should know, such as a corrupt cache that was set aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class FetchProblem:
+    """A symbol whose candles could not be had."""
+
+    symbol: str
+    stage: str
+    """``cache`` (reading), ``candles`` (asking), or ``saving``."""
+    error: str
+    """Name of the error's class: ``NotEnoughHistory`` is a reason to skip, the others are failures."""
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FetchReport:
+    """What came of a fetch."""
+
+    outcomes: tuple[Fetched | FetchProblem, ...]
+    """One per symbol, in the order of the universe."""
+    book: ContractBook
+    requests: int
+    throttled: int
+    """Answers that asked for a pause (429, maintenance)."""
+    unanswered: int
+    """Requests without a usable answer; each was repeated."""
+    seconds: float
+
+    @property
+    def fetched(self) -> tuple[Fetched, ...]:
+        """The symbols whose candles are there."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, Fetched))
+
+    @property
+    def problems(self) -> tuple[FetchProblem, ...]:
+        """The symbols whose candles are not."""
+        return tuple(outcome for outcome in self.outcomes if isinstance(outcome, FetchProblem))
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How far a fetch is."""
+
+    symbols: int
+    symbols_done: int
+    requests: int
+    requests_expected: int
+    """Sent and to be sent; of symbols not yet begun, as many as the others need on average."""
+    busiest: int
+    """Requests to the endpoint that was asked most: its pace is what the fetch lasts."""
+    limit: float
+    """Requests per second and endpoint that the settings allow; 0: any."""
+    throttled: int
+    candles: int
+    """Rows that came, overlaps included."""
+    seconds: float
+
+
+class Progress(Protocol):
+    """Who shows how the fetch goes on."""
+
+    def update(self, tally: Tally) -> None:
+        """A page came or a symbol is done: up to some dozens of calls per second."""
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """One symbol is done."""
+
+
+class Silence:
+    """Shows nothing."""
+
+    def update(self, tally: Tally) -> None:
+        """Show nothing."""
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """Show nothing."""
+
+
+SILENCE = Silence()

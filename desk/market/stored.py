@@ -1,0 +1,147 @@
+"""Stored candles with all that trading on them needs: what a replay runs on.
+
+Place in the house: read only.  A folder comes in (the candle cache, or parquet files as the emulator serves
+them); ``Stored`` goes out: series, contracts and settled funding rates.  What a folder does not tell of a
+contract is set to the exchange's usual terms, the tick to the smallest step of the prices.
+
+Not here: the replay itself (``desk.trade.replay``).
+"""
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from desk.errors import CacheError, SettingsError
+from desk.frames import Candles
+from desk.market.candle_store import CandleStore
+from desk.market.emulator.listings import price_tick
+from desk.market.emulator.sources import read_candles, read_synthetic, synthetic_series
+from desk.market.wire import Contract as Listed
+from desk.orders import Contract
+
+_CACHED = re.compile(r"(.+)_5m_(\d+)d\.pkl")
+USUAL_LEVERAGE = Decimal(50)
+USUAL_MAINTENANCE = Decimal("0.01")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stored:
+    """What a folder holds."""
+
+    series: tuple[Candles, ...]
+    contracts: tuple[Contract, ...]
+    """One per series."""
+    funding: dict[str, dict[int, float]]
+    """Settled rates by time (ms), by symbol; none where none are stored."""
+
+
+def read_stored(folder: Path, symbols: Sequence[str]) -> Stored:
+    """The series of ``symbols`` that ``folder`` holds.
+
+    Raises
+    ------
+    SettingsError
+        If it holds none of them, or is no folder.
+    CacheError
+        If a file is not what it should be.
+    """
+    if not folder.is_dir():
+        raise SettingsError(f"{folder} is no folder: name one with cached candles or SYMBOL.parquet files")
+    wanted = set(symbols)
+    if any(folder.glob("*.parquet")):
+        series = tuple(one for one in read_candles(folder) if one.symbol in wanted)
+        found = Stored(series, tuple(usual_contract(one) for one in series), {})
+    else:
+        found = _cached(folder, wanted)
+    if not found.series:
+        names = ", ".join(sorted(wanted)) or "any symbol with a model"
+        raise SettingsError(f"{folder} holds no candles of {names}")
+    return found
+
+
+def _cached(folder: Path, wanted: set[str]) -> Stored:
+    """What the cache holds; of a symbol with several files, the longest history."""
+    days: dict[str, int] = {}
+    for path in sorted(folder.glob("*_5m_*d.pkl")):
+        match = _CACHED.fullmatch(path.name)
+        if match and match[1] in wanted:
+            days[match[1]] = max(int(match[2]), days.get(match[1], 0))
+    store = CandleStore(folder)
+    series = tuple(store.load(symbol, days[symbol]) for symbol in sorted(days))
+    try:
+        listed = {one.symbol: one for one in store.load_contracts().contracts}
+    except CacheError:
+        listed = {}
+    contracts = [
+        contract_of(listed[one.symbol]) if one.symbol in listed else usual_contract(one) for one in series
+    ]
+    funding = {}
+    for one in series:
+        if store.funding_path(one.symbol).exists():
+            rates = store.load_funding(one.symbol).rates
+            pairs = zip(rates.time.tolist(), rates.rate.tolist(), strict=True)
+            funding[one.symbol] = dict(pairs)
+    return Stored(series, tuple(contracts), funding)
+
+
+def invented(text: str, symbols: Sequence[str]) -> Stored:
+    """Those of the synthetic series ``NAME=KIND:SEED,…`` that are of ``symbols``.
+
+    Raises
+    ------
+    SettingsError
+        If none is.
+    """
+    series = synthetic_series(read_synthetic(text), beside=(), now_ms=None)
+    chosen = tuple(one for one in series if one.symbol in symbols)
+    if not chosen:
+        raise SettingsError("there is no model of the demo's symbols: train them first (make demo)")
+    return Stored(chosen, tuple(usual_contract(one) for one in chosen), {})
+
+
+def contract_of(listed: Listed) -> Contract:
+    """A contract of the public list, for simulated fills."""
+    leverage = listed.max_leverage or USUAL_LEVERAGE
+    return Contract(
+        symbol=listed.symbol,
+        tick=listed.tick,
+        size_step=listed.size_step,
+        min_size=listed.min_size,
+        min_notional=listed.min_notional,
+        max_market_size=listed.max_market_size,
+        max_limit_size=listed.max_limit_size,
+        maker_fee=listed.maker_fee,
+        taker_fee=listed.taker_fee,
+        max_leverage=leverage,
+        maintenance_rate=min(1 / leverage, USUAL_MAINTENANCE),
+        funding_hours=listed.funding_hours or 8,
+        limit_open_time=None,
+        off_time=None,
+        status=listed.status,
+    )
+
+
+def usual_contract(candles: Candles) -> Contract:
+    """Terms of a symbol of which only candles are known; a step of the size is worth some USDT."""
+    tick = price_tick(candles)
+    step = Decimal(10) ** -math.floor(math.log10(float(candles.close[-1])))
+    return Contract(
+        symbol=candles.symbol,
+        tick=Decimal(tick.step).scaleb(-tick.places),
+        size_step=step,
+        min_size=step,
+        min_notional=Decimal(5),
+        max_market_size=None,
+        max_limit_size=None,
+        maker_fee=Decimal("0.0002"),
+        taker_fee=Decimal("0.0006"),
+        max_leverage=USUAL_LEVERAGE,
+        maintenance_rate=USUAL_MAINTENANCE,
+        funding_hours=8,
+        limit_open_time=None,
+        off_time=None,
+        status="normal",
+    )
