@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test check fix bench clean
+.PHONY: help demo train test check fix bench soak-fetch soak-noise clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -31,6 +31,13 @@ fix: $(VENV)/.dev ## let the linter and the formatter mend what they can
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
 	$(RUN) -m benchmarks.features
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.fetch
+
+soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth
+	$(RUN) -m benchmarks.soak_fetch
+
+soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
+	$(RUN) -m benchmarks.soak_noise
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

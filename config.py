@@ -7,22 +7,41 @@ else, and what one part demands of another is checked here.
 Fractions are fractions: 0.002 means 0.2 %.
 """
 
+import argparse
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
+from desk.arguments import live_parser, training_parser
 from desk.errors import SettingsError
 from desk.frames import CANDLES_PER_DAY
 from desk.learn.selection import SelectionRules
-from desk.learn.settings import LearnSettings, Parameters, TradingSettings
+from desk.learn.settings import ExploreSettings, LearnSettings, Parameters, TradingSettings
 from desk.learn.verdict import VerdictRules
+from desk.market.live_settings import LinkSettings, StreamSettings
 from desk.market.settings import FetchSettings
+from desk.market.signing import Credentials
+from desk.trade.settings import (
+    LiveSettings,
+    NotifySettings,
+    PaperSettings,
+    RiskLimits,
+    ScoreSettings,
+    SessionSettings,
+)
 
 HERE = Path(__file__).resolve().parent
 BITGET = "https://api.bitget.com"
+BITGET_WS = {"paper": "wss://ws.bitget.com", "live": "wss://ws.bitget.com", "demo": "wss://wspap.bitget.com"}
+"""Websocket address by the mode of live trading."""
+JOURNAL = "live_trading.sqlite"
+"""Of live trading, in the directory where it is started."""
+ATTEMPTS_ONCE = 3
+"""Reads of a decision that somebody waits for are not repeated for minutes."""
 DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
 """Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
 TEST_HORIZONS = 10
@@ -35,8 +54,11 @@ class Settings:
 
     fetch: FetchSettings
     learn: LearnSettings
+    explore: ExploreSettings
     models_dir: Path
     """Where models, metadata and the summary go."""
+    max_model_age_days: int
+    """Published models that a run left alone and that are older are listed for retraining."""
     N_JOBS: int
     """Worker processes; 0 is one per core."""
     seed: int
@@ -62,6 +84,8 @@ class Settings:
             )
         if self.models_dir.resolve() == self.fetch.cache_dir.resolve():
             yield f"models and candles would share one folder, {self.models_dir}"
+        if self.max_model_age_days < 1:
+            yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
         if self.N_JOBS < 0:
             yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
         if not 0 <= self.seed < 2**31:
@@ -71,6 +95,16 @@ class Settings:
     def workers(self) -> int:
         """Worker processes."""
         return self.N_JOBS or os.cpu_count() or 1
+
+    def exploring(self) -> tuple["Settings", ...]:
+        """The settings of every cell that ``--explore`` measures, by horizon.
+
+        Raises
+        ------
+        SettingsError
+            If a horizon is too long for the history.
+        """
+        return tuple(replace(self, learn=learn) for learn in self.explore.cells(self.learn))
 
     def of_model(self) -> dict[str, object]:
         """Every setting that can change the model of one symbol, and the seed, ready for JSON."""
@@ -181,10 +215,184 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
                 path_smooth=1.0,
             ),
         ),
+        explore=ExploreSettings(
+            horizons=(1, 2, 3, 6, 12, 24, 48),  # candles: five minutes to four hours
+            symbols=8,
+            n_seeds=5,
+            fewer_trades_beyond=12,
+        ),
         models_dir=HERE / "models" / "live_trading",
+        max_model_age_days=14,
         N_JOBS=_whole_number(environ, "N_JOBS", 0),
         seed=20_261_122,
     )
+
+
+def live_settings(max_model_age_days: int) -> LiveSettings:
+    """The values of live trading; shares are of the account's equity: 0.02 is 2 %."""
+    return LiveSettings(
+        risk=RiskLimits(
+            risk_per_trade=Decimal("0.0025"),  # lost when a position ends at its stop
+            max_position=Decimal("0.15"),
+            max_gross=Decimal("0.6"),
+            max_net=Decimal("0.4"),
+            max_positions=6,
+            leverage=Decimal(3),
+            liquidation_buffer=Decimal(3),
+            margin_reserve=Decimal("0.2"),
+            require_stop=True,
+            max_orders_per_minute=20,
+            daily_loss_stop=Decimal("0.03"),
+            losing_streak=6,
+            pause_minutes=120,
+            max_model_age_days=max_model_age_days,
+            max_candle_age_s=45,
+            max_clock_drift_s=1.0,
+            avoid_funding=True,
+            leave_before_hours=24,
+        ),
+        session=SessionSettings(
+            margin_mode="isolated",
+            position_mode="one_way",
+            on_stop="flatten",
+            unknown_position="adopt",
+            protective_stop=Decimal("0.02"),
+            reconcile_s=60.0,
+            look_s=1.0,
+            fill_wait_s=10.0,
+            fill_look_s=0.3,
+            resend_within_s=20.0,
+            wait_on_stop_s=1_200.0,
+            max_failed_steps=5,
+            keep_decisions_days=90,
+        ),
+        score=ScoreSettings(floor=0.55, floor_trades=100, error=0.05),
+        notify=NotifySettings(digest_hours=24, queue=200, timeout_s=10.0),
+        paper=PaperSettings(balance=Decimal(10_000)),
+    )
+
+
+def link_settings(mode: str, *, base_url: str, ws_url: str) -> LinkSettings:
+    """The lines to the exchange; without ``ws_url``, the address of the mode."""
+    return LinkSettings(
+        base_url=base_url,
+        ws_url=ws_url or BITGET_WS[mode],
+        demo=mode == "demo",
+        timeout_s=10.0,
+        attempts=4,
+        give_up_after_s=30.0,
+    )
+
+
+def stream_settings(memory: int) -> StreamSettings:
+    """When candles count as closed; ``memory`` is what features need."""
+    return StreamSettings(
+        memory=memory,
+        per_connection=50,
+        grace_s=3.0,
+        border_s=10.0,
+        silent_after_s=420.0,
+        audit_s=1.0,
+    )
+
+
+def credentials_from(environ: Mapping[str, str]) -> Credentials:
+    """Read the API key; all missing variables are reported at once by name, no value ever."""
+    names = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE")
+    if missing := [name for name in names if not environ.get(name, "").strip()]:
+        raise SettingsError(f"not set in the environment: {', '.join(missing)}")
+    key, secret, passphrase = (environ[name].strip() for name in names)
+    return Credentials(key, secret, passphrase)
+
+
+def live_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line of live trading; its defaults are the values above.
+
+    Raises
+    ------
+    SettingsError
+        If two arguments contradict each other.
+    """
+    base = default_settings()
+    parser = live_parser()
+    parser.set_defaults(
+        base_url=base.fetch.base_url,
+        models_dir=base.models_dir,
+        cache_dir=base.fetch.cache_dir,
+        journal=Path(JOURNAL),
+        ws_url="",
+    )
+    args = parser.parse_args(argv)
+    ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
+    if len(ways) > 1:
+        raise SettingsError(f"--{' and --'.join(ways)} exclude each other")
+    if args.mode != "paper" and (ways or args.trade_untested):
+        other = f"--{ways[0]}" if ways else "--trade-untested"
+        raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
+    if args.demo and args.models_dir == base.models_dir:
+        args.models_dir = args.models_dir.parent / "demo"
+    return args
+
+
+def pointed(args: argparse.Namespace) -> Settings:
+    """The settings above, pointed where the arguments of ``live_arguments`` say."""
+    base = default_settings()
+    attempts = ATTEMPTS_ONCE if args.once else base.fetch.attempts
+    fetch = replace(base.fetch, base_url=args.base_url, cache_dir=args.cache_dir, attempts=attempts)
+    return replace(base, fetch=fetch, models_dir=args.models_dir)
+
+
+def training_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
+    """Read the command line of training; its defaults are the values above."""
+    base = default_settings()
+    parser = training_parser()
+    parser.set_defaults(
+        days=base.fetch.days,
+        horizon=base.learn.prediction_horizon,
+        threshold=base.learn.min_price_change,
+        trials=base.learn.n_trials,
+        jobs=base.N_JOBS,
+        rps=base.fetch.requests_per_second,
+        base_url=base.fetch.base_url,
+        models_dir=base.models_dir,
+        cache_dir=base.fetch.cache_dir,
+        seed=base.seed,
+    )
+    return parser.parse_args(argv)
+
+
+def narrowed(args: argparse.Namespace) -> Settings:
+    """The settings above, narrowed by the arguments of ``training_arguments``.
+
+    Raises
+    ------
+    SettingsError
+        With every complaint about the outcome.
+    """
+    base = default_settings()
+    cache_dir, models_dir = args.cache_dir, args.models_dir
+    if args.demo:  # where nothing else was named, the demo keeps to folders of its own
+        cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
+        models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
+    top = args.top
+    if args.explore and not args.symbols and top is None:
+        top = base.explore.symbols
+    fetch = replace(
+        base.fetch,
+        base_url=args.base_url,
+        symbols=tuple(name for name in args.symbols.split(",") if name),
+        include_rwa=args.include_rwa or base.fetch.include_rwa,
+        top=top,
+        days=args.days,
+        requests_per_second=args.rps,
+        use_cache=base.fetch.use_cache and not args.refresh,
+        offline=args.offline,
+        cache_dir=cache_dir,
+    )
+    learn = replace(
+        base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
+    )
+    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

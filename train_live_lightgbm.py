@@ -4,41 +4,42 @@ A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle cac
 phase 2 carries ``train_symbol`` through a pool of processes.  Workers compute and return; this
 process alone publishes, prints, and writes the summary.
 
-Reading order: ``main``, ``train_symbol``, ``train_universe``; the command line stands at the end.
+Reading order: ``main``, ``run``, ``train_symbol``, ``train_universe``; ``explore`` measures other horizons
+instead.  Not here: the command line (``config.training_arguments``).
 """
 
-import argparse
 import asyncio
 import contextlib
-import json
 import signal
-import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import config
-from config import Settings, default_settings
+from config import Settings
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, fetch_universe
-from desk.arguments import training_parser
 from desk.artefacts import ModelShelf
 from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
-from desk.executors import Done, Executor, Processes, Serial
+from desk.executors import Broken, Done, Executor, Processes, Serial
 from desk.files import sole_writer
-from desk.frames import Candles
+from desk.frames import Candles, FeatureSet, LabelledSet
 from desk.learn import record
-from desk.learn.blocks import Mean
 from desk.learn.control import control_accuracy
+from desk.learn.explore import Explored, describe, describe_explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
+from desk.learn.settings import LearnSettings
+from desk.learn.splits import Rows
 from desk.learn.study import Terms, study
-from desk.learn.trades import DayLine, pooled
-from desk.learn.verdict import Evaluation, Examination, VerdictRules, decide, earlier_tests, pending
+from desk.learn.together import RunEvidence, describe_control, describe_pooled, judge
+from desk.learn.verdict import VerdictRules, pending
 from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.sources import read_synthetic, synthetic_series
 from desk.outcomes import Failed, Json, Skipped, Trained
 from desk.reports import terminal
+from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
+from desk.reports.exploration_picture import exploration_picture
 from desk.reports.summary import Effort, Results, summarise
 from desk.reports.voice import Bar, Voice
 from desk.versions import versions
@@ -51,13 +52,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and tell; return the exit status of ``contracts``: 0, 1, 2 or 130."""
     voice = Voice(quiet=False, as_json=True)
     try:
-        args = parse_arguments(argv)
+        args = config.training_arguments(argv)
         voice = Voice(quiet=args.quiet, as_json=args.json)
-        settings = settings_for(args)
+        settings = config.narrowed(args)
         if args.fetch_only:
             return told_fetch(asyncio.run(bring_candles(settings, voice, demo=args.demo)), voice)
         with sole_writer(settings.models_dir):
-            return run(settings, voice, demo=args.demo, as_json=args.json)
+            if args.explore:
+                return explore(settings, voice, demo=args.demo)
+            return run(settings, voice, demo=args.demo)
     except SettingsError as exc:
         voice.complain(str(exc))
         return WRONG
@@ -69,7 +72,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def run(settings: Settings, voice: Voice, *, demo: bool, as_json: bool) -> int:
+def run(settings: Settings, voice: Voice, *, demo: bool) -> int:
     """Both phases, and the summary of them."""
     started = utc_now()
     shelf = ModelShelf(settings.models_dir)
@@ -84,14 +87,36 @@ def run(settings: Settings, voice: Voice, *, demo: bool, as_json: bool) -> int:
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
         previous=shelf.read_summary(),
+        published=shelf.published(),
+        max_model_age_days=settings.max_model_age_days,
     )
     path = shelf.write_summary(summary)
-    voice.show(terminal.closing_table(summary))
-    voice.say(terminal.closing_words(summary))
-    voice.say(f"Summary: {path}")
-    if as_json:
-        sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
+    words = f"{terminal.closing_words(summary)}\nSummary: {path}"
+    voice.conclude(terminal.closing_table(summary), words, summary)
     return FAILED if results.failed else OK
+
+
+def explore(settings: Settings, voice: Voice, *, demo: bool) -> int:
+    """Phase 1, then every horizon of the grid in place of training; no model is published."""
+    started = utc_now()
+    settings.exploring()  # a horizon that the history is too short for ends it here
+    shelf = ModelShelf(settings.models_dir)
+    shelf.tidy()
+    report = asyncio.run(bring_candles(settings, voice, demo=demo))
+    run = Run(shelf, voice, shelf.read_evaluations())
+    each_symbol(explore_symbol, settings, report, run, stage="explore")
+    document = exploration(
+        describe(run.explored),
+        left_out=(run.skipped, run.failed),
+        settings=settings.of_model(),
+        grid=asdict(settings.explore),
+        started_at=started.isoformat(),
+        finished_at=utc_now().isoformat(),
+    )
+    path, drawn = shelf.write_exploration(document, exploration_picture(document))
+    words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
+    voice.conclude(exploration_table(document), words, document)
+    return FAILED if run.failed else OK
 
 
 # Phase 1 ------------------------------------------------------------------------------------------
@@ -101,7 +126,7 @@ async def bring_candles(settings: Settings, voice: Voice, *, demo: bool) -> Fetc
     """Bring the candle caches up to date; from the embedded exchange if ``demo``."""
     clock = SystemClock()
     with voice.bar(terminal.fetch_columns(), total=1, note="connecting") as bar:
-        progress = FetchBar(bar)
+        progress = FetchBar(bar, voice)
         if not demo:
             return await fetch_universe(settings.fetch, clock=clock, progress=progress)
         series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
@@ -116,25 +141,34 @@ class FetchBar:
     """Shows a fetch on a bar; satisfies ``data_fetcher.Progress``."""
 
     bar: Bar
+    voice: Voice
 
     def update(self, tally: Tally) -> None:
-        """Show how far the fetch is, in requests."""
-        pace = f"{tally.requests / tally.seconds:.1f} requests/s" if tally.seconds > 0 else "starting"
+        """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
+        limit = f" of {tally.limit:g}" if tally.limit else ""
+        pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
         refused = f", {tally.throttled} × 429" if tally.throttled else ""
-        symbols = f"{tally.symbols_done} of {tally.symbols} symbols"
+        done = f"{tally.symbols_done} of {tally.symbols} symbols · {tally.candles:,} candles"
         expected = max(tally.requests_expected, tally.requests)
-        self.bar.show(tally.requests, expected, note=f"{symbols} · {pace}{refused}")
+        self.bar.show(tally.requests, expected, note=f"{done} · {pace}{refused}")
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """Nothing: problems are told when the fetch is over."""
+        """Tell what the user should know of a symbol; problems are told when the fetch is over."""
+        if isinstance(outcome, Fetched):
+            for note in outcome.notes:
+                self.voice.say(f"⚠️ {outcome.symbol}: {note}")
 
 
 def told_fetch(report: FetchReport, voice: Voice) -> int:
     """Tell what ``--fetch-only`` fetched."""
-    voice.show(terminal.fetch_table([_fetch_cells(fetched) for fetched in report.fetched]))
+    rows = [
+        (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
+        for of in report.fetched
+    ]
+    voice.show(terminal.fetch_table(rows))
     voice.say(
-        f"{len(report.fetched)} symbols, {report.requests} requests ({report.throttled} × 429) "
-        f"in {report.seconds:.1f} s."
+        f"{len(report.fetched)} symbols, {report.requests:,} requests "
+        f"({report.throttled} × 429, {report.unanswered} without an answer) in {report.seconds:.1f} s."
     )
     for outcome in (unfetched := [_unfetched(problem) for problem in report.problems]):
         if isinstance(outcome, Failed):
@@ -142,17 +176,6 @@ def told_fetch(report: FetchReport, voice: Voice) -> int:
         else:
             voice.say(terminal.skipped_line(outcome))
     return FAILED if any(isinstance(outcome, Failed) for outcome in unfetched) else OK
-
-
-def _fetch_cells(fetched: Fetched) -> tuple[str, ...]:
-    return (
-        fetched.symbol,
-        f"{fetched.candles:,}",
-        f"{fetched.missing:,}",
-        f"{fetched.zero_volume_share * 100:.1f} %",
-        f"{fetched.requests:,}",
-        f"{fetched.seconds:.1f}",
-    )
 
 
 def _unfetched(problem: FetchProblem) -> Skipped | Failed:
@@ -176,55 +199,39 @@ class SymbolJob:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Evidence:
-    """What the whole run needs to know of a symbol to judge it."""
-
-    examination: Examination
-    evaluation: Evaluation
-    test_days: tuple[DayLine, ...]
-    control: Mean | None
-    """Win rate of the control, where the symbol is of the sample."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class Examined:
     """A trained symbol, and the evidence on it."""
 
     trained: Trained
-    evidence: Evidence
+    evidence: RunEvidence
+
+    @property
+    def symbol(self) -> str:
+        """Whose it is."""
+        return self.trained.symbol
 
 
-def train_symbol(job: SymbolJob) -> Examined | Skipped:
+Work = Callable[[SymbolJob], Examined | Explored]
+"""What happens to one symbol, in a process of its own."""
+
+
+def train_symbol(job: SymbolJob) -> Examined:
     """Take one symbol from its candles to a model and all that is known of it.
 
     Raises
     ------
+    NotEnoughHistory
+        If there are too few candles or labels.
     DataError
         If the symbol's data cannot be used.
     """
     candles, settings, watch = job.candles, job.settings.learn, Stopwatch()
     seed = job.settings.seed
-    if len(candles) < settings.min_samples:
-        return Skipped(
-            candles.symbol,
-            f"Insufficient data: {len(candles)} candles, {settings.min_samples} needed; "
-            "train it once it has traded longer, or lower min_samples in config.py",
-        )
-    features = build_features(
-        candles, max_missing_share=settings.max_missing_share, min_feature_share=settings.min_feature_share
-    )
-    labelled = attach_labels(
-        features, candles, horizon=settings.prediction_horizon, threshold=settings.min_price_change
-    )
-    drawn = draw_rows(features, count=settings.window_checks, seed=seed)
-    check_features(features, candles, drawn, newest=newest_rows, memory=memory_of())
-    check_labels(labelled, candles, drawn)
+    features, drawn = _features(job)
+    labelled = _labelled(features, candles, settings, drawn)
     watch.lap("features")
 
-    try:
-        known = study(labelled, candles, terms=job.terms, settings=settings, seed=seed, lap=watch.lap)
-    except NotEnoughHistory as exc:
-        return Skipped(candles.symbol, str(exc))
+    known = study(labelled, candles, terms=job.terms, settings=settings, seed=seed, lap=watch.lap)
     control = control_accuracy(labelled, known.split, settings, seed=seed) if job.control else None
     metadata = {
         "features": list(features.names),
@@ -242,7 +249,7 @@ def train_symbol(job: SymbolJob) -> Examined | Skipped:
             known.tuned.journal if settings.keep_studies else b"",
             metadata,
         ),
-        evidence=Evidence(
+        evidence=RunEvidence(
             examination=known.examination,
             evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
             test_days=known.test.daily,
@@ -251,23 +258,69 @@ def train_symbol(job: SymbolJob) -> Examined | Skipped:
     )
 
 
+def explore_symbol(job: SymbolJob) -> Explored:
+    """Measure one symbol at every horizon that its history can answer; raises as ``train_symbol`` does."""
+    features, drawn = _features(job)
+    return explore_grid(
+        job.candles,
+        lambda settings: _labelled(features, job.candles, settings, drawn),
+        terms=job.terms,
+        grid=[(cell.learn, cell.fingerprint()) for cell in job.settings.exploring()],
+        seed=job.settings.seed,
+        at=utc_now().isoformat(),
+    )
+
+
+def _features(job: SymbolJob) -> tuple[FeatureSet, Rows]:
+    """Features, and the rows of them that were drawn to be checked and passed."""
+    candles, settings = job.candles, job.settings.learn
+    if len(candles) < settings.min_samples:
+        raise NotEnoughHistory(
+            f"Insufficient data: {len(candles)} candles, {settings.min_samples} needed; "
+            "train it once it has traded longer, or lower min_samples in config.py"
+        )
+    features = build_features(
+        candles, max_missing_share=settings.max_missing_share, min_feature_share=settings.min_feature_share
+    )
+    drawn = draw_rows(features, count=settings.window_checks, seed=job.settings.seed)
+    check_features(features, candles, drawn, newest=newest_rows, memory=memory_of())
+    return features, drawn
+
+
+def _labelled(features: FeatureSet, candles: Candles, settings: LearnSettings, drawn: Rows) -> LabelledSet:
+    """Labels for ``features``, those of the ``drawn`` rows checked."""
+    horizon, threshold = settings.prediction_horizon, settings.min_price_change
+    labelled = attach_labels(features, candles, horizon=horizon, threshold=threshold)
+    check_labels(labelled, candles, drawn)
+    return labelled
+
+
 def train_universe(settings: Settings, report: FetchReport, shelf: ModelShelf, voice: Voice) -> Results:
     """Train every symbol that was fetched, publish and tell each as it comes in, and judge them together."""
-    run = Run(shelf, voice, tuple(Evaluation(**entry) for entry in shelf.read_evaluations()))
+    run = Run(shelf, voice, shelf.read_evaluations())
+    each_symbol(train_symbol, settings, report, run, stage="train")
+    run.judge(settings.learn.verdict)
+    return run.results()
+
+
+def each_symbol(work: Work, settings: Settings, report: FetchReport, run: "Run", *, stage: str) -> None:
+    """Carry every symbol that was fetched through ``work``, in a pool of processes, and ``run`` takes it."""
     for problem in report.problems:
         run.take(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
-    with voice.bar(terminal.training_columns(), total=len(report.fetched)) as bar:
-        outcomes = executor.run(train_symbol, _jobs(settings, report, run))
+    with run.voice.bar(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
+        outcomes = executor.run(work, _jobs(settings, report, run))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
-                if isinstance(outcome, Done):
-                    run.take(outcome.result)
-                else:
-                    run.take(Failed(outcome.job.candles.symbol, "train", outcome.message, outcome.story))
+                run.take(outcome.result if isinstance(outcome, Done) else _undone(outcome, stage))
                 bar.show(run.count - len(report.problems))
-    run.judge(settings.learn.verdict)
-    return run.results()
+
+
+def _undone(broken: Broken[SymbolJob], stage: str) -> Skipped | Failed:
+    symbol = broken.job.candles.symbol
+    if broken.error == NotEnoughHistory.__name__:
+        return Skipped(symbol, broken.message)
+    return Failed(symbol, stage, broken.message, broken.story)
 
 
 def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[SymbolJob]:
@@ -299,11 +352,12 @@ class Run:
 
     shelf: ModelShelf
     voice: Voice
-    earlier: tuple[Evaluation, ...]
-    """The ledger as it was before the run."""
+    ledger: list[Json]
+    """Every look at a test block before the run."""
+    explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
-    evidence: list[Evidence] = field(default_factory=list)
+    evidence: list[RunEvidence] = field(default_factory=list)
     """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
@@ -311,12 +365,15 @@ class Run:
     @property
     def count(self) -> int:
         """Symbols that have an outcome."""
-        return len(self.published) + len(self.skipped) + len(self.failed)
+        return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
 
-    def take(self, outcome: Examined | Skipped | Failed) -> None:
-        """Publish what was trained, and tell what came of the symbol."""
-        if isinstance(outcome, Examined):
-            outcome = self._published(outcome) or outcome
+    def take(self, outcome: Examined | Explored | Skipped | Failed) -> None:
+        """Publish what was trained, note what was looked at, and tell what came of the symbol."""
+        if isinstance(outcome, Examined | Explored):
+            try:
+                self._publish(outcome) if isinstance(outcome, Examined) else self._note(outcome)
+            except OSError as exc:
+                outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
         if isinstance(outcome, Skipped):
             self.skipped.append(outcome)
             self.voice.say(terminal.skipped_line(outcome))
@@ -324,92 +381,33 @@ class Run:
             self.failed.append(outcome)
             self.voice.complain(terminal.failed_line(outcome))
 
-    def _published(self, examined: Examined) -> Failed | None:
+    def _publish(self, examined: Examined) -> None:
         """Publish with a pending verdict; the look at the test part goes into the ledger first."""
-        trained = examined.trained
-        trained.metadata["verdict"] = record.plain(pending(examined.evidence.examination))
-        try:
-            self.shelf.note_evaluation(record.plain(examined.evidence.evaluation))
-            metadata = self.shelf.publish(trained, now=utc_now())
-        except OSError as exc:
-            return Failed(trained.symbol, "publish", f"{exc}: it was not published", "")
+        examined.trained.metadata["verdict"] = record.plain(pending(examined.evidence.examination))
+        self.shelf.note_evaluation(record.plain(examined.evidence.evaluation))
+        metadata = self.shelf.publish(examined.trained, now=utc_now())
         self.published.append(metadata)
         self.evidence.append(examined.evidence)
         self.voice.say(terminal.trained_line(metadata))
-        return None
+
+    def _note(self, explored: Explored) -> None:
+        """Every look at the test part goes into the ledger before anybody sees what it showed."""
+        for cell in explored.cells:
+            self.shelf.note_evaluation(record.plain(cell.evaluation))
+        self.explored.append(explored)
+        self.voice.say(explored_line(describe_explored(explored)))
 
     def judge(self, rules: VerdictRules) -> None:
         """Decide on all symbols together, and write the verdicts into their metadata."""
-        earlier = earlier_tests([one.evaluation for one in self.evidence], self.earlier)
-        verdicts = decide([one.examination for one in self.evidence], earlier, rules)
+        verdicts = judge(self.evidence, self.ledger, rules)
         for metadata, verdict in zip(self.published, verdicts, strict=True):
             metadata["verdict"] = record.plain(verdict)
             self.shelf.rewrite_metadata(metadata)
 
     def results(self) -> Results:
         """All that the summary needs."""
-        controls = [one.control for one in self.evidence if one.control is not None]
-        earned = pooled(one.test_days for one in self.evidence)
-        return Results(
-            published=self.published,
-            skipped=self.skipped,
-            failed=self.failed,
-            pooled=None if earned is None else record.describe_trades(earned),
-            controls=record.describe_controls(controls),
-        )
-
-
-# The command line -----------------------------------------------------------------------------------
-
-
-def settings_for(args: argparse.Namespace) -> Settings:
-    """The settings of ``config.py``, narrowed by the arguments.
-
-    Raises
-    ------
-    SettingsError
-        With every complaint about the outcome.
-    """
-    base = default_settings()
-    cache_dir, models_dir = args.cache_dir, args.models_dir
-    if args.demo:  # where nothing else was named, the demo keeps to folders of its own
-        cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
-        models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
-    fetch = replace(
-        base.fetch,
-        base_url=args.base_url,
-        symbols=tuple(name for name in args.symbols.split(",") if name),
-        include_rwa=args.include_rwa or base.fetch.include_rwa,
-        top=args.top,
-        days=args.days,
-        requests_per_second=args.rps,
-        use_cache=base.fetch.use_cache and not args.refresh,
-        offline=args.offline,
-        cache_dir=cache_dir,
-    )
-    learn = replace(
-        base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
-    )
-    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
-
-
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; the defaults are those of ``config.py``."""
-    base = default_settings()
-    parser = training_parser()
-    parser.set_defaults(
-        days=base.fetch.days,
-        horizon=base.learn.prediction_horizon,
-        threshold=base.learn.min_price_change,
-        trials=base.learn.n_trials,
-        jobs=base.N_JOBS,
-        rps=base.fetch.requests_per_second,
-        base_url=base.fetch.base_url,
-        models_dir=base.models_dir,
-        cache_dir=base.fetch.cache_dir,
-        seed=base.seed,
-    )
-    return parser.parse_args(argv)
+        earned, controls = describe_pooled(self.evidence), describe_control(self.evidence)
+        return Results(self.published, self.skipped, self.failed, pooled=earned, controls=controls)
 
 
 if __name__ == "__main__":

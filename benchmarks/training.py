@@ -16,6 +16,7 @@ from typing import Any
 
 from config import default_settings
 from desk.executors import Broken, Processes
+from desk.learn.study import Terms
 from desk.market.emulator.sources import read_candles
 from desk.outcomes import Skipped
 from train_live_lightgbm import SymbolJob, train_symbol
@@ -25,6 +26,7 @@ CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "SUIUSDT")
 LENGTH = 51_840
 TRIALS = 50
+TERMS = Terms(tick=None, taker_fee=0.0006, maker_fee=0.0002)
 
 
 def plain(symbol: str) -> dict[str, float]:
@@ -46,7 +48,7 @@ def ours(job: SymbolJob) -> dict[str, Any]:
         raise SystemExit(outcome.story)
     if isinstance(outcome.result, Skipped):
         raise SystemExit(outcome.result.reason)
-    metadata = outcome.result.metadata
+    metadata = outcome.result.trained.metadata
     return {
         "cpu": metadata["timing"]["cpu_seconds"],
         "accuracy": metadata["metrics"]["accuracy"],
@@ -68,7 +70,7 @@ def main(symbols: tuple[str, ...]) -> int:
     print(f"{'symbol':14}{'plain CPU s':>12}{'ours':>8}{'ratio':>8}   {'plain acc / AUC':>16}{'ours':>16}")
     for symbol in symbols or SYMBOLS:
         candles = series[symbol]
-        job = SymbolJob(candles.rows(len(candles) - LENGTH, len(candles)), settings, None)
+        job = SymbolJob(candles.rows(len(candles) - LENGTH, len(candles)), settings, TERMS, control=False)
         theirs, us = plain(symbol), ours(job)
         rows.append((theirs, us))
         print(

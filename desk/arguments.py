@@ -34,6 +34,11 @@ def training_parser() -> argparse.ArgumentParser:
     how.add_argument("--refresh", action="store_true", help="ignore cached candles and fetch anew")
     how.add_argument("--offline", action="store_true", help="cached candles and contract data only")
     how.add_argument("--fetch-only", action="store_true", help="stop when the candles are cached")
+    how.add_argument(
+        "--explore",
+        action="store_true",
+        help="measure horizons and thresholds instead of training, of a few large symbols if none are named",
+    )
     how.add_argument("--demo", action="store_true", help="invented symbols, an exchange on this machine")
     where = parser.add_argument_group("where")
     where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
@@ -51,15 +56,43 @@ def live_parser() -> argparse.ArgumentParser:
     """Arguments of ``live_trade.py``."""
     parser = argparse.ArgumentParser(
         prog="python live_trade.py",
-        description="Ask the published models about the newest closed candles. No order is ever sent.",
-        epilog="Exit status: 0 decided, 1 no decision could be formed, 2 wrong arguments or no models.",
+        description="Trade the published models: simulated fills by default, demo account, or real money.",
+        epilog=(
+            "All other values: config.py. Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
+            "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. A file STOP beside the journal, or "
+            "SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong arguments or "
+            "settings, nothing started, 3 ended by the kill switch or the daily loss stop."
+        ),
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
-    add = parser.add_argument
-    add("--once", action="store_true", required=True, help="decide once, print the table, and end")
-    add("--symbols", default="", metavar="A,B", help="only these; without it, all that have a model")
-    add("--models-dir", type=Path, metavar="DIR", help="where the models are")
-    add("--cache-dir", type=Path, metavar="DIR", help="cached candles, for when the exchange is not reached")
-    add("--base-url", metavar="URL", help="REST address of the exchange")
+    what = parser.add_argument_group("what is done")
+    what.add_argument(
+        "--mode",
+        choices=("paper", "demo", "live"),
+        default="paper",
+        help="simulated fills on real candles, Bitget's demo account, or real money",
+    )
+    what.add_argument("--once", action="store_true", help="decide once, print the table, send nothing, end")
+    what.add_argument("--replay", type=Path, metavar="DIR", help="run on stored candles, a simulated clock")
+    what.add_argument("--demo", action="store_true", help="run on the invented candles of the training demo")
+    what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
+    what.add_argument(
+        "--trade-untested",
+        action="store_true",
+        help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="SQLite file of all that happens; a replay keeps none unless one is named",
+    )
+    where.add_argument("--models-dir", type=Path, metavar="DIR", help="where the models are")
+    where.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="cached candles, for when the exchange is not reached"
+    )
+    where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
+    where.add_argument("--ws-url", metavar="URL", help="websocket address; without it, the one of the mode")
     return parser

@@ -28,6 +28,8 @@ from desk.outcomes import Json, Trained
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
 LEDGER: Final = "evaluations.jsonl"
+EXPLORATION: Final = "exploration.json"
+PICTURE: Final = "exploration.svg"
 _SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt")
 _LATEST = "_latest.txt"
@@ -102,6 +104,13 @@ class ModelShelf:
         write_file(path, _checked_json(summary, "training_summary"))
         return path
 
+    def write_exploration(self, document: Json, picture: str) -> tuple[Path, Path]:
+        """Replace ``exploration.json`` and ``exploration.svg``; return their paths."""
+        path, drawn = self.folder / EXPLORATION, self.folder / PICTURE
+        write_file(path, _checked_json(document, "exploration"))
+        write_file(drawn, picture.encode())
+        return path, drawn
+
     def note_evaluation(self, entry: Json) -> None:
         """Add one look at a test block to the ledger."""
         append_line(self.folder / LEDGER, json.dumps(entry, ensure_ascii=False, allow_nan=False).encode())
@@ -135,6 +144,45 @@ class ModelShelf:
             return _read_json(self.folder / SUMMARY, "training_summary")
         except ModelIncomplete:
             return None
+
+    def published(self) -> dict[str, datetime]:
+        """When the newest published version of every symbol was made, by symbol, as its file name says."""
+        made = {}
+        for symbol in self.symbols():
+            link = self.folder / f"{symbol}{_LATEST}"
+            names = [link.readlink().name] if link.is_symlink() else self._versions(symbol)
+            stamps = [found.group(1) for name in names if (found := _VERSION.search(name))]
+            if stamps:
+                made[symbol] = datetime.strptime(max(stamps), STAMP).replace(tzinfo=UTC)
+        return made
+
+    def mark(self, symbol: str) -> tuple[str, int]:
+        """What changes when another model of the symbol is published, or its metadata are rewritten.
+
+        Cheap enough to be asked of every symbol every few minutes; ("", 0) where there is no model.
+        """
+        link = self.folder / f"{symbol}{_LATEST}"
+        try:
+            if not link.is_symlink():
+                return link.name, link.stat().st_mtime_ns
+            name = link.readlink().name
+            return name, self._metadata_file(symbol, self._stamp_of(name)).stat().st_mtime_ns
+        except (OSError, ModelIncomplete):
+            return "", 0
+
+    def evaluated(self, metadata: Json) -> str:
+        """Text of the model whose figures the metadata report; it has not seen the test part.
+
+        Raises
+        ------
+        ModelIncomplete
+            If its file cannot be read.
+        """
+        path = self.folder / str(metadata["evaluated_file"] or metadata["model_file"])
+        try:
+            return path.read_text(encoding="utf-8")
+        except OSError as exc:
+            raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
 
     def symbols(self) -> list[str]:
         """Symbols with a published model, sorted."""
@@ -210,6 +258,10 @@ class ModelShelf:
         while (self.folder / f"{symbol}_lightgbm_{at:{STAMP}}.txt").exists():
             at += timedelta(seconds=1)
         return f"{at:{STAMP}}"
+
+    def _versions(self, symbol: str) -> list[str]:
+        """File names of all versions of a symbol: where there are no symlinks, the newest is published."""
+        return [path.name for path in self.folder.glob(f"{symbol}_lightgbm_*.txt")]
 
     def _point_latest(self, symbol: str, model_file: str, body: bytes) -> None:
         link = self.folder / f"{symbol}{_LATEST}"

@@ -13,6 +13,7 @@
     - ContractMismatch         the model was trained on another feature contract
   + ExchangeError            see the three branches
     - Refused                  the exchange said no: do not repeat the request
+      . AccountError             and it will say so to everything: stop; the user mends key or account
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
 
@@ -83,6 +84,10 @@ class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
     def __init__(self, message: str, *, endpoint: str, code: str) -> None:
         super().__init__(f"{message} (code {code})", endpoint=endpoint)
         self.code = code
+
+
+class AccountError(Refused):
+    """The key, or the account, cannot trade here; the message says what the user must mend."""
 
 
 class Throttled(ExchangeError):  # noqa: N818 - says what the exchange did

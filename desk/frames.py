@@ -4,10 +4,11 @@ Place in the house: foundation.  Each value is made by exactly one function that
 checks; whoever holds one need not check again.  Arrays inside are read-only.
 
 Reading order: ``Candles`` (made by ``desk.market.candles.check_candles``), ``FeatureSet`` (by
-``ml_feature_engineering.build_features``), ``LabelledSet`` (by ``ml_feature_engineering.attach_labels``).
+``ml_feature_engineering.build_features``), ``LabelledSet`` (by ``ml_feature_engineering.attach_labels``);
+``CandleRound`` is what live trading is given every five minutes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -146,6 +147,24 @@ class LabelledSet:
     def decided(self) -> NDArray[np.bool_]:
         """Shape (m,): True where the label is ``UP`` or ``DOWN``."""
         return self.label >= DOWN
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CandleRound:
+    """The newest candles of every symbol at the moment one candle has closed for them."""
+
+    open_time: int
+    """Of the candle that has closed, ms."""
+    symbols: tuple[str, ...]
+    """Those whose newest candle is that one; the rows of the arrays below, in order."""
+    times: NDArray[np.int64]
+    """Shape (symbols, n): open times, ms; the last column is ``open_time``."""
+    values: NDArray[np.float64]
+    """Shape (symbols, 6, n), rows as in ``COLUMNS``."""
+    absent: Mapping[str, str]
+    """Symbols without that candle, or without enough of them, and why."""
+    news: tuple[str, ...] = ()
+    """What the feed has to tell: silence, reconnections, candles that were revised."""
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

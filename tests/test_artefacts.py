@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -240,6 +240,25 @@ def test_without_symlinks_the_digest_finds_the_metadata(
 
     assert not (tmp_path / "BTCUSDT_latest.txt").is_symlink()
     assert opened(shelf) == "m2"
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_published_models_tell_when_they_were_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, links: bool
+) -> None:
+    """Old ones are to be retrained; also where the file system has no links, and of a name within another."""
+
+    def refuse(*_: object) -> None:
+        raise OSError(1, "no symlinks here")
+
+    if not links:
+        monkeypatch.setattr(Path, "symlink_to", refuse)
+    shelf, later = ModelShelf(tmp_path), NOW + timedelta(days=3)
+    for text, symbol, at in (("m1", "AUSDT", NOW), ("m2", "AUSDT", later), ("m3", "AAUSDT", NOW)):
+        shelf.publish(trained(text, symbol), now=at)
+
+    assert shelf.published() == {"AUSDT": later, "AAUSDT": NOW}
+    assert ModelShelf(tmp_path / "none").published() == {}
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:

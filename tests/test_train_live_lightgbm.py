@@ -17,6 +17,7 @@ import pytest
 
 import live_trade
 import train_live_lightgbm
+from config import default_settings
 from desk.artefacts import ModelShelf
 from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.candle_store import CandleStore
@@ -301,11 +302,11 @@ def test_the_live_probability_is_the_trained_one(run: Run) -> None:
     candles = CandleStore(run.cache).load("LONGUSDT", 180)
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.8)
     models, problems = live_trade.open_models(ModelShelf(run.models), ())
-    expected = models["LONGUSDT"].model.probabilities(features.x)[-1]
+    expected = models["LONGUSDT"].predictor.probabilities(features.x)[-1]
 
-    (opinion,) = live_trade.form_opinions([candles], models)
+    (opinion,), silent = live_trade.form_opinions([candles], models, default_settings())
 
-    assert problems == {}
+    assert problems == silent == {}
     assert opinion.probability == expected
     assert opinion.open_time == END - CANDLE_MS
 

@@ -4,6 +4,8 @@ One symbol's labelled candles come in; the win rate of a model that learned labe
 Pure.  It must lie at one half; where it does not, the protocol leaks.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from desk.frames import UP, LabelledSet
@@ -24,22 +26,23 @@ def control_accuracy(
     Returns
     -------
     Mean or None
-        Its win rate on labelled test candles; None where there is none.
+        Its win rate on labelled test candles; None where there is none.  The standard error is that of
+        the test candles.  What was learned by luck points to one side or the other of what is true, so
+        where much can be known about a symbol, one control scatters more than that (0.012 instead of
+        0.006 on 1000PEPEUSDT, twelve seeds): look at the mean over the sample of symbols.
     """
     rng = np.random.default_rng(seed)
     rows = split.development
     day = labelled.features.open_time[rows] // DAY_MS
     days = [np.flatnonzero(day == one) for one in np.unique(day)]
-    swapped = labelled.label.copy()
     order = np.concatenate([days[one] for one in rng.permutation(len(days))])
-    swapped[rows] = labelled.label[rows[order]]
-    shuffled = LabelledSet(
-        labelled.features, labelled.horizon, labelled.threshold, swapped, labelled.move, labelled.known_at
-    )
+    label, move = labelled.label.copy(), labelled.move.copy()
+    label[rows], move[rows] = labelled.label[rows[order]], labelled.move[rows[order]]
+    swapped = replace(labelled, label=label, move=move)
     recipe = recipe_of(settings.baseline, settings.min_boost_round, settings, seed=seed)
     seen = split.test[labelled.decided[split.test]]
-    called = teach(shuffled, rows, recipe).scores(labelled.features.x[seen]) > 0
     if len(seen) == 0:
         return None
+    called = teach(swapped, rows, recipe).scores(labelled.features.x[seen]) > 0
     won = np.asarray(called == (labelled.label[seen] == UP), dtype=np.float64)
     return clustered_mean(won, labelled.features.open_time[seen])

@@ -40,12 +40,14 @@ def check_features(
     where, columns = np.nonzero(alone != features.x[rows])
     if len(where):
         row, column = int(where[0]), int(columns[0])
-        names = ", ".join(sorted({features.names[int(one)] for one in columns}))
+        name = features.names[column]
+        others = sorted({features.names[int(one)] for one in columns} - {name})
+        likewise = f" (likewise {', '.join(others)})" if others else ""
         trained, live = features.x[rows[row], column], alone[row, column]
         raise LookAhead(
-            f"{features.symbol}: {names} of the candle of {iso(int(features.open_time[rows[row]]))} is "
+            f"{features.symbol}: {name} of the candle of {iso(int(features.open_time[rows[row]]))} is "
             f"{trained} in training and {live} from its last {memory} candles alone, as live trading "
-            "computes it: a feature sees more than its window; mend it in desk/indicators"
+            f"computes it: a feature sees more than its window{likewise}; mend it in desk/indicators"
         )
 
 

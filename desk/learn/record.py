@@ -11,6 +11,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
+from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
@@ -120,12 +121,11 @@ def describe_controls(controls: Sequence[Mean]) -> Json | None:
     """Models on labels of other days, over the symbols of the sample; None without any."""
     if not controls:
         return None
-    accuracy = sum(one.value for one in controls) / len(controls)
-    spread = [abs(one.value - 0.5) / one.se for one in controls if one.se > 0]
+    values = [one.value for one in controls]
     return {
-        "symbols": len(controls),
-        "accuracy": accuracy,
-        "largest_distance_se": max(spread, default=None),
+        "symbols": len(values),
+        "accuracy": fmean(values),
+        "accuracy_se": stdev(values) / len(values) ** 0.5 if len(values) > 1 else None,
     }
 
 

@@ -241,7 +241,7 @@ def _choice(side: Side, entries: list[Entry], rules: SelectionRules) -> SideChoi
 
 def _too_few(side: Side, fullest: Entry | None, rules: SelectionRules) -> str:
     if fullest is None:
-        return f"{side} never fires: the out-of-fold probabilities are all alike"
+        return f"{side} never fires: there are no out-of-fold probabilities, or they are all alike"
     return (
         f"{side} never fires: even the widest entry has only {fullest.n} labelled out-of-fold trades, "
         f"{rules.min_trades} are needed"

@@ -4,8 +4,9 @@
 that every value is seen in one place.
 """
 
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from desk.errors import SettingsError
 from desk.learn.selection import SelectionRules
@@ -144,3 +145,59 @@ class LearnSettings:
             yield f"min_boost_round is {self.min_boost_round}, must lie between 1 and num_boost_round"
         if not 1 <= self.trial_boost_round <= self.num_boost_round:
             yield f"trial_boost_round is {self.trial_boost_round}, must lie between 1 and num_boost_round"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExploreSettings:
+    """What ``--explore`` measures, of which symbols, and how thoroughly."""
+
+    horizons: tuple[int, ...]
+    """Candles, increasing."""
+    symbols: int
+    """How many symbols, those with the largest turnover, where none are named."""
+    n_seeds: int
+    """Members whose scores are averaged, in every cell."""
+    fewer_trades_beyond: int
+    """Horizon beyond which a threshold needs proportionally fewer labelled trades than in training: of trades
+    that last four hours, half a year holds few."""
+
+    def __post_init__(self) -> None:
+        if problems := list(self._problems()):
+            raise SettingsError("explore: " + "; ".join(problems))
+
+    def _problems(self) -> Iterator[str]:
+        horizons = self.horizons
+        if not horizons or horizons[0] < 1 or list(horizons) != sorted(set(horizons)):
+            yield f"horizons are {horizons}, must increase and be at least 1 candle"
+        for name in ("symbols", "n_seeds", "fewer_trades_beyond"):
+            if getattr(self, name) < 1:
+                yield f"{name} is {getattr(self, name)}, must be at least 1"
+
+    def cells(self, learn: LearnSettings) -> tuple[LearnSettings, ...]:
+        """The settings of every cell of the grid, by horizon.
+
+        The threshold grows with the square root of the horizon, as the moves of a random walk do, so that
+        about the same share of the candles is labelled.  There is no search: the one trial is the baseline,
+        whose rounds are chosen by walking forward.  Everything else, stop and embargo included, is as in a
+        training with this horizon and threshold.
+
+        Raises
+        ------
+        SettingsError
+            If a horizon asks for a threshold that is none.
+        """
+        return tuple(self._cell(learn, horizon) for horizon in self.horizons)
+
+    def _cell(self, learn: LearnSettings, horizon: int) -> LearnSettings:
+        share = min(1.0, self.fewer_trades_beyond / horizon)
+        return replace(
+            learn,
+            prediction_horizon=horizon,
+            min_price_change=learn.min_price_change * math.sqrt(horizon / learn.prediction_horizon),
+            n_trials=1,
+            n_seeds=self.n_seeds,
+            n_sign_seeds=0,
+            refit_on_all=False,
+            keep_studies=False,
+            selection=replace(learn.selection, min_trades=max(1, round(learn.selection.min_trades * share))),
+        )

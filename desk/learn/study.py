@@ -23,7 +23,7 @@ from desk.learn.selection import Selection, select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, Split, hold_out, walk_forward
 from desk.learn.stability import Stability, stability, trailing_volatility
-from desk.learn.trades import TradeFigures, block_of, day_lines, examine_trades, figures, trades_in
+from desk.learn.trades import Block, TradeFigures, block_of, day_lines, examine_trades, figures, trades_in
 from desk.learn.training import Model, Scores
 from desk.learn.tuning import Tuned, tune
 from desk.learn.verdict import Evaluation, Evidence, Examination, examine
@@ -51,10 +51,14 @@ class Study:
     selection: Selection
     out_of_fold: TradeFigures | None
     """Trades at the thresholds on the development part; None where no fold could judge."""
+    judged: Block | None
+    """What ``out_of_fold`` was traded on."""
     evaluated: Model
     """Learned the development part; the figures below are its."""
     metrics: Metrics | None
     test: TradeFigures
+    tested: Block
+    """What ``test`` was traded on."""
     calibration: Calibration | None
     stability: Stability
     published: Model
@@ -131,9 +135,10 @@ def study(
         rules=settings.selection,
     )
     thresholds = selection.thresholds
-    earned = None
+    judged_block, earned = None, None
     if len(judged):
-        earned = examine_trades(block_of(candles, labelled, judged, probability), thresholds, rules, costs)
+        judged_block = block_of(candles, labelled, judged, probability)
+        earned = examine_trades(judged_block, thresholds, rules, costs)
     lap("selection")
 
     evaluated = teach(labelled, split.development, recipe)
@@ -180,9 +185,11 @@ def study(
         recipe=recipe,
         selection=selection,
         out_of_fold=earned,
+        judged=judged_block,
         evaluated=evaluated,
         metrics=metrics,
         test=test,
+        tested=block,
         calibration=calibration,
         stability=stability(block, trades, volatility),
         published=published,

@@ -4,12 +4,15 @@ The metadata of published models and the other outcomes come in; a JSON object g
 Keys: ``docs/schemas/training_summary.schema.json``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from desk.outcomes import Failed, Json, Skipped
 
 AVERAGED = ("accuracy", "precision", "recall", "f1", "auc")
+LABELS = ("prediction_horizon", "min_price_change")
+"""Settings that say what a label is: win rates under different ones are not compared."""
 TRADED = ("win_rate", "break_even_win_rate", "gross_bps", "net_bps", "net_bps_ci95")
 
 
@@ -45,8 +48,20 @@ def summarise(
     started_at: str,
     finished_at: str,
     previous: Json | None,
+    published: Mapping[str, datetime],
+    max_model_age_days: int,
 ) -> Json:
-    """The summary of a run; ``previous`` is the summary that it replaces, if there is one."""
+    """The summary of a run.
+
+    Parameters
+    ----------
+    previous : dict or None
+        The summary that it replaces, if there is one.
+    published : mapping
+        When the newest published model of each symbol in the directory was made, those of this run included.
+    max_model_age_days : int
+        Models that are older and not of this run are listed for retraining.
+    """
     rows = sorted(
         [
             *(trained_row(metadata) for metadata in results.published),
@@ -56,6 +71,7 @@ def summarise(
         key=lambda row: str(row["symbol"]),
     )
     averages = _averages(rows)
+    compared = None if previous is None else _compared(rows, averages, settings, previous)
     cpu = [row["cpu_seconds"] for row in rows if row["cpu_seconds"] is not None]
     return {
         "schema_version": 1,
@@ -84,7 +100,19 @@ def summarise(
             "throttled": effort.throttled,
             "cpu_seconds_per_symbol": sum(cpu) / len(cpu) if cpu else None,
         },
-        "previous": None if previous is None else _compared(averages, previous),
+        "previous": compared,
+        "retrain": _retrain(
+            rows,
+            [] if compared is None else compared["worse"],
+            published,
+            now=datetime.fromisoformat(finished_at),
+            max_age_days=max_model_age_days,
+        ),
+        "drop": [
+            {"symbol": row["symbol"], "reason": "; ".join(reasons)}
+            for row in rows
+            if (reasons := list(_drop_reasons(row)))
+        ],
     }
 
 
@@ -128,7 +156,7 @@ def _averages(rows: Sequence[Json]) -> Json | None:
     return averages
 
 
-def _compared(averages: Json | None, previous: Json) -> Json:
+def _compared(rows: Sequence[Json], averages: Json | None, settings: Json, previous: Json) -> Json:
     before = previous["averages"]
     change = None
     if averages is not None and before is not None:
@@ -136,4 +164,80 @@ def _compared(averages: Json | None, previous: Json) -> Json:
         change = {
             name: None if now is None or then is None else now - then for name, (now, then) in pairs.items()
         }
-    return {"finished_at": previous["finished_at"], "averages": before, "change": change}
+    same_labels = all(settings.get(name) == previous["settings"].get(name) for name in LABELS)
+    moved = list(_beyond_chance(rows, previous["symbols"])) if same_labels else []
+    return {
+        "finished_at": previous["finished_at"],
+        "averages": before,
+        "change": change,
+        "same_labels": same_labels,
+        "better": [row for row in moved if row["change"] > 0],
+        "worse": [row for row in moved if row["change"] < 0],
+    }
+
+
+def _beyond_chance(rows: Sequence[Json], before: Sequence[Json]) -> Iterator[Json]:
+    """Symbols whose win rate on labelled test candles changed by more than chance explains.
+
+    The two 95 % intervals must not overlap: the difference is larger than both half-widths together.  Of two
+    independent test blocks without a change, one pair in some 180 would differ so; of the blocks of two runs
+    a few days apart, far fewer: they share most of their candles, so both estimates err in the same direction
+    and their difference varies less than that of independent ones.  That the comparison is conservative is
+    meant: hundreds of symbols are compared at once.
+    """
+    known = {row["symbol"]: row for row in before}
+    for row in rows:
+        then, now = known.get(row["symbol"], {}).get("accuracy_ci95"), row["accuracy_ci95"]
+        if then is None or now is None or (now[0] <= then[1] and then[0] <= now[1]):
+            continue
+        accuracy = known[row["symbol"]]["accuracy"]
+        yield {
+            "symbol": row["symbol"],
+            "accuracy": row["accuracy"],
+            "accuracy_before": accuracy,
+            "change": row["accuracy"] - accuracy,
+        }
+
+
+def _retrain(
+    rows: Sequence[Json],
+    worse: Sequence[Json],
+    published: Mapping[str, datetime],
+    *,
+    now: datetime,
+    max_age_days: int,
+) -> list[Json]:
+    """Symbols whose published model should not be relied on as it is, each with the reason, by symbol."""
+    reasons = {
+        row["symbol"]: (
+            f"its win rate fell from {row['accuracy_before']:.1%} to {row['accuracy']:.1%}, which is beyond "
+            "chance: train it again soon, perhaps on a shorter history"
+        )
+        for row in worse
+    }
+    trained = {row["symbol"] for row in rows if row["status"] == "trained"}
+    failed = {row["symbol"] for row in rows if row["status"] == "failed"}
+    for symbol in sorted(set(published) - trained):
+        age = (now - published[symbol]).days
+        if symbol in failed:
+            reasons[symbol] = f"it failed in this run, and a model that is {age} days old stays published"
+        elif age > max_age_days:
+            reasons[symbol] = (
+                f"its model is {age} days old, {max_age_days} are the most, and this run did not train it"
+            )
+    return [{"symbol": symbol, "reason": reasons[symbol]} for symbol in sorted(reasons)]
+
+
+def _drop_reasons(row: Json) -> Iterator[str]:
+    """Why a trained symbol is not worth its training, each a sentence."""
+    net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
+    if net is not None and net[1] < 0:
+        yield (
+            f"its test trades lose after costs beyond doubt: {row['net_bps']:+.1f} bp each "
+            f"[{net[0]:+.1f}, {net[1]:+.1f}]"
+        )
+    if accuracy is not None and accuracy[0] <= 0.5:
+        where = "lies below" if accuracy[1] < 0.5 else "cannot be told from"
+        yield (
+            f"its win rate of {row['accuracy']:.1%} [{accuracy[0]:.1%}, {accuracy[1]:.1%}] {where} one half"
+        )

@@ -3,7 +3,7 @@
 Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -27,10 +27,10 @@ def fetch_columns() -> tuple[ProgressColumn, ...]:
     )
 
 
-def training_columns() -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 2."""
+def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
+    """Columns of the bar of phase 2, ``train`` or ``explore``."""
     return (
-        TextColumn("Training"),
+        TextColumn({"train": "Training", "explore": "Exploring"}[stage]),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("symbols ·"),
@@ -164,12 +164,24 @@ def closing_words(summary: Json) -> str:
             f"{percent(pooled['hit_rate'])} before; gross {pooled['gross_bps']:+.1f} bp, net "
             f"{pooled['net_bps']:+.1f} bp{between} a trade."
         )
+    lines += _advice(summary)
     if (controls := summary["controls"]) is not None:
         lines.append(
             f"Control on {controls['symbols']} symbols with labels of other days: "
             f"{percent(controls['accuracy'])}, which must be one half."
         )
     return "\n".join(lines)
+
+
+def _advice(summary: Json) -> Iterator[str]:
+    """How many symbols changed, and how many want attention; their names are in the summary."""
+    counts = {name: len(summary[name]) for name in ("retrain", "drop")}
+    previous = summary["previous"]
+    if previous is not None and previous["same_labels"]:
+        better, worse = len(previous["better"]), len(previous["worse"])
+        yield f"Against the run before: {better} better and {worse} worse beyond chance."
+    if any(counts.values()):
+        yield f"To retrain: {counts['retrain']}, to drop: {counts['drop']}; the summary says which and why."
 
 
 def percent(share: float | None) -> str:

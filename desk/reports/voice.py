@@ -5,11 +5,14 @@ With ``as_json`` all of it goes to standard error, so that standard output holds
 """
 
 import contextlib
+import json
 import sys
 from collections.abc import Iterator
 
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
+
+from desk.outcomes import Json
 
 PLAIN_WIDTH = 120
 """Columns of a table where there is no terminal."""
@@ -45,6 +48,7 @@ class Voice:
         self._console = _console(to_stderr=as_json or quiet)
         self._problems = _console(to_stderr=True)
         self._quiet = quiet
+        self._as_json = as_json
         self._live = False
 
     def say(self, text: str) -> None:
@@ -56,6 +60,13 @@ class Voice:
         """Show a table, unless quiet."""
         if not self._quiet:
             self._console.print(table)
+
+    def conclude(self, table: RenderableType, words: str, document: Json) -> None:
+        """Show a table, say the words, and write the document if standard output is kept for one."""
+        self.show(table)
+        self.say(words)
+        if self._as_json:
+            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
     def complain(self, text: str) -> None:
         """Say what went wrong, even when quiet; on standard error where no bar is in the way."""

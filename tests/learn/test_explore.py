@@ -1,0 +1,224 @@
+"""Other horizons are measured by the training's own protocol, and every look is counted."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from desk.errors import NotEnoughHistory, SettingsError
+from desk.frames import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
+from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
+from desk.learn.settings import ExploreSettings, LearnSettings
+from desk.learn.study import Terms, study
+from tests.learn.samples import SELECTION, settings
+from tests.learn.trading import labels_of, walk
+
+TERMS = Terms(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
+GRID = ExploreSettings(horizons=(1, 2, 6), symbols=8, n_seeds=2, fewer_trades_beyond=12)
+CANDLES = 6_000
+NAMES = ("f0", "f1", "f2", "f3")
+
+
+def labelled_on(candles: Candles, learn: LearnSettings) -> LabelledSet:
+    """A first feature that knows a little of the next ten minutes, and three that know nothing."""
+    horizon, threshold = learn.prediction_horizon, learn.min_price_change
+    rng = np.random.default_rng(7)
+    ahead = np.append(candles.close[2:] / candles.close[:-2] - 1, [0.0, 0.0])
+    x = rng.normal(size=(len(candles), len(NAMES)))
+    x[:, 0] += 300 * ahead
+    features = FeatureSet(
+        candles.symbol,
+        "contract",
+        NAMES,
+        frozen(np.arange(len(candles))),
+        candles.open_time,
+        frozen(x.astype(np.float32)),
+    )
+    return LabelledSet(
+        features,
+        horizon,
+        threshold,
+        frozen(labels_of(candles, horizon=horizon, threshold=threshold)),
+        frozen(np.zeros(len(candles))),
+        frozen(candles.open_time + (horizon + 1) * CANDLE_MS),
+    )
+
+
+def labelling(candles: Candles) -> Callable[[LearnSettings], LabelledSet]:
+    return lambda learn: labelled_on(candles, learn)
+
+
+def cell_at(candles: Candles, learn: LearnSettings) -> Cell:
+    return explore_cell(
+        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, fingerprint="abc", at="now"
+    )
+
+
+@pytest.fixture(scope="module")
+def candles() -> Candles:
+    return walk(CANDLES, seed=11)
+
+
+@pytest.fixture(scope="module")
+def cell(candles: Candles) -> Cell:
+    return cell_at(candles, GRID.cells(settings())[1])
+
+
+def test_the_grid_scales_the_threshold_with_the_root_of_the_horizon() -> None:
+    """Otherwise long horizons would label everything, and win rates could not be compared."""
+    cells = ExploreSettings(horizons=(1, 2, 8, 48), symbols=8, n_seeds=3, fewer_trades_beyond=12).cells(
+        settings(prediction_horizon=2, min_price_change=0.002, n_seeds=5, n_sign_seeds=2)
+    )
+
+    assert [one.prediction_horizon for one in cells] == [1, 2, 8, 48]
+    assert [one.min_price_change for one in cells] == pytest.approx(
+        [0.00141421, 0.002, 0.004, 0.00979796], rel=1e-5
+    )
+    assert {(one.n_trials, one.n_seeds, one.n_sign_seeds) for one in cells} == {(1, 3, 0)}
+
+
+def test_on_a_random_walk_every_cell_labels_about_as_many_candles() -> None:
+    """The reason for the root, seen on candles."""
+    market = walk(CANDLES, seed=5)
+    shares = [
+        np.mean(labels_of(market, horizon=one.prediction_horizon, threshold=one.min_price_change) >= 0)
+        for one in ExploreSettings(horizons=(1, 3, 12), symbols=8, n_seeds=1, fewer_trades_beyond=12).cells(
+            settings()
+        )
+    ]
+
+    assert max(shares) - min(shares) < 0.05
+
+
+def test_beyond_an_hour_a_threshold_needs_fewer_trades() -> None:
+    """Half a year holds some 500 trades of four hours: asking 150 labelled ones of a side finds nothing."""
+    learn = settings()
+    grid = ExploreSettings(horizons=(2, 12, 24, 48), symbols=8, n_seeds=1, fewer_trades_beyond=12)
+
+    assert [one.selection.min_trades for one in grid.cells(learn)] == [150, 150, 75, 38]
+    assert learn.selection.min_trades == 150
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"horizons": ()}, "horizons are"),
+        ({"horizons": (2, 1)}, "must increase"),
+        ({"horizons": (0, 1)}, "at least 1 candle"),
+        ({"symbols": 0}, "symbols is 0"),
+        ({"n_seeds": 0}, "n_seeds is 0"),
+        ({"fewer_trades_beyond": 0}, "fewer_trades_beyond is 0"),
+    ],
+)
+def test_a_grid_that_makes_no_sense_is_refused(changes: dict[str, object], complaint: str) -> None:
+    with pytest.raises(SettingsError, match=complaint):
+        replace(GRID, **changes)  # type: ignore[arg-type]
+
+
+def test_a_cell_is_what_training_without_tuning_finds(candles: Candles, cell: Cell) -> None:
+    """Whoever then trains with that horizon meets the same protocol: no second evaluation to disagree."""
+    learn = GRID.cells(settings())[1]
+    known = study(
+        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, lap=lambda _: None
+    )
+
+    assert cell.out_of_fold is not None
+    assert known.metrics is not None
+    assert cell.out_of_fold.taker == known.out_of_fold
+    assert cell.test.taker == known.test
+    assert cell.test.accuracy == pytest.approx(known.metrics.accuracy)
+    assert cell.rounds == known.tuned.rounds
+
+
+def test_a_cell_is_an_entry_of_the_ledger(cell: Cell) -> None:
+    """The grid is counted: without this, the best of seven horizons would pass as a single test."""
+    entry = cell.evaluation
+
+    assert (entry.kind, entry.symbol, entry.settings, entry.at) == ("explore", "TESTUSDT", "abc", "now")
+    assert entry.p_value is not None
+    assert entry.test_last - entry.test_first == (CANDLES // 5 - 1) * CANDLE_MS
+
+
+def test_a_maker_makes_the_same_trades_and_saves_the_difference_in_fees(cell: Cell) -> None:
+    """Four basis points of the entry, and nothing else: not better fills, not other trades."""
+    for look in (cell.out_of_fold, cell.test):
+        assert look is not None
+        assert look.taker.n == look.maker.n > 0
+        assert look.taker.gross_bps == look.maker.gross_bps
+        assert look.taker.net_bps is not None
+        assert look.maker.net_bps == pytest.approx(look.taker.net_bps + 4.0)
+
+
+def test_what_can_be_known_shows_at_the_horizon_where_it_is(candles: Candles, cell: Cell) -> None:
+    """The feature speaks of ten minutes: half an hour ahead, less of it is left."""
+    half_an_hour = cell_at(candles, GRID.cells(settings())[2])
+
+    assert cell.test.accuracy is not None
+    assert half_an_hour.test.accuracy is not None
+    assert cell.test.accuracy > half_an_hour.test.accuracy + 0.03 > 0.53
+
+
+def explored(candles: Candles, horizons: Sequence[int], learn: LearnSettings) -> Explored:
+    grid = replace(GRID, horizons=tuple(horizons)).cells(learn)
+    cells = [(one, f"print{one.prediction_horizon}") for one in grid]
+    return explore_grid(candles, labelling(candles), terms=TERMS, grid=cells, seed=3, at="now")
+
+
+def test_horizons_that_the_history_cannot_answer_are_left_out_with_the_reason(candles: Candles) -> None:
+    """A young symbol has no label yet for the longest; the others are measured, and nothing else is noted."""
+    young = candles.rows(0, 2_400)
+
+    found = explored(young, (2, 800), settings(min_labels=500))
+
+    assert [one.horizon for one in found.cells] == [2]
+    ((horizon, reason),) = found.left_out
+    assert horizon == 800
+    assert "Insufficient data" in reason
+    with pytest.raises(NotEnoughHistory, match="Insufficient data"):
+        explored(young, (2, 800), settings(min_labels=5_000))
+
+
+def test_the_same_market_twice_is_no_news() -> None:
+    """Symbols move together: their trades add up, the days that vouch for them do not."""
+    one = explored(walk(CANDLES, seed=13), (2,), settings())
+    (alone,), (twice,) = pool([one]), pool([one, one])
+
+    assert alone.test is not None
+    assert twice.test is not None
+    assert twice.test.taker.n == 2 * alone.test.taker.n
+    assert twice.test.taker.net_bps == pytest.approx(alone.test.taker.net_bps)
+    assert twice.test.taker.net_bps_ci95 == pytest.approx(alone.test.taker.net_bps_ci95)
+    assert twice.symbols == 2
+
+
+def test_the_description_says_how_far_from_break_even(cell: Cell) -> None:
+    """The answer to "how much better must it get": break-even less what was won."""
+    found = Explored(symbol="TESTUSDT", cells=(cell,), left_out=((48, "too short"),))
+    document = describe([found])
+
+    (told,) = document["symbols"]
+    (row,) = told["cells"]
+    taker, figures = row["test"]["taker"], cell.test.taker
+    assert figures.break_even_win_rate is not None
+    assert figures.win_rate is not None
+    assert taker["to_break_even"] == pytest.approx(figures.break_even_win_rate - figures.win_rate)
+    assert row["test"]["gross_bps"] == figures.gross_bps
+    low, high = row["test"]["gross_bps_ci95"]
+    assert low < row["test"]["gross_bps"] < high
+    assert told["left_out"] == [{"horizon": 48, "reason": "too short"}]
+    assert document["together"][0]["horizon"] == row["horizon"]
+
+
+def test_a_horizon_with_too_few_trades_says_so(candles: Candles) -> None:
+    """No figure is invented for it: they are absent, and the sentence tells the reason."""
+    learn = GRID.cells(settings(selection=replace(SELECTION, min_trades=50_000)))[1]
+
+    cell = cell_at(candles, learn)
+    (row,) = describe([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
+
+    assert row["test"]["trades"] == 0
+    assert row["test"]["gross_bps_ci95"] is None
+    assert row["test"]["taker"]["to_break_even"] is None
+    assert "50000 are needed" in cell.why[0]
+    assert cell.evaluation.p_value is None

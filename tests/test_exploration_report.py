@@ -1,0 +1,272 @@
+"""What ``--explore`` shows: every figure in the table, and a picture that shows nothing else."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import jsonschema
+import pytest
+from rich.console import Console
+
+from desk.artefacts import ModelShelf
+from desk.outcomes import Failed, Skipped
+from desk.reports.exploration import (
+    best_out_of_fold,
+    exploration,
+    exploration_table,
+    exploration_words,
+    explored_line,
+)
+from desk.reports.exploration_picture import BOTTOM, HEIGHT, TOP, WIDTH, exploration_picture
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def costs(net: float, reach: float) -> dict[str, Any]:
+    return {
+        "net_bps": net,
+        "net_bps_ci95": [net - reach, net + reach],
+        "win_rate": 0.4,
+        "win_rate_ci95": [0.35, 0.45],
+        "break_even_win_rate": 0.55,
+        "to_break_even": 0.15,
+    }
+
+
+def look(gross: float, *, reach: float = 2.0, trades: int = 100) -> dict[str, Any]:
+    return {
+        "accuracy": 0.53,
+        "accuracy_ci95": [0.5, 0.56],
+        "coverage": 0.05,
+        "coverage_ci95": [0.04, 0.06],
+        "trades": trades,
+        "n_labelled": trades // 3,
+        "win_rate_labelled": 0.57,
+        "win_rate_labelled_ci95": [0.5, 0.64],
+        "gross_bps": gross,
+        "gross_bps_ci95": [gross - reach, gross + reach],
+        "taker": costs(gross - 14, reach),
+        "maker": costs(gross - 10, reach),
+    }
+
+
+def silent_look() -> dict[str, Any]:
+    nothing = dict.fromkeys(costs(0, 0))
+    return {
+        **look(0),
+        **dict.fromkeys(("win_rate_labelled", "win_rate_labelled_ci95", "gross_bps", "gross_bps_ci95")),
+        "coverage": 0.0,
+        "trades": 0,
+        "n_labelled": 0,
+        "taker": nothing,
+        "maker": nothing,
+    }
+
+
+def grid_cell(horizon: int, dev: dict[str, Any] | None, test: dict[str, Any] | None) -> dict[str, Any]:
+    return {
+        "horizon": horizon,
+        "threshold": 0.002 * (horizon / 2) ** 0.5,
+        "labelled_share": 0.3,
+        "out_of_fold": dev,
+        "test": test,
+    }
+
+
+def measured(symbol: str, cells: list[dict[str, Any]], *, passed: bool = False) -> dict[str, Any]:
+    more = {"rounds": 20, "why": ["long: 9 of 10", "short: 8 of 10"], "passed_gate": passed, "p_value": 0.9}
+    return {"symbol": symbol, "cells": [{**one, **more} for one in cells], "left_out": []}
+
+
+CELLS = [
+    grid_cell(2, look(1.0), look(2.0, reach=3.0)),
+    grid_cell(12, look(5.0, reach=40.0), look(-30.0, reach=60.0)),
+    grid_cell(48, silent_look(), silent_look()),
+]
+
+
+def document(*symbols: str, together: list[dict[str, Any]] | None = None) -> dict[str, Any]:
+    found = {
+        "together": [{**one, "symbols": max(1, len(symbols))} for one in (together or CELLS)],
+        "symbols": [measured(symbol, CELLS) for symbol in symbols],
+    }
+    return exploration(
+        found,
+        left_out=([Skipped("YOUNGUSDT", "Insufficient data")], [Failed("BADUSDT", "explore", "broken", "")]),
+        settings={"days": 180, "verdict": {"gate_level": 0.95}},
+        grid={"horizons": [2, 12, 48]},
+        started_at="2026-11-22T12:00:00+00:00",
+        finished_at="2026-11-22T12:10:00+00:00",
+    )
+
+
+def shown(told: dict[str, Any], *, width: int = 120) -> str:
+    console = Console(width=width, no_color=True)
+    with console.capture() as captured:
+        console.print(exploration_table(told))
+    return captured.get()
+
+
+def test_the_document_keeps_its_schema_and_is_written_whole(tmp_path: Path) -> None:
+    """Whoever reads it next year finds what the schema says."""
+    told = document("AUSDT", "BUSDT")
+
+    path, picture = ModelShelf(tmp_path).write_exploration(told, exploration_picture(told))
+
+    assert json.loads(path.read_text()) == told
+    assert picture.read_text().startswith("<svg")
+    assert told["counts"] == {"requested": 4, "explored": 2, "skipped": 1, "failed": 1, "looks": 6}
+
+
+def test_a_document_that_breaks_its_schema_is_not_written(tmp_path: Path) -> None:
+    told = document("AUSDT")
+    del told["symbols"][0]["cells"][0]["p_value"]
+
+    with pytest.raises(jsonschema.ValidationError, match="p_value"):
+        ModelShelf(tmp_path).write_exploration(told, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_table_has_a_row_for_every_cell_and_fits_120_columns() -> None:
+    """Nothing is cut off where there is no terminal."""
+    lines = shown(document("1000PEPEUSDT", "BUSDT")).splitlines()
+
+    assert sum(line.startswith(" 1000PEPEUSDT ") for line in lines) == 3
+    assert sum(line.startswith(" all ") for line in lines) == 3
+    assert not any("…" in line for line in lines)
+
+
+def test_a_row_tells_both_parts_and_both_costs() -> None:
+    """Win rates, trades, gross, net with its interval, and the distance from break-even."""
+    (row, *_) = (
+        " ".join(line.split()) for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line
+    )
+
+    assert row == "AUSDT 2 0.20 57.0 57.0 5.0 100 +2.0 -13.0 ±2.0 -12.0 ±3.0 +15.0 -8.0 ±3.0 +15.0"
+
+
+def test_cells_without_a_trade_are_dashes_not_zeros() -> None:
+    """A zero would read as break-even."""
+    last = [line.split() for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line][-1]
+
+    assert last == ["AUSDT", "48", "0.98", "–", "–", "0.0", "0", *["–"] * 6]
+
+
+def test_one_symbol_needs_no_line_of_all() -> None:
+    assert not any(line.startswith(" all ") for line in shown(document("AUSDT")).splitlines())
+
+
+def test_the_best_horizon_is_chosen_out_of_fold() -> None:
+    """Choosing by the test part would be choosing luck; here the test part says the opposite."""
+    best = best_out_of_fold(CELLS)
+
+    assert best is not None
+    assert best["horizon"] == 12
+    assert best_out_of_fold([CELLS[2], grid_cell(1, None, look(9.0))]) is None
+
+
+def test_the_closing_words_tell_what_was_found_and_what_it_cost() -> None:
+    words = exploration_words(document("AUSDT", "BUSDT"))
+
+    assert "2 explored, 1 skipped, 1 failed of 4" in words
+    assert "0 of 6 cells earn after taker fees with 95% certainty" in words
+    assert "the best horizon out of fold is 12 candles (0.49%): before costs +5.0 bp a trade" in words
+    assert (
+        "The test part then showed: before costs -30.0 bp a trade, after taker fees -44.0 [-104.0, +16.0]"
+        in (words)
+    )
+    assert "6 looks at test candles were noted in the ledger" in words
+    assert "no tuning" in words
+
+
+def test_the_words_stay_sensible_when_nothing_was_found() -> None:
+    """No symbol at all, or none that ever fires."""
+    silent = [grid_cell(48, silent_look(), silent_look())]
+
+    assert "looks at test candles" not in exploration_words(document())
+    assert "too few trades to choose a threshold" in exploration_words(document("AUSDT", together=silent))
+
+
+def test_the_line_of_a_symbol_names_its_best_horizon_and_what_was_left_out() -> None:
+    one = {**measured("AUSDT", CELLS), "left_out": [{"horizon": 96, "reason": "Insufficient data: 3 labels"}]}
+
+    assert explored_line(one) == (
+        "✅ AUSDT: 3 horizons · best out of fold at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
+        "fees · 1 left out: Insufficient data: 3 labels"
+    )
+    assert "no signal out of fold" in explored_line(measured("AUSDT", [CELLS[2]]))
+
+
+def drawn(told: dict[str, Any]) -> ElementTree.Element:
+    return ElementTree.fromstring(exploration_picture(told))  # noqa: S314 - our own text
+
+
+def marks(picture: ElementTree.Element, kind: str, tag: str) -> list[ElementTree.Element]:
+    """Of one kind, those of the legend left out."""
+    found = [one for one in picture.iter(f"{SVG}{tag}") if one.get("class") == kind]
+    return found[1:] if tag != "line" else found
+
+
+def test_the_picture_has_one_mark_per_kind_and_cell_that_traded() -> None:
+    """Two panels of three horizons, the last of which never fired."""
+    picture = drawn(document("AUSDT", "BUSDT"))
+
+    assert len(marks(picture, "gross", "polygon")) == 4
+    assert len(marks(picture, "maker", "circle")) == 4
+    assert len(marks(picture, "taker", "rect")) == 4
+    assert sum(text.text == "none" for text in picture.iter(f"{SVG}text")) == 2
+
+
+def test_the_picture_is_drawn_to_scale() -> None:
+    """Marks stand where their numbers are: seen from the pixels back to basis points."""
+    picture = drawn(document("AUSDT", "BUSDT"))
+    (zero, *_) = [
+        float(line.get("y1", "")) for line in picture.iter(f"{SVG}line") if line.get("class") == "zero"
+    ]
+    maker = [float(one.get("cy", "")) for one in marks(picture, "maker", "circle")]
+    expected = [-9.0, -5.0, -8.0, -40.0]
+    per_bp = (maker[3] - zero) / 40
+
+    assert per_bp > 0
+    assert maker == pytest.approx([zero - per_bp * bps for bps in expected], abs=0.2)
+
+
+def test_every_interval_lies_inside_its_panel() -> None:
+    """However wide: the scale makes room for the widest of both panels."""
+    picture = drawn(document("AUSDT", "BUSDT"))
+    reaches = [line for line in picture.iter(f"{SVG}line") if (line.get("class") or "").endswith(" reach")]
+
+    assert len(reaches) == 12
+    for line in reaches:
+        assert TOP <= float(line.get("y1", "")) < float(line.get("y2", "")) <= BOTTOM
+
+
+def test_texts_lie_inside_the_picture_and_names_are_escaped() -> None:
+    """A symbol is outside text; and a label beyond the edge is not seen."""
+    picture = drawn(document("A<&USDT"))
+
+    assert any("A<&USDT" in (text.text or "") for text in picture.iter(f"{SVG}text"))
+    for text in picture.iter(f"{SVG}text"):
+        if text.get("x") is not None:
+            assert 0 <= float(text.get("x", "")) <= WIDTH
+            assert 0 <= float(text.get("y", "")) <= HEIGHT
+
+
+@pytest.mark.parametrize(
+    "cells", [[], [grid_cell(2, None, None)], [grid_cell(2, look(0.0, reach=0.0), None)]]
+)
+def test_a_picture_of_nothing_is_still_a_picture(cells: list[dict[str, Any]]) -> None:
+    """Every symbol may have been skipped, or its folds judged nothing."""
+    told = document("AUSDT")
+    told["together"] = cells
+
+    assert drawn(told).tag == f"{SVG}svg"
+
+
+def test_the_picture_reads_in_light_and_dark() -> None:
+    """Its colours follow the reader's mode, over a background of its own."""
+    text = exploration_picture(document("AUSDT"))
+
+    assert "prefers-color-scheme: dark" in text
+    assert 'class="back"' in text

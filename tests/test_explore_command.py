@@ -1,0 +1,162 @@
+"""``--explore`` measures and remembers; it publishes nothing and trains nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import config
+import train_live_lightgbm
+from desk.artefacts import ModelShelf
+from desk.market.emulator import EmbeddedExchange
+from desk.market.synthetic import synthesize
+from tests.exchange import serving
+from tests.test_train_live_lightgbm import END, Run
+
+HORIZONS = [1, 2, 3, 6, 12, 24, 48]
+
+
+@pytest.fixture(scope="module")
+def exchange() -> Iterator[EmbeddedExchange]:
+    sizes = {"LONGUSDT": 3_000, "OTHERUSDT": 3_000, "YOUNGUSDT": 300}
+    with serving(
+        [
+            synthesize("edge", seed, symbol=symbol, end=END, candles=size)
+            for seed, (symbol, size) in enumerate(sizes.items(), start=70)
+        ]
+    ) as exchange:
+        yield exchange
+
+
+@pytest.fixture
+def run(tmp_path: Path, exchange: EmbeddedExchange) -> Run:
+    return Run(tmp_path, exchange.url)
+
+
+def exploration_of(run: Run) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((run.models / "exploration.json").read_text())
+    return read
+
+
+def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The table, the document, the picture, an entry of the ledger for every look; no model, no summary."""
+    assert run("--explore", "--symbols", "LONGUSDT,YOUNGUSDT") == 0
+
+    said = capsys.readouterr().out
+    assert "✅ LONGUSDT: 7 horizons" in said
+    assert "⚠️ YOUNGUSDT: skipped. Insufficient data: 300 candles, 1000 needed" in said
+    assert sum(line.startswith(" LONGUSDT ") for line in said.splitlines()) == 7
+    assert "7 looks at test candles were noted in the ledger" in said
+    told = exploration_of(run)
+    (one,) = told["symbols"]
+    assert [cell["horizon"] for cell in one["cells"]] == HORIZONS
+    assert [row["symbol"] for row in told["skipped"]] == ["YOUNGUSDT"]
+    entries = ModelShelf(run.models).read_evaluations()
+    assert [entry["kind"] for entry in entries] == ["explore"] * 7
+    assert len({entry["settings"] for entry in entries}) == 7
+    assert [entry["p_value"] for entry in entries] == [cell["p_value"] for cell in one["cells"]]
+    left = {path.name for path in run.models.iterdir()}
+    assert left == {".lock", "evaluations.jsonl", "exploration.json", "exploration.svg"}
+
+
+def test_the_measurement_is_the_same_whatever_the_jobs(run: Run) -> None:
+    """Repeated, it is also no new look: verdicts count the very same evaluation once."""
+    assert run("--explore", "--symbols", "LONGUSDT") == 0
+    first = exploration_of(run)
+    assert run("--explore", "--symbols", "LONGUSDT", "--offline", "--jobs", "2") == 0
+    second = exploration_of(run)
+
+    assert second["symbols"] == first["symbols"]
+    assert second["together"] == first["together"]
+    entries = ModelShelf(run.models).read_evaluations()
+    assert len(entries) == 14
+    assert len({(entry["symbol"], entry["settings"], entry["p_value"]) for entry in entries}) == 7
+
+
+def test_the_number_of_trials_is_no_part_of_an_exploration() -> None:
+    """Nothing is tuned: the same measurement under another --trials must not count as another look."""
+
+    def prints(*arguments: str) -> list[str]:
+        settings = config.narrowed(config.training_arguments(["--explore", *arguments]))
+        return [cell.fingerprint() for cell in settings.exploring()]
+
+    assert prints("--trials", "3") == prints()
+    assert len(set(prints())) == len(HORIZONS)
+    assert set(prints("--threshold", "0.004")).isdisjoint(prints())
+
+
+def test_without_names_the_largest_symbols_are_measured() -> None:
+    """Seven hundred symbols at seven horizons would take a day."""
+
+    def top(*arguments: str) -> int | None:
+        return config.narrowed(config.training_arguments(list(arguments))).fetch.top
+
+    assert top("--explore") == 8
+    assert top("--explore", "--top", "3") == 3
+    assert top("--explore", "--symbols", "BTCUSDT") is None
+    assert top() is None
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--symbols", "LONGUSTD"], "meant LONGUSDT"),
+        (["--days", "5"], "prediction_horizon is 48 candles, too long for 5 days"),
+        (["--threshold", "0.3"], "min_price_change is 1.03923, must lie between 0 and 1"),
+    ],
+)
+def test_a_grid_that_cannot_be_measured_ends_before_anything_starts(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    assert run("--explore", *arguments) == 2
+
+    assert message in capsys.readouterr().err
+    assert not list(run.cache.rglob("*.pkl"))
+    assert not (run.models / "evaluations.jsonl").exists()
+
+
+def test_json_leaves_standard_output_to_the_document(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also when no symbol could be measured: an empty grid is an answer."""
+    assert run("--explore", "--symbols", "YOUNGUSDT", "--json") == 0
+
+    said = capsys.readouterr()
+    assert json.loads(said.out) == exploration_of(run)
+    assert "⚠️ YOUNGUSDT" in said.err
+
+
+def test_an_interrupt_keeps_the_looks_that_were_told(run: Run) -> None:
+    """What somebody has seen stays counted; the documents are written at the end or not at all."""
+    assert run("--symbols", "LONGUSDT,OTHERUSDT", "--fetch-only") == 0
+    arguments = run.arguments("--explore", "--symbols", "LONGUSDT,OTHERUSDT", "--offline")
+    with subprocess.Popen(
+        [sys.executable, "train_live_lightgbm.py", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=Path(train_live_lightgbm.__file__).parent,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        watchdog = threading.Timer(60, process.kill)
+        watchdog.start()
+        first = process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read()
+        watchdog.cancel()
+
+    assert process.returncode == 130, said
+    assert "✅ LONGUSDT" in first
+    assert "Traceback" not in said
+    assert {entry["symbol"] for entry in ModelShelf(run.models).read_evaluations()} == {"LONGUSDT"}
+    assert not (run.models / "exploration.json").exists()
+    assert run.left_behind() == []

@@ -1,0 +1,335 @@
+"""The promise of the product, through the real path: no edge is invented, and a true one is found and priced.
+
+``train_symbol`` with the settings of ``config.py``, but for a smaller budget; the same at full length are
+``make soak-noise`` and ``python -m benchmarks.recipes``.
+"""
+
+import functools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from benchmarks import soak_noise
+from config import Settings, default_settings
+from desk.artefacts import ModelShelf
+from desk.errors import NotEnoughHistory
+from desk.executors import Done, Processes
+from desk.frames import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
+from desk.learn import record
+from desk.learn.blocks import Mean
+from desk.learn.evaluation import measure
+from desk.learn.selection import select
+from desk.learn.study import Terms, rules_of
+from desk.learn.trades import block_of, examine_trades
+from desk.learn.verdict import Verdict, decide
+from desk.market.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
+from desk.policy import Costs
+from desk.reports.voice import Voice
+from ml_feature_engineering import attach_labels
+from train_live_lightgbm import Examined, Run, SymbolJob, train_symbol
+
+END = 1_767_225_600_000
+REAL_COSTS = Terms(tick=0.0, taker_fee=0.0006, maker_fee=0.0002)
+CHEAP = Terms(tick=0.0, taker_fee=0.0, maker_fee=0.0)
+"""With 1 bp of slippage a side: below what the planted edge earns."""
+FREE = Costs(tick=0.0, slippage=0.0, fee_entry=0.0, fee_exit=0.0)
+
+
+def told(**changes: object) -> Settings:
+    """The settings of the product with a smaller budget."""
+    budget: dict[str, Any] = {"n_trials": 3, "n_seeds": 2, "num_boost_round": 100, **changes}
+    settings = default_settings({})
+    return replace(settings, learn=replace(settings.learn, **budget))
+
+
+def verdict_on(examined: Examined) -> Verdict:
+    """Of a symbol that was trained alone, by somebody who never looked before."""
+    (verdict,) = decide([examined.evidence.examination], (), told().learn.verdict)
+    return verdict
+
+
+# Where nothing can be known -----------------------------------------------------------------------
+
+
+def test_random_walks_are_never_called_tradable() -> None:
+    """Two walks of 180 days through the pool of processes; ``make soak-noise`` takes 20, with 50 trials."""
+    settings = default_settings({})
+    settings = replace(settings, learn=replace(settings.learn, n_trials=10), N_JOBS=2)
+
+    examined = list(soak_noise.walk((5_400, 5_401), settings))
+
+    claims = soak_noise.find(examined, settings.learn.verdict).claims(slack=0.02)
+    assert len(claims) == 4
+    assert [claim for claim, holds in claims.items() if not holds] == []
+
+
+def test_the_soak_fails_when_it_should() -> None:
+    """An accuracy of 51.5 %, intervals beside one half, a profit before costs: each is told."""
+    bad = soak_noise.Findings(walks=20, tradable=1, accuracy=0.515, covering=16, gross=None)
+    profit = Mean(2.0, 0.5, 36)
+
+    assert list(bad.claims().values()) == [False, False, False]
+    assert list(replace(bad, gross=profit).claims().values())[-1] is False
+    assert all(soak_noise.Findings(20, 0, 0.495, 17, Mean(-0.5, 0.5, 36)).claims().values())
+
+
+# Where the truth is known -------------------------------------------------------------------------
+
+
+def labelled_without_features(candles: Candles) -> LabelledSet:
+    """Labels of every candle after the first two days, for a rule that needs no model."""
+    row = np.arange(600, len(candles))
+    x = np.empty((len(row), 0), dtype=np.float32)
+    features = FeatureSet(candles.symbol, "none", (), frozen(row), frozen(candles.open_time[row]), x)
+    return attach_labels(features, candles, horizon=EDGE_HORIZON, threshold=EDGE_THRESHOLD)
+
+
+def log_odds(probability: np.ndarray) -> np.ndarray:
+    return np.asarray(np.log(probability / (1 - probability)))
+
+
+def test_the_oracle_is_scored_at_the_documented_rate() -> None:
+    """Ten series that nothing was developed on: as many intervals hold the best possible rate as should."""
+    holding = 0
+    for seed in range(5_500, 5_510):
+        candles = synthesize("edge", seed, symbol="EDGEUSDT", end=END, candles=52_000)
+        labelled = labelled_without_features(candles)
+        rows = np.flatnonzero(labelled.decided)
+        metrics = measure(
+            log_odds(oracle(candles)[labelled.features.row[rows]]),
+            labelled.label[rows],
+            labelled.features.open_time[rows],
+            np.zeros(len(rows)),
+            majority=UP,
+        )
+        assert metrics is not None
+        low, high = metrics.accuracy_ci95
+        holding += low <= EDGE_WIN_RATE <= high
+
+    assert holding >= stats.binom.ppf(0.02, 10, 0.95)
+
+
+def test_the_oracle_proves_the_target_and_earns() -> None:
+    """Thresholds, trades and bound on true probabilities: three of four won, 10 bp and more before costs."""
+    candles = synthesize("edge", 5_510, symbol="EDGEUSDT", end=END, candles=52_000)
+    labelled, settings = labelled_without_features(candles), told().learn
+    rows = np.arange(len(labelled))
+    probability = oracle(candles)[labelled.features.row]
+    past, future = np.split(rows, [int(0.8 * len(rows))])
+
+    chosen = select(
+        probability[past],
+        labelled.label[past],
+        labelled.features.open_time[past],
+        horizon=EDGE_HORIZON,
+        rules=settings.selection,
+    )
+    block = block_of(candles, labelled, future, probability[future])
+    earned = examine_trades(block, chosen.thresholds, rules_of(settings), FREE)
+
+    assert chosen.target_met
+    assert earned.win_rate_labelled is not None
+    assert earned.gross_bps is not None
+    assert earned.win_rate_labelled > 0.7
+    assert earned.gross_bps > 10
+    assert earned.net_bps == earned.gross_bps
+
+
+@functools.cache
+def trained_at_both_costs() -> tuple[Examined, Examined]:
+    """One series with an edge, at costs below it and at real ones."""
+    candles = synthesize("edge", 5_600, symbol="EDGEUSDT", end=END, candles=26_000)
+    jobs = [SymbolJob(candles, told(), terms, control=False) for terms in (CHEAP, REAL_COSTS)]
+    outcomes = [outcome for outcome in Processes(2).run(train_symbol, jobs) if isinstance(outcome, Done)]
+    examined = {outcome.job.terms.taker_fee: outcome.result for outcome in outcomes}
+    cheap, real = examined[0.0], examined[0.0006]
+    assert isinstance(cheap, Examined)
+    assert isinstance(real, Examined)
+    return cheap, real
+
+
+def test_costs_alone_decide_whether_a_true_edge_may_be_traded() -> None:
+    """The same model: tradable where trading is cheap; at real fees the arithmetic says no, in figures."""
+    cheap, real = trained_at_both_costs()
+    allowed, refused = verdict_on(cheap), verdict_on(real)
+    earned = real.trained.metadata["signals"]["out_of_fold"]
+
+    assert cheap.trained.model == real.trained.model
+    assert allowed.tradable
+    assert allowed.reasons == ()
+    assert not refused.tradable
+    assert earned["gross_bps"] > 5
+    assert earned["net_bps"] == pytest.approx(earned["gross_bps"] - 14, abs=0.1)
+    (reason,) = refused.reasons
+    assert reason.startswith("no edge after costs in development")
+    assert f"earned {earned['net_bps']:+.1f} bp each (before costs {earned['gross_bps']:+.1f})" in reason
+    assert f"{earned['break_even_win_rate']:.1%} would break even" in reason
+
+
+def test_the_model_lies_between_one_half_and_the_oracle() -> None:
+    """On the same test candles: it knows something, and nothing that cannot be known."""
+    cheap, _ = trained_at_both_costs()
+    candles = synthesize("edge", 5_600, symbol="EDGEUSDT", end=END, candles=26_000)
+    labelled = labelled_without_features(candles)
+    opened = labelled.features.open_time
+    first = datetime.fromisoformat(cheap.trained.metadata["split"]["test"]["first"]).timestamp() * 1000
+    rows = np.flatnonzero(labelled.decided & (opened >= first))
+    best = np.mean((oracle(candles)[labelled.features.row[rows]] > 0.5) == (labelled.label[rows] == UP))
+    metrics = cheap.trained.metadata["metrics"]
+
+    assert metrics["n"] == len(rows)
+    assert metrics["accuracy_ci95"][0] > 0.5
+    assert metrics["accuracy"] < best
+
+
+# A look that was taken is not forgotten -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path, *, remembered: bool) -> None:
+    """Forty symbols without an edge, of which the luckiest shows 1 %; then that one again, alone.
+
+    Planted, where not ``remembered``: a run that does not read the ledger calls it an edge.
+    """
+    shelf, rules = ModelShelf(tmp_path), told().learn.verdict
+    cheap, _ = trained_at_both_costs()
+    lucky = [0.01, *np.linspace(0.05, 0.99, 39).tolist()]
+
+    universe = Run(shelf, Voice(quiet=True, as_json=False), [])
+    for number, p_value in enumerate(lucky):
+        universe.take(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
+    universe.judge(rules)
+    ledger = shelf.read_evaluations()
+    alone = Run(shelf, Voice(quiet=True, as_json=False), ledger if remembered else [])
+    alone.take(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
+    alone.judge(rules)
+
+    written = [json.loads(path.read_text())["verdict"] for path in sorted(tmp_path.glob("metadata/S0USDT_*"))]
+    assert len(ledger) == len(universe.published) == 40
+    assert [verdict["tradable"] for verdict in written] == [False, not remembered]
+    assert [verdict["family_size"] for verdict in written] == [40, 41 if remembered else 1]
+
+
+def with_luck(examined: Examined, symbol: str, p_value: float, *, settings: str) -> Examined:
+    """The symbol's evidence with another name and another p-value."""
+    evidence = examined.evidence
+    return Examined(
+        replace(examined.trained, symbol=symbol, metadata=dict(examined.trained.metadata)),
+        replace(
+            evidence,
+            examination=replace(evidence.examination, symbol=symbol, p_value=p_value),
+            evaluation=replace(evidence.evaluation, symbol=symbol, p_value=p_value, settings=settings),
+        ),
+    )
+
+
+# Whatever the market does -------------------------------------------------------------------------
+
+LENGTH = 4_000
+
+
+def prices(close: np.ndarray) -> np.ndarray:
+    """Candles without wicks, shape (6, n)."""
+    open_ = np.concatenate([close[:1], close[:-1]])
+    return np.stack(
+        [open_, np.maximum(open_, close), np.minimum(open_, close), close, np.ones(len(close)), close]
+    )
+
+
+def steps(size: float, *, seed: int = 1) -> np.ndarray:
+    """Log returns of a random walk."""
+    return np.random.default_rng(seed).normal(scale=size, size=LENGTH)
+
+
+def after(row: int, factor: float) -> np.ndarray:
+    """A random walk that jumps by ``factor`` from one candle to the next."""
+    close = 100 * np.exp(np.cumsum(steps(0.002)))
+    close[row:] *= factor
+    return prices(close)
+
+
+def one_wick(factor: float) -> np.ndarray:
+    values = prices(100 * np.exp(np.cumsum(steps(0.002))))
+    values[1 if factor > 1 else 2, 2_000] *= factor
+    return values
+
+
+def only_up_labels() -> np.ndarray:
+    """Quiet, but for a jump upwards now and then."""
+    rng = np.random.default_rng(2)
+    return prices(100 * np.exp(np.cumsum(np.where(rng.random(LENGTH) < 0.1, 0.004, steps(0.0001)))))
+
+
+def asleep(rows: slice) -> np.ndarray:
+    returns = steps(0.002)
+    returns[rows] = 0.0
+    values = prices(100 * np.exp(np.cumsum(returns)))
+    values[4:, rows] = 0.0
+    return values
+
+
+STRANGE: dict[str, Callable[[], np.ndarray]] = {
+    "a thousandfold rise in development": lambda: after(2_000, 1_000.0),
+    "a fall to a thousandth in development": lambda: after(2_000, 0.001),
+    "a thousandfold rise in the test part": lambda: after(3_600, 1_000.0),
+    "a fall to a thousandth in the test part": lambda: after(3_600, 0.001),
+    "one endless wick up": lambda: one_wick(1e6),
+    "one endless wick down": lambda: one_wick(1e-6),
+    "labels of one side": only_up_labels,
+    "rising without end": lambda: prices(100 * np.exp(0.003 * np.arange(LENGTH))),
+    "falling without end": lambda: prices(1e6 * np.exp(-0.003 * np.arange(LENGTH))),
+    "two prices": lambda: prices(np.where(np.arange(LENGTH) % 4 < 2, 100.0, 101.0)),
+    "asleep at first": lambda: asleep(slice(0, 2_500)),
+    "asleep in the end": lambda: asleep(slice(3_000, LENGTH)),
+    "tiny prices": lambda: prices(1e-9 * np.exp(np.cumsum(steps(0.002)))),
+    "no volume": lambda: (
+        prices(100 * np.exp(np.cumsum(steps(0.002)))) * np.array([[1], [1], [1], [1], [0], [0]])
+    ),
+}
+
+
+REFUSED: dict[str, Callable[[], np.ndarray]] = {
+    "flat": lambda: prices(np.full(LENGTH, 100.0)),
+    "flat and without a trade": lambda: asleep(slice(0, LENGTH)),
+    "very few labels": lambda: prices(100 * np.exp(np.cumsum(steps(0.0006)))),
+}
+
+
+def job_on(values: np.ndarray) -> SymbolJob:
+    open_time = END - CANDLE_MS * np.arange(LENGTH, 0, -1, dtype=np.int64)
+    candles = Candles("ODDUSDT", frozen(open_time), frozen(values))
+    return SymbolJob(candles, told(n_seeds=1), REAL_COSTS, control=True)
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_a_strange_series_is_neither_a_crash_nor_an_edge(name: str) -> None:
+    """It is examined like any other, and what is written of it is JSON without NaN."""
+    examined = train_symbol(job_on(STRANGE[name]()))
+
+    assert not verdict_on(examined).tradable
+    assert json.dumps(examined.trained.metadata, allow_nan=False)
+    assert json.dumps(record.plain(examined.evidence.evaluation), allow_nan=False)
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_series_that_hardly_moves_is_left_out_with_a_reason(name: str) -> None:
+    """The trader is told what was counted, and that a smaller threshold might help."""
+    with pytest.raises(NotEnoughHistory, match=r"labelled development candles, 100 needed; .*--threshold"):
+        train_symbol(job_on(REFUSED[name]()))
+
+
+@pytest.mark.parametrize("length", [1, 587, 588, 589, 999, 1_000, 1_001])
+def test_the_shortest_histories_are_refused_with_a_reason(length: int) -> None:
+    """Around the candles that one row of features needs, and the fewest that are trained on."""
+    whole = synthesize("noise", 5_700, symbol="YOUNGUSDT", end=END, candles=1_002)
+    young = whole.rows(len(whole) - length, len(whole))
+
+    with pytest.raises(NotEnoughHistory):
+        train_symbol(SymbolJob(young, told(min_samples=1), REAL_COSTS, control=False))
