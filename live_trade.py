@@ -1,49 +1,63 @@
-"""From published models to decisions.
+"""From published models to decisions and orders.
 
-A door: it composes the rooms.  Today it does one thing: ``--once`` opens the models, gets the newest
-closed candles, and prints what each model makes of them.  No order is ever sent.
+A door: it composes the rooms.  ``--once`` asks every model about the newest closed candle and prints the
+answers.  Otherwise a session runs: on simulated fills (``--mode paper``, ``--replay``, ``--demo``), on the
+demo account, or on real money.  What a session does stands in ``desk.trade``; here it is chosen on which
+exchange, on which candles and by which clock.
 
-Reading order: ``main``, ``decide_once``.
+Reading order: ``main``; then ``decide_once``, ``trade`` and ``replay``; models at the end.
 """
 
 import argparse
 import asyncio
-import signal
+import json
+import logging
+import os
+import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from contextlib import AsyncExitStack
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
 
-import numpy as np
 from rich.table import Table
 
-from config import Settings, default_settings
-from desk.arguments import live_parser
+import config
+from config import Settings
 from desk.artefacts import ModelShelf
 from desk.clock import SystemClock
 from desk.errors import DataError, DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.frames import CANDLE_MS, Candles
-from desk.learn.training import Model, load_model
+from desk.learn.training import load_model
+from desk.market.account import Account
 from desk.market.bitget import Bitget, Unreachable
 from desk.market.candle_store import CandleStore
+from desk.market.matching import Terms
 from desk.market.newest import newest_candles
-from desk.outcomes import Json
-from desk.policy import Thresholds
+from desk.market.paper import PaperExchange
+from desk.market.stored import contract_of, invented, read_stored
+from desk.market.stream import CandleStream
+from desk.ports import CandleFeed, Clock, Exchange
+from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.voice import Voice
+from desk.trade.cards import card_of
+from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.explain import bill, explain, policy_trades
+from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.trade.journal import Journal
+from desk.trade.notify import Silent, lines_from, notifying
+from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.scoreboard import score_cells
+from desk.trade.scribe import Scribe, Tell
+from desk.trade.session import Ending, Session, heeding, live_events, replayed_events
+from desk.trade.settings import LiveSettings
 from desk.trade.signals import Opinion
-from ml_feature_engineering import FEATURES, contract_id, memory_of, missing_share, newest_rows
+from desk.trade.trader import Trader
+from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
-ATTEMPTS = 3
-"""Reads of a decision that somebody waits for are not repeated for minutes."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class OpenModel:
-    """A published model that passed every check, and what is known of it."""
-
-    model: Model
-    metadata: Json
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,14 +70,20 @@ class Market:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Decide once; return 0, 1 (fatal), 2 (wrong arguments or no models) or 130 (interrupted)."""
+    """Decide once, or run a session; return the exit status of ``--help``."""
     voice = Voice(quiet=False, as_json=False)
     try:
-        args = parse_arguments(argv)
-        base = default_settings()
-        fetch = replace(base.fetch, base_url=args.base_url, cache_dir=args.cache_dir, attempts=ATTEMPTS)
-        settings = replace(base, fetch=fetch, models_dir=args.models_dir)
-        return decide_once(settings, tuple(filter(None, args.symbols.split(","))), voice)
+        args = config.live_arguments(argv)
+        settings = config.pointed(args)
+        named = tuple(filter(None, args.symbols.split(",")))
+        if args.once:
+            return decide_once(settings, named, voice)
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        symbols = published(ModelShelf(settings.models_dir), named)
+        stored = args.replay is not None or args.demo
+        ending = asyncio.run((replay if stored else trade)(args, settings, symbols, voice))
+        (voice.say if ending.status == OK else voice.complain)(f"Ended: {ending.why}.")
+        return ending.status  # noqa: TRY300 - the ways to end stand together
     except SettingsError as exc:
         voice.complain(str(exc))
         return WRONG
@@ -73,6 +93,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         voice.complain("Interrupted.")
         return INTERRUPTED
+
+
+# One decision --------------------------------------------------------------------------------------
 
 
 def decide_once(settings: Settings, named: tuple[str, ...], voice: Voice) -> int:
@@ -85,54 +108,15 @@ def decide_once(settings: Settings, named: tuple[str, ...], voice: Voice) -> int
     """
     models, problems = open_models(ModelShelf(settings.models_dir), named)
     market = asyncio.run(look_at_market(settings, tuple(models), voice)) if models else Market({}, 0)
-    ready = []
-    for symbol, found in market.candles.items():
-        trouble = found if isinstance(found, str) else unfit(found, settings)
-        if trouble:
-            problems[symbol] = trouble
-        elif isinstance(found, Candles):
-            ready.append(found)
-    if ready:
-        voice.show(decision_table(form_opinions(ready, models), market.now))
+    ready = [found for found in market.candles.values() if isinstance(found, Candles)]
+    problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
+    opinions, silent = form_opinions(ready, models, settings)
+    problems |= silent
+    if opinions:
+        voice.show(decision_table(opinions, market.now))
     for symbol, trouble in sorted(problems.items()):
         voice.complain(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
-    return OK if ready else FATAL
-
-
-def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
-    """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
-
-    Raises
-    ------
-    SettingsError
-        If there is no published model at all, or none of a named symbol.
-    """
-    published = shelf.symbols()
-    if not published:
-        raise SettingsError(
-            f"{shelf.folder} holds no published model: train first (python train_live_lightgbm.py), "
-            "or name another directory with --models-dir"
-        )
-    if strangers := sorted(set(named) - set(published)):
-        raise SettingsError(
-            f"{shelf.folder} holds no model of {', '.join(strangers)}: train them "
-            f"(python train_live_lightgbm.py --symbols {','.join(strangers)})"
-        )
-    features = tuple(feature.name for feature in FEATURES)
-    models: dict[str, OpenModel] = {}
-    problems: dict[str, str] = {}
-    for symbol in named or published:
-        try:
-            shelved = shelf.open_latest(symbol, features=features, contract=contract_id())
-            model = load_model(shelved.model, subject=f"{symbol}: {shelved.model_file}")
-            if model.names != features:
-                raise ModelIncomplete(
-                    f"{symbol}: the model and its metadata name other features: train again"
-                )
-            models[symbol] = OpenModel(model, shelved.metadata)
-        except ModelError as exc:
-            problems[symbol] = str(exc)
-    return models, problems
+    return OK if opinions else FATAL
 
 
 async def look_at_market(settings: Settings, symbols: tuple[str, ...], voice: Voice) -> Market:
@@ -155,42 +139,19 @@ async def look_at_market(settings: Settings, symbols: tuple[str, ...], voice: Vo
     return Market(cached, clock.now_ms())
 
 
-def unfit(candles: Candles, settings: Settings) -> str:
-    """Why no decision may be formed on these candles; empty if it may."""
-    if len(candles) < memory_of():
-        return f"{len(candles)} candles, {memory_of()} needed for a row of features: wait until it is older"
-    share, most = (
-        float(missing_share(candles.open_time, memory=memory_of())[-1]),
-        settings.learn.max_missing_share,
-    )
-    if share > most:
-        return (
-            f"{share:.1%} of its newest candles are missing, at most {most:.1%} may: wait until they are past"
-        )
-    return ""
-
-
-def form_opinions(candles: Sequence[Candles], models: Mapping[str, OpenModel]) -> list[Opinion]:
-    """All symbols together: features in one pass, then one prediction per model."""
-    values = np.stack([series.values[:, -memory_of() :] for series in candles])
-    open_time = np.stack([series.open_time[-memory_of() :] for series in candles])
-    x = newest_rows(values, open_time)
-    opinions = []
-    for row, series in enumerate(candles):
-        known = models[series.symbol]
-        signals = known.metadata["signals"]
-        opinions.append(
-            Opinion(
-                symbol=series.symbol,
-                open_time=int(series.open_time[-1]),
-                close=float(series.close[-1]),
-                probability=float(known.model.probabilities(x[row : row + 1])[0]),
-                thresholds=Thresholds(long=signals["long_threshold"], short=signals["short_threshold"]),
-                tradable=bool(known.metadata["verdict"]["tradable"]),
-                reasons=tuple(known.metadata["verdict"]["reasons"]),
-            )
-        )
-    return opinions
+def form_opinions(
+    candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
+) -> tuple[list[Opinion], dict[str, str]]:
+    """What the models make of the newest candle of each series; and of which, and why, they make nothing."""
+    forecaster = Forecaster.of(models, window_of(settings))
+    opinions: list[Opinion] = []
+    silent: dict[str, str] = {}
+    for newest in sorted({int(series.open_time[-1]) for series in candles}):
+        these = [series for series in candles if series.open_time[-1] == newest]
+        told, not_told = forecaster.opinions(round_of(these, newest, memory=memory_of()))
+        opinions += told
+        silent |= not_told
+    return opinions, silent
 
 
 def decision_table(opinions: Sequence[Opinion], now: int) -> Table:
@@ -210,20 +171,225 @@ def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
         f"{opinion.probability:.3f}",
         opinion.side,
         "none: a newer candle has closed" if stale else opinion.action,
-        "; ".join(opinion.reasons),
+        "; ".join(opinion.card.reasons),
     )
 
 
-def parse_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line; the defaults are those of ``config.py``."""
-    base = default_settings()
-    parser = live_parser()
-    parser.set_defaults(
-        base_url=base.fetch.base_url, models_dir=base.models_dir, cache_dir=base.fetch.cache_dir
+# A session -----------------------------------------------------------------------------------------
+
+
+async def trade(
+    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], voice: Voice
+) -> Ending:
+    """Trade until something ends it: on simulated fills, on the demo account, or on real money.
+
+    Raises
+    ------
+    SettingsError
+        If something is missing that the mode needs; nothing was started.
+    """
+    mode, clock = str(args.mode), SystemClock()
+    live = config.live_settings(settings.max_model_age_days)
+    if mode == "live" and os.environ.get("BITGET_LIVE") != "yes":
+        raise SettingsError(
+            "--mode live trades real money: set BITGET_LIVE=yes in the environment to mean it"
+        )
+    link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
+    credentials = None if mode == "paper" else config.credentials_from(os.environ)
+    lines = lines_from(os.environ)
+    stream = config.stream_settings(memory_of())
+    async with AsyncExitStack() as stack:
+        journal = stack.enter_context(Journal(args.journal))
+        market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock))
+        feed: CandleFeed = CandleStream(
+            symbols, market=market, ws_url=link.ws_url, settings=stream, clock=clock
+        )
+        exchange: Exchange
+        if credentials is None:
+            listed = (await market.contracts()).contracts
+            paper = PaperExchange(
+                [contract_of(one) for one in listed if one.kind == "perpetual"],
+                deposit=journal.diary.newest_equity() or live.paper.balance,
+                clock=clock,
+                terms=fills_of(settings),
+            )
+            feed, exchange = PaperFeed(feed, paper), paper
+        else:
+            exchange = await stack.enter_async_context(Account(link, credentials, clock=clock))
+        news = await stack.enter_async_context(notifying(lines, live.notify, clock))
+        forecaster = Forecaster(DiskShelf(ModelShelf(settings.models_dir)), symbols, window_of(settings))
+        trader, session = staged(exchange, journal, forecaster, clock, news, live, args)
+        voice.say(f"Mode {mode}, {len(symbols)} models, journal {journal.path}. Ctrl-C stops.")
+        with heeding(session):
+            events = live_events(feed, exchange, clock, look_s=live.session.look_s)
+            ending = await session.run(events, mode=mode, settings=told(live))
+        if scores := trader.keep_scores(every=True):
+            voice.show(live_tables.score_table([score_cells(one) for one in scores]))
+        return ending
+
+
+async def replay(
+    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], voice: Voice
+) -> Ending:
+    """Run the session on stored or invented candles, from where each model's test part begins.
+
+    The models are those whose figures are reported: what was published may have learned these candles.
+    """
+    shelf = DiskShelf(ModelShelf(settings.models_dir), evaluated=True)
+    forecaster = Forecaster(shelf, symbols, window_of(settings))
+    for line in forecaster.refresh():
+        voice.complain(f"❌ {line}")
+    names = list(forecaster.cards)
+    stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    first = {one.symbol: max(shelf.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
+    contracts = {one.symbol: one for one in stored.contracts}
+    live = config.live_settings(settings.max_model_age_days)
+    clock = SimulatedClock(float(min(first.values())))
+    paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, terms=fills_of(settings))
+    candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
+    feed = PaperFeed(candles, paper, stored.funding)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "replay.sqlite" if args.journal == Path(config.JOURNAL) else args.journal
+        with Journal(path, durable=False) as journal:
+            trader, session = staged(paper, journal, forecaster, clock, Silent(), live, args)
+            with heeding(session):
+                ending = await session.run(replayed_events(feed), mode="replay", settings=told(live))
+            slippage = settings.learn.trading.slippage
+            wanted = policy_trades(
+                journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
+            )
+            lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
+            equity, holdings = (await paper.balance()).equity, await paper.positions()
+            account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
+            scores = trader.keep_scores(every=True)
+    voice.show(live_tables.score_table([score_cells(one) for one in scores]))
+    voice.show(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
+    rows = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
+    voice.show(live_tables.bill_table(rows))
+    return ending
+
+
+def staged(
+    exchange: Exchange,
+    journal: Journal,
+    forecaster: Forecaster,
+    clock: Clock,
+    news: Tell,
+    live: LiveSettings,
+    args: argparse.Namespace,
+) -> tuple[Trader, Session]:
+    """The parts of a session, put together."""
+    by_exchange = ExchangeClock(clock)
+    scribe = Scribe(journal.diary, by_exchange, news)
+    trader = Trader(
+        exchange,
+        journal,
+        forecaster,
+        by_exchange,
+        scribe,
+        settings=live,
+        trade_untested=args.trade_untested,
     )
-    return parser.parse_args(argv)
+    return trader, Session(trader, journal, by_exchange, scribe, settings=live.session)
+
+
+def fills_of(settings: Settings) -> Terms:
+    """How simulated orders are filled: as the evaluation has it, on the exchange's steps."""
+    return Terms(slippage=Decimal(repr(settings.learn.trading.slippage)))
+
+
+def told(live: LiveSettings) -> str:
+    """The settings of a session for its journal; there is no secret among them."""
+    return json.dumps(asdict(live), default=str)
+
+
+# Models --------------------------------------------------------------------------------------------
+
+
+class DiskShelf:
+    """Published models, checked and opened; satisfies ``desk.trade.forecasting.Shelf``.
+
+    Parameters
+    ----------
+    shelf : ModelShelf
+    evaluated : bool
+        Open the models whose figures the metadata report instead of the published ones.
+    """
+
+    def __init__(self, shelf: ModelShelf, *, evaluated: bool = False) -> None:
+        self._shelf = shelf
+        self._evaluated = evaluated
+        self.test_first: dict[str, int] = {}
+        """Open time of the first test candle of every model that was opened, ms."""
+
+    def mark(self, symbol: str) -> object:
+        """Changes with the published model and with what its metadata say."""
+        return self._shelf.mark(symbol)
+
+    def open(self, symbol: str) -> OpenModel:
+        """The newest published model.
+
+        Raises
+        ------
+        ModelError
+            If it may not be used.
+        """
+        features = tuple(feature.name for feature in FEATURES)
+        shelved = self._shelf.open_latest(symbol, features=features, contract=contract_id())
+        text = self._shelf.evaluated(shelved.metadata) if self._evaluated else shelved.model
+        model = load_model(text, subject=f"{symbol}: {shelved.model_file}")
+        if model.names != features:
+            raise ModelIncomplete(f"{symbol}: the model and its metadata name other features: train again")
+        began = datetime.fromisoformat(shelved.metadata["split"]["test"]["first"])
+        self.test_first[symbol] = int(began.timestamp() * 1000)
+        return OpenModel(card_of(shelved.metadata), model)
+
+
+def published(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[str, ...]:
+    """The ``named`` symbols, or all that have a published model.
+
+    Raises
+    ------
+    SettingsError
+        If there is no published model at all, or none of a named symbol.
+    """
+    there = tuple(shelf.symbols())
+    if not there:
+        raise SettingsError(
+            f"{shelf.folder} holds no published model: train first (python train_live_lightgbm.py), "
+            "or name another directory with --models-dir"
+        )
+    if strangers := sorted(set(named) - set(there)):
+        raise SettingsError(
+            f"{shelf.folder} holds no model of {', '.join(strangers)}: train them "
+            f"(python train_live_lightgbm.py --symbols {','.join(strangers)})"
+        )
+    return named or there
+
+
+def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
+    """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
+
+    Raises
+    ------
+    SettingsError
+        As ``published``.
+    """
+    disk = DiskShelf(shelf)
+    models: dict[str, OpenModel] = {}
+    problems: dict[str, str] = {}
+    for symbol in published(shelf, named):
+        try:
+            models[symbol] = disk.open(symbol)
+        except ModelError as exc:
+            problems[symbol] = str(exc)
+    return models, problems
+
+
+def window_of(settings: Settings) -> Window:
+    """What a row of features needs, as in training."""
+    return Window(memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows)
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     raise SystemExit(main())

@@ -1,13 +1,15 @@
-"""What the suite asks of the outside, as protocols: time, and an exchange.
+"""What the suite asks of the outside, as protocols: time, candles, and an exchange.
 
 Place in the house: foundation.  Implementations: ``desk.clock`` (real time), the tests (simulated time);
-``desk.market.account`` (Bitget, signed) and ``desk.market.paper`` (simulated fills).
+``desk.market.account`` (Bitget, signed) and ``desk.market.paper`` (simulated fills); ``desk.market.stream``
+and the replay of ``live_trade`` for candles.
 """
 
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from desk.frames import CandleRound
 from desk.orders import (
     Balance,
     Contract,
@@ -32,6 +34,13 @@ class Clock(Protocol):
 
     async def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass on this clock."""
+
+
+class CandleFeed(Protocol):
+    """Finished candles as they close, those of all symbols together."""
+
+    def rounds(self) -> AsyncIterator[CandleRound]:
+        """One round per candle, in the order of time, as soon as all symbols have it or were waited for."""
 
 
 class Exchange(Protocol):
@@ -63,7 +72,11 @@ class Exchange(Protocol):
         """Executions of a symbol from ``since`` (ms) on, oldest first."""
 
     async def place(self, request: OrderRequest) -> str:
-        """Send an order; the exchange's id.  Accepted is not filled."""
+        """Send an order; the exchange's id.  Accepted is not filled.
+
+        A client id that was used before is ``Refused`` (40786), or answered with the id of the order that is
+        there, if it is the same order: never is there a second one.
+        """
 
     async def cancel(self, symbol: str, client_id: str) -> None:
         """Cancel an order; one that is gone already is no error."""

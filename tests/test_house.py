@@ -36,9 +36,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
     "desk.market": FOUNDATION | {"desk.market"},
-    "desk.market.emulator": FOUNDATION | {"desk.market.emulator", "desk.market.synthetic"},
+    "desk.market.emulator": FOUNDATION
+    | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching"},
     "desk.market.emulator.__main__": FOUNDATION
-    | {"desk.market.emulator", "desk.market.synthetic", "desk.clock"},
+    | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching", "desk.clock"},
     "desk.learn": {"desk.errors", "desk.frames", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.frames", "desk.indicators"},
@@ -60,7 +61,16 @@ PURE = {
     ),
     "desk.learn",
     *("desk.market.candles", "desk.market.paging", "desk.market.wire", "desk.market.synthetic"),
-    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.trade.signals"),
+    *("desk.market.signing", "desk.market.private_requests", "desk.market.private_rows"),
+    *("desk.market.private_wire", "desk.market.private_frames", "desk.market.live_settings"),
+    *("desk.market.candle_frames", "desk.market.candle_window", "desk.market.closing"),
+    "desk.market.matching",
+    *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
+    *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
+    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
+    *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
+    *(f"desk.trade.{name}" for name in ("scoreboard", "settings", "signals")),
+    *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
 }
 WORLDLY_MODULES = {"aiohttp", "asyncio", "os", "shutil", "socket", "subprocess", "tempfile", "time"}
@@ -68,7 +78,8 @@ WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text"
 
 # One address per library: the modules that may import it.
 ADDRESS = {
-    "aiohttp": {"desk.market"},
+    "aiohttp": {"desk.market", "desk.trade.notify"},
+    "sqlite3": {"desk.trade.journal"},
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},
@@ -81,7 +92,7 @@ ADDRESS = {
 WRITERS = {"write_file", "point_link", "remove_drafts"}
 MAY_WRITE = {"desk.files", "desk.artefacts", "desk.market.candle_store", "data_fetcher"}
 # Where everything may be caught: the end of a symbol's job.
-CATCHES_ALL = {"desk.executors", "data_fetcher"}
+CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session"}
 LONGEST = 420
 
 

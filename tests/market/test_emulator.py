@@ -219,6 +219,7 @@ def test_every_endpoint_of_the_reference_is_there() -> None:
         "/api/v2/public/time",
         *(f"{MARKET}/{name}" for name in ("contracts", "tickers", "ticker", "candles", "history-candles")),
         f"{MARKET}/history-fund-rate",
+        f"{MARKET}/query-position-lever",
     }
 
 

@@ -203,7 +203,9 @@ WRONG_ARGUMENTS = [
     (["--synthetic", "AUSDT=edge:1", "--speed", "-1"], "speed is -1"),
     (["--synthetic", "AUSDT=edge:1", "--rate-limit", "many"], "invalid int value"),
     (["--synthetic", "AUSDT=edge:1", "--history-end", "open"], "invalid choice"),
-    (["--synthetic", "AUSDT=edge:1", "--balance", "5"], "unrecognized arguments"),
+    (["--synthetic", "AUSDT=edge:1", "--holes", "0.9"], "argument --holes"),
+    (["--synthetic", "AUSDT=edge:1", "--delist", "AUSDT"], "delist: 'AUSDT' is not NAME=N"),
+    (["--synthetic", "AUSDT=edge:1", "--list-late", "AUSDT=soon"], "list-late: 'AUSDT=soon'"),
 ]
 
 

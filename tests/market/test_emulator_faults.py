@@ -9,8 +9,10 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.frames import CANDLE_MS
+from desk.market.emulator.brotli import stored
 from desk.market.emulator.faults import Faults
-from desk.market.emulator.options import FAULTS, read_faults
+from desk.market.emulator.options import FAULTS, read_by_symbol, read_faults
+from desk.market.emulator.sources import list_late, punch_holes
 from tests.market.emulator_samples import T0, open_exchange, steps
 
 PAGE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "granularity": "5m", "limit": "20"}
@@ -210,3 +212,83 @@ def test_a_fault_without_a_share_is_a_clear_message(text: str) -> None:
     """It says what was found and how it should look."""
     with pytest.raises(SettingsError, match=r"is not NAME=SHARE such as 429=0\.02"):
         read_faults(text)
+
+
+async def test_any_business_code_may_be_drawn() -> None:
+    """By turns with HTTP 400 and 200, as they were documented and as they were met."""
+    (first, _, text), (second, _, again) = await raw_answers("40309")
+
+    assert (first, second) == (400, 200)
+    assert json.loads(text)["code"] == json.loads(again)["code"] == "40309"
+    assert json.loads(text)["data"] is None
+
+
+def test_a_brotli_stream_of_stored_blocks_is_what_decoders_expect() -> None:
+    """Bytes that an independent decoder (zlib of Node.js) read back, at and around the longest block."""
+    assert stored(b"") == b"\x06"
+    assert stored(b"abc") == bytes.fromhex("200010") + b"abc" + b"\x03"
+    long = bytes(65_537)
+    assert stored(long) == b"\xf0\xff\x1f" + long[:-1] + b"\x00\x00\x08" + long[-1:] + b"\x03"
+
+
+async def test_brotli_is_sent_to_whom_offers_to_read_it() -> None:
+    """A client that offers what it cannot read has only itself to blame."""
+    async with (
+        open_exchange([steps(100)], faults={"brotli": 1.0}) as counter,
+        aiohttp.ClientSession(auto_decompress=False) as session,
+    ):
+        address, bodies = counter.exchange.url + URL, []
+        for offered in ("gzip, deflate", "gzip, br"):
+            headers = {"Accept-Encoding": offered}
+            async with session.get(address, params=PAGE, headers=headers) as response:
+                bodies.append((response.headers.get("Content-Encoding"), await response.read()))
+        faults = counter.exchange.stats.faults
+
+    (nothing, plain), (encoding, compressed) = bodies
+    assert (nothing, encoding) == (None, "br")
+    assert compressed == stored(plain)
+    assert faults == {"brotli": 1}
+
+
+async def test_a_symbol_is_gone_after_so_many_answers_about_it() -> None:
+    """Delisted in the middle of a download: refused with 40309 from then on, and listed no more."""
+    series = [steps(100), steps(100, symbol="ETHUSDT")]
+    async with open_exchange(series, delist={"BTCUSDT": 2}) as counter:
+        codes = [(await counter.candles("history-candles")).code for _ in range(4)]
+        other = await counter.candles("history-candles", symbol="ETHUSDT")
+        listed = await counter.ask("/api/v2/mix/market/contracts", productType="USDT-FUTURES")
+
+    assert codes == ["00000", "00000", "40309", "40309"]
+    assert other.code == "00000"
+    assert [row["symbol"] for row in listed.body["data"]] == ["ETHUSDT"]
+
+
+def test_holes_are_punched_for_good_and_the_same_each_time() -> None:
+    """Whole outages, the ends of the series stay."""
+    series = [steps(20_000), steps(20_000, symbol="ETHUSDT")]
+    first, second = punch_holes(series, share=0.01, seed=4)
+
+    assert first.symbol == "BTCUSDT"
+    assert 0.985 < len(first) / 20_000 < 0.995
+    assert 3 < first.missing / len(first.holes) < 5
+    assert (first.open_time[0], first.open_time[-1]) == (series[0].open_time[0], series[0].open_time[-1])
+    assert first.holes != second.holes
+    assert punch_holes(series, share=0.01, seed=4)[0].holes == first.holes
+    assert punch_holes(series, share=0.01, seed=5)[0].holes != first.holes
+
+
+def test_a_listing_may_be_late() -> None:
+    """It begins so many days before its end; the others stay as they are."""
+    young, old = list_late([steps(2_000), steps(2_000, symbol="ETHUSDT")], {"BTCUSDT": 3})
+
+    assert (len(young), len(old)) == (3 * 288, 2_000)
+    assert young.open_time[-1] == old.open_time[-1]
+
+
+def test_numbers_by_symbol_are_read_from_text() -> None:
+    """As the command line has them; what cannot be read is told with the option's name."""
+    assert read_by_symbol("AUSDT=10, BUSDT=0", option="delist") == {"AUSDT": 10, "BUSDT": 0}
+    assert read_by_symbol("", option="delist") == {}
+    for text in ("AUSDT", "AUSDT=-1", "=3", "AUSDT=soon"):
+        with pytest.raises(SettingsError, match=r"list-late: .* is not NAME=N"):
+            read_by_symbol(text, option="list-late")

@@ -1,19 +1,24 @@
-"""An exchange on this machine: Bitget's public REST side, served on loopback.
+"""An exchange on this machine: Bitget's REST endpoints and websockets, served on loopback.
 
 Place in the house: the market, as a double.  Series come in, from parquet files, from
-``desk.market.synthetic`` or from a test; HTTP goes out.  Users start it with
+``desk.market.synthetic`` or from a test; HTTP and websockets go out.  Users start it with
 ``python -m desk.market.emulator``; ``--demo`` and tests use ``EmbeddedExchange`` in process.
 
 It shares no parsing with the client (``desk.market.wire``, ``desk.market.bitget``): a double that shares
 the client's code shares its mistakes.
 
-Reading order: ``options`` (what it can be told), ``sources`` (where series come from), ``listings``
-(one symbol), ``endpoints`` (what is answered), ``limits``, ``faults``, ``server`` (HTTP),
-``__main__`` (the command line).
+Its one account trades against the matching core (``desk.market.matching``); its play keys are those of
+``keys.Keys``, or any three values it is given.
+
+Reading order: ``options`` (what it can be told), ``sources`` (where series come from), ``listings`` and
+``forming`` (one symbol), ``endpoints`` (public answers); ``keys``, ``venue``, ``asked``, ``private``,
+``private_orders``, ``private_rows`` (the account); ``channels``, ``sockets`` (websockets); ``limits``,
+``faults``, ``brotli``, ``server`` (HTTP), ``__main__`` (the command line).
 """
 
+from desk.market.emulator.keys import Keys
 from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import ExchangeOptions
 from desk.market.emulator.server import EmbeddedExchange, Stats
 
-__all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Stats"]
+__all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats"]

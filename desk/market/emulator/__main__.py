@@ -10,16 +10,26 @@ import contextlib
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from desk.clock import SystemClock
 from desk.errors import SettingsError
 from desk.frames import Candles
+from desk.market.emulator.keys import Keys
 from desk.market.emulator.listings import Funding
-from desk.market.emulator.options import FAULTS, HISTORY_ENDS, ExchangeOptions, read_faults
+from desk.market.emulator.options import (
+    FAULTS,
+    HISTORY_ENDS,
+    ExchangeOptions,
+    read_by_symbol,
+    read_faults,
+)
 from desk.market.emulator.server import EmbeddedExchange
 from desk.market.emulator.sources import (
     align_ends,
+    list_late,
+    punch_holes,
     read_candles,
     read_funding,
     read_synthetic,
@@ -70,7 +80,16 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
         latency_ms=args.latency_ms,
         faults=read_faults(args.faults),
         fault_seed=args.fault_seed,
+        delist=read_by_symbol(args.delist, option="delist"),
         history_end=args.history_end,
+        balance=_money(args.balance),
+        keys=Keys(
+            key=args.key,
+            secret=args.secret,
+            passphrase=args.passphrase,
+            demo=args.demo_account,
+            unified=args.unified_account,
+        ),
     )
 
 
@@ -82,14 +101,17 @@ def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]
     series = read_candles(args.candles) if args.candles else []
     series += synthetic_series(names, beside=series, now_ms=args.now)
     funding = read_funding(args.funding) if args.funding else {}
-    return align_ends(series, funding) if args.align_end else (series, funding)
+    if args.align_end:
+        series, funding = align_ends(series, funding)
+    series = list_late(series, read_by_symbol(args.list_late, option="list-late"))
+    return (punch_holes(series, share=args.holes, seed=args.fault_seed) if args.holes else series), funding
 
 
 def _parser() -> argparse.ArgumentParser:
     """All options, with what they do."""
     parser = argparse.ArgumentParser(
         prog="python -m desk.market.emulator",
-        description="An exchange on this machine that answers like Bitget's public REST endpoints.",
+        description="An exchange on this machine that answers like Bitget's REST endpoints and websockets.",
         allow_abbrev=False,
     )
     add = parser.add_argument
@@ -153,8 +175,33 @@ def _parser() -> argparse.ArgumentParser:
         help="reading of endTime in history-candles: exclusive and floored to the grid, "
         "inclusive and floored, or exclusive as it stands; default %(default)s",
     )
+    add(
+        "--holes",
+        type=_share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the candles that never existed, as outages in every series; default 0",
+    )
+    add(
+        "--list-late",
+        default="",
+        metavar="NAME=DAYS,…",
+        help="series that begin so many days before they end",
+    )
+    add(
+        "--delist",
+        default="",
+        metavar="NAME=N,…",
+        help="symbols that are gone (40309) after N answers about them",
+    )
+    _add_account(parser)
     faults = "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())
-    add("--faults", default="", metavar="NAME=SHARE,…", help=f"share of answers that go wrong ({faults})")
+    add(
+        "--faults",
+        default="",
+        metavar="NAME=SHARE,…",
+        help=f"share of answers that go wrong ({faults}; a business code such as 40309: refused with it)",
+    )
     add(
         "--fault-seed",
         type=int,
@@ -163,6 +210,43 @@ def _parser() -> argparse.ArgumentParser:
         help="other seed, other answers go wrong; default %(default)s",
     )
     return parser
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    """Options of the account behind the private endpoints."""
+    usual = Keys()
+    add = parser.add_argument
+    add(
+        "--balance",
+        default="10000",
+        metavar="X",
+        help="USDT on the account at the start, default %(default)s",
+    )
+    add("--key", default=usual.key, help="API key of the account, default %(default)s")
+    add(
+        "--secret", default=usual.secret, help="its secret, default %(default)s: a play key, never a real one"
+    )
+    add("--passphrase", default=usual.passphrase, help="its passphrase, default %(default)s")
+    add(
+        "--demo-account", action="store_true", help="the key is one of demo trading: 40099 without its header"
+    )
+    add("--unified-account", action="store_true", help="the account is a unified one: 40085 for every call")
+
+
+def _money(text: str) -> Decimal:
+    """USDT, as exactly as they are written."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise SettingsError(f"balance: {text!r} is not a number such as 10000") from None
+
+
+def _share(text: str) -> float:
+    """A share of candles that leaves some."""
+    share = float(text)
+    if not 0 <= share <= 0.5:
+        raise ValueError(text)
+    return share
 
 
 if __name__ == "__main__":

@@ -10,15 +10,17 @@ Not here: limits, faults and HTTP.
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
 from desk.frames import CANDLE_MS
-from desk.market.emulator.listings import DAY_MS, Listing
+from desk.market.emulator.listings import DAY_MS, Listing, forming_row
 
 PRODUCT_TYPE: Final = "USDT-FUTURES"
-PRODUCT_TYPES: Final = (PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES")
+_KINDS: Final = (PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES")
+PRODUCT_TYPES: Final = (*_KINDS, *(f"S{kind}" for kind in _KINDS))
+"""Those with an S hold play money; ccxt asks for all six."""
 _OF_DAYS: Final = ("6H", "12H", "1D", "1W", "1M")
 GRANULARITIES: Final = frozenset(
     ("1m", "3m", "5m", "15m", "30m", "1H", "4H", *_OF_DAYS, "3Dutc", *(f"{name}utc" for name in _OF_DAYS))
@@ -29,6 +31,8 @@ RECENT_REACH_MS: Final = 30 * DAY_MS
 HISTORY_LIMIT: Final = 200
 LONGEST_SPAN_MS: Final = 90 * DAY_MS
 FUNDING_PAGE: Final = 20
+KEEP_MARGIN_RATE: Final = "0.004"
+"""Maintenance margin as a share of the position's value."""
 LONGEST_FUNDING_PAGE: Final = 100
 
 
@@ -50,6 +54,8 @@ class Question:
     listings: Mapping[str, Listing]
     now: int
     """Server time, ms."""
+    gone: Set[str]
+    """Symbols that were listed once."""
     history_end: str
     """One of ``options.HISTORY_ENDS``."""
 
@@ -75,6 +81,8 @@ class Question:
             raise Denial("400172", "Parameter verification failed")
         listings = self.listings if product_type == PRODUCT_TYPE else {}
         if symbol := self.query.get("symbol", ""):
+            if symbol in self.gone:
+                raise Denial("40309", "The contract has been removed")
             if symbol not in listings:
                 raise Denial("40034", f"Parameter {symbol} does not exist")
             return [listings[symbol]]
@@ -116,17 +124,17 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class CandlePage:
-    """Candles ``start`` to ``stop`` (exclusive) of a listing, and perhaps one that has just opened."""
+    """Candles ``start`` to ``stop`` (exclusive) of a listing, and perhaps the one that is forming."""
 
     listing: Listing
     start: int
     stop: int
-    just_opened: str | None = None
+    forming: str | None = None
 
     def rows(self) -> list[str]:
         """The rows as JSON text, oldest first."""
         rows = self.listing.rows(self.start, self.stop)
-        return rows if self.just_opened is None else [*rows, self.just_opened]
+        return rows if self.forming is None else [*rows, self.forming]
 
     def older_rows(self, most: int) -> list[str]:
         """Up to ``most`` rows that come directly before the page."""
@@ -148,15 +156,15 @@ def recent_candles(question: Question) -> CandlePage:
     start, end = question.window()
     oldest = max(start or 0, question.now - RECENT_REACH_MS)
     opens = question.now - question.now % CANDLE_MS
-    just_opened = listing.forming_row(question.now)
+    part = listing.forming(question.now)
     if opens < oldest or (end is not None and opens >= end):
-        just_opened = None
-    stop = listing.opened(question.now)
+        part = None
+    stop = listing.finished(question.now)
     if end is not None:
         stop = min(stop, listing.before(end))
-    room = limit if just_opened is None else limit - 1
+    room = limit if part is None else limit - 1
     first = min(max(listing.before(oldest), stop - room), stop)
-    return CandlePage(listing, first, stop, just_opened)
+    return CandlePage(listing, first, stop, None if part is None else forming_row(part))
 
 
 def history_candles(question: Question) -> CandlePage:
@@ -216,6 +224,20 @@ def history_fund_rate(question: Question) -> str:
     return _text(listing.funding_page(question.now, size=size, number=number or 1))
 
 
+def query_position_lever(question: Question) -> str:
+    """Answer ``query-position-lever``: one tier for everything."""
+    listing = question.listing()
+    tier = {
+        "symbol": listing.symbol,
+        "level": "1",
+        "startUnit": "0",
+        "endUnit": "100000000",
+        "leverage": "100",
+        "keepMarginRate": KEEP_MARGIN_RATE,
+    }
+    return _text([tier])
+
+
 def _text(data: object) -> str:
     """JSON as the exchange writes it: without blanks, in UTF-8."""
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -229,4 +251,5 @@ ENDPOINTS: Final[Mapping[str, Callable[[Question], CandlePage | str]]] = {
     "/api/v2/mix/market/candles": recent_candles,
     "/api/v2/mix/market/history-candles": history_candles,
     "/api/v2/mix/market/history-fund-rate": history_fund_rate,
+    "/api/v2/mix/market/query-position-lever": query_position_lever,
 }

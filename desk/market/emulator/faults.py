@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from desk.market.emulator.endpoints import CandlePage
-from desk.market.emulator.options import ROW_FAULT
+from desk.market.emulator.options import PUSH_FAULTS, ROW_FAULT
 
 OLDER_ROWS: Final = 3
 
@@ -24,14 +24,24 @@ class Faults:
     def __init__(self, shares: Mapping[str, float], seed: int) -> None:
         self._seed = seed
         self._hole = shares.get(ROW_FAULT, 0.0)
-        self._answers = tuple((name, share) for name, share in shares.items() if name != ROW_FAULT and share)
+        drawn = [(name, share) for name, share in shares.items() if name != ROW_FAULT and share]
+        self._answers = tuple(pair for pair in drawn if pair[0] not in PUSH_FAULTS)
+        self._pushes = tuple(pair for pair in drawn if pair[0] in PUSH_FAULTS)
 
     def of_answer(self, number: int) -> str | None:
         """Name of the fault that the answer to request ``number`` meets, if any."""
-        if not self._answers:
+        return self._drawn(self._answers, number, stream=0)
+
+    def of_push(self, number: int) -> str | None:
+        """Name of the fault that push ``number`` of all sockets meets, if any."""
+        return self._drawn(self._pushes, number, stream=2)
+
+    def _drawn(self, shares: tuple[tuple[str, float], ...], number: int, *, stream: int) -> str | None:
+        """Draw one of ``shares``, or none."""
+        if not shares:
             return None
-        draw = float(self._rng(number).random())
-        for name, share in self._answers:
+        draw = float(self._rng(number, stream=stream).random())
+        for name, share in shares:
             if draw < share:
                 return name
             draw -= share

@@ -52,12 +52,15 @@ class Gate:
         self._per_second = per_second
         self._penalty = penalty
         self._checks_minutes = per_second > 0 and per_minute > 0
-        self._seconds: defaultdict[tuple[str, str], Window] = defaultdict(lambda: Window(per_second, SECOND))
+        self._seconds: dict[tuple[str, str], Window] = {}
         self._minutes: defaultdict[str, Window] = defaultdict(lambda: Window(per_minute, MINUTE))
         self._banned_until: dict[str, float] = {}
 
-    def admit(self, *, endpoint: str, address: str, now: float) -> Admission:
-        """Decide on one request that arrives at ``now`` (monotonic seconds)."""
+    def admit(self, *, endpoint: str, address: str, now: float, per_second: int | None = None) -> Admission:
+        """Decide on one request that arrives at ``now`` (monotonic seconds).
+
+        Private endpoints have a limit of their own, ``per_second`` and key; ``address`` is the key then.
+        """
         if not self._per_second:
             return Admission(admitted=True, left=None)
         if now < self._banned_until.get(address, now):
@@ -66,7 +69,7 @@ class Gate:
             if self._penalty:
                 self._banned_until[address] = now + PENALTY_S
             return Admission(admitted=False, left=0)
-        window = self._seconds[endpoint, address]
+        window = self._seconds.setdefault((endpoint, address), Window(per_second or self._per_second, SECOND))
         left = window.left(now)
         if not left:
             return Admission(admitted=False, left=0)

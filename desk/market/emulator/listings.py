@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
+from desk.market.emulator.forming import Forming, forming
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS
@@ -95,14 +96,30 @@ class Listing:
             rows = [_plain_row(*row) for row in zip(times, *columns, strict=True)]
         return rows
 
-    def forming_row(self, now: int) -> str | None:
-        """Candle that has just opened flat at the last close, where the series has only just ended."""
+    def forming(self, now: int) -> Forming | None:
+        """Candle that is not finished at ``now``: part of a stored one, or flat where the series just ended.
+
+        None in a hole, before the listing, and when the series ended long ago.
+        """
         open_time = now - now % CANDLE_MS
-        times = self.candles.open_time
-        if not len(times) or int(times[-1]) != open_time - CANDLE_MS:
+        row = self.opened(now) - 1
+        if row < 0:
             return None
-        close = float(self.candles.close[-1])
-        return _plain_row(open_time, close, close, close, close, 0.0, 0.0)
+        newest = int(self.candles.open_time[row])
+        if newest == open_time:
+            return forming(self.candles, row, now, places=self.tick.places)
+        if newest == open_time - CANDLE_MS and row == len(self.candles) - 1:
+            close = float(self.candles.close[-1])
+            return Forming(open_time, close, close, close, close, 0.0, 0.0)
+        return None
+
+    def price(self, now: int) -> float | None:
+        """Last price; None before the first candle has opened."""
+        row = self.opened(now) - 1
+        if row < 0:
+            return None
+        part = self.forming(now)
+        return float(self.candles.close[row]) if part is None else part.close
 
     def contract(self, now: int) -> dict[str, object]:
         """Row of ``contracts``."""
@@ -154,7 +171,11 @@ class Listing:
         if not stop:
             return None
         start = self.before(now - DAY_MS)
-        o, h, l, c, base, quote = self.candles.values[:, min(start, stop - 1) : stop]
+        values = self.candles.values[:, min(start, stop - 1) : stop].copy()
+        part = self.forming(now)
+        if part is not None and part.open_time == self.candles.open_time[stop - 1]:
+            values[:, -1] = (part.open, part.high, part.low, part.close, part.volume, part.quote_volume)
+        o, h, l, c, base, quote = values
         last, opened = float(c[-1]), float(o[0])
         first_today = self.before(now - now % DAY_MS)
         midnight = float(self.candles.values[0, first_today]) if first_today < stop else last
@@ -230,6 +251,12 @@ def plain(value: float) -> str:
     """Shortest decimal text that reads back as ``value``, without an exponent."""
     text = repr(value)
     return f"{Decimal(text):f}" if "e" in text else text
+
+
+def forming_row(part: Forming) -> str:
+    """JSON text of a candle that is not finished."""
+    volumes = (part.volume, part.quote_volume)
+    return _plain_row(part.open_time, part.open, part.high, part.low, part.close, *volumes)
 
 
 def _plain_row(open_time: int, *values: float) -> str:

@@ -10,9 +10,11 @@ import ipaddress
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final
 
 from desk.errors import SettingsError
+from desk.market.emulator.keys import Keys
 
 FAULTS: Final = {
     "429": "too many requests, though there were not",
@@ -26,10 +28,21 @@ FAULTS: Final = {
     "duplicate": "candle rows doubled and out of order",
     "older": "candle rows older than the page asked for come first",
     "maintain": "code 40200, by turns with HTTP 400 and 200",
+    "brotli": "the body is compressed with brotli, where the client offered to read it",
     "hole": "candle rows missing from this one answer; the share is of rows, not of answers",
+    "lost": "a private request is carried out, and the connection is closed without an answer",
+    "push_twice": "a push on a socket is sent twice",
+    "push_late": "a push is sent after the three that follow it",
+    "push_lost": "a push is never sent",
+    "disconnect": "the socket is closed instead of a push; these four are shares of pushes",
 }
-"""What can go wrong with an answer, by the name that ``--faults`` knows it by."""
+"""What can go wrong with an answer, by the name that ``--faults`` knows it by.
+
+A business code of the exchange, such as 40309, is a name as well: the request is refused with it, by turns
+with HTTP 400 and 200.
+"""
 ROW_FAULT: Final = "hole"
+PUSH_FAULTS: Final = ("push_twice", "push_late", "push_lost", "disconnect")
 HISTORY_ENDS: Final = ("exclusive", "inclusive", "unfloored")
 """Readings of ``endTime`` in ``history-candles``: exclusive and floored to the grid (the default);
 inclusive and floored; exclusive as it stands, so that a millisecond past an open time includes that
@@ -59,8 +72,14 @@ class ExchangeOptions:
     faults: Mapping[str, float] = field(default_factory=dict)
     """Share of answers hit, by name of ``FAULTS``."""
     fault_seed: int = 0
+    delist: Mapping[str, int] = field(default_factory=dict)
+    """Symbols that leave the exchange in the middle: after so many answers about one, it is gone (40309)."""
     history_end: str = "exclusive"
     """One of ``HISTORY_ENDS``."""
+    balance: Decimal = Decimal(10_000)
+    """USDT on the account at the start."""
+    keys: Keys = field(default_factory=Keys)
+    """What private requests must be signed with, and what kind of account they belong to."""
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
@@ -82,18 +101,33 @@ class ExchangeOptions:
         ):
             if not (math.isfinite(value) and value >= 0):
                 yield f"{name} is {value}, must be 0 or more"
+        if not (self.balance.is_finite() and self.balance > 0):
+            yield f"balance is {self.balance}, must be more than 0"
         if self.history_end not in HISTORY_ENDS:
             yield f"history_end is {self.history_end!r}, must be one of {', '.join(HISTORY_ENDS)}"
         yield from self._fault_problems()
 
     def _fault_problems(self) -> Iterator[str]:
-        if unknown := sorted(set(self.faults) - set(FAULTS)):
-            yield f"unknown fault {', '.join(unknown)}; known are {', '.join(FAULTS)}"
+        if unknown := sorted(name for name in self.faults if name not in FAULTS and not is_code(name)):
+            yield f"unknown fault {', '.join(unknown)}; known are {', '.join(FAULTS)} and codes such as 40309"
+        if wrong := sorted(name for name, answers in self.delist.items() if answers < 0):
+            yield f"delist must name 0 answers or more, for {', '.join(wrong)}"
         for name, share in self.faults.items():
             if not 0 <= share <= 1:
                 yield f"the share of {name} is {share}, must be between 0 and 1"
-        if (total := sum(share for name, share in self.faults.items() if name != ROW_FAULT)) > 1:
-            yield f"the shares of the faults add up to {total:g}, must be at most 1"
+        for of_pushes in (False, True):
+            shares = (
+                share
+                for name, share in self.faults.items()
+                if name != ROW_FAULT and (name in PUSH_FAULTS) == of_pushes
+            )
+            if (total := sum(shares)) > 1:
+                yield f"the shares of the faults add up to {total:g}, must be at most 1"
+
+
+def is_code(name: str) -> bool:
+    """Whether ``name`` is spelt like a business code of the exchange: five or six digits."""
+    return name.isascii() and name.isdigit() and len(name) in {5, 6}
 
 
 def read_faults(text: str) -> dict[str, float]:
@@ -114,6 +148,23 @@ def read_faults(text: str) -> dict[str, float]:
                 f"faults: {part!r} is not NAME=SHARE such as 429=0.02; names are {', '.join(FAULTS)}"
             ) from None
     return faults
+
+
+def read_by_symbol(text: str, *, option: str) -> dict[str, int]:
+    """Read ``AUSDT=10,BUSDT=3``: a whole number by symbol.
+
+    Raises
+    ------
+    SettingsError
+        If a part is not NAME=N; the message names ``option``.
+    """
+    numbers: dict[str, int] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, number = part.partition("=")
+        if not name or not (number.isascii() and number.isdigit()):
+            raise SettingsError(f"{option}: {part!r} is not NAME=N such as BTCUSDT=10")
+        numbers[name] = int(number)
+    return numbers
 
 
 def _is_loopback(host: str) -> bool:

@@ -1,14 +1,15 @@
 """The embedded exchange on a socket.
 
-Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP on
-loopback goes out, as the exchange's public REST endpoints answer it, and counters at
-``/emulator/stats``.
+Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
+websockets on loopback go out, as the exchange's endpoints answer.  ``GET /emulator/stats`` shows counters;
+``POST /emulator/disconnect`` breaks every websocket off.
 
-One request passes, in this order: latency, unknown path (``40404``), limits (429), fault, answer.
-Every request under ``/api`` has a number, from 0, by its arrival; faults depend on nothing else.
+One request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
+is private, answer.  Every request under ``/api`` has a number, from 0, by its arrival; faults depend on
+nothing else.
 
-Not here: what is answered (``endpoints``), how often one may ask (``limits``), which answers go wrong
-(``faults``).
+Not here: what is answered (``endpoints``, ``private``), how often one may ask (``limits``), which answers go
+wrong (``faults``), what goes over the websockets (``sockets``).
 """
 
 import asyncio
@@ -16,6 +17,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
@@ -23,15 +25,21 @@ from aiohttp import web
 
 from desk.errors import SettingsError
 from desk.frames import CANDLE_MS, Candles
+from desk.market.emulator.brotli import stored
 from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Question
 from desk.market.emulator.faults import Faults
+from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import Gate
 from desk.market.emulator.listings import Funding, listing_of
-from desk.market.emulator.options import ExchangeOptions
+from desk.market.emulator.options import ExchangeOptions, is_code
+from desk.market.emulator.private import PRIVATE, answer
+from desk.market.emulator.sockets import Sockets
 from desk.market.emulator.sources import newest_open
+from desk.market.emulator.venue import Venue
 from desk.ports import Clock
 
 STATS_PATH: Final = "/emulator/stats"
+DISCONNECT_PATH: Final = "/emulator/disconnect"
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long answers that are on their way may take when the exchange stops."""
@@ -60,6 +68,10 @@ class Stats:
     max_in_flight: int = 0
     """Most requests unanswered at once."""
     max_in_flight_by_endpoint: Counter[str] = field(default_factory=Counter)
+    trading: Counter[str] = field(default_factory=Counter)
+    """Orders accepted, client ids that came twice, refusals by code, answers lost on purpose."""
+    sockets: Counter[str] = field(default_factory=Counter)
+    """Connections, pushes, and the pushes that went wrong."""
 
     def arrive(self, path: str) -> int:
         """Count a request in; its number, from 0."""
@@ -86,11 +98,13 @@ class Stats:
             "in_flight": self.in_flight.total(),
             "max_in_flight": self.max_in_flight,
             "max_in_flight_by_endpoint": dict(self.max_in_flight_by_endpoint),
+            "trading": dict(self.trading),
+            "sockets": dict(self.sockets),
         }
 
 
 class EmbeddedExchange:
-    """Bitget's public REST side for the series it is given; an async context manager.
+    """Bitget's REST and websocket sides for the series it is given; an async context manager.
 
     As it is used::
 
@@ -129,6 +143,8 @@ class EmbeddedExchange:
         self._listings = {
             candles.symbol: listing_of(candles, rates.get(candles.symbol)) for candles in series
         }
+        self._asked_about: Counter[str] = Counter()
+        self._gone: set[str] = set()
         if not series:
             raise SettingsError("embedded exchange: no series to serve")
         if len(self._listings) < len(series):
@@ -142,6 +158,18 @@ class EmbeddedExchange:
             penalty=self.options.penalty,
         )
         self._faults = Faults(self.options.faults, self.options.fault_seed)
+        self.venue = Venue(self._listings, self.options.balance, self._start_ms)
+        self.sockets = Sockets(
+            self.venue,
+            self._listings,
+            self.options.keys,
+            self._faults,
+            clock=clock,
+            server_time=self.now_ms,
+            patience=self._clocks,
+            speed=self.options.speed,
+            counts=self.stats.sockets,
+        )
         self._stopping = asyncio.Event()
         self._runner: web.AppRunner | None = None
         self._url = ""
@@ -149,7 +177,11 @@ class EmbeddedExchange:
     async def __aenter__(self) -> Self:
         app = web.Application()
         app.router.add_get("/api/{path:.*}", self._serve)
+        app.router.add_post("/api/{path:.*}", self._serve)
+        app.router.add_get("/v2/ws/public", self.sockets.serve)
+        app.router.add_get("/v2/ws/private", self.sockets.serve)
         app.router.add_get(STATS_PATH, self._show_stats)
+        app.router.add_post(DISCONNECT_PATH, self._disconnect)
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -177,6 +209,7 @@ class EmbeddedExchange:
         trace: TracebackType | None,
     ) -> None:
         self._stopping.set()
+        await self.sockets.close()
         if self._runner is not None:
             await self._runner.cleanup()
 
@@ -192,12 +225,25 @@ class EmbeddedExchange:
         passed = self._clock.monotonic() - self._started
         return self._start_ms + int(passed * self.options.speed * 1000)
 
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Let ``symbol`` trade at ``price`` for the account, until market time moves on."""
+        self.venue.set_price(symbol, price, self.now_ms())
+        self.sockets.tell_account()
+
+    def _clocks(self) -> tuple[int, int]:
+        """Earliest and latest time that a signature may call now: market time need not pass as real time."""
+        real = self._start_ms + int((self._clock.monotonic() - self._started) * 1000)
+        return min(real, self.now_ms()), max(real, self.now_ms())
+
+    async def _disconnect(self, request: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp hands it in
+        return web.json_response({"disconnected": self.sockets.disconnect()})
+
     async def _show_stats(self, request: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp hands it in
         return web.json_response({**self.stats.as_json(), "server_time": self.now_ms()})
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """Answer any request under ``/api``."""
-        path = request.path if request.path in ENDPOINTS else "unknown"
+        path = request.path if _is_known(request) else "unknown"
         number = self.stats.arrive(path)
         try:
             if self.options.latency_ms:
@@ -208,9 +254,15 @@ class EmbeddedExchange:
 
     async def _answer(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
         """Let limits, faults and the endpoint have their say, in this order."""
-        if path not in ENDPOINTS:
+        if path == "unknown":
             return self._deny(Denial("40404", "Request URL NOT FOUND", status=404))
-        admission = self._gate.admit(endpoint=path, address=request.remote or "", now=self._clock.monotonic())
+        private = path in PRIVATE
+        admission = self._gate.admit(
+            endpoint=path,
+            address=(request.headers.get("ACCESS-KEY") if private else request.remote) or "",
+            now=self._clock.monotonic(),
+            per_second=PRIVATE[path].per_second if private else None,
+        )
         if not admission.admitted:
             self.stats.throttled[path] += 1
             brief = self.stats.throttled.total() % 2 == 0
@@ -224,9 +276,14 @@ class EmbeddedExchange:
     async def _answer_or_fault(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
         """Answer as the endpoint does, unless request ``number`` meets a fault."""
         fault = self._faults.of_answer(number)
-        if fault in TOTAL_FAULTS:
+        if fault is not None and (fault in TOTAL_FAULTS or is_code(fault)):
             return await self._spoilt(request, fault)
-        question = Question(request.query, self._listings, self.now_ms(), self.options.history_end)
+        if path in PRIVATE:
+            return await self._answer_private(request, path, fault)
+        self._delist(request.query.get("symbol", ""))
+        question = Question(
+            request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
+        )
         try:
             answer = ENDPOINTS[path](question)
         except Denial as denial:
@@ -236,7 +293,43 @@ class EmbeddedExchange:
             self.stats.faults.update(met)
             answer = f"[{','.join(rows)}]"
         response = self._envelope(answer)
+        if fault == "brotli" and "br" in request.headers.get("Accept-Encoding", ""):
+            self.stats.faults[fault] += 1
+            return self._in_brotli(response)
         return await self._cut_off(request, response) if fault == "truncate" else response
+
+    async def _answer_private(self, request: web.Request, path: str, fault: str | None) -> web.StreamResponse:
+        """Carry out a signed request; its answer may still be lost or cut."""
+        trading, body = self.stats.trading, await request.text()
+        try:
+            check_request(
+                self.options.keys,
+                request.headers,
+                method=request.method,
+                target=request.raw_path,
+                body=body,
+                clocks=self._clocks(),
+            )
+            text = answer(path, self.venue, query=request.query, body=body, now=self.now_ms())
+        except Denial as denial:
+            trading[f"refused {denial.code}"] += 1
+            return self._deny(denial)
+        finally:
+            self.sockets.tell_account()
+            trading["orders"] = len(self.venue.matching.account.orders)
+            trading["executions"] = len(self.venue.matching.account.executions)
+        if fault == "lost" and request.method == "POST":
+            self.stats.faults[fault] += 1
+            return _hung_up(request)
+        response = self._envelope(text)
+        return await self._cut_off(request, response) if fault == "truncate" else response
+
+    def _delist(self, symbol: str) -> None:
+        """Let ``symbol`` go, if it was asked about as often as it may be."""
+        self._asked_about[symbol] += 1
+        if self._asked_about[symbol] > self.options.delist.get(symbol, self._asked_about[symbol]):
+            self._listings.pop(symbol, None)
+            self._gone.add(symbol)
 
     async def _spoilt(self, request: web.Request, fault: str) -> web.StreamResponse:
         """Answer of a fault that leaves nothing of the endpoint's answer."""
@@ -255,6 +348,8 @@ class EmbeddedExchange:
                 return self._deny(Denial("40200", "Server upgrade, please try again later", status=status))
             case "hang":
                 await self._stopping.wait()
+            case code if is_code(code):
+                return self._deny(Denial(code, f"refused with {code}", status=400 if turn % 2 == 0 else 200))
         return _hung_up(request)
 
     async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
@@ -280,6 +375,11 @@ class EmbeddedExchange:
         text = f'{{"code":"00000","msg":"success","requestTime":{now},"data":{data}}}'
         return web.Response(text=text, content_type="application/json")
 
+    def _in_brotli(self, response: web.Response) -> web.Response:
+        """``response`` in the encoding that not every client can read."""
+        headers = {"Content-Encoding": "br", "Content-Type": "application/json; charset=utf-8"}
+        return web.Response(body=stored((response.text or "").encode()), headers=headers)
+
     def _deny(self, denial: Denial) -> web.Response:
         """Business code and message of ``denial``, without data."""
         body = {"code": denial.code, "msg": denial.message, "requestTime": self.now_ms(), "data": None}
@@ -291,6 +391,13 @@ class EmbeddedExchange:
         if not brief:
             body |= {"requestTime": self.now_ms(), "data": None}
         return _json(body, status=429)
+
+
+def _is_known(request: web.Request) -> bool:
+    """Whether there is such an endpoint, and it is asked in its way."""
+    if request.path in PRIVATE:
+        return request.method == PRIVATE[request.path].method
+    return request.path in ENDPOINTS and request.method == "GET"
 
 
 def _json(body: Mapping[str, object], *, status: int) -> web.Response:

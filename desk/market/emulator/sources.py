@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 
 from desk.errors import SettingsError
 from desk.frames import CANDLE_MS, COLUMNS, Candles, frozen
-from desk.market.emulator.listings import Funding
+from desk.market.emulator.listings import DAY_MS, Funding
 from desk.market.synthetic import KINDS, synthesize
 
+OUTAGE: Final = 4
+"""Candles that an outage lasts on average."""
 USUAL_END: Final = 1_767_225_600_000
 """Where synthetic series end that have nothing else to end at: 2026-01-01 00:00 UTC."""
 
@@ -124,6 +126,35 @@ def align_ends(
         if rates := funding.get(candles.symbol):
             moved[candles.symbol] = Funding(frozen(rates.time + shift), rates.rate)
     return aligned, moved
+
+
+def punch_holes(series: Iterable[Candles], *, share: float, seed: int) -> list[Candles]:
+    """Take ``share`` of the candles out of every series, for good, in outages of some candles each.
+
+    The first and the last candle stay.  Equal seeds make equal holes.
+    """
+    punched = []
+    for number, candles in enumerate(series):
+        rng = np.random.default_rng([seed, number])
+        begins = rng.random(len(candles)) < share / OUTAGE
+        ends = np.arange(len(candles)) + rng.geometric(1 / OUTAGE, len(candles))
+        reach = np.maximum.accumulate(np.where(begins, ends, 0))
+        kept = reach <= np.arange(len(candles))
+        kept[[0, -1]] = True
+        punched.append(
+            Candles(candles.symbol, frozen(candles.open_time[kept]), frozen(candles.values[:, kept]))
+        )
+    return punched
+
+
+def list_late(series: Iterable[Candles], days: Mapping[str, int]) -> list[Candles]:
+    """Let the named series begin only so many ``days`` before they end."""
+    return [
+        candles.since(int(candles.open_time[-1]) + CANDLE_MS - days[candles.symbol] * DAY_MS)
+        if candles.symbol in days
+        else candles
+        for candles in series
+    ]
 
 
 def _parquet_files(folder: Path) -> list[Path]:

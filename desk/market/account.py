@@ -1,0 +1,356 @@
+"""An account at Bitget: its real one or its demo.
+
+Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
+``desk.market.private_requests``, travels by ``desk.market.signed_rest`` and is read by
+``desk.market.private_wire``; what the exchange says unasked comes by ``desk.market.private_stream``.
+
+Reading order: ``Account`` from the top; reads, then writes, then settings, then pushes.
+
+What the exchange calls a failure and a trader doesn't is settled here: nothing to cancel, nothing to close,
+an order that was never there.  A client id that was used before is looked up: where it is the very order that
+was to be placed, it is as good as placed.  An order that is meant for the other position mode was refused
+before it took effect; the mode is asked for and the order sent once more.
+
+Not here: whether an order should be sent, and what to do when nobody knows whether it was.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from types import TracebackType
+from typing import Self, TypeVar
+
+from desk.errors import DeskError, Refused, Unanswered
+from desk.market import private_requests as asked
+from desk.market import private_wire as wire
+from desk.market.live_settings import LinkSettings
+from desk.market.private_frames import PositionsChanged
+from desk.market.private_rows import BoundExit, Detail, Modes, completed
+from desk.market.private_stream import PrivateStream
+from desk.market.signed_rest import SignedRest
+from desk.market.signing import Credentials
+from desk.orders import (
+    Balance,
+    Contract,
+    Fill,
+    Holding,
+    MarginMode,
+    OrderRequest,
+    OrderState,
+    PositionMode,
+    Push,
+)
+from desk.policy import LONG, SHORT
+from desk.ports import Clock
+
+NOT_FOUND = frozenset({"40109", "40768", "43001", "45057", "40819"})
+NOTHING_TO_CANCEL = frozenset({"22001", "45129"}) | NOT_FOUND
+"""45129: it was cancelled a moment ago."""
+NOTHING_TO_CLOSE = frozenset({"22002"})
+EXIT_GONE = frozenset({"43025", "43020"}) | NOTHING_TO_CANCEL
+DUPLICATE = frozenset({"40786", "45034", "43118"})
+OTHER_MODE = frozenset({"40774", "45021", "43075"})
+NO_CHANGE = frozenset({"40814", "45054"})
+LOCKED = frozenset({"40920", "45117"})
+"""Refusals of a mode that positions or orders hold where it is, which may be where it should be."""
+UNCHANGED = "unchanged"
+"""Our own code of a setting that was accepted and is not there."""
+MOST_PAGES = 50
+REMEMBERED = 5_000
+"""Orders whose client id is kept, so that their executions need not ask for it."""
+
+Item = TypeVar("Item")
+
+
+class Account:
+    """One account; use as ``async with Account(...) as exchange``."""
+
+    def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
+        self._settings = settings
+        self._rest = SignedRest(settings, credentials, clock=clock)
+        self._stream = PrivateStream(settings, credentials, clock=clock)
+        self._position_mode: PositionMode | None = None
+        self._margin: dict[str, MarginMode] = {}
+        self._orders: dict[str, Detail] = {}
+
+    async def __aenter__(self) -> Self:
+        await self._rest.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._rest.__aexit__(kind, error, trace)
+
+    # Reads -------------------------------------------------------------------------------------------
+
+    async def server_time(self) -> int:
+        """The exchange's clock, in ms; requests are signed with it from now on."""
+        return await self._rest.set_clock()
+
+    async def contracts(self) -> Sequence[Contract]:
+        """What orders in each perpetual must obey."""
+        return await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
+
+    async def balance(self) -> Balance:
+        """The account now, in USDT."""
+        return await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
+
+    async def positions(self) -> Sequence[Holding]:
+        """Every open position, with its stop and take-profit where there are any.
+
+        The list of positions need not tell stops that came with an order; where it tells none, the waiting
+        stops are asked for.  Counted is only what ends the whole position.
+        """
+        return await self._positions()
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Orders that are live or partially filled."""
+        return await self._every_page(
+            asked.PENDING, lambda before: asked.pending_orders(before=before), wire.read_orders
+        )
+
+    async def order(self, symbol: str, client_id: str) -> OrderState | None:
+        """What became of an order; None: the exchange does not know it."""
+        try:
+            query = asked.order_by_client_id(symbol, client_id)
+            return (await self._rest.read(asked.DETAIL, query, wire.read_order)).state
+        except Refused as exc:
+            if exc.code in NOT_FOUND:
+                return None
+            raise
+
+    async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
+        """Executions of a symbol from ``since`` (ms) on, oldest first.
+
+        The list names no client ids: each order is asked for once.
+        """
+        told = await self._every_page(
+            asked.FILLS, lambda before: asked.fills(symbol, since, before=before), wire.read_fills
+        )
+        once = {fill.trade_id: fill for fill in reversed(told) if fill.at >= since}
+        return sorted([await self._completed(fill) for fill in once.values()], key=lambda fill: fill.at)
+
+    # Writes ------------------------------------------------------------------------------------------
+
+    async def place(self, request: OrderRequest) -> str:
+        """Send an order; the exchange's id.  Accepted is not filled."""
+        try:
+            return await self._send_order(request)
+        except Refused as exc:
+            if exc.code not in DUPLICATE | OTHER_MODE:
+                raise
+            if exc.code in DUPLICATE:
+                return await self._placed_before(request, exc)
+        self._position_mode = None  # somebody changed it meanwhile
+        return await self._send_order(request)
+
+    async def cancel(self, symbol: str, client_id: str) -> None:
+        """Cancel an order; one that is gone already is no error."""
+        body = asked.cancel_order(symbol, client_id)
+        await self._tolerant(asked.CANCEL, body, unless=NOTHING_TO_CANCEL)
+
+    async def protect(
+        self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
+    ) -> None:
+        """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
+
+        The new ones are bound first: there is no moment without a stop.
+        """
+        mode = await self._mode(symbol)
+        body = asked.bind_exits(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
+        await self._rest.write(asked.BIND_EXITS, body, wire.read_nothing)
+        bound = {"pos_loss"} if take_profit is None else {"pos_loss", "pos_profit"}
+        waiting = await self._waiting_exits(symbol)
+        stale = [one for one in waiting if one.is_of(symbol, side) and one.kind not in bound]
+        if stale:
+            ids = asked.cancel_plans(symbol, tuple(one.order_id for one in stale))
+            await self._tolerant(asked.CANCEL_PLAN, ids, unless=EXIT_GONE)
+
+    async def close(self, symbol: str, side: int) -> None:
+        """Close a position at market, whatever its size; being flat already is no error."""
+        body = asked.close_position(symbol, side, mode=await self._mode(symbol))
+        await self._tolerant(asked.CLOSE, body, unless=NOTHING_TO_CLOSE)
+
+    # Settings ----------------------------------------------------------------------------------------
+
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+        """Make leverage and margin mode of a symbol what is asked, and verify it.
+
+        Raises
+        ------
+        Refused
+            If they are not what was asked afterwards; also when positions or orders hold them where they are.
+        """
+        modes = await self._modes(symbol)
+        if modes.margin != margin:
+            await self._tolerant(
+                asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=NO_CHANGE
+            )
+            modes = await self._modes(symbol)
+        if not modes.has(leverage, margin):
+            apart = margin == "isolated" and modes.position == "hedge"
+            for side in (LONG, SHORT) if apart else (None,):
+                body = asked.set_leverage(symbol, leverage, side=side)
+                await self._tolerant(asked.SET_LEVERAGE, body, unless=NO_CHANGE)
+            modes = await self._modes(symbol)
+        if not modes.has(leverage, margin):
+            raise Refused(
+                f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {modes.described()}",
+                endpoint=asked.SET_LEVERAGE,
+                code=UNCHANGED,
+            )
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Make the account's position mode what is asked, and verify it.
+
+        Raises
+        ------
+        Refused
+            If it is another afterwards; positions or orders of any symbol hold it where it is.
+        """
+        body = asked.set_position_mode(mode)
+        try:
+            told = await self._rest.write(asked.SET_POSITION_MODE, body, wire.read_position_mode)
+        except Refused as exc:
+            if exc.code not in LOCKED | NO_CHANGE or await self._mode_in_use() != mode:
+                raise
+            told = mode
+        if told != mode:
+            raise Refused(
+                f"position mode {mode} was asked for, it is {told}",
+                endpoint=asked.SET_POSITION_MODE,
+                code=UNCHANGED,
+            )
+        self._position_mode = mode
+
+    # Pushes ------------------------------------------------------------------------------------------
+
+    async def pushes(self) -> AsyncIterator[Push]:
+        """What the exchange says unasked, for as long as the caller listens.
+
+        Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
+        that something was missed.
+
+        Raises
+        ------
+        AccountError
+            If the key is not let in.
+        """
+        async for said in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
+            if not isinstance(said, PositionsChanged):
+                yield said
+                continue
+            try:
+                yield Push(positions=await self._positions(attempts=1))
+            except DeskError:
+                yield Push(reconnected=True)
+
+    # Inside ------------------------------------------------------------------------------------------
+
+    async def _positions(self, *, attempts: int | None = None) -> tuple[Holding, ...]:
+        holdings = await self._rest.read(
+            asked.ALL_POSITIONS, asked.all_positions(), wire.read_holdings, attempts=attempts
+        )
+        if all(one.stop_loss is not None for one in holdings):
+            return holdings
+        waiting = await self._waiting_exits(attempts=attempts)
+        return tuple(_with_exits(one, waiting) for one in holdings)
+
+    async def _waiting_exits(
+        self, symbol: str | None = None, *, attempts: int | None = None
+    ) -> tuple[BoundExit, ...]:
+        return await self._rest.read(
+            asked.PENDING_PLANS, asked.pending_plans(symbol), wire.read_bound_exits, attempts=attempts
+        )
+
+    async def _every_page(
+        self,
+        path: str,
+        query: Callable[[str | None], Mapping[str, str]],
+        reader: Callable[..., tuple[tuple[Item, ...], str | None]],
+    ) -> list[Item]:
+        """The rows of all pages, as they come: newest first."""
+        items: list[Item] = []
+        before: str | None = None
+        for _ in range(MOST_PAGES):
+            page, end = await self._rest.read(path, query(before), reader)
+            items += page
+            if len(page) < asked.ROWS or end in {None, before}:
+                return items
+            before = end
+        raise Unanswered(f"more than {MOST_PAGES} pages", endpoint=path)
+
+    async def _completed(self, fill: Fill) -> Fill:
+        if fill.order_id not in self._orders:
+            try:
+                query = asked.order_by_id(fill.symbol, fill.order_id)
+                detail = await self._rest.read(asked.DETAIL, query, wire.read_order)
+            except Refused as exc:
+                if exc.code in NOT_FOUND:
+                    return fill
+                raise
+            if len(self._orders) >= REMEMBERED:
+                self._orders.pop(next(iter(self._orders)))
+            self._orders[fill.order_id] = detail
+        return completed(fill, self._orders[fill.order_id])
+
+    async def _send_order(self, request: OrderRequest) -> str:
+        mode, margin = await self._mode(request.symbol), await self._margin_mode(request.symbol)
+        body = asked.place_order(request, margin=margin, mode=mode)
+        order_id = await self._rest.write(asked.PLACE, body, wire.read_placed)
+        return order_id or (await self._found(request)).order_id
+
+    async def _placed_before(self, request: OrderRequest, refusal: Refused) -> str:
+        """The id of the order that bears the client id already, if it is the same order."""
+        found = await self._found(request)
+        theirs = (found.symbol, found.side, found.purpose, found.size)
+        if theirs != (request.symbol, request.side, request.purpose, request.size):
+            raise refusal
+        return found.order_id
+
+    async def _found(self, request: OrderRequest) -> OrderState:
+        found = await self.order(request.symbol, request.client_id)
+        if found is None:
+            raise Unanswered(f"order {request.client_id} was taken and is not found", endpoint=asked.PLACE)
+        return found
+
+    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[str]) -> None:
+        """Write; refusals with one of the codes ``unless`` are none, as a whole or in part."""
+        try:
+            failures = await self._rest.write(path, body, wire.read_failures)
+        except Refused as exc:
+            if exc.code not in unless:
+                raise
+            return
+        for code, message in failures:
+            if code not in unless:
+                raise Refused(message, endpoint=path, code=code)
+
+    async def _modes(self, symbol: str) -> Modes:
+        modes = await self._rest.read(asked.ACCOUNT, asked.account(symbol), wire.read_modes)
+        self._margin[symbol], self._position_mode = modes.margin, modes.position
+        return modes
+
+    async def _mode(self, symbol: str) -> PositionMode:
+        return self._position_mode or (await self._modes(symbol)).position
+
+    async def _margin_mode(self, symbol: str) -> MarginMode:
+        return self._margin.get(symbol) or (await self._modes(symbol)).margin
+
+    async def _mode_in_use(self) -> PositionMode | None:
+        """The account's position mode, as any symbol tells it; None without a symbol to ask about."""
+        contracts = await self.contracts()
+        return (await self._modes(contracts[0].symbol)).position if contracts else None
+
+
+def _with_exits(holding: Holding, waiting: Sequence[BoundExit]) -> Holding:
+    """``holding`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
+    losses = [one.trigger for one in waiting if one.covers(holding) and one.is_stop]
+    profits = [one.trigger for one in waiting if one.covers(holding) and not one.is_stop]
+    last_loss, last_profit = (min, max) if holding.side == LONG else (max, min)
+    return replace(
+        holding,
+        stop_loss=holding.stop_loss or (last_loss(losses) if losses else None),
+        take_profit=holding.take_profit or (last_profit(profits) if profits else None),
+    )

@@ -1,0 +1,140 @@
+"""What Bitget's public websocket says of candles: texts in, values out.
+
+Place in the house: texts come in from ``desk.market.stream``; bars go out to ``desk.market.closing``.  Pure.
+
+Not here: whether a bar is finished; the exchange doesn't say.
+
+References
+----------
+``bitget_api.md`` of the project's notes: section 10.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from desk.frames import COLUMNS
+
+INSTRUMENTS, CHANNEL = "USDT-FUTURES", "candle5m"
+MOST_BYTES = 3_500
+"""Of the arguments of one message; the exchange takes 4,096, however it counts blanks."""
+
+
+class Bar(NamedTuple):
+    """A row of the channel: a candle, finished or not, unchecked."""
+
+    open_time: int
+    values: tuple[float, ...]
+    """As in ``desk.frames.COLUMNS``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """Bars of one symbol, oldest first."""
+
+    symbol: str
+    bars: tuple[Bar, ...]
+    at: int
+    """When the exchange sent them, ms; frames may come out of order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The exchange will send a symbol's bars; or so it says, also where it will be silent."""
+
+    symbol: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exchange complains."""
+
+    code: str
+    message: str
+    symbol: str
+    """The symbol that it complains of; "" where it is the whole line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something was said that nobody here understands."""
+
+    why: str
+
+
+Heard = Bars | Acknowledged | Failure | Unreadable
+
+
+def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
+    """Messages that ask for the bars of ``symbols``, each short enough.
+
+    As they travel::
+
+        {"op": "subscribe",
+         "args": [{"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}]}
+    """
+    messages: list[str] = []
+    args: list[str] = []
+    size = 0
+    for symbol in symbols:
+        arg = json.dumps(
+            {"instType": INSTRUMENTS, "channel": CHANNEL, "instId": symbol}, separators=(",", ":")
+        )
+        if args and size + len(arg) + 1 > MOST_BYTES:
+            messages.append(_message(args))
+            args, size = [], 0
+        args.append(arg)
+        size += len(arg) + 1
+    return (*messages, _message(args)) if args else ()
+
+
+def read_text(text: str) -> Heard:
+    """Read one text.
+
+    As they travel; rows have eight fields, the last one is not read::
+
+        {"event": "subscribe",
+         "arg": {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}}
+        {"action": "update",
+         "arg": {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"},
+         "data": [["1762560300000", "102288.5", "102290", "102271.6", "102280.3", "0.91", "93284", "93284"]],
+         "ts": 1762560302050}
+        {"event": "error", "arg": {"instId": "NOPEUSDT"}, "code": 30001, "msg": "… doesn't exist"}
+    """
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        frame = None
+    if not isinstance(frame, dict):
+        return Unreadable("it is no frame")
+    arg = frame.get("arg")
+    symbol = str(arg.get("instId") or "") if isinstance(arg, dict) else ""
+    if event := frame.get("event"):
+        return _event(str(event), symbol, frame)
+    if not symbol or not isinstance(arg, dict) or arg.get("channel") != CHANNEL:
+        return Unreadable("it is of no candle channel")
+    try:
+        bars = tuple(sorted(_bar(row) for row in frame["data"]))
+        return Bars(symbol, bars, int(frame.get("ts") or 0))
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
+        return Unreadable(f"{symbol}: a row is no candle: {type(exc).__name__} {exc}")
+
+
+def _event(event: str, symbol: str, frame: Mapping[str, object]) -> Heard:
+    if event == "subscribe":
+        return Acknowledged(symbol)
+    if event == "error":
+        return Failure(str(frame.get("code", "")), str(frame.get("msg", "")), symbol)
+    return Unreadable(f"its event is {event!r:.40}")
+
+
+def _bar(row: list[str]) -> Bar:
+    values = tuple(float(field) for field in row[1 : 1 + len(COLUMNS)])
+    if len(values) != len(COLUMNS):
+        raise ValueError(f"{len(row)} fields, {1 + len(COLUMNS)} were expected")
+    return Bar(int(row[0]), values)
+
+
+def _message(args: list[str]) -> str:
+    return f'{{"op":"subscribe","args":[{",".join(args)}]}}'

@@ -1,0 +1,120 @@
+"""A private request, read field by field.
+
+Place in the house: the market, inside the emulator.  Query or body come in, checked values or a ``Denial``
+go out, to ``private``.  Pure.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from desk.market.emulator.endpoints import PRODUCT_TYPE, Denial
+from desk.market.matching import Matching
+from desk.market.matching.account import Account
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, and the account that it is about."""
+
+    fields: Mapping[str, object]
+    """Query of a GET, JSON body of a POST."""
+    matching: Matching
+    now: int
+    """Server time, ms."""
+
+    @property
+    def account(self) -> Account:
+        """The customer's account."""
+        return self.matching.account
+
+    def text(self, name: str) -> str:
+        """Value of a field, empty where it is absent."""
+        value = self.fields.get(name)
+        return "" if value is None else str(value)
+
+    def required(self, name: str) -> str:
+        """Value of a field that must be there."""
+        if value := self.text(name):
+            return value
+        raise Denial("40019", f"Parameter {name} cannot be empty")
+
+    def word(self, name: str, *allowed: str, usual: str = "") -> str:
+        """Value of a field that must be one of some words, in any case; ``usual`` where it is absent."""
+        value = (self.text(name) or usual).lower()
+        if not value:
+            raise Denial("40019", f"Parameter {name} cannot be empty")
+        if value not in allowed:
+            raise Denial("400172", f"Parameter verification failed: {name} is {value}")
+        return value
+
+    def number(self, name: str) -> Decimal:
+        """Value of a field that must be a number."""
+        number = self.optional_number(name)
+        if number is None:
+            raise Denial("40019", f"Parameter {name} cannot be empty")
+        return number
+
+    def optional_number(self, name: str) -> Decimal | None:
+        """Value of a field that must be a number if it is there."""
+        value = self.text(name)
+        if not value:
+            return None
+        try:
+            number = Decimal(value)
+        except InvalidOperation:
+            raise Denial("40020", f"Parameter {name} error") from None
+        if not number.is_finite():
+            raise Denial("40020", f"Parameter {name} error")
+        return number
+
+    def integer(self, name: str) -> int | None:
+        """Value of a field that must be a whole number if it is there."""
+        value = self.text(name)
+        if not value:
+            return None
+        if not (value.isascii() and value.isdigit()):
+            raise Denial("40020", f"Parameter {name} error")
+        return int(value)
+
+    def rows(self, name: str) -> list[Mapping[str, object]]:
+        """Value of a field that is a list of objects, empty where it is absent; 50 at the most."""
+        value = self.fields.get(name) or []
+        if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+            raise Denial("40020", f"Parameter {name} error")
+        if len(value) > 50:
+            raise Denial("40053", f"Parameter {name} holds more than 50 orders")
+        return value
+
+    def symbol(self) -> str:
+        """A symbol that must be named and known."""
+        symbol = self.required("symbol")
+        if symbol not in self.account.contracts:
+            raise Denial("40034", f"Parameter {symbol} does not exist")
+        return symbol
+
+    def optional_symbol(self) -> str | None:
+        """A symbol that must be known if it is named."""
+        return self.symbol() if self.text("symbol") else None
+
+    def check_product(self) -> None:
+        """Admit the one product type that there is."""
+        if self.required("productType").upper() != PRODUCT_TYPE:
+            raise Denial("400172", "Parameter verification failed: productType")
+
+    def check_coin(self) -> None:
+        """Admit the one margin coin that there is."""
+        if self.required("marginCoin").upper() != "USDT":
+            raise Denial("400172", "Parameter verification failed: marginCoin")
+
+
+def body_of(text: str) -> Mapping[str, object]:
+    """Read the body of a POST."""
+    try:
+        body = json.loads(text or "{}")
+    except ValueError:
+        raise Denial("40017", "Parameter verification failed: the body is not JSON") from None
+    if not isinstance(body, dict):
+        raise Denial("40017", "Parameter verification failed: the body is not an object")
+    return body

@@ -1,0 +1,181 @@
+"""What a subscribed channel says, and when.
+
+Place in the house: the market, inside the emulator.  Listings, the account and the server time come in;
+payloads go out, to ``sockets``.  Pure.
+
+A candle channel says: a snapshot of 500 candles, the last one forming; then, each time it is asked and
+something has traded, the forming candle; when a later candle has opened, first every candle that was
+finished meanwhile, as it ended.  There is no flag that says so.
+
+References
+----------
+``bitget_api.md`` section 10 and 11.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from desk.market.emulator.endpoints import GRANULARITIES, PRODUCT_TYPE
+from desk.market.emulator.listings import HOUR_MS, Listing, forming_row
+from desk.market.emulator.private_rows import (
+    Row,
+    pushed_account_row,
+    pushed_order_row,
+    pushed_position_row,
+)
+from desk.market.matching import Execution, Order
+from desk.market.matching.account import Account
+
+SNAPSHOT: Final = 500
+SERVED: Final = ("candle5m", "ticker")
+SILENT: Final = frozenset({*(f"candle{name}" for name in GRANULARITIES), "ticker"} - {"candle5m", "ticker"})
+"""Known channels that there is no data for: acknowledged, and silent."""
+PRIVATE_CHANNELS: Final = ("orders", "positions", "account")
+
+
+@dataclass(slots=True)
+class Subscription:
+    """One arg that a client subscribed to, and how far it was told."""
+
+    arg: Mapping[str, object]
+    listing: Listing | None
+    """None: acknowledged, and silent."""
+    newest: int = -1
+    """Open time of the newest candle it was told of."""
+    told: str = field(default="")
+    """The last row of it."""
+
+    @property
+    def is_candle(self) -> bool:
+        """Whether it is about candles."""
+        return self.arg.get("channel") == "candle5m"
+
+    def first(self, now: int) -> str:
+        """The snapshot."""
+        listing = self.listing
+        if listing is None:
+            return ""
+        if not self.is_candle:
+            return envelope("snapshot", self.arg, [ticker_row(listing, now)], now)
+        part = listing.forming(now)
+        stop = listing.finished(now)
+        rows = listing.rows(max(stop - SNAPSHOT + (part is not None), 0), stop)
+        if stop:
+            self.newest = int(listing.candles.open_time[stop - 1])
+        if part is not None:
+            rows.append(forming_row(part))
+            self.newest = part.open_time
+        self.told = rows[-1] if rows else ""
+        return _of_rows("snapshot", self.arg, rows, now)
+
+    def news(self, now: int) -> Iterator[str]:
+        """What is to be told since it was told last."""
+        listing = self.listing
+        if listing is None:
+            return
+        if not self.is_candle:
+            yield envelope("snapshot", self.arg, [ticker_row(listing, now)], now)
+            return
+        stop = listing.finished(now)
+        rows = listing.rows(listing.before(self.newest), stop)
+        if stop:
+            self.newest = max(self.newest, int(listing.candles.open_time[stop - 1]))
+        part = listing.forming(now)
+        if part is not None and (part.volume or part.open_time > self.newest):
+            rows.append(forming_row(part))
+            self.newest = part.open_time
+        for row in rows:
+            if row != self.told:
+                self.told = row
+                yield _of_rows("update", self.arg, [row], now)
+
+
+def ticker_row(listing: Listing, now: int) -> Row:
+    """Row of the ``ticker`` channel."""
+    row = listing.ticker(now) or {}
+    return {
+        "instId": listing.symbol,
+        "symbolType": "1",
+        **row,
+        "nextFundingTime": str(_next_funding(listing, now)),
+    }
+
+
+def _next_funding(listing: Listing, now: int) -> int:
+    interval = listing.funding.interval_hours * HOUR_MS
+    return now - now % interval + interval
+
+
+def account_payloads(
+    account: Account,
+    changes: Iterable[Order | Execution],
+    wanted: Mapping[str, Mapping[str, object]],
+    now: int,
+) -> Iterator[str]:
+    """What the private channels say about ``changes``: a row per step of an order, then where it stands.
+
+    Parameters
+    ----------
+    wanted : mapping of channel to arg
+        What was subscribed.
+    """
+    changes = list(changes)
+    if "orders" in wanted:
+        for order, execution in _steps(changes):
+            yield envelope("snapshot", wanted["orders"], [pushed_order_row(account, order, execution)], now)
+    if not changes:
+        return
+    yield from standing(account, wanted, now)
+
+
+def standing(account: Account, wanted: Mapping[str, Mapping[str, object]], now: int) -> Iterator[str]:
+    """Where the account stands: positions and balances."""
+    if "positions" in wanted:
+        held = [pushed_position_row(account, position) for position in account.positions.values()]
+        yield envelope("snapshot", wanted["positions"], held, now)
+    if "account" in wanted:
+        yield envelope("snapshot", wanted["account"], [pushed_account_row(account)], now)
+
+
+def _steps(changes: Iterable[Order | Execution]) -> Iterator[tuple[Order, Execution | None]]:
+    """Pair each state of an order with the execution that led to it."""
+    executions: list[Execution] = []
+    for change in changes:
+        if isinstance(change, Execution):
+            executions.append(change)
+            continue
+        for execution in executions:
+            yield change, execution
+        if not executions:
+            yield change, None
+        executions.clear()
+
+
+def known_instrument(arg: Mapping[str, object], listings: Mapping[str, Listing]) -> Listing | None:
+    """Listing that a public arg is about; None where it will be silent.
+
+    Raises
+    ------
+    LookupError
+        If there is no such channel or symbol.
+    """
+    channel, symbol = arg.get("channel"), arg.get("instId")
+    if symbol not in listings or channel not in {*SERVED, *SILENT}:
+        raise LookupError
+    served = channel in SERVED and arg.get("instType") == PRODUCT_TYPE
+    return listings[str(symbol)] if served else None
+
+
+def envelope(action: str, arg: Mapping[str, object], data: object, now: int) -> str:
+    """A push as the exchange writes it."""
+    return json.dumps({"action": action, "arg": arg, "data": data, "ts": now}, separators=(",", ":"))
+
+
+def _of_rows(action: str, arg: Mapping[str, object], rows: Iterable[str], now: int) -> str:
+    """A push of candles, whose rows have an eighth field: the volume in USDT once more."""
+    longer = ",".join(f"{row[:-1]},{row[row.rindex(',') + 1 : -1]}]" for row in rows)
+    return (
+        f'{{"action":"{action}","arg":{json.dumps(arg, separators=(",", ":"))},"data":[{longer}],"ts":{now}}}'
+    )

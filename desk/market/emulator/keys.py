@@ -1,0 +1,108 @@
+"""Who is asking: the exchange's side of the signature.
+
+Place in the house: the market, inside the emulator.  Headers (or a login) come in; a ``Denial`` is raised,
+or nothing happens.  Pure.  Written a second time on purpose, see the package.
+
+The account's keys are play keys: fixed, printed in the documentation, good for nothing else.
+
+References
+----------
+``bitget_api.md`` section 5 (headers, order of the checks) and 11 (login).
+"""
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+from urllib.parse import unquote
+
+from desk.market.emulator.endpoints import Denial
+
+WINDOW_MS: Final = 30_000
+LOGIN_TARGET: Final = "GET/user/verify"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What the one customer of the embedded exchange signs with."""
+
+    key: str = "emulator-key"
+    secret: str = field(default="emulator-secret", repr=False)
+    passphrase: str = field(default="emulator-passphrase", repr=False)
+    demo: bool = False
+    """Whether the key was made in demo mode: then every request must say ``paptrading: 1``, else none may."""
+    unified: bool = False
+    """Whether the account is a unified one: then every private call of v2 is refused."""
+
+
+def signature(secret: str, text: str) -> str:
+    """Base64 of the HMAC-SHA256 of ``text``."""
+    return base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha256)).decode()
+
+
+def check_request(
+    keys: Keys,
+    headers: Mapping[str, str],
+    *,
+    method: str,
+    target: str,
+    body: str,
+    clocks: tuple[int, int],
+) -> None:
+    """Admit a signed request.
+
+    Parameters
+    ----------
+    headers : mapping
+        Names ignore case.
+    target : str
+        Path and query as they were sent.
+    clocks : tuple of int
+        Earliest and latest time that counts as now, ms: they differ where market time does not pass as
+        real time does.
+    """
+    if not (key := headers.get("ACCESS-KEY", "")):
+        raise Denial("40006", "Invalid ACCESS_KEY")
+    if not (sign := headers.get("ACCESS-SIGN", "")):
+        raise Denial("40002", "The request header ACCESS_SIGN cannot be empty")
+    if not (timestamp := headers.get("ACCESS-TIMESTAMP", "")):
+        raise Denial("40003", "The request header ACCESS_TIMESTAMP cannot be empty")
+    if not (passphrase := headers.get("ACCESS-PASSPHRASE", "")):
+        raise Denial("40011", "The request header ACCESS_PASSPHRASE cannot be empty")
+    if not (timestamp.isascii() and timestamp.isdigit()):
+        raise Denial("40005", "Invalid ACCESS_TIMESTAMP")
+    if key != keys.key:
+        raise Denial("40037", "Apikey does not exist")
+    if (headers.get("paptrading", "") == "1") != keys.demo:
+        raise Denial("40099", "exchange environment is incorrect")
+    if keys.unified:
+        raise Denial("40085", "You are in Unified Account mode, and the Classic Account API is not supported")
+    if not _is_now(int(timestamp), clocks):
+        raise Denial("40008", "Request timestamp expired")
+    texts = {f"{timestamp}{method}{form}{body}" for form in (target, unquote(target))}
+    if not any(hmac.compare_digest(sign, signature(keys.secret, text)) for text in texts):
+        raise Denial("40009", "sign signature error")
+    if passphrase != keys.passphrase:
+        raise Denial("40012", "apikey/password is incorrect")
+
+
+def check_login(keys: Keys, args: Mapping[str, object], *, clocks: tuple[int, int]) -> tuple[int, str] | None:
+    """Admit a login on the private socket; the error's number and message where it is refused."""
+    timestamp = str(args.get("timestamp", ""))
+    in_digits = timestamp.isascii() and timestamp.isdigit()
+    signed = signature(keys.secret, f"{timestamp}{LOGIN_TARGET}")
+    checks = (
+        (args.get("apiKey") == keys.key, 30011, "Invalid ACCESS_KEY"),
+        (in_digits, 30013, "Invalid ACCESS_TIMESTAMP"),
+        (in_digits and _is_now(int(timestamp) * 1000, clocks), 30014, "Request timestamp expired"),
+        (args.get("sign") == signed, 30015, "Invalid ACCESS_SIGN"),
+        (args.get("passphrase") == keys.passphrase, 30012, "Invalid ACCESS_PASSPHRASE"),
+        (not keys.unified, 30005, "Login failed: the account is in unified account mode"),
+    )
+    return next(((code, message) for passed, code, message in checks if not passed), None)
+
+
+def _is_now(timestamp: int, clocks: tuple[int, int]) -> bool:
+    return clocks[0] - WINDOW_MS <= timestamp <= clocks[1] + WINDOW_MS

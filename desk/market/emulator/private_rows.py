@@ -1,0 +1,328 @@
+"""Orders, fills, positions and balances as the exchange spells them.
+
+Place in the house: the market, inside the emulator.  Values of the matching core come in, rows of JSON go
+out, to ``private`` (REST) and ``channels`` (sockets).  Pure.  Written a second time on purpose, see the
+package.
+
+References
+----------
+``bitget_api.md`` sections 7 (balances), 8.2 (orders, fills), 8.4 (TP/SL), 9 (positions), 11 (sockets).
+"""
+
+from decimal import Decimal
+from typing import Final
+
+from desk.market.matching import Execution, Order, Plan, Position
+from desk.market.matching.account import Account
+from desk.market.matching.values import ZERO
+
+Row = dict[str, object]
+COIN: Final = "USDT"
+PLACES: Final = 12
+_SOURCES: Final = {"stop_loss": "loss_market", "take_profit": "profit_market", "liquidation": "liquidation"}
+
+
+def text(value: Decimal | None) -> str:
+    """``value`` without an exponent and with at most twelve decimals; empty where there is none."""
+    if value is None:
+        return ""
+    short = f"{round(value, PLACES):f}"
+    return short.rstrip("0").rstrip(".") if "." in short else short
+
+
+def order_row(account: Account, order: Order, *, status_word: str) -> Row:
+    """Row of ``detail`` (``status_word`` is ``state``) or of the lists (``status``)."""
+    ticket = order.ticket
+    return {
+        "symbol": ticket.symbol,
+        "size": text(ticket.size),
+        "orderId": order.order_id,
+        "clientOid": ticket.client_id or order.order_id,
+        "baseVolume": text(order.filled),
+        "priceAvg": text(order.quote / order.filled) if order.filled else "",
+        "fee": text(-order.fee),
+        "price": text(ticket.price),
+        status_word: order.status,
+        "side": _side(account, order),
+        "force": ticket.force,
+        "totalProfits": text(order.profit),
+        "posSide": _position_side(account, ticket.side),
+        "marginCoin": COIN,
+        "presetStopSurplusPrice": text(ticket.take_profit),
+        "presetStopLossPrice": text(ticket.stop_loss),
+        "quoteVolume": text(order.quote),
+        "orderType": ticket.kind,
+        "leverage": text(order.leverage),
+        "marginMode": order.margin_mode,
+        "reduceOnly": _reduce_only(account, order),
+        "enterPointSource": "API" if order.cause == "order" else "SYS",
+        "tradeSide": _trade_side(account, order),
+        "posMode": f"{account.mode}_mode",
+        "orderSource": _SOURCES.get(order.cause, "market" if ticket.kind == "market" else "normal"),
+        "cancelReason": order.cancel_reason,
+        "cTime": str(order.created),
+        "uTime": str(order.updated),
+    }
+
+
+def fill_row(account: Account, execution: Execution) -> Row:
+    """Row of ``fills``."""
+    fill = execution.fill
+    order = account.orders[fill.order_id]
+    return {
+        "tradeId": fill.trade_id,
+        "symbol": fill.symbol,
+        "marginCoin": COIN,
+        "orderId": fill.order_id,
+        "price": text(fill.price),
+        "baseVolume": text(fill.size),
+        "feeDetail": [_fee_detail(fill.fee)],
+        "side": _side(account, order),
+        "quoteVolume": text(fill.price * fill.size),
+        "profit": text(execution.profit),
+        "enterPointSource": "api" if fill.cause == "order" else "sys",
+        "tradeSide": _trade_side(account, order),
+        "posMode": f"{account.mode}_mode",
+        "tradeScope": "maker" if execution.maker else "taker",
+        "cTime": str(fill.at),
+    }
+
+
+def pushed_order_row(account: Account, order: Order, execution: Execution | None) -> Row:
+    """Row of the ``orders`` channel; ``execution`` is what has just happened to the order."""
+    ticket = order.ticket
+    row: Row = {
+        "instId": ticket.symbol,
+        "orderId": order.order_id,
+        "clientOid": ticket.client_id or order.order_id,
+        "size": text(ticket.size),
+        "price": text(ticket.price),
+        "priceAvg": text(order.quote / order.filled) if order.filled else "",
+        "accBaseVolume": text(order.filled),
+        "notionalUsd": text(order.quote),
+        "status": order.status,
+        "side": _side(account, order),
+        "posSide": _position_side(account, ticket.side),
+        "tradeSide": _trade_side(account, order),
+        "posMode": f"{account.mode}_mode",
+        "marginMode": order.margin_mode,
+        "marginCoin": COIN,
+        "leverage": text(order.leverage),
+        "orderType": ticket.kind,
+        "force": ticket.force,
+        "reduceOnly": _reduce_only(account, order).lower(),
+        "totalProfits": text(order.profit),
+        "presetStopSurplusPrice": text(ticket.take_profit),
+        "presetStopLossPrice": text(ticket.stop_loss),
+        "enterPointSource": "api" if order.cause == "order" else "sys",
+        "cancelReason": order.cancel_reason,
+        "feeDetail": [{"feeCoin": COIN, "fee": text(-order.fee)}],
+        "cTime": str(order.created),
+        "uTime": str(order.updated),
+    }
+    if execution is not None:
+        fill = execution.fill
+        row |= {
+            "tradeId": fill.trade_id,
+            "fillPrice": text(fill.price),
+            "baseVolume": text(fill.size),
+            "fillTime": str(fill.at),
+            "fillFee": text(-fill.fee),
+            "fillFeeCoin": COIN,
+            "tradeScope": "M" if execution.maker else "T",
+            "pnl": text(execution.profit),
+        }
+    return row
+
+
+def position_row(account: Account, position: Position, *, protection: bool = False) -> Row:
+    """Row of ``single-position``; with ``protection``, of ``all-position``."""
+    mark = account.marks[position.symbol]
+    taker = account.contracts[position.symbol].taker_fee
+    even = position.entry_price * (1 + position.side * 2 * taker)
+    row: Row = {
+        "marginCoin": COIN,
+        "symbol": position.symbol,
+        "holdSide": "long" if position.side > 0 else "short",
+        "openDelegateSize": "0",
+        "marginSize": text(position.margin),
+        "available": text(position.size),
+        "locked": "0",
+        "total": text(position.size),
+        "leverage": text(position.leverage),
+        "achievedProfits": text(position.profit),
+        "openPriceAvg": text(position.entry_price),
+        "marginMode": position.margin_mode,
+        "posMode": f"{account.mode}_mode",
+        "unrealizedPL": text(account.unrealized(position)),
+        "liquidationPrice": text(account.liquidation_price(position) or ZERO),
+        "keepMarginRate": text(account.contracts[position.symbol].maintenance_rate),
+        "markPrice": text(mark),
+        "marginRatio": text(
+            account.rate(position.symbol) * position.size * mark / max(position.margin, taker)
+        ),
+        "breakEvenPrice": text(even),
+        "totalFee": text(-position.funding) if position.funding else "",
+        "deductedFee": text(position.fees),
+        "assetMode": "single",
+        "autoMargin": "off",
+        "cTime": str(position.opened),
+        "uTime": str(position.updated),
+    }
+    if protection:
+        for name, kind in (("takeProfit", "take_profit"), ("stopLoss", "stop_loss")):
+            trigger = account.nearest(position, kind)
+            plans = account.plans_of(position.symbol, position.side)
+            ids = [plan.plan_id for plan in plans if plan.kind == kind and plan.trigger == trigger]
+            row |= {name: text(trigger), f"{name}Id": ids[0] if ids else ""}
+    return row
+
+
+def pushed_position_row(account: Account, position: Position) -> Row:
+    """Row of the ``positions`` channel."""
+    row = position_row(account, position)
+    kept = (
+        *("marginCoin", "holdSide", "posMode", "marginMode", "total", "available", "marginSize"),
+        *("openPriceAvg", "leverage", "achievedProfits", "unrealizedPL", "liquidationPrice"),
+        *("keepMarginRate", "markPrice", "breakEvenPrice", "totalFee", "deductedFee", "cTime", "uTime"),
+    )
+    identity: Row = {
+        "posId": f"{position.opened}{position.side % 3}",
+        "instId": position.symbol,
+        "frozen": "0",
+    }
+    return {**identity, **{name: row[name] for name in kept}, "marginRate": row["marginRatio"]}
+
+
+def plan_row(account: Account, plan: Plan) -> Row:
+    """Row of ``orders-plan-pending``."""
+    loss = plan.kind == "stop_loss"
+    bound = plan.size is None
+    position = account.positions[plan.symbol, plan.side]
+    one_way = account.mode == "one_way"
+    sells = plan.side > 0 if one_way else plan.side < 0
+    return {
+        "planType": ("pos_" if bound else "") + ("loss" if loss else "profit") + ("" if bound else "_plan"),
+        "symbol": plan.symbol,
+        "size": text(plan.size),
+        "orderId": plan.plan_id,
+        "clientOid": plan.client_id or plan.plan_id,
+        "price": "",
+        "executePrice": "0",
+        "callbackRatio": "",
+        "triggerPrice": text(plan.trigger),
+        "triggerType": "mark_price",
+        "planStatus": "live",
+        "side": "sell" if sells else "buy",
+        "posSide": _position_side(account, plan.side),
+        "marginCoin": COIN,
+        "marginMode": position.margin_mode,
+        "enterPointSource": "API",
+        "tradeSide": ("sell_single" if sells else "buy_single") if one_way else "close",
+        "posMode": f"{account.mode}_mode",
+        "orderType": "market",
+        "stopSurplusTriggerPrice": "" if loss else text(plan.trigger),
+        "stopLossTriggerPrice": text(plan.trigger) if loss else "",
+        "cTime": str(plan.created),
+        "uTime": str(plan.created),
+    }
+
+
+def account_row(account: Account) -> Row:
+    """Balances as both forms of the endpoint share them; what the inactive margin mode lacks is ``""``."""
+    balance = account.balance()
+    crossed = sum((account.unrealized(position) for position in account.crossed()), ZERO)
+    unrealized = balance.equity - account.cash
+    isolated = unrealized - crossed
+    flat = not account.positions
+    return {
+        "marginCoin": COIN,
+        "locked": text(sum((account.frozen(order) for order in account.live_orders()), ZERO)),
+        "available": text(balance.available),
+        "crossedMaxAvailable": text(balance.available),
+        "isolatedMaxAvailable": text(balance.available),
+        "maxTransferOut": text(min(balance.available, balance.equity)),
+        "accountEquity": text(balance.equity),
+        "usdtEquity": text(balance.equity),
+        "btcEquity": "",
+        "crossedRiskRate": "0",
+        "unrealizedPL": "" if flat else text(unrealized),
+        "coupon": "0",
+        "crossedUnrealizedPL": text(crossed) if account.crossed() else "",
+        "isolatedUnrealizedPL": "0" if flat else text(isolated),
+        "grant": "",
+        "assetMode": "single",
+    }
+
+
+def symbol_account_row(account: Account, symbol: str) -> Row:
+    """Object of ``account``: the balances, and how the symbol is set up.  Leverages are JSON numbers."""
+    setup = account.setup(symbol)
+    return {
+        **account_row(account),
+        "crossedMarginLeverage": int(setup.cross_leverage),
+        "isolatedLongLever": int(setup.long_leverage),
+        "isolatedShortLever": int(setup.short_leverage),
+        "marginMode": setup.margin_mode,
+        "posMode": f"{account.mode}_mode",
+        "isolatedMargin": None,
+        "crossedMargin": None,
+    }
+
+
+def pushed_account_row(account: Account) -> Row:
+    """Row of the ``account`` channel."""
+    row = account_row(account)
+    return {
+        "marginCoin": COIN,
+        "frozen": row["locked"],
+        "available": row["available"],
+        "maxOpenPosAvailable": row["available"],
+        "maxTransferOut": row["maxTransferOut"],
+        "equity": row["accountEquity"],
+        "usdtEquity": row["usdtEquity"],
+        "crossedRiskRate": "0",
+        "unrealizedPL": row["unrealizedPL"],
+    }
+
+
+def leverage_row(account: Account, symbol: str) -> Row:
+    """Answer of ``set-leverage`` and ``set-margin-mode``."""
+    setup = account.setup(symbol)
+    return {
+        "symbol": symbol,
+        "marginCoin": COIN,
+        "longLeverage": text(setup.long_leverage),
+        "shortLeverage": text(setup.short_leverage),
+        "crossMarginLeverage": text(setup.cross_leverage),
+        "marginMode": setup.margin_mode,
+    }
+
+
+def _side(account: Account, order: Order) -> str:
+    """``buy`` or ``sell``: in one-way mode what is done, in hedge mode the direction of the position."""
+    way = order.ticket.direction if account.mode == "one_way" else order.ticket.side
+    return "buy" if way > 0 else "sell"
+
+
+def _position_side(account: Account, side: int) -> str:
+    if account.mode == "one_way":
+        return "net"
+    return "long" if side > 0 else "short"
+
+
+def _trade_side(account: Account, order: Order) -> str:
+    burst = "burst_" if order.cause == "liquidation" else ""
+    if account.mode == "one_way":
+        return f"{burst}{_side(account, order)}_single"
+    if burst:
+        return f"burst_close_{'long' if order.ticket.side > 0 else 'short'}"
+    return order.ticket.purpose
+
+
+def _reduce_only(account: Account, order: Order) -> str:
+    return "YES" if account.mode == "one_way" and order.ticket.purpose == "close" else "NO"
+
+
+def _fee_detail(fee: Decimal) -> Row:
+    return {"deduction": "no", "feeCoin": COIN, "totalDeductionFee": "0", "totalFee": text(-fee)}

@@ -1,0 +1,129 @@
+"""Where the account trades: the listings' prices, happening to the matching core.
+
+Place in the house: the market, inside the emulator.  Listings and the server time come in; the core lives
+through everything up to that time.  Pure: the time is handed in.
+
+Only symbols in which the account has something at stake are lived through, in the order of time over all of
+them; the others are looked at when they are asked about.
+
+Not here: requests (``private``), sockets.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+
+from desk.frames import CANDLE_MS
+from desk.market.emulator.endpoints import KEEP_MARGIN_RATE
+from desk.market.emulator.forming import LEGS, path_of
+from desk.market.emulator.listings import Listing, plain
+from desk.market.matching import Matching, Terms
+from desk.orders import Contract
+
+SLIPPAGE: Final = Decimal("0.0001")
+_MOVE, _FUND, _OPEN = range(3)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Moment:
+    """Something that happens to a symbol: a price reached, a settlement, a candle that opens."""
+
+    at: int
+    kind: int
+    symbol: str
+    value: float
+    """Price in USDT, or funding rate."""
+
+
+class Venue:
+    """The account, and the market it trades on.
+
+    Parameters
+    ----------
+    listings : mapping of symbol to Listing
+        The server's own, from which a symbol may vanish.
+    deposit : Decimal
+    now : int
+        Server time at the start, ms.
+    """
+
+    def __init__(self, listings: Mapping[str, Listing], deposit: Decimal, now: int) -> None:
+        self._listings = listings
+        contracts = [contract_of(listing, now) for listing in listings.values()]
+        self.matching = Matching(contracts, deposit, Terms(slippage=SLIPPAGE))
+        self._lived: dict[str, int] = {}
+
+    def advance(self, now: int, asked: Iterable[str] = ()) -> None:
+        """Live through everything up to ``now``; afterwards ``asked`` have their present price as well."""
+        account, market = self.matching.account, self.matching.market
+        at_stake = {symbol for symbol, _ in account.positions}
+        at_stake |= {order.ticket.symbol for order in account.live_orders()}
+        moments = [moment for symbol in at_stake for moment in self._moments(symbol, now)]
+        for moment in sorted(moments):
+            match moment.kind:
+                case 0:
+                    market.move(moment.symbol, Decimal(plain(moment.value)), moment.at)
+                case 1:
+                    market.fund(moment.symbol, Decimal(plain(moment.value)), moment.at)
+                case _:
+                    market.jump(moment.symbol, Decimal(plain(moment.value)), moment.at)
+        for symbol in at_stake | (set(asked) & self._listings.keys()):
+            if self._lived.get(symbol, -1) < now:
+                self._look(symbol, now, through=symbol in at_stake)
+
+    def set_price(self, symbol: str, price: Decimal, now: int) -> None:
+        """Let ``symbol`` trade at ``price`` until market time moves on."""
+        self.advance(now, [symbol])
+        self.matching.market.jump(symbol, price, now)
+
+    def _look(self, symbol: str, now: int, *, through: bool) -> None:
+        """Bring ``symbol`` to its present price, through what lies between or without."""
+        self._lived[symbol] = now
+        price = self._listings[symbol].price(now) if symbol in self._listings else None
+        if price is None:
+            return
+        market = self.matching.market
+        (market.move if through else market.jump)(symbol, Decimal(plain(price)), now)
+
+    def _moments(self, symbol: str, now: int) -> Iterator[Moment]:
+        """What happened to ``symbol`` since it was last looked at."""
+        since = self._lived.get(symbol, now)
+        if symbol not in self._listings or since >= now:
+            return
+        listing = self._listings[symbol]
+        candles = listing.candles
+        for row in range(max(listing.opened(since) - 1, 0), listing.opened(now)):
+            open_time = int(candles.open_time[row])
+            for point, price in enumerate(path_of(candles, row)):
+                at = open_time + point * CANDLE_MS // LEGS
+                if since < at <= now:
+                    yield Moment(at, _MOVE if point else _OPEN, symbol, price)
+        times = listing.funding.time
+        first, last = np.searchsorted(times, [since, now], side="right")
+        for row in range(int(first), int(last)):
+            yield Moment(int(times[row]), _FUND, symbol, float(listing.funding.rate[row]))
+
+
+def contract_of(listing: Listing, now: int) -> Contract:
+    """What orders must obey, from the row of ``contracts``."""
+    row = {name: str(value) for name, value in listing.contract(now).items()}
+    return Contract(
+        symbol=listing.symbol,
+        tick=Decimal(row["priceEndStep"]).scaleb(-int(row["pricePlace"])),
+        size_step=Decimal(row["sizeMultiplier"]),
+        min_size=Decimal(row["minTradeNum"]),
+        min_notional=Decimal(row["minTradeUSDT"]),
+        max_market_size=Decimal(row["maxMarketOrderQty"]),
+        max_limit_size=Decimal(row["maxOrderQty"]),
+        maker_fee=Decimal(row["makerFeeRate"]),
+        taker_fee=Decimal(row["takerFeeRate"]),
+        max_leverage=Decimal(row["maxLever"]),
+        maintenance_rate=Decimal(KEEP_MARGIN_RATE),
+        funding_hours=int(row["fundInterval"]),
+        limit_open_time=None,
+        off_time=None,
+        status="normal",
+    )

@@ -1,0 +1,340 @@
+"""One account: its money, positions, orders and plans, and what an execution does to them.
+
+Place in the house: the market, inside the matching core.  Executions that ``exchange`` has decided on come
+in; new balances and positions go out.  Pure: no clock, and every number is a ``Decimal``.
+
+Money is counted once: ``cash`` holds everything that was deposited, realised, paid and received, the margin
+of positions included; margin is a part of it that is bound.  So cash is at any time the deposit plus
+realised profits less fees less funding plus what the insurance fund has borne.
+
+Not here: whether an order may be placed (``rules``), when and at which price it is filled (``exchange``).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from desk.market.matching.margin import price_that_leaves
+from desk.market.matching.values import ZERO, Execution, Order, Plan, Position, Setup
+from desk.orders import Balance, Contract, Fill, Holding, PositionMode, Purpose
+
+FIRST_ID: Final = 1_000_000_000_000_000_000
+"""Ids count up from here: as long as the exchange's own."""
+
+
+class Account:
+    """Everything that belongs to one customer.
+
+    Parameters
+    ----------
+    contracts : mapping of symbol to Contract
+        What is traded; fees and the maintenance rate are taken from here.
+    deposit : Decimal
+        Cash at the start, in USDT.
+    """
+
+    def __init__(self, contracts: Mapping[str, Contract], deposit: Decimal) -> None:
+        self.contracts = contracts
+        self.deposit = deposit
+        self.cash = deposit
+        self.insurance = ZERO
+        """What positions lost beyond their margin: borne by the exchange, credited to ``cash``."""
+        self.mode: PositionMode = "one_way"
+        self.marks: dict[str, Decimal] = {}
+        """Last price by symbol."""
+        self.positions: dict[tuple[str, int], Position] = {}
+        self.orders: dict[str, Order] = {}
+        """All there ever were, by id."""
+        self.ids: dict[str, str] = {}
+        """Order ids by client id."""
+        self.plans: dict[str, Plan] = {}
+        """Those that wait, by id."""
+        self.setups: dict[str, Setup] = {}
+        self.executions: list[Execution] = []
+        self._live: dict[str, None] = {}
+        self._last_id = FIRST_ID
+
+    def next_id(self) -> str:
+        """A new id, for orders, plans and trades alike."""
+        self._last_id += 1
+        return str(self._last_id)
+
+    # What there is ----------------------------------------------------------------------------------
+
+    def setup(self, symbol: str) -> Setup:
+        """How new positions in ``symbol`` are margined."""
+        return self.setups.get(symbol, Setup())
+
+    def live_orders(self, symbol: str | None = None) -> list[Order]:
+        """Orders that may still be filled, oldest first."""
+        live = (self.orders[order_id] for order_id in self._live)
+        return [order for order in live if symbol is None or order.ticket.symbol == symbol]
+
+    def legs(self, symbol: str) -> list[Position]:
+        """Positions in ``symbol``: none, one, or a long and a short in hedge mode."""
+        return [self.positions[key] for key in ((symbol, 1), (symbol, -1)) if key in self.positions]
+
+    def crossed(self) -> list[Position]:
+        """Positions that share the free cash as their margin."""
+        return [position for position in self.positions.values() if position.margin_mode == "crossed"]
+
+    def opening_part(self, order: Order) -> Decimal:
+        """How much of what remains of ``order`` would open, rather than reduce an opposite position."""
+        if order.ticket.purpose == "close":
+            return ZERO
+        if self.mode == "one_way":
+            opposite = self.positions.get((order.ticket.symbol, -order.ticket.side))
+            return max(order.remaining - (opposite.size if opposite else ZERO), ZERO)
+        return order.remaining
+
+    def need(self, symbol: str, size: Decimal, price: Decimal, leverage: Decimal) -> Decimal:
+        """Cash that opening ``size`` at ``price`` binds or pays: initial margin and the taker's fee."""
+        return size * price * (1 / leverage + self.contracts[symbol].taker_fee)
+
+    def frozen(self, order: Order) -> Decimal:
+        """Cash that a resting order keeps for its execution."""
+        price = order.ticket.price
+        if price is None:
+            return ZERO
+        return self.need(order.ticket.symbol, self.opening_part(order), price, order.leverage)
+
+    def unrealized(self, position: Position) -> Decimal:
+        """Profit of ``position`` at the last price, before the fee of closing it."""
+        return position.unrealized(self.marks[position.symbol])
+
+    def available(self) -> Decimal:
+        """Cash that new positions may bind: crossed losses count, crossed profits do not."""
+        bound = sum((position.margin for position in self.positions.values()), ZERO)
+        frozen = sum((self.frozen(order) for order in self.live_orders()), ZERO)
+        crossed = sum((self.unrealized(position) for position in self.crossed()), ZERO)
+        return self.cash - bound - frozen + min(crossed, ZERO)
+
+    def balance(self) -> Balance:
+        """As ``desk.ports.Exchange`` tells it."""
+        unrealized = sum((self.unrealized(position) for position in self.positions.values()), ZERO)
+        return Balance(equity=self.cash + unrealized, available=max(self.available(), ZERO))
+
+    def holdings(self) -> list[Holding]:
+        """As ``desk.ports.Exchange`` tells them."""
+        return [self._holding(position) for position in self.positions.values()]
+
+    def _holding(self, position: Position) -> Holding:
+        return Holding(
+            symbol=position.symbol,
+            side=position.side,
+            size=position.size,
+            entry_price=position.entry_price,
+            mark_price=self.marks[position.symbol],
+            leverage=position.leverage,
+            margin_mode=position.margin_mode,
+            liquidation_price=self.liquidation_price(position),
+            unrealized=self.unrealized(position),
+            stop_loss=self.nearest(position, "stop_loss"),
+            take_profit=self.nearest(position, "take_profit"),
+        )
+
+    def plans_of(self, symbol: str, side: int) -> list[Plan]:
+        """Stops and take-profits of a position, oldest first."""
+        return [plan for plan in self.plans.values() if (plan.symbol, plan.side) == (symbol, side)]
+
+    def nearest(self, position: Position, kind: str) -> Decimal | None:
+        """Trigger that the price would meet first."""
+        triggers = [
+            plan.trigger for plan in self.plans_of(position.symbol, position.side) if plan.kind == kind
+        ]
+        highest = (position.side > 0) == (kind == "stop_loss")
+        return (max if highest else min)(triggers, default=None)
+
+    # Where it ends ----------------------------------------------------------------------------------
+
+    def margin_of(self, position: Position) -> tuple[Decimal, list[Position]]:
+        """What ``position`` can lose, and the legs of its symbol that share it.
+
+        Crossed: free cash and the profit of the other symbols, less what those need themselves.
+        """
+        if position.margin_mode == "isolated":
+            return position.margin, [position]
+        legs = [leg for leg in self.legs(position.symbol) if leg.margin_mode == "crossed"]
+        others = [leg for leg in self.crossed() if leg.symbol != position.symbol]
+        needed = sum((self._maintenance(leg) for leg in others), ZERO)
+        return self.pool() + sum((self.unrealized(leg) for leg in others), ZERO) - needed, legs
+
+    def pool(self) -> Decimal:
+        """Cash that is not the margin of an isolated position: what crossed positions can lose."""
+        isolated = (p.margin for p in self.positions.values() if p.margin_mode == "isolated")
+        return self.cash - sum(isolated, ZERO)
+
+    def _maintenance(self, position: Position) -> Decimal:
+        return position.size * self.marks[position.symbol] * self.rate(position.symbol)
+
+    def rate(self, symbol: str) -> Decimal:
+        """Share of a position's value that must be left: maintenance, and the fee of closing it."""
+        contract = self.contracts[symbol]
+        return contract.maintenance_rate + contract.taker_fee
+
+    def liquidation_price(self, position: Position) -> Decimal | None:
+        """Price at which ``position`` is liquidated, all other symbols staying where they are."""
+        margin, legs = self.margin_of(position)
+        return price_that_leaves(margin, legs, rate=self.rate(position.symbol))
+
+    def is_broken(self, position: Position) -> bool:
+        """Whether, at the last prices, its margin no longer covers what must be left."""
+        margin, legs = self.margin_of(position)
+        left = margin + sum((self.unrealized(leg) for leg in legs), ZERO)
+        return left <= sum((self._maintenance(leg) for leg in legs), ZERO)
+
+    # What changes it --------------------------------------------------------------------------------
+
+    def enter(self, order: Order) -> None:
+        """Keep a new order."""
+        self.orders[order.order_id] = order
+        if order.ticket.client_id:
+            self.ids[order.ticket.client_id] = order.order_id
+        if order.is_live:
+            self._live[order.order_id] = None
+
+    def update(self, order: Order) -> None:
+        """Keep what has become of an order."""
+        self.orders[order.order_id] = order
+        if not order.is_live:
+            self._live.pop(order.order_id, None)
+
+    def execute(
+        self, order: Order, *, price: Decimal, size: Decimal, maker: bool, at: int
+    ) -> tuple[Order, list[Execution]]:
+        """Fill ``size`` of ``order`` at ``price``.
+
+        In one-way mode an opening order against an opposite position is two executions: one that closes,
+        one that opens what is left.
+        """
+        executions = list(self._executions(order, price, size, maker=maker, at=at))
+        filled = order.filled + size
+        order = replace(
+            order,
+            status="filled" if filled == order.ticket.size else "partially_filled",
+            filled=filled,
+            quote=order.quote + price * size,
+            fee=order.fee + sum((each.fill.fee for each in executions), ZERO),
+            profit=order.profit + sum((each.profit for each in executions), ZERO),
+            updated=at,
+        )
+        self.update(order)
+        self.executions += executions
+        return order, executions
+
+    def _executions(
+        self, order: Order, price: Decimal, size: Decimal, *, maker: bool, at: int
+    ) -> Iterator[Execution]:
+        """Book the parts of one execution: what it closes, then what it opens."""
+        ticket = order.ticket
+        contract = self.contracts[ticket.symbol]
+        fee_rate = contract.maker_fee if maker else contract.taker_fee
+        opening = ZERO
+        side = ticket.side
+        if ticket.purpose == "open":
+            opposite = self.positions.get((ticket.symbol, -side)) if self.mode == "one_way" else None
+            opening = max(size - (opposite.size if opposite else ZERO), ZERO)
+            side = -side
+        if closing := size - opening:
+            fee = fee_rate * closing * price
+            profit = self._reduce(ticket.symbol, side, closing, price, fee, at)
+            yield self._execution(order, side, "close", price, closing, fee, profit, maker=maker, at=at)
+        if opening:
+            fee = fee_rate * opening * price
+            self._increase(order, opening, price, fee, at)
+            yield self._execution(order, ticket.side, "open", price, opening, fee, ZERO, maker=maker, at=at)
+
+    def _execution(
+        self,
+        order: Order,
+        side: int,
+        purpose: Purpose,
+        price: Decimal,
+        size: Decimal,
+        fee: Decimal,
+        profit: Decimal,
+        *,
+        maker: bool,
+        at: int,
+    ) -> Execution:
+        fill = Fill(
+            trade_id=self.next_id(),
+            order_id=order.order_id,
+            client_id=order.ticket.client_id,
+            symbol=order.ticket.symbol,
+            side=side,
+            purpose=purpose,
+            price=price,
+            size=size,
+            fee=fee,
+            at=at,
+            cause=order.cause,
+        )
+        return Execution(fill=fill, maker=maker, profit=profit)
+
+    def _increase(self, order: Order, size: Decimal, price: Decimal, fee: Decimal, at: int) -> None:
+        """Open a position, or add to it."""
+        symbol, side = order.ticket.symbol, order.ticket.side
+        held = self.positions.get((symbol, side)) or Position(
+            symbol=symbol,
+            side=side,
+            size=ZERO,
+            cost=ZERO,
+            leverage=order.leverage,
+            margin_mode=order.margin_mode,
+            margin=ZERO,
+            opened=at,
+            updated=at,
+        )
+        self.cash -= fee
+        self.positions[symbol, side] = replace(
+            held,
+            size=held.size + size,
+            cost=held.cost + size * price,
+            margin=held.margin + size * price / held.leverage,
+            fees=held.fees + fee,
+            updated=at,
+        )
+
+    def _reduce(
+        self, symbol: str, side: int, size: Decimal, price: Decimal, fee: Decimal, at: int
+    ) -> Decimal:
+        """Close ``size`` of a position, or all of it with what hung on it; the profit before the fee."""
+        held = self.positions[symbol, side]
+        whole = size == held.size
+        cost = held.cost if whole else held.cost * size / held.size
+        margin = held.margin if whole else held.margin * size / held.size
+        profit = side * (size * price - cost)
+        self.cash += profit - fee
+        if whole:
+            del self.positions[symbol, side]
+            for plan in self.plans_of(symbol, side):
+                del self.plans[plan.plan_id]
+            return profit
+        self.positions[symbol, side] = replace(
+            held,
+            size=held.size - size,
+            cost=held.cost - cost,
+            margin=held.margin - margin,
+            fees=held.fees + fee,
+            profit=held.profit + profit,
+            updated=at,
+        )
+        return profit
+
+    def pay_funding(self, position: Position, amount: Decimal, at: int) -> None:
+        """Settle funding; what is paid comes out of an isolated position's margin, what comes in is free."""
+        self.cash -= amount
+        margin = position.margin
+        if position.margin_mode == "isolated":
+            margin -= max(amount, ZERO)
+        self.positions[position.symbol, position.side] = replace(
+            position, margin=margin, funding=position.funding + amount, updated=at
+        )
+
+    def insure(self) -> None:
+        """Let the insurance fund bear what was lost beyond the margin."""
+        if not self.crossed() and self.pool() < 0:
+            self.insurance -= self.pool()
+            self.cash -= self.pool()

@@ -1,0 +1,300 @@
+"""The calls: what a customer asks of the exchange.
+
+Place in the house: the market, inside the matching core.  Tickets, cancellations and settings come in from
+a skin; ``Order``s and ``Execution``s go out as they happen (``drain``).  Pure: every call is handed its
+time.
+
+Balances change only after every rule has passed: a call that raises ``Denied`` has changed nothing.
+
+Not here: what prices do (``market``), the books of an account (``account``).
+"""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from decimal import Decimal
+
+from desk.market.matching import rules
+from desk.market.matching.account import Account
+from desk.market.matching.market import PROTECTIONS, Market, attached_trigger, closing
+from desk.market.matching.values import (
+    ZERO,
+    Denied,
+    Execution,
+    Order,
+    Plan,
+    Protection,
+    Setup,
+    Terms,
+    Ticket,
+)
+from desk.orders import Contract, MarginMode, PositionMode
+
+
+class Matching:
+    """One account at an exchange whose prices are handed in, through ``market``.
+
+    Parameters
+    ----------
+    contracts : iterable of Contract
+    deposit : Decimal
+        Cash at the start, in USDT.
+    terms : Terms or None
+        None: no slippage but half a tick, everything is filled whole.
+    """
+
+    def __init__(self, contracts: Iterable[Contract], deposit: Decimal, terms: Terms | None = None) -> None:
+        self.terms = terms or Terms()
+        self.account = Account({contract.symbol: contract for contract in contracts}, deposit)
+        self.market = Market(self.account, self.terms)
+
+    def drain(self) -> list[Order | Execution]:
+        """Orders and executions that changed or happened since the last call, in that order."""
+        changes = list(self.market.changes)
+        self.market.changes.clear()
+        return changes
+
+    # Orders -----------------------------------------------------------------------------------------
+
+    def place(self, ticket: Ticket, at: int, *, instead_of: Order | None = None) -> Order:
+        """Accept an order and fill what can be filled at once.
+
+        A market order that meets no volume, and a limit order under ``ioc``, ``fok`` or ``post_only`` that
+        may not wait, are accepted and then cancelled.
+
+        Parameters
+        ----------
+        instead_of : Order or None
+            A live order that the new one replaces; it is cancelled once the new one has passed every rule.
+
+        Raises
+        ------
+        Denied
+            Nothing has changed.
+        """
+        account = self.account
+        contract = rules.check_symbol(account, ticket, at)
+        rules.check_client_id(account, ticket.client_id)
+        ticket = self._cut(ticket)
+        setup = self._setup_for(ticket)
+        mark = account.marks[ticket.symbol]
+        taken = self.market.taken(mark, ticket.direction, contract)
+        price = taken if ticket.price is None else ticket.price
+        rules.check_size(ticket, contract, self.terms, price)
+        rules.check_tick(price, contract, self.terms)
+        for kind in PROTECTIONS:
+            if (trigger := attached_trigger(ticket, kind)) is not None:
+                rules.check_tick(trigger, contract, self.terms)
+                rules.check_trigger(kind, ticket.side, trigger, mark if ticket.price is None else price)
+        held = account.positions.get((ticket.symbol, ticket.side))
+        order = Order(
+            order_id=account.next_id(),
+            ticket=ticket,
+            status="live",
+            cause="order",
+            margin_mode=held.margin_mode if held else setup.margin_mode,
+            leverage=held.leverage if held else setup.leverage(ticket.side),
+            created=at,
+            updated=at,
+        )
+        if opening := account.opening_part(order):
+            dearest = price if ticket.direction > 0 else max(price, taken)
+            need = account.need(ticket.symbol, opening, dearest, order.leverage)
+            rules.check_money(account, need, released=account.frozen(instead_of) if instead_of else ZERO)
+
+        if instead_of is not None:
+            self.market.cancel(instead_of, "replaced", at)
+        account.setups[ticket.symbol] = setup
+        self.market.enter(order)
+        return self._take(order, taken, at)
+
+    def _cut(self, ticket: Ticket) -> Ticket:
+        """``ticket``, not larger than what there is to close."""
+        if ticket.purpose == "open":
+            return ticket
+        position = self.account.positions.get((ticket.symbol, ticket.side))
+        if position is None:
+            raise Denied("22002", "No position to close")
+        return replace(ticket, size=min(ticket.size, position.size), stop_loss=None, take_profit=None)
+
+    def _setup_for(self, ticket: Ticket) -> Setup:
+        """Settings of the symbol, in the margin mode that an opening ticket asks for."""
+        setup = self.account.setup(ticket.symbol)
+        if ticket.purpose == "close" or ticket.margin_mode in {None, setup.margin_mode}:
+            return setup
+        self._check_idle(ticket.symbol)
+        return replace(setup, margin_mode=ticket.margin_mode or setup.margin_mode)
+
+    def _take(self, order: Order, taken: Decimal, at: int) -> Order:
+        """Fill what a new order gets at once, at ``taken``; cancel or keep the rest."""
+        ticket, market = order.ticket, self.market
+        crosses = ticket.price is None or ticket.direction * (ticket.price - taken) >= 0
+        size = market.room(ticket.symbol, order.remaining) if crosses else ZERO
+        resting = ticket.kind == "limit"
+        if resting and ticket.force == "post_only" and crosses:
+            return market.cancel(order, "post_only", at)
+        if resting and ticket.force == "fok" and size < order.remaining:
+            return market.cancel(order, "fok", at)
+        if size:
+            market.use(ticket.symbol, size)
+            order = market.fill(order, taken, size, maker=False, at=at)
+        if order.is_live and (not resting or ticket.force == "ioc"):
+            order = market.cancel(order, "ioc", at)
+        market.settle(ticket.symbol, at)
+        return self.account.orders[order.order_id]
+
+    def find(self, symbol: str, *, order_id: str = "", client_id: str = "") -> Order | None:
+        """Find an order by either id; the exchange's own wins."""
+        order = self.account.orders.get(order_id or self.account.ids.get(client_id, ""))
+        return order if order is not None and order.ticket.symbol == symbol else None
+
+    def cancel(self, order: Order | None, at: int) -> Order:
+        """Cancel a live order."""
+        if order is None or not order.is_live:
+            raise Denied("22001", "No order to cancel")
+        return self.market.cancel(order, "normal_cancel", at)
+
+    def cancel_all(self, at: int, *, symbol: str | None = None) -> list[Order]:
+        """Cancel every live order, of one symbol or of all."""
+        return [self.cancel(order, at) for order in self.account.live_orders(symbol)]
+
+    def modify(self, order: Order | None, ticket: Ticket, at: int) -> Order:
+        """Replace a live order by ``ticket``."""
+        if order is None or not order.is_live:
+            raise Denied("22001", "No order to cancel")
+        return self.place(ticket, at, instead_of=order)
+
+    def close(self, symbol: str, at: int, *, side: int | None = None) -> list[Order]:
+        """Close the positions of a symbol, or the one of ``side``, at market."""
+        legs = [leg for leg in self.account.legs(symbol) if side in {None, leg.side}]
+        if not legs:
+            raise Denied("22002", "No position to close")
+        return [self.place(closing(leg), at) for leg in legs]
+
+    # Protection -------------------------------------------------------------------------------------
+
+    def protect(
+        self,
+        symbol: str,
+        side: int,
+        kind: Protection,
+        trigger: Decimal,
+        at: int,
+        *,
+        size: Decimal | None = None,
+        client_id: str = "",
+    ) -> Plan:
+        """Wait for ``trigger``, and then close at market.
+
+        Without ``size`` it is bound to the position and replaces the one of its kind that is; with one it
+        adds up with what there is.
+        """
+        account = self.account
+        if (symbol, side) not in account.positions:
+            raise Denied("22002", "No position to close")
+        self._check_plan(symbol, side, kind, trigger, size)
+        if size is None:
+            for plan in account.plans_of(symbol, side):
+                if plan.kind == kind and plan.size is None:
+                    del account.plans[plan.plan_id]
+        return self.market.plan(symbol, side, kind, trigger, size, at, client_id=client_id)
+
+    def bind(
+        self, symbol: str, side: int, at: int, *, stop_loss: Decimal | None, take_profit: Decimal | None
+    ) -> list[Plan]:
+        """Bind a stop, a take-profit or both to a position: both, or none if one of them is refused."""
+        if (symbol, side) not in self.account.positions:
+            raise Denied("22002", "No position to close")
+        wanted = [
+            (kind, trigger)
+            for kind, trigger in zip(PROTECTIONS, (stop_loss, take_profit), strict=True)
+            if trigger is not None
+        ]
+        for kind, trigger in wanted:
+            self._check_plan(symbol, side, kind, trigger, None)
+        return [self.protect(symbol, side, kind, trigger, at) for kind, trigger in wanted]
+
+    def modify_plan(self, plan_id: str, *, trigger: Decimal, size: Decimal | None) -> Plan:
+        """Move a stop or a take-profit; one that is bound to the position stays so, whatever ``size``."""
+        if (plan := self.account.plans.get(plan_id)) is None:
+            raise Denied("43025", "The plan order does not exist or was triggered")
+        size = None if plan.size is None else size or plan.size
+        self._check_plan(plan.symbol, plan.side, plan.kind, trigger, size)
+        self.account.plans[plan_id] = replace(plan, trigger=trigger, size=size)
+        return self.account.plans[plan_id]
+
+    def cancel_plan(self, plan_id: str) -> Plan:
+        """Give up a stop or a take-profit."""
+        if (plan := self.account.plans.pop(plan_id, None)) is None:
+            raise Denied("43025", "The plan order does not exist or was triggered")
+        return plan
+
+    def _check_plan(
+        self, symbol: str, side: int, kind: Protection, trigger: Decimal, size: Decimal | None
+    ) -> None:
+        contract = self.account.contracts[symbol]
+        rules.check_tick(trigger, contract, self.terms)
+        rules.check_trigger(kind, side, trigger, self.account.marks[symbol])
+        if size is not None and (size <= 0 or (self.terms.rounding and size % contract.size_step)):
+            raise Denied("40808", f"Parameter verification exception: size {size} checkScale error")
+
+    # Settings ---------------------------------------------------------------------------------------
+
+    def set_leverage(self, symbol: str, leverage: Decimal, *, side: int | None = None) -> Setup:
+        """Set the leverage of a symbol, or in isolated margin of one side of it; positions follow."""
+        account = self.account
+        contract = self._contract(symbol)
+        if not 1 <= leverage <= contract.max_leverage:
+            raise Denied("40797", f"Exceeded the maximum settable leverage, {contract.max_leverage}")
+        setup = account.setup(symbol)
+        if setup.margin_mode == "crossed":
+            new = replace(setup, cross_leverage=leverage)
+        else:
+            new = replace(
+                setup,
+                long_leverage=setup.long_leverage if side == -1 else leverage,
+                short_leverage=setup.short_leverage if side == 1 else leverage,
+            )
+        if new == setup:
+            return setup
+        if account.live_orders(symbol):
+            raise Denied("45097", "The leverage cannot be changed while there are open orders")
+        legs = [
+            replace(leg, leverage=new.leverage(leg.side), margin=leg.cost / new.leverage(leg.side))
+            for leg in account.legs(symbol)
+            if leg.leverage != new.leverage(leg.side)
+        ]
+        rules.check_money(
+            account, sum((leg.margin - account.positions[symbol, leg.side].margin for leg in legs), ZERO)
+        )
+        if any(account.is_broken(leg) for leg in legs):
+            raise Denied("45002", "The margin that is left would not cover the position's loss")
+        account.positions.update({(symbol, leg.side): leg for leg in legs})
+        account.setups[symbol] = new
+        return new
+
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> Setup:
+        """Set the margin mode of a symbol; repeating it is harmless."""
+        self._contract(symbol)
+        setup = self.account.setup(symbol)
+        if mode != setup.margin_mode:
+            self._check_idle(symbol)
+            setup = self.account.setups[symbol] = replace(setup, margin_mode=mode)
+        return setup
+
+    def set_position_mode(self, mode: PositionMode) -> None:
+        """Set the position mode of the account; repeating it is harmless."""
+        if mode == self.account.mode:
+            return
+        if self.account.positions or self.account.live_orders():
+            raise Denied("40920", "The position mode cannot be changed while there are positions or orders")
+        self.account.mode = mode
+
+    def _check_idle(self, symbol: str) -> None:
+        """Refuse to change the margin mode of what is in use."""
+        if self.account.legs(symbol) or self.account.live_orders(symbol):
+            raise Denied("45117", "The margin mode cannot be changed while there are positions or orders")
+
+    def _contract(self, symbol: str) -> Contract:
+        if symbol not in self.account.contracts:
+            raise Denied("40034", f"Parameter {symbol} does not exist")
+        return self.account.contracts[symbol]

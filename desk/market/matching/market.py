@@ -1,0 +1,280 @@
+"""The market: what prices, candles and funding do to the account, and how orders are filled.
+
+Place in the house: the market, inside the matching core.  Prices come in from whoever drives the market,
+new orders from ``exchange``; executions go into the account, and every change is noted for ``drain``.  Pure.
+
+Reading order: ``Market.jump``, ``move``, ``candle`` and ``fund`` are what happens; ``_walk`` is how.
+"""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from desk.frames import CANDLE_MS
+from desk.market.matching.account import Account
+from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
+from desk.market.matching.triggers import Span, next_meeting
+from desk.market.matching.values import (
+    ZERO,
+    Cause,
+    Execution,
+    Order,
+    Plan,
+    Position,
+    Protection,
+    Terms,
+    Ticket,
+)
+from desk.orders import Contract
+
+PROTECTIONS: Final[tuple[Protection, Protection]] = ("stop_loss", "take_profit")
+
+
+class Market:
+    """Prices, and an account that lives under them."""
+
+    def __init__(self, account: Account, terms: Terms) -> None:
+        self.account = account
+        self.terms = terms
+        self.changes: list[Order | Execution] = []
+        """Every order as it became, every execution as it happened."""
+        self._volume_left: dict[str, Decimal] = {}
+        self._newest: dict[str, int] = {}
+        self._attached: dict[tuple[str, Protection], str] = {}
+
+    # What happens -----------------------------------------------------------------------------------
+
+    def jump(self, symbol: str, price: Decimal, at: int) -> None:
+        """``symbol`` trades at ``price`` now, without having been anywhere between."""
+        self.account.marks[symbol] = price
+        self._walk(symbol, price, at, Span(at + 1))
+
+    def move(self, symbol: str, price: Decimal, at: int) -> None:
+        """``symbol`` goes from its last price to ``price``, through everything between."""
+        if symbol not in self.account.marks:
+            self.account.marks[symbol] = price
+        self._walk(symbol, price, at, Span(at + 1))
+
+    def candle(
+        self, symbol: str, open_time: int, prices: tuple[Decimal, Decimal, Decimal, Decimal], volume: Decimal
+    ) -> None:
+        """Let a finished candle happen to everything that was there before it ended.
+
+        It jumps to its open, goes to the extreme that is against the net position first, then to the
+        other one, then to its close; ``triggers`` says how the worse reading is kept beyond that.
+
+        Parameters
+        ----------
+        open_time : int
+            In ms; later than that of any candle of the symbol before.
+        prices : tuple of Decimal
+            Open, high, low, close.
+        volume : Decimal
+            In base coin.
+        """
+        if open_time <= self._newest.get(symbol, open_time - 1):
+            raise ValueError(f"{symbol}: the candle of {open_time} is not later than the newest one")
+        self._newest[symbol] = open_time
+        o, h, l, c = prices
+        if self.terms.volume_share is not None:
+            self._volume_left[symbol] = self.terms.volume_share * volume
+        self.account.marks[symbol] = o
+        self._walk(symbol, o, open_time, Span(open_time + 1, low=l, high=h))
+        if not self.account.legs(symbol) and not self.account.live_orders(symbol):
+            self.account.marks[symbol] = c
+            return
+        end = open_time + CANDLE_MS
+        span = Span(end, low=l, high=h)
+        net = sum((leg.side * leg.size for leg in self.account.legs(symbol)), ZERO)
+        for point in (l, h, c) if net >= 0 else (h, l, c):
+            self._walk(symbol, point, end - 1, span)
+
+    def fund(self, symbol: str, rate: Decimal, at: int) -> None:
+        """Settle funding: longs pay shorts ``rate`` of the position's value at the last price."""
+        for leg in self.account.legs(symbol):
+            amount = leg.side * leg.size * self.account.marks[symbol] * rate
+            self.account.pay_funding(leg, amount, at)
+        if self.account.legs(symbol):
+            self.jump(symbol, self.account.marks[symbol], at)
+
+    def _walk(self, symbol: str, end: Decimal, at: int, span: Span) -> None:
+        """Let the price of ``symbol`` meet everything on its way to ``end``."""
+        account = self.account
+        step = account.contracts[symbol].size_step
+        while meeting := next_meeting(account, symbol, end, span, room=self.room(symbol, step) >= step):
+            account.marks[symbol] = meeting.reached
+            match meeting.what:
+                case Order():
+                    self._fill_resting(meeting.what, meeting.price, at)
+                case Plan():
+                    self._trigger(meeting.what, meeting.price, at)
+                case Position():
+                    self._liquidate(meeting.what, at)
+            self.settle(symbol, at)
+        account.marks[symbol] = end
+
+    def _fill_resting(self, order: Order, price: Decimal, at: int) -> None:
+        """Fill what the volume allows of an order that the price has gone through."""
+        account, symbol = self.account, order.ticket.symbol
+        if account.opening_part(order) and account.available() < 0:  # what it froze is gone meanwhile
+            self.cancel(order, "insufficient_balance", at)
+            return
+        size = self.room(symbol, order.remaining)
+        if order.ticket.purpose == "close":
+            size = min(size, account.positions[symbol, order.ticket.side].size)
+        self.use(symbol, size)
+        self.fill(order, price, size, maker=True, at=at)
+
+    def _trigger(self, plan: Plan, price: Decimal, at: int) -> None:
+        """Close at market what a stop or a take-profit was for."""
+        position = self.account.positions[plan.symbol, plan.side]
+        del self.account.plans[plan.plan_id]
+        size = position.size if plan.size is None else min(plan.size, position.size)
+        order = self._own_order(position, size, plan.kind, at)
+        contract = self.account.contracts[plan.symbol]
+        self.fill(order, self.taken(price, -plan.side, contract), size, maker=False, at=at)
+
+    def _liquidate(self, position: Position, at: int) -> None:
+        """Take over a position at the price that leaves nothing of its margin; crossed ones all together."""
+        account, symbol = self.account, position.symbol
+        crossed = position.margin_mode == "crossed"
+        for order in account.live_orders():
+            if order.margin_mode == "crossed" if crossed else order.ticket.symbol == symbol:
+                self.cancel(order, "liquidation", at)
+        legs = [position]
+        if crossed:
+            for other in account.crossed():
+                if other.symbol != symbol:
+                    self._take_over(other, account.marks[other.symbol], at)
+            legs = [leg for leg in account.legs(symbol) if leg.margin_mode == "crossed"]
+        contract = account.contracts[symbol]
+        margin = account.pool() if crossed else position.margin
+        price = price_that_leaves(margin, legs, rate=contract.taker_fee) or contract.tick
+        net = sum((leg.side * leg.size for leg in legs), ZERO)
+        if self.terms.rounding:  # towards the account: it cannot lose more than the margin
+            price = on_tick(price, 1 if net > 0 else -1, tick=contract.tick)
+        for leg in legs:
+            self._take_over(leg, price, at)
+
+    def _take_over(self, position: Position, price: Decimal, at: int) -> None:
+        order = self._own_order(position, position.size, "liquidation", at)
+        self.fill(order, price, position.size, maker=False, at=at)
+
+    def _own_order(self, position: Position, size: Decimal, cause: Cause, at: int) -> Order:
+        """An order of the exchange's own that closes ``size`` of ``position``."""
+        order = Order(
+            order_id=self.account.next_id(),
+            ticket=replace(closing(position), size=size),
+            status="live",
+            cause=cause,
+            margin_mode=position.margin_mode,
+            leverage=position.leverage,
+            created=at,
+            updated=at,
+        )
+        self.enter(order)
+        return order
+
+    # How orders are filled ----------------------------------------------------------------------------
+
+    def enter(self, order: Order) -> None:
+        """Put a new order on the book."""
+        self.account.enter(order)
+        self.changes.append(order)
+
+    def fill(self, order: Order, price: Decimal, size: Decimal, *, maker: bool, at: int) -> Order:
+        """Execute, attach what the order brought along, and note the changes."""
+        order, executions = self.account.execute(order, price=price, size=size, maker=maker, at=at)
+        for execution in executions:
+            self.changes.append(execution)
+            if execution.fill.purpose == "open":
+                self._attach(order, execution.fill.size, at)
+        self.changes.append(order)
+        return order
+
+    def plan(
+        self,
+        symbol: str,
+        side: int,
+        kind: Protection,
+        trigger: Decimal,
+        size: Decimal | None,
+        at: int,
+        *,
+        client_id: str = "",
+    ) -> Plan:
+        """Let a stop or a take-profit wait for its price."""
+        plan = Plan(
+            plan_id=self.account.next_id(),
+            client_id=client_id,
+            symbol=symbol,
+            side=side,
+            kind=kind,
+            trigger=trigger,
+            size=size,
+            created=at,
+        )
+        self.account.plans[plan.plan_id] = plan
+        return plan
+
+    def _attach(self, order: Order, size: Decimal, at: int) -> None:
+        """Make the stop and take-profit that ``order`` brought along cover ``size`` more."""
+        for kind in PROTECTIONS:
+            trigger = attached_trigger(order.ticket, kind)
+            if trigger is None:
+                continue
+            plan = self.account.plans.get(self._attached.get((order.order_id, kind), ""))
+            if plan is not None and plan.size is not None:
+                self.account.plans[plan.plan_id] = replace(plan, size=plan.size + size)
+            else:
+                made = self.plan(order.ticket.symbol, order.ticket.side, kind, trigger, size, at)
+                self._attached[order.order_id, kind] = made.plan_id
+
+    def settle(self, symbol: str, at: int) -> None:
+        """Cancel what closes a position that is gone, and let the insurance fund bear what it must."""
+        for order in self.account.live_orders(symbol):
+            key = (symbol, order.ticket.side)
+            if order.ticket.purpose == "close" and key not in self.account.positions:
+                self.cancel(order, "position_closed", at)
+        self.account.insure()
+
+    def cancel(self, order: Order, reason: str, at: int) -> Order:
+        """Take a live order off the book."""
+        order = replace(order, status="canceled", cancel_reason=reason, updated=at)
+        self.account.update(order)
+        self.changes.append(order)
+        return order
+
+    def taken(self, price: Decimal, direction: int, contract: Contract) -> Decimal:
+        """``price`` as a taker gets it who buys (1) or sells (-1)."""
+        worse = slipped(price, direction, slippage=self.terms.slippage, tick=contract.tick)
+        return on_tick(worse, direction, tick=contract.tick) if self.terms.rounding else worse
+
+    def room(self, symbol: str, wanted: Decimal) -> Decimal:
+        """How much of ``wanted`` the volume of the newest candle still gives, in whole steps."""
+        left = self._volume_left.get(symbol)
+        if left is None:
+            return wanted
+        return min(wanted, whole_steps(left, self.account.contracts[symbol].size_step))
+
+    def use(self, symbol: str, size: Decimal) -> None:
+        """Count what was filled against the volume."""
+        if symbol in self._volume_left:
+            self._volume_left[symbol] -= size
+
+
+def closing(position: Position) -> Ticket:
+    """A market order that closes all of ``position``."""
+    return Ticket(
+        client_id="",
+        symbol=position.symbol,
+        side=position.side,
+        purpose="close",
+        size=position.size,
+        kind="market",
+    )
+
+
+def attached_trigger(ticket: Ticket, kind: Protection) -> Decimal | None:
+    """Trigger of the stop or take-profit that ``ticket`` brings along."""
+    return ticket.stop_loss if kind == "stop_loss" else ticket.take_profit

@@ -1,0 +1,129 @@
+"""What a price meets on its way: resting orders, stops, take-profits, liquidations.
+
+Place in the house: the market, inside the matching core.  An account and a stretch of price come in, the
+next meeting goes out, or None.  Pure; ``exchange`` acts on it and asks again from there.
+
+A resting order is met only by a price that goes through its level (the queue before it is unknown); a stop,
+a take-profit and a liquidation by one that touches theirs.
+
+A candle does not tell in which order it met things.  The worse reading for the account is taken: see
+``Candle.holds_back``.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+
+from desk.market.matching.account import Account
+from desk.market.matching.values import ZERO, Order, Plan, Position
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """Something that the price meets, and where."""
+
+    what: Order | Plan | Position
+    """A position: it is liquidated."""
+    distance: Decimal
+    """From the start of the stretch, in USDT."""
+    reached: Decimal
+    """The price at that moment."""
+    price: Decimal
+    """At which it is filled, before slippage: where a stop was gapped over that is the price, not its level;
+    a resting order and a take-profit never get better than their level."""
+
+    @property
+    def rank(self) -> tuple[Decimal, int]:
+        """What comes first: the nearest, and of equals what is worst for the account."""
+        if isinstance(self.what, Position):
+            return self.distance, 0
+        if isinstance(self.what, Plan):
+            return self.distance, 1 if self.what.kind == "stop_loss" else 3
+        return self.distance, 2
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What is admitted to a stretch of price."""
+
+    until: int
+    """Orders and plans made at this time or later (ms) are not there yet."""
+    low: Decimal | None = None
+    high: Decimal | None = None
+    """Of the candle whose path is walked; None: the path is known, nothing is ambiguous."""
+
+    def holds_back(self, account: Account, symbol: str, side: int) -> bool:
+        """Whether what favours a position must wait: the candle may have met its stop before.
+
+        That is so while a stop lies within the candle, and for a position that a resting order opened or
+        added to within it: the favourable extreme may have been earlier.
+        """
+        if self.low is None or self.high is None:
+            return False
+        position = account.positions.get((symbol, side))
+        if position is None:
+            return False
+        if position.updated == self.until - 1:
+            return True
+        stop = account.nearest(position, "stop_loss")
+        return stop is not None and (self.low <= stop if side > 0 else self.high >= stop)
+
+
+def next_meeting(account: Account, symbol: str, end: Decimal, span: Span, *, room: bool) -> Meeting | None:
+    """What the price of ``symbol`` meets first on its way from its last mark to ``end``.
+
+    Parameters
+    ----------
+    room : bool
+        Whether resting orders may be filled at all: the candle's volume is not used up.
+    """
+    start = account.marks[symbol]
+    meetings = [*_plans(account, symbol, start, end, span), *_liquidations(account, symbol, start, end)]
+    if room:
+        meetings += _orders(account, symbol, start, end, span)
+    return min(meetings, key=lambda meeting: meeting.rank, default=None)
+
+
+def _orders(account: Account, symbol: str, start: Decimal, end: Decimal, span: Span) -> Iterator[Meeting]:
+    """Resting orders that the price goes through."""
+    for order in account.live_orders(symbol):
+        ticket = order.ticket
+        favours = ticket.side if ticket.purpose == "close" else -ticket.side
+        reduces = ticket.purpose == "close" or account.mode == "one_way"
+        if ticket.price is None or order.created >= span.until:
+            continue
+        if reduces and span.holds_back(account, symbol, favours):
+            continue
+        way = ticket.direction
+        if min(way * start, way * end) < way * ticket.price:
+            distance = max(way * (start - ticket.price), ZERO)
+            yield Meeting(order, distance, start - way * distance, ticket.price)
+
+
+def _plans(account: Account, symbol: str, start: Decimal, end: Decimal, span: Span) -> Iterator[Meeting]:
+    """Stops and take-profits that the price touches."""
+    for side in (1, -1):
+        for plan in account.plans_of(symbol, side):
+            if plan.created >= span.until:
+                continue
+            if plan.kind == "take_profit" and span.holds_back(account, symbol, side):
+                continue
+            way = side if plan.kind == "stop_loss" else -side
+            if min(way * start, way * end) <= way * plan.trigger:
+                distance = max(way * (start - plan.trigger), ZERO)
+                reached = start - way * distance
+                yield Meeting(plan, distance, reached, reached if plan.kind == "stop_loss" else plan.trigger)
+
+
+def _liquidations(account: Account, symbol: str, start: Decimal, end: Decimal) -> Iterator[Meeting]:
+    """Positions whose margin the price uses up."""
+    for position in account.legs(symbol):
+        if account.is_broken(position):
+            yield Meeting(position, ZERO, start, start)
+            continue
+        level = account.liquidation_price(position)
+        if level is None or start == end:
+            continue
+        way = 1 if level < start else -1
+        if min(way * start, way * end) <= way * level:
+            yield Meeting(position, abs(start - level), level, level)

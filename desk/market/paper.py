@@ -1,0 +1,226 @@
+"""An exchange in process: simulated fills on real, stored or invented candles.
+
+Place in the house: the market, as a double.  Satisfies ``desk.ports.Exchange`` over the matching core;
+whoever runs the session feeds it finished candles, last prices and funding rates, and asks it like any
+exchange.  Time comes from the clock that is handed in, real or simulated.
+
+As it is used::
+
+    paper = PaperExchange(contracts, deposit=Decimal(10_000), clock=clock)
+    paper.feed_candle("BTCUSDT", open_time, (o, h, l, c), volume)   # stops, targets, resting orders
+    paper.settle_funding("BTCUSDT", Decimal("0.0001"))
+    await paper.place(request)                                      # filled at the candle's close
+
+Feed a candle before acting on it: orders are then filled at its close, worsened by the slippage, and the
+next candle decides about their stops.
+
+Not here: where candles come from; the rules of matching (``desk.market.matching``).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from decimal import Decimal
+from typing import Final
+
+from desk.errors import Refused
+from desk.market.matching import Denied, Execution, Matching, Order, Terms, Ticket
+from desk.orders import (
+    Balance,
+    Contract,
+    Fill,
+    Holding,
+    MarginMode,
+    OrderRequest,
+    OrderState,
+    PositionMode,
+    Push,
+)
+from desk.ports import Clock
+
+CLEANED: Final = {"22001", "22002"}
+"""Nothing to cancel, nothing to close: what was asked for is so."""
+
+
+class PaperExchange:
+    """An account with play money; satisfies ``desk.ports.Exchange``.
+
+    Parameters
+    ----------
+    contracts : iterable of Contract
+    deposit : Decimal
+        Equity at the start, in USDT.
+    clock : Clock
+    terms : Terms or None
+        Slippage, volume share, rounding.
+    """
+
+    def __init__(
+        self, contracts: Iterable[Contract], *, deposit: Decimal, clock: Clock, terms: Terms | None = None
+    ) -> None:
+        self._contracts = tuple(contracts)
+        self._matching = Matching(self._contracts, deposit, terms)
+        self._account = self._matching.account
+        self._clock = clock
+        self._listeners: list[asyncio.Queue[Push]] = []
+
+    # What the session feeds it ----------------------------------------------------------------------
+
+    def feed_candle(
+        self, symbol: str, open_time: int, prices: tuple[float, float, float, float], volume: float
+    ) -> None:
+        """Let a finished candle happen: open, high, low, close in USDT, volume in base coin.
+
+        Raises
+        ------
+        ValueError
+            If it is not later than the newest one of the symbol.
+        """
+        o, h, l, c = map(exactly, prices)
+        self._matching.market.candle(symbol, open_time, (o, h, l, c), exactly(volume))
+        self._publish()
+
+    def feed_price(self, symbol: str, price: float) -> None:
+        """Let ``symbol`` trade at ``price`` now."""
+        self._matching.market.jump(symbol, exactly(price), self._clock.now_ms())
+        self._publish()
+
+    def settle_funding(self, symbol: str, rate: Decimal) -> None:
+        """Let longs pay shorts ``rate`` (0.0001 is 0.01 %) of their position's value now."""
+        self._matching.market.fund(symbol, rate, self._clock.now_ms())
+        self._publish(always=True)
+
+    @property
+    def matching(self) -> Matching:
+        """The core, for the closing table and for tests: fees, funding and insurance by position."""
+        return self._matching
+
+    # desk.ports.Exchange: questions -----------------------------------------------------------------
+
+    async def server_time(self) -> int:
+        """The clock's time, in ms."""
+        return self._clock.now_ms()
+
+    async def contracts(self) -> Sequence[Contract]:
+        """What orders in each symbol must obey."""
+        return self._contracts
+
+    async def balance(self) -> Balance:
+        """The account now."""
+        return self._account.balance()
+
+    async def positions(self) -> Sequence[Holding]:
+        """Every open position."""
+        return self._account.holdings()
+
+    async def open_orders(self) -> Sequence[OrderState]:
+        """Orders that are live or partially filled."""
+        return [order.state() for order in self._account.live_orders()]
+
+    async def order(self, symbol: str, client_id: str) -> OrderState | None:
+        """What became of an order; None: it was never accepted."""
+        order = self._matching.find(symbol, client_id=client_id)
+        return None if order is None else order.state()
+
+    async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
+        """Executions of a symbol from ``since`` (ms) on, oldest first."""
+        fills = (execution.fill for execution in self._account.executions)
+        return [fill for fill in fills if fill.symbol == symbol and fill.at >= since]
+
+    # desk.ports.Exchange: requests ------------------------------------------------------------------
+
+    async def place(self, request: OrderRequest) -> str:
+        """Accept an order; a market order is filled at once.
+
+        Raises
+        ------
+        Refused
+            With the exchange's code, such as 40786 for a client id that was used before.
+        """
+        ticket = Ticket(
+            client_id=request.client_id,
+            symbol=request.symbol,
+            side=request.side,
+            purpose=request.purpose,
+            size=request.size,
+            kind=request.kind,
+            price=request.price,
+            stop_loss=request.stop_loss,
+            take_profit=request.take_profit,
+        )
+        with self._asked("place"):
+            return self._matching.place(ticket, self._clock.now_ms()).order_id
+
+    async def cancel(self, symbol: str, client_id: str) -> None:
+        """Cancel an order; one that is gone already is no error."""
+        with self._asked("cancel", forgiven=CLEANED):
+            self._matching.cancel(self._matching.find(symbol, client_id=client_id), self._clock.now_ms())
+
+    async def protect(
+        self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
+    ) -> None:
+        """Bind a stop (and a take-profit) to a position, instead of all that it had."""
+        account, now = self._account, self._clock.now_ms()
+        with self._asked("protect"):
+            former = account.plans_of(symbol, side)
+            self._matching.bind(symbol, side, now, stop_loss=stop_loss, take_profit=take_profit)
+            for plan in former:
+                account.plans.pop(plan.plan_id, None)
+
+    async def close(self, symbol: str, side: int) -> None:
+        """Close a position at market; being flat already is no error."""
+        with self._asked("close", forgiven=CLEANED):
+            self._matching.close(symbol, self._clock.now_ms(), side=side)
+
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+        """Make leverage and margin mode of a symbol what is asked."""
+        with self._asked("set_up"):
+            self._matching.set_margin_mode(symbol, margin)
+            self._matching.set_leverage(symbol, leverage)
+
+    async def set_position_mode(self, mode: PositionMode) -> None:
+        """Make the account's position mode what is asked."""
+        with self._asked("set_position_mode"):
+            self._matching.set_position_mode(mode)
+
+    async def pushes(self) -> AsyncIterator[Push]:
+        """Every order, fill, position and balance as they change, from now on."""
+        queue: asyncio.Queue[Push] = asyncio.Queue()
+        self._listeners.append(queue)
+        try:
+            while True:
+                yield await queue.get()
+        finally:
+            self._listeners.remove(queue)
+
+    @contextmanager
+    def _asked(self, call: str, *, forgiven: frozenset[str] | set[str] = frozenset()) -> Iterator[None]:
+        """Turn the core's refusals into ours, and tell the listeners what came of the call."""
+        try:
+            yield
+        except Denied as denied:
+            if denied.code not in forgiven:
+                raise Refused(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
+        self._publish()
+
+    def _publish(self, *, always: bool = False) -> None:
+        """Tell the listeners what has changed, and ``always`` where the account stands."""
+        changes = self._matching.drain()
+        if not (changes or always) or not self._listeners:
+            return
+        pushes = [_push(change) for change in changes]
+        pushes.append(Push(positions=tuple(self._account.holdings()), balance=self._account.balance()))
+        for queue in self._listeners:
+            for push in pushes:
+                queue.put_nowait(push)
+
+
+def _push(change: Order | Execution) -> Push:
+    if isinstance(change, Order):
+        return Push(order=change.state())
+    return Push(fill=change.fill)
+
+
+def exactly(value: float) -> Decimal:
+    """``value`` as the decimal number that it is written as: 0.1 is one tenth."""
+    return Decimal(repr(float(value)))

@@ -1,0 +1,165 @@
+"""What Bitget's private websocket says: texts in, values out.
+
+Place in the house: texts come in from ``desk.market.private_stream``; what rows mean is told by
+``desk.market.private_rows``.  Pure.
+
+Pushes may be late, come twice or in any order, and grow fields over time.  A text or a row that cannot be
+read is ``Unreadable`` and never a reason to stop listening: what it said can be asked for.
+
+References
+----------
+``bitget_api.md`` of the project's notes: section 11.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from desk.market import private_rows
+from desk.market.private_rows import Row
+from desk.orders import Balance, Fill, Push
+
+ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
+CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
+BAD_KEY = frozenset({"30005", "30011", "30012", "30015"})
+"""Login refused because of the key: it will be refused again."""
+WRONG_TIME = frozenset({"30013", "30014"})
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """The key was let in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """A channel is open."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """The exchange complains."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class PositionsChanged:
+    """Something about positions is new; the frame doesn't tell stops, so the positions must be asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """Something was said that nobody here understands."""
+
+    why: str
+
+
+Heard = LoggedIn | Subscribed | Failure | PositionsChanged | Unreadable | Push
+
+
+def subscription() -> str:
+    """The message that opens all channels.
+
+    As it travels::
+
+        {"op": "subscribe", "args": [{"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"},
+                                     {"instType": "USDT-FUTURES", "channel": "account", "coin": "default"}]}
+    """
+    args = [
+        {"instType": "USDT-FUTURES", "channel": name, "coin" if name == ACCOUNT else "instId": "default"}
+        for name in CHANNELS
+    ]
+    return json.dumps({"op": "subscribe", "args": args})
+
+
+def read_text(text: str) -> tuple[Heard, ...]:
+    """Read one text.
+
+    As they travel (rows shortened)::
+
+        {"event": "login", "code": 0, "msg": ""}
+        {"event": "subscribe", "arg": {"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"}}
+        {"event": "error", "code": 30005, "msg": "error"}
+        {"action": "snapshot", "arg": {"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"},
+         "data": [{"orderId": "1", "clientOid": "t-1", "instId": "BTCUSDT", "status": "filled", …}]}
+    """
+    try:
+        frame = json.loads(text)
+    except (ValueError, RecursionError):
+        frame = None
+    if not isinstance(frame, dict):
+        return (Unreadable("it is no frame"),)
+    if event := frame.get("event"):
+        return (_event(str(event), frame),)
+    arg, rows = frame.get("arg"), frame.get("data")
+    if not isinstance(arg, dict) or not isinstance(rows, list):
+        return (Unreadable("it has no channel or no data"),)
+    if arg.get("channel") == POSITIONS:
+        return (PositionsChanged(),)
+    if arg.get("channel") not in {ORDERS, ACCOUNT}:
+        return (Unreadable(f"its channel is {arg.get('channel')!r:.40}"),)
+    read = _order if arg["channel"] == ORDERS else _balance
+    return tuple(heard for row in rows if (heard := _tried(read, row)) is not None)
+
+
+def _event(event: str, frame: Row) -> Heard:
+    code = str(frame.get("code", "0") or "0")
+    if event == "login" and code == "0":
+        return LoggedIn()
+    if event == "subscribe":
+        arg = frame.get("arg")
+        return Subscribed(str(arg.get("channel", "")) if isinstance(arg, dict) else "")
+    if event in {"login", "error"}:
+        return Failure(code, str(frame.get("msg", "")))
+    return Unreadable(f"its event is {event!r:.40}")
+
+
+def _tried(read: Callable[[Row], Push | None], row: object) -> Heard | None:
+    if not isinstance(row, dict):
+        return Unreadable("a row is no row")
+    try:
+        return read(row)
+    except private_rows.NO_ROW as exc:
+        return Unreadable(f"a row cannot be read: {type(exc).__name__} {exc}")
+
+
+def _order(row: Row) -> Push:
+    """The order, and the execution that the row tells of.
+
+    An execution of an order that the exchange made is left out where the row doesn't say why: lists of
+    executions do.
+    """
+    detail = private_rows.detail_of(row)
+    fill = None
+    known = detail.cause != "order" or private_rows.word(row, "enterPointSource") != "sys"
+    if row.get("tradeId") and private_rows.maybe(row.get("fillPrice")) and known:
+        fill = Fill(
+            trade_id=str(row["tradeId"]),
+            order_id=detail.state.order_id,
+            client_id=detail.state.client_id if detail.cause == "order" else "",
+            symbol=detail.state.symbol,
+            side=detail.state.side,
+            purpose=detail.state.purpose,
+            price=private_rows.number(row["fillPrice"]),
+            size=private_rows.number(row["baseVolume"]),
+            fee=-(private_rows.maybe(row.get("fillFee")) or Decimal(0)) + Decimal(0),
+            at=int(str(row.get("fillTime") or detail.state.updated)),
+            cause=detail.cause,
+        )
+    return Push(order=detail.state, fill=fill)
+
+
+def _balance(row: Row) -> Push | None:
+    if private_rows.word(row, "marginCoin") != "usdt":
+        return None
+    return Push(
+        balance=Balance(
+            equity=private_rows.number(private_rows.text(row, "equity", "usdtEquity")),
+            available=private_rows.number(row["available"]),
+        )
+    )

@@ -1,0 +1,222 @@
+"""What a trader asks of Bitget, in its words: paths, paces, and the parameters of every call.
+
+Place in the house: values of ``desk.orders`` come in from ``desk.market.account``; parameters go out to
+``desk.market.signed_rest``.  Pure.  Its counterpart for the answers is ``desk.market.private_wire``.
+
+The one table that costs money when it is wrong: in hedge mode ``side`` is the direction of the *position*,
+also when it is closed; in one-way mode it is the direction of the *trade*.
+
+===============  =======================  ===============================
+intention        one-way                  hedge
+===============  =======================  ===============================
+open long        buy                      buy, tradeSide open
+close long       sell, reduceOnly YES     **buy**, tradeSide close
+open short       sell                     sell, tradeSide open
+close short      buy, reduceOnly YES      **sell**, tradeSide close
+===============  =======================  ===============================
+
+References
+----------
+``bitget_api.md`` of the project's notes: sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
+"""
+
+from collections.abc import Mapping
+from decimal import Decimal
+
+from desk.orders import MarginMode, OrderRequest, PositionMode
+from desk.policy import LONG
+
+PRODUCT_TYPE, MARGIN_COIN = "USDT-FUTURES", "USDT"
+MIX = "/api/v2/mix"
+CONTRACTS = f"{MIX}/market/contracts"
+ACCOUNT = f"{MIX}/account/account"
+ACCOUNTS = f"{MIX}/account/accounts"
+SET_LEVERAGE = f"{MIX}/account/set-leverage"
+SET_MARGIN_MODE = f"{MIX}/account/set-margin-mode"
+SET_POSITION_MODE = f"{MIX}/account/set-position-mode"
+ALL_POSITIONS = f"{MIX}/position/all-position"
+PLACE = f"{MIX}/order/place-order"
+CANCEL = f"{MIX}/order/cancel-order"
+CLOSE = f"{MIX}/order/close-positions"
+DETAIL = f"{MIX}/order/detail"
+PENDING = f"{MIX}/order/orders-pending"
+FILLS = f"{MIX}/order/fills"
+BIND_EXITS = f"{MIX}/order/place-pos-tpsl"
+CANCEL_PLAN = f"{MIX}/order/cancel-plan-order"
+PENDING_PLANS = f"{MIX}/order/orders-plan-pending"
+
+ROWS = 100
+"""Most rows of one page of orders or fills."""
+USUAL_PACE = 9.0
+"""Requests per second of an endpoint that the exchange counts to 10 per second and user."""
+PACE = {
+    SET_LEVERAGE: 4.0,
+    SET_MARGIN_MODE: 4.0,
+    SET_POSITION_MODE: 4.0,
+    ALL_POSITIONS: 4.0,
+    CLOSE: 0.9,
+}
+"""Where it counts to less: 5, and 1 for closing."""
+POSITION_MODES: Mapping[PositionMode, str] = {"one_way": "one_way_mode", "hedge": "hedge_mode"}
+TRIGGERED_BY = "fill_price"
+"""Stops look at traded prices, as the rules of ``desk.policy`` do, not at the mark price."""
+
+
+def plain(number: Decimal) -> str:
+    """``number`` as the exchange writes numbers: no exponent, no needless zeros."""
+    return f"{number.normalize():f}"
+
+
+def hold_side(side: int, mode: PositionMode) -> str:
+    """Direction of a position where a stop is bound to it."""
+    if mode == "hedge":
+        return _direction(side)
+    return _trade(side)
+
+
+def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode) -> dict[str, str]:
+    """Body of an order; see the table above."""
+    body = {
+        **_of(request.symbol),
+        "marginCoin": MARGIN_COIN,
+        "marginMode": margin,
+        "size": plain(request.size),
+        "orderType": request.kind,
+        "clientOid": request.client_id,
+    }
+    if mode == "hedge":
+        body |= {"side": _trade(request.side), "tradeSide": request.purpose}
+    elif request.purpose == "close":
+        body |= {"side": _trade(-request.side), "reduceOnly": "YES"}
+    else:
+        body |= {"side": _trade(request.side)}
+    if request.price is not None:
+        body["price"] = plain(request.price)
+    if request.stop_loss is not None:
+        body["presetStopLossPrice"] = plain(request.stop_loss)
+    if request.take_profit is not None:
+        body["presetStopSurplusPrice"] = plain(request.take_profit)
+    return body
+
+
+def cancel_order(symbol: str, client_id: str) -> dict[str, str]:
+    """Body that cancels an order by its client id."""
+    return {**_of(symbol), "marginCoin": MARGIN_COIN, "clientOid": client_id}
+
+
+def close_position(symbol: str, side: int, *, mode: PositionMode) -> dict[str, str]:
+    """Body that closes one position at market.
+
+    Raises
+    ------
+    ValueError
+        If there is no symbol: the exchange would close every position of the account.
+    """
+    if not symbol:
+        raise ValueError("without a symbol every position would be closed")
+    return {**_of(symbol), "holdSide": _direction(side)} if mode == "hedge" else _of(symbol)
+
+
+def bind_exits(
+    symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None, mode: PositionMode
+) -> dict[str, str]:
+    """Body that binds a stop, and perhaps a take-profit, to a position; both end it at market."""
+    body = {
+        **_of(symbol),
+        "marginCoin": MARGIN_COIN,
+        "holdSide": hold_side(side, mode),
+        "stopLossTriggerPrice": plain(stop_loss),
+        "stopLossTriggerType": TRIGGERED_BY,
+    }
+    if take_profit is not None:
+        body["stopSurplusTriggerPrice"] = plain(take_profit)
+        body["stopSurplusTriggerType"] = TRIGGERED_BY
+    return body
+
+
+def cancel_plans(symbol: str, order_ids: tuple[str, ...]) -> dict[str, object]:
+    """Body that cancels stops and take-profits by the exchange's ids."""
+    return {
+        **_of(symbol),
+        "marginCoin": MARGIN_COIN,
+        "orderIdList": [{"orderId": order_id} for order_id in order_ids],
+    }
+
+
+def set_leverage(symbol: str, leverage: Decimal, *, side: int | None) -> dict[str, str]:
+    """Body that sets the leverage of a symbol; of one side of it where each has its own (isolated, hedge)."""
+    body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": plain(leverage)}
+    return body if side is None else {**body, "holdSide": _direction(side)}
+
+
+def set_margin_mode(symbol: str, margin: MarginMode) -> dict[str, str]:
+    """Body that sets the margin mode of a symbol."""
+    return {**_of(symbol), "marginCoin": MARGIN_COIN, "marginMode": margin}
+
+
+def set_position_mode(mode: PositionMode) -> dict[str, str]:
+    """Body that sets the position mode of the account."""
+    return {"productType": PRODUCT_TYPE, "posMode": POSITION_MODES[mode]}
+
+
+def contracts() -> dict[str, str]:
+    """Query of every contract."""
+    return {"productType": PRODUCT_TYPE}
+
+
+def all_positions() -> dict[str, str]:
+    """Query of every open position."""
+    return {"productType": PRODUCT_TYPE, "marginCoin": MARGIN_COIN}
+
+
+def accounts() -> dict[str, str]:
+    """Query of the balances."""
+    return {"productType": PRODUCT_TYPE}
+
+
+def account(symbol: str) -> dict[str, str]:
+    """Query of the balance with modes and leverages as they are for ``symbol``."""
+    return {**_of(symbol), "marginCoin": MARGIN_COIN}
+
+
+def order_by_client_id(symbol: str, client_id: str) -> dict[str, str]:
+    """Query of one order."""
+    return {**_of(symbol), "clientOid": client_id}
+
+
+def order_by_id(symbol: str, order_id: str) -> dict[str, str]:
+    """Query of one order by the exchange's id."""
+    return {**_of(symbol), "orderId": order_id}
+
+
+def pending_orders(*, before: str | None) -> dict[str, str]:
+    """Query of one page of open orders, older than the id ``before``."""
+    return _page({"productType": PRODUCT_TYPE}, before)
+
+
+def fills(symbol: str, since: int, *, before: str | None) -> dict[str, str]:
+    """Query of one page of executions from ``since`` (ms) on, older than the id ``before``."""
+    return _page({**_of(symbol), "startTime": str(since)}, before)
+
+
+def pending_plans(symbol: str | None = None) -> dict[str, str]:
+    """Query of the stops and take-profits that wait, of one symbol or of all."""
+    query = {"productType": PRODUCT_TYPE, "planType": "profit_loss", "limit": str(ROWS)}
+    return query if symbol is None else {**query, "symbol": symbol}
+
+
+def _of(symbol: str) -> dict[str, str]:
+    return {"symbol": symbol, "productType": PRODUCT_TYPE}
+
+
+def _page(query: dict[str, str], before: str | None) -> dict[str, str]:
+    query = {**query, "limit": str(ROWS)}
+    return query if before is None else {**query, "idLessThan": before}
+
+
+def _trade(side: int) -> str:
+    return "buy" if side == LONG else "sell"
+
+
+def _direction(side: int) -> str:
+    return "long" if side == LONG else "short"

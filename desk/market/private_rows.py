@@ -1,0 +1,351 @@
+"""What one row of an account's answer means.
+
+Place in the house: rows, as they stand in answers and in pushes alike, come in from
+``desk.market.private_wire`` and ``desk.market.private_frames``; values of ``desk.orders`` go out.  Pure.
+
+Numbers travel as text, some as JSON numbers, and some as "" where there is nothing to tell.  A profit or fee
+of "" is 0, a price of "" is None.  Everything that a decision hangs on (equity, size, price of an execution)
+must be a number: the functions raise one of ``NO_ROW`` where it isn't, and the caller makes of it what fits.
+
+Not here: envelopes and lists of rows.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from typing import Literal
+
+from desk.market import wire
+from desk.orders import Contract, Fill, Holding, MarginMode, OrderState, OrderStatus, PositionMode, Purpose
+from desk.policy import LONG, SHORT
+
+Row = Mapping[str, object]
+Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
+NO_ROW = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
+"""What the functions of this module raise on a row that is none."""
+
+STATUSES: Mapping[str, OrderStatus] = {
+    "live": "live",
+    "new": "live",
+    "init": "live",
+    "partially_filled": "partially_filled",
+    "filled": "filled",
+    "canceled": "canceled",
+    "cancelled": "canceled",
+}
+FORCED = ("burst_", "reduce_", "delivery_", "offset_", "dte_sys_adl_")
+"""Prefixes of ``tradeSide`` where the exchange itself ends a position."""
+FORCED_SOURCES = ("liquidation", "reduce_offset", "market_risk", "delivery")
+"""Beginnings of ``orderSource`` that say the same."""
+INVENTED_DIGITS = 16
+EXITS = frozenset({"pos_loss", "loss_plan", "pos_profit", "profit_plan"})
+"""Kinds of waiting stops and take-profits."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """An order, and who made it."""
+
+    state: OrderState
+    cause: Cause
+    """``order`` where somebody sent it."""
+
+
+@dataclass(frozen=True, slots=True)
+class BoundExit:
+    """A stop or take-profit that waits."""
+
+    order_id: str
+    symbol: str
+    side: int | None
+    """Of its position; None where the row doesn't say, as in one-way mode."""
+    kind: str
+    """One of ``EXITS``."""
+    trigger: Decimal
+    size: Decimal | None
+    """None: all of the position."""
+
+    @property
+    def is_stop(self) -> bool:
+        """A stop, not a take-profit."""
+        return self.kind in {"pos_loss", "loss_plan"}
+
+    def is_of(self, symbol: str, side: int) -> bool:
+        """Whether it belongs to this position."""
+        return self.symbol == symbol and self.side in {None, side}
+
+    def covers(self, holding: Holding) -> bool:
+        """Whether it ends the whole of ``holding``."""
+        return self.is_of(holding.symbol, holding.side) and (
+            self.kind.startswith("pos_") or self.size is None or self.size >= holding.size
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Modes:
+    """How a symbol is set up."""
+
+    margin: MarginMode
+    position: PositionMode
+    crossed: Decimal | None
+    """Leverage with crossed margin."""
+    isolated: tuple[Decimal | None, Decimal | None]
+    """Leverage with isolated margin, of longs and of shorts."""
+
+    def has(self, leverage: Decimal, margin: MarginMode) -> bool:
+        """Whether positions would be opened with this leverage and margin mode."""
+        told = (self.crossed,) if margin == "crossed" else self.isolated
+        return self.margin == margin and all(one == leverage for one in told)
+
+    def described(self) -> str:
+        """For a message."""
+        told = (self.crossed,) if self.margin == "crossed" else self.isolated
+        return f"{self.margin}, {' and '.join(str(one) for one in told)}"
+
+
+def number(value: object) -> Decimal:
+    """A number that must be there.
+
+    Raises
+    ------
+    ValueError, ArithmeticError
+        If it isn't.
+    """
+    found = Decimal(str(value))
+    if not found.is_finite():
+        raise ValueError(f"{value!r} is not finite")
+    return found
+
+
+def maybe(value: object) -> Decimal | None:
+    """A number that may be absent."""
+    try:
+        return number(value)
+    except (InvalidOperation, ValueError):
+        return None
+
+
+def price_or_none(value: object) -> Decimal | None:
+    """A price; None where it is absent, 0 or below."""
+    found = maybe(value)
+    return found if found is not None and found > 0 else None
+
+
+def word(row: Row, *names: str) -> str:
+    """The first of the fields ``names`` that says something, in lower case; "" if none does."""
+    return next((str(row[name]).lower() for name in names if row.get(name)), "")
+
+
+def text(row: Row, *names: str) -> str:
+    """The first of the fields ``names`` that says something.
+
+    Raises
+    ------
+    KeyError
+        If none does.
+    """
+    for name in names:
+        if row.get(name):
+            return str(row[name])
+    raise KeyError(names[0])
+
+
+def direction(row: Row) -> tuple[int, Purpose]:
+    """Side of the position, and whether it is opened or closed, of an order or an execution.
+
+    In hedge mode ``side`` is that of the position, in one-way mode that of the trade.
+    """
+    bought, trade, held = word(row, "side") == "buy", word(row, "tradeSide"), word(row, "posSide")
+    if word(row, "side") not in {"buy", "sell"}:
+        raise ValueError(f"side is {row.get('side')!r}")
+    closes = trade.startswith(FORCED) or "close" in trade or word(row, "reduceOnly") == "yes"
+    if held not in {"long", "short"}:
+        held = next((name for name in ("long", "short") if trade.endswith(f"_{name}")), "")
+    if held:
+        side = LONG if held == "long" else SHORT
+    elif word(row, "posMode") == "hedge_mode" or trade in {"open", "close"}:
+        side = LONG if bought else SHORT
+    else:
+        side = LONG if bought != closes else SHORT
+    return side, "close" if closes else "open"
+
+
+def client_id_of(row: Row) -> str:
+    """Client id of an order; "" where none was sent, for which the exchange invents a long number."""
+    sent = str(row.get("clientOid") or "")
+    return "" if len(sent) >= INVENTED_DIGITS and sent.isdecimal() else sent
+
+
+def cause_of(row: Row) -> Cause:
+    """Who made an order: ``order`` unless the exchange says that it was itself."""
+    source = word(row, "orderSource")
+    if word(row, "tradeSide").startswith(FORCED) or source.startswith(FORCED_SOURCES):
+        return "liquidation"
+    if "loss" in source:
+        return "stop_loss"
+    return "take_profit" if "profit" in source else "order"
+
+
+def detail_of(row: Row) -> Detail:
+    """Read an order.
+
+    Its status word is ``state`` or ``status``.  What is filled is ``baseVolume``; in pushes, where that is
+    the size of one execution, ``accBaseVolume``.
+    """
+    side, purpose = direction(row)
+    filled = number(row["accBaseVolume"] if "accBaseVolume" in row else row["baseVolume"] or 0)
+    created = int(text(row, "cTime"))
+    state = OrderState(
+        client_id=client_id_of(row),
+        order_id=text(row, "orderId"),
+        symbol=text(row, "symbol", "instId"),
+        side=side,
+        purpose=purpose,
+        status=STATUSES[word(row, "state", "status")],
+        size=number(row["size"]),
+        filled=filled,
+        average_price=price_or_none(row.get("priceAvg")) if filled else None,
+        fee=_fee_of_order(row),
+        created=created,
+        updated=int(str(row.get("uTime") or created)),
+    )
+    return Detail(state, cause_of(row))
+
+
+def fill_of(row: Row) -> Fill:
+    """Read an execution, as lists of executions tell it.
+
+    They name no client id, and in one-way mode not whether it closes: a realised profit is taken as the sign.
+    ``completed`` adds what the order itself says.
+    """
+    side, purpose = direction(row)
+    if purpose == "open" and maybe(row.get("profit")) and word(row, "posMode") != "hedge_mode":
+        side, purpose = -side, "close"
+    cause = cause_of(row)
+    return Fill(
+        trade_id=text(row, "tradeId"),
+        order_id=text(row, "orderId"),
+        client_id="",
+        symbol=text(row, "symbol"),
+        side=side,
+        purpose=purpose,
+        price=number(row["price"]),
+        size=number(row["baseVolume"]),
+        fee=_fee(row.get("feeDetail"), "totalFee"),
+        at=int(text(row, "cTime")),
+        cause=cause,
+    )
+
+
+def completed(fill: Fill, order: Detail) -> Fill:
+    """``fill`` with what only its order knows."""
+    return Fill(
+        trade_id=fill.trade_id,
+        order_id=fill.order_id,
+        client_id=order.state.client_id if order.cause == "order" else "",
+        symbol=fill.symbol,
+        side=order.state.side,
+        purpose=order.state.purpose,
+        price=fill.price,
+        size=fill.size,
+        fee=fill.fee,
+        at=fill.at,
+        cause=order.cause,
+    )
+
+
+def holding_of(row: Row) -> Holding:
+    """Read an open position."""
+    held = word(row, "holdSide")
+    if held not in {"long", "short"}:
+        raise ValueError(f"holdSide is {row.get('holdSide')!r}")
+    entry = number(row["openPriceAvg"])
+    return Holding(
+        symbol=text(row, "symbol", "instId"),
+        side=LONG if held == "long" else SHORT,
+        size=number(row["total"]),
+        entry_price=entry,
+        mark_price=price_or_none(row.get("markPrice")) or entry,
+        leverage=number(row["leverage"]),
+        margin_mode=margin_mode(row),
+        liquidation_price=price_or_none(row.get("liquidationPrice")),
+        unrealized=maybe(row.get("unrealizedPL")) or Decimal(0),
+        stop_loss=price_or_none(row.get("stopLoss")),
+        take_profit=price_or_none(row.get("takeProfit")),
+    )
+
+
+def bound_exit_of(row: Row) -> BoundExit:
+    """Read a stop or take-profit that waits."""
+    return BoundExit(
+        order_id=text(row, "orderId"),
+        symbol=text(row, "symbol"),
+        side={"long": LONG, "short": SHORT}.get(word(row, "posSide", "holdSide")),
+        kind=word(row, "planType"),
+        trigger=number(row["triggerPrice"]),
+        size=price_or_none(row.get("size")),
+    )
+
+
+def contract_of(listed: wire.Contract, row: Row) -> Contract:
+    """What orders must obey, from a contract and the row that it was read from."""
+    return Contract(
+        symbol=listed.symbol,
+        tick=listed.tick,
+        size_step=listed.size_step,
+        min_size=listed.min_size,
+        min_notional=listed.min_notional,
+        max_market_size=listed.max_market_size,
+        max_limit_size=listed.max_limit_size,
+        maker_fee=listed.maker_fee,
+        taker_fee=listed.taker_fee,
+        max_leverage=listed.max_leverage or Decimal(1),
+        maintenance_rate=1 / (listed.max_leverage or Decimal(1)),
+        funding_hours=listed.funding_hours or 1,
+        limit_open_time=_announced(row.get("limitOpenTime")),
+        off_time=_announced(row.get("offTime")),
+        status=listed.status,
+    )
+
+
+def modes_of(row: Row) -> Modes:
+    """Read how a symbol is set up, from the account row."""
+    return Modes(
+        margin=margin_mode(row),
+        position=position_mode(row),
+        crossed=maybe(row.get("crossedMarginLeverage")),
+        isolated=(maybe(row.get("isolatedLongLever")), maybe(row.get("isolatedShortLever"))),
+    )
+
+
+def margin_mode(row: Row) -> MarginMode:
+    """Isolated or crossed."""
+    mode = word(row, "marginMode")
+    if mode not in {"isolated", "crossed"}:
+        raise ValueError(f"marginMode is {row.get('marginMode')!r}")
+    return "isolated" if mode == "isolated" else "crossed"
+
+
+def position_mode(row: Row) -> PositionMode:
+    """One-way or hedge."""
+    mode = word(row, "posMode")
+    if mode not in {"one_way_mode", "hedge_mode"}:
+        raise ValueError(f"posMode is {row.get('posMode')!r}")
+    return "hedge" if mode == "hedge_mode" else "one_way"
+
+
+def _announced(value: object) -> int | None:
+    time = maybe(value)
+    return int(time) if time is not None and time > 0 else None
+
+
+def _fee_of_order(row: Row) -> Decimal:
+    """Positive when paid; the exchange counts the other way."""
+    if isinstance(row.get("feeDetail"), list) and "fee" not in row:
+        return _fee(row["feeDetail"], "fee", "totalFee")
+    return -(maybe(row.get("fee")) or Decimal(0)) + Decimal(0)
+
+
+def _fee(detail: object, *names: str) -> Decimal:
+    rows = detail if isinstance(detail, list) else []
+    return sum((-(maybe(text(one, *names)) or Decimal(0)) for one in rows), Decimal(0))

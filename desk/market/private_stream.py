@@ -1,0 +1,146 @@
+"""What an account hears unasked: Bitget's private websocket.
+
+Place in the house: ``desk.market.account`` asks for pushes; ``desk.market.connection`` keeps the line up;
+``desk.market.private_frames`` reads what comes.
+
+Each time the line is open, the key logs in, the three channels are opened, and a push says ``reconnected``:
+whatever happened before must be asked for.  That includes the first time, because something may have happened
+between the caller's first look and the first word.  A text that cannot be read, and a listener who falls too
+far behind, lead to the same push.
+
+Not here: what is told by REST.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+
+from desk.errors import AccountError, Unanswered
+from desk.market.connection import Connection, Say, within
+from desk.market.live_settings import LinkSettings
+from desk.market.private_frames import (
+    BAD_KEY,
+    CHANNELS,
+    Heard,
+    LoggedIn,
+    PositionsChanged,
+    Subscribed,
+    Unreadable,
+    read_text,
+    subscription,
+)
+from desk.market.signed_rest import ACCOUNT_CODES
+from desk.market.signing import Credentials, login_message
+from desk.orders import Push
+from desk.ports import Clock
+
+PATH = "/v2/ws/private"
+ANSWER_WITHIN_S = 10.0
+MOST_WAITING = 1_000
+"""Pushes that nobody has taken yet; more are dropped, and told as missed."""
+NOTHING = Push()
+"""Wakes the listener, and is not handed out."""
+log = logging.getLogger(__name__)
+
+
+class PrivateStream:
+    """Pushes of one account."""
+
+    def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
+        self._url = settings.ws_url.rstrip("/") + PATH
+        self._credentials = credentials
+        self._clock = clock
+        self._waiting: asyncio.Queue[Push | PositionsChanged] = asyncio.Queue()
+        self._missed = False
+        self._positions_wait = False
+        self._let_in = asyncio.Event()
+        self._open: set[str] = set()
+        self._all_open = asyncio.Event()
+
+    async def pushes(
+        self, session: aiohttp.ClientSession, *, server_time: Callable[[], Awaitable[int]]
+    ) -> AsyncIterator[Push | PositionsChanged]:
+        """What is pushed, for as long as the caller listens.
+
+        Parameters
+        ----------
+        server_time : callable
+            Asks for the exchange's time, in ms: a login is signed with it.
+
+        Raises
+        ------
+        AccountError
+            If the key is not let in.
+        """
+
+        async def greet(say: Say) -> None:
+            self._let_in.clear()
+            self._all_open.clear()
+            self._open.clear()
+            now = await server_time()
+            await say(login_message(self._credentials, timestamp=now // 1000))
+            await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=PATH)
+            await say(subscription())
+            await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
+            self._miss()
+
+        line = Connection(
+            self._url,
+            session=session,
+            clock=self._clock,
+            greet=greet,
+            hear=self._hear,
+            lost=lambda _: None,
+        )
+        running = asyncio.ensure_future(line.run())
+        running.add_done_callback(lambda _: self._waiting.put_nowait(NOTHING))  # wakes who waits for a push
+        try:
+            while True:
+                said = await self._waiting.get()
+                if running.done():
+                    running.result()
+                if isinstance(said, PositionsChanged):
+                    self._positions_wait = False
+                if said != NOTHING:
+                    yield said
+                if self._missed and self._waiting.empty():
+                    self._missed = False
+                    yield Push(reconnected=True)
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+
+    def _hear(self, text: str) -> None:
+        for heard in read_text(text):
+            self._take(heard)
+
+    def _take(self, heard: Heard) -> None:
+        if isinstance(heard, Push | PositionsChanged):
+            self._tell(heard)
+        elif isinstance(heard, LoggedIn):
+            self._let_in.set()
+        elif isinstance(heard, Subscribed):
+            self._open.add(heard.channel)
+            if self._open >= set(CHANNELS):
+                self._all_open.set()
+        elif isinstance(heard, Unreadable):
+            log.warning("%s: a text was not understood: %s", PATH, heard.why)
+            self._miss()
+        elif heard.code in BAD_KEY:
+            raise AccountError(ACCOUNT_CODES["40009"], endpoint=PATH, code=heard.code)
+        else:
+            raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
+
+    def _tell(self, push: Push | PositionsChanged) -> None:
+        if self._waiting.qsize() >= MOST_WAITING:
+            self._missed = True
+        elif not (isinstance(push, PositionsChanged) and self._positions_wait):
+            self._positions_wait |= isinstance(push, PositionsChanged)
+            self._waiting.put_nowait(push)
+
+    def _miss(self) -> None:
+        """Something was not heard; it is told once, after all that was."""
+        self._missed = True
+        self._waiting.put_nowait(NOTHING)

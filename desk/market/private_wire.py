@@ -1,0 +1,271 @@
+"""How Bitget tells an account: bytes in, values of ``desk.orders`` out.
+
+Place in the house: the answers' half of the private client; ``desk.market.private_requests`` is the other.
+Bodies come in from ``desk.market.signed_rest``; what a row means is told by ``desk.market.private_rows``.
+Pure.
+
+A list with one row that cannot be read is no answer (``Unanswered``): a position that is left out would be
+taken for flat.
+
+Not here: what the private websocket says, see ``desk.market.private_frames``.
+
+References
+----------
+``bitget_api.md`` of the project's notes: sections 6 to 9.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar, cast
+
+from desk.errors import Unanswered
+from desk.market import private_rows, wire
+from desk.market.private_rows import BoundExit, Detail, Modes, Row
+from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
+
+Value = TypeVar("Value")
+
+
+def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Contract, ...]:
+    """Read what orders in each perpetual must obey; see ``desk.market.wire.read_contracts`` for the payload.
+
+    The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
+    above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_contracts``.
+    """
+    listed = wire.read_contracts(body, endpoint=endpoint, status=status)
+    rows = {str(row.get("symbol")): row for row in _rows(wire.read_data(body, endpoint=endpoint))}
+    return tuple(
+        private_rows.contract_of(one, rows[one.symbol]) for one in listed.contracts if one.kind == "perpetual"
+    )
+
+
+def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
+    """Read the USDT row of the list of balances.
+
+    One row as it travels (other fields left out)::
+
+        {"marginCoin": "USDT", "available": "1016.2401", "accountEquity": "1016.2401", "unrealizedPL": ""}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if there is no such row or no such number.
+    """
+
+    def read(data: object) -> Balance:
+        (row,) = (row for row in _rows(data) if str(row["marginCoin"]).upper() == "USDT")
+        return Balance(
+            equity=private_rows.number(row["accountEquity"]), available=private_rows.number(row["available"])
+        )
+
+    return _read(read, "a balance in USDT", body, endpoint, status)
+
+
+def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Holding, ...]:
+    """Read every open position.
+
+    One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one::
+
+        {"symbol": "BTCUSDT", "holdSide": "long", "total": "0.01", "leverage": "5", "marginMode": "isolated",
+         "openPriceAvg": "102288.5", "markPrice": "102251.7", "liquidationPrice": "82208.96",
+         "unrealizedPL": "-0.368", "stopLoss": "101200", "takeProfit": ""}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position that is
+        left out would be taken for flat.
+    """
+
+    def read(data: object) -> tuple[Holding, ...]:
+        rows = _rows(data)
+        return tuple(private_rows.holding_of(row) for row in rows if private_rows.number(row["total"]) != 0)
+
+    return _read(read, "a list of positions", body, endpoint, status)
+
+
+def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> tuple[BoundExit, ...]:
+    """Read the stops and take-profits that wait.
+
+    As they travel (other fields left out)::
+
+        {"entrustedList": [{"orderId": "1", "symbol": "BTCUSDT", "planType": "pos_loss", "posSide": "long",
+                            "triggerPrice": "101200", "size": ""}], "endId": "1"}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row cannot be read.
+    """
+
+    def read(data: object) -> tuple[BoundExit, ...]:
+        rows = _rows(cast("Row", data)["entrustedList"] or [])
+        kinds = private_rows.EXITS
+        return tuple(private_rows.bound_exit_of(row) for row in rows if row.get("planType") in kinds)
+
+    return _read(read, "a list of stops", body, endpoint, status)
+
+
+def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
+    """Read one order; its status word is ``state`` here and ``status`` in lists, both are read.
+
+    As it travels (other fields left out)::
+
+        {"symbol": "BTCUSDT", "size": "0.01", "orderId": "13698", "clientOid": "t-0001", "baseVolume": "0.01",
+         "priceAvg": "102288.5", "fee": "-0.6137310", "state": "filled", "side": "buy", "posSide": "net",
+         "tradeSide": "buy_single", "reduceOnly": "NO", "posMode": "one_way_mode", "orderSource": "market",
+         "cTime": "1762560123501", "uTime": "1762560123533"}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no order.
+    """
+    return _read(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
+
+
+def read_orders(
+    body: bytes, *, endpoint: str, status: int = 200
+) -> tuple[tuple[OrderState, ...], str | None]:
+    """Read one page of orders, and the id to ask on from; None where there can be no more.
+
+    As it travels; the list is null when it is empty: ``{"entrustedList": null, "endId": null}``.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row is no order.
+    """
+
+    def read(data: object) -> tuple[tuple[OrderState, ...], str | None]:
+        rows, end = _page(data, "entrustedList")
+        return tuple(private_rows.detail_of(row).state for row in rows), end
+
+    return _read(read, "a page of orders", body, endpoint, status)
+
+
+def read_fills(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tuple[Fill, ...], str | None]:
+    """Read one page of executions, newest first, and the id to ask on from.
+
+    One row as it travels; see ``desk.market.private_rows.fill_of`` for what it leaves open::
+
+        {"tradeId": "1", "symbol": "BTCUSDT", "orderId": "13698", "price": "102288.5", "baseVolume": "0.01",
+         "feeDetail": [{"feeCoin": "USDT", "totalFee": "-0.61373", "deduction": "no"}], "side": "buy",
+         "profit": "0", "tradeSide": "buy_single", "posMode": "one_way_mode", "cTime": "1762560123533"}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row is no execution.
+    """
+
+    def read(data: object) -> tuple[tuple[Fill, ...], str | None]:
+        rows, end = _page(data, "fillList")
+        return tuple(private_rows.fill_of(row) for row in rows), end
+
+    return _read(read, "a page of executions", body, endpoint, status)
+
+
+def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
+    """Read the exchange's id of an order that it accepted; "" where it leaves it out.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``.
+    """
+    return _read(
+        lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
+    )
+
+
+def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tuple[str, str], ...]:
+    """Read code and message of everything that a call with several effects did not do.
+
+    As it travels::
+
+        {"successList": [], "failureList": [{"orderId": "1", "errorCode": "22002", "errorMsg": "…"}]}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``.
+    """
+
+    def read(data: object) -> tuple[tuple[str, str], ...]:
+        rows = _rows(data.get("failureList") or []) if isinstance(data, dict) else []
+        return tuple((str(row.get("errorCode", "")), str(row.get("errorMsg", ""))) for row in rows)
+
+    return _read(read, "a list of what was done", body, endpoint, status)
+
+
+def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
+    """Read how a symbol is set up, from its account.
+
+    As it travels; the leverages are numbers or text::
+
+        {"marginCoin": "USDT", "marginMode": "isolated", "posMode": "one_way_mode",
+         "crossedMarginLeverage": 10, "isolatedLongLever": 5, "isolatedShortLever": 5}
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if a mode is missing.
+    """
+    return _read(lambda data: private_rows.modes_of(cast("Row", data)), "an account", body, endpoint, status)
+
+
+def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> PositionMode:
+    """Read the position mode that an answer names: ``{"posMode": "one_way_mode"}``.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if it names none.
+    """
+    return _read(
+        lambda data: private_rows.position_mode(cast("Row", data)), "a position mode", body, endpoint, status
+    )
+
+
+def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
+    """Read an answer of which only the code matters.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``desk.market.wire.read_data``.
+    """
+    wire.read_data(body, endpoint=endpoint, status=status)
+
+
+def _read(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint: str, status: int) -> Value:
+    data = wire.read_data(body, endpoint=endpoint, status=status)
+    try:
+        return reader(data)
+    except private_rows.NO_ROW as exc:
+        raise Unanswered(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
+
+
+def _page(data: object, name: str) -> tuple[list[Row], str | None]:
+    """Rows of one page, and the id that the next one lies below; an empty page is the last."""
+    page = cast("Row", data)
+    rows = _rows(page[name] or [])
+    return rows, str(page["endId"]) if rows and page.get("endId") else None
+
+
+def _rows(data: object) -> list[Row]:
+    """The rows of a list.
+
+    Raises
+    ------
+    TypeError
+        If it is no list of rows.
+    """
+    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
+        raise TypeError(f"{data!r:.60} is no list of rows")
+    return data

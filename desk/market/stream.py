@@ -1,0 +1,331 @@
+"""Candles as they happen.
+
+Place in the house: satisfies ``desk.ports.CandleFeed`` for a session.  Symbols and the public client come in;
+rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.closing`` knows
+when a candle is finished; here are the lines (``desk.market.connection``), the questions to REST, and the
+clock.
+
+How it runs: one ``candles`` call per symbol fills the window.  Then websockets, each with at most
+``per_connection`` symbols, tell bars; what they leave in doubt is asked of REST.  When a line is back, all of
+its symbols are asked about.  In the background one symbol after the other is compared with REST, because the
+last word of a candle may be lost without a trace.
+
+Not here: what a finished candle leads to.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from contextlib import aclosing, suppress
+
+import aiohttp
+
+from desk.errors import DataError, Refused, Throttled, Unanswered
+from desk.frames import CANDLE_MS, CandleRound
+from desk.market.bitget import HEADERS, Bitget, Unreachable
+from desk.market.candle_frames import Acknowledged, Bars, Failure, read_text, subscriptions
+from desk.market.candle_window import NOT_YET, CandleWindow
+from desk.market.candles import broken, finished, merge
+from desk.market.closing import (
+    BorderPassed,
+    CandleClosed,
+    CandleRevised,
+    CandlesAbsent,
+    Closing,
+    FeedEvent,
+    FeedRestored,
+    SymbolSilent,
+    last_finished,
+)
+from desk.market.connection import Connection, Say
+from desk.market.live_settings import StreamSettings
+from desk.market.newest import newest_candles
+from desk.market.paging import RECENT, Page
+from desk.market.settings import on_loopback
+from desk.ports import Clock
+
+PATH = "/v2/ws/public"
+TICK_S = 0.25
+"""Between two looks at the time."""
+ASKED_ANEW = 12
+"""Finished candles, an hour of them, that every question to REST compares."""
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+"""Between two questions about the same symbol; each failure doubles the wait."""
+WITHOUT_CANDLES_S = 300.0
+"""Between two questions about a symbol that has no candles at all."""
+HANDSHAKE_S = 15.0
+NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
+log = logging.getLogger(__name__)
+
+
+class CandleStream:
+    """Finished candles of some symbols as they finish.
+
+    Parameters
+    ----------
+    market : Bitget
+        The public client, open; its throttle sets the pace of the questions to REST.
+    ws_url : str
+        Websocket address without a path.
+    """
+
+    def __init__(
+        self, symbols: Sequence[str], *, market: Bitget, ws_url: str, settings: StreamSettings, clock: Clock
+    ) -> None:
+        self._symbols = tuple(symbols)
+        self._market = market
+        self._url = ws_url.rstrip("/") + PATH
+        self._settings = settings
+        self._clock = clock
+        self._ahead_ms = 0
+        self._closing = Closing(
+            self._symbols,
+            memory=settings.memory,
+            grace_ms=int(settings.grace_s * 1000),
+            border_ms=int(settings.border_s * 1000),
+            silent_after_ms=int(settings.silent_after_s * 1000),
+        )
+        self._events: asyncio.Queue[FeedEvent | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking: set[str] = set()
+        self._next_question: dict[str, float] = {}
+        self._fails: dict[str, int] = {}
+        self._trouble: dict[str, str] = {}
+
+    @property
+    def window(self) -> CandleWindow:
+        """The newest candles; up to date when an event is handed out."""
+        return self._closing.window
+
+    async def rounds(self) -> AsyncIterator[CandleRound]:
+        """One round per candle, in the order of time, as soon as all symbols have it or were waited for."""
+        news: list[str] = []
+        async with aclosing(self.events()) as events:
+            async for event in events:
+                if isinstance(event, BorderPassed):
+                    yield self._round(event.open_time, tuple(news))
+                    news.clear()
+                elif not isinstance(event, CandleClosed):
+                    news.append(_told(event))
+
+    async def events(self) -> AsyncGenerator[FeedEvent, None]:
+        """Everything that happens, for as long as the caller listens.  To be asked for once.
+
+        Raises
+        ------
+        Unreachable, Unanswered
+            If the exchange does not even tell its time.
+        """
+        await self._set_clock()
+        await self._fill(self._symbols)
+        self._closing.begin(self._now())
+        step = self._settings.per_connection
+        parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
+        async with aiohttp.ClientSession(
+            headers=HEADERS,
+            timeout=aiohttp.ClientTimeout(total=HANDSHAKE_S),  # of opening a line, not of staying on it
+            trust_env=not on_loopback(self._url),
+        ) as session:
+            try:
+                for part in parts:
+                    self._start(self._line(session, part))
+                self._start(self._tick())
+                if self._settings.audit_s:
+                    self._start(self._audit())
+                while (event := await self._events.get()) is not None:
+                    yield event
+                for task in tuple(self._tasks):
+                    if task.done():
+                        task.result()
+            finally:
+                tasks = tuple(self._tasks)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+
+    # The lines ---------------------------------------------------------------------------------------
+
+    async def _line(self, session: aiohttp.ClientSession, symbols: tuple[str, ...]) -> None:
+        """Keep one websocket up."""
+        opened = 0
+
+        async def greet(say: Say) -> None:
+            nonlocal opened
+            for message in subscriptions(symbols):
+                await say(message)
+            opened += 1
+            if opened > 1:
+                await self._restore(symbols)
+
+        await Connection(
+            self._url,
+            session=session,
+            clock=self._clock,
+            greet=greet,
+            hear=self._hear,
+            lost=lambda _: None,
+        ).run()
+
+    def _hear(self, text: str) -> None:
+        heard = read_text(text)
+        if isinstance(heard, Bars):
+            now = self._now()
+            self._tell(*self._closing.told(heard, now), *self._closing.border(now))
+        elif isinstance(heard, Failure):
+            if not heard.symbol:
+                raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
+            self._tell(self._closing.refused(heard.symbol, f"{heard.message} (code {heard.code})"))
+        elif not isinstance(heard, Acknowledged):
+            log.warning("%s: a text was not understood: %s", PATH, heard.why)
+
+    async def _restore(self, symbols: tuple[str, ...]) -> None:
+        """Ask about everything that a lost line may have missed."""
+        with suppress(*NO_ANSWER):
+            await self._set_clock()
+        before = {symbol: self.window.newest(symbol) for symbol in symbols}
+        answered = await asyncio.gather(*map(self._ask, symbols))
+        filled = sum(
+            (self.window.newest(symbol) - newest) // CANDLE_MS
+            for symbol, newest in before.items()
+            if newest != NOT_YET
+        )
+        unfilled = tuple(symbol for symbol, told in zip(symbols, answered, strict=True) if not told)
+        self._tell(FeedRestored(symbols, filled, unfilled))
+
+    # Questions to REST -------------------------------------------------------------------------------
+
+    async def _set_clock(self) -> None:
+        before = self._clock.now_ms()
+        time = await self._market.server_time()
+        self._ahead_ms = time - (before + self._clock.now_ms()) // 2
+
+    async def _fill(self, symbols: Sequence[str]) -> None:
+        """Make the newest candles of ``symbols`` all that is known of them."""
+        found = await newest_candles(self._market, symbols, count=self._settings.memory, now=self._now())
+        for symbol, candles in found.items():
+            if isinstance(candles, str):
+                if self._trouble.get(symbol) != candles:
+                    log.warning("%s", candles)
+                self._trouble[symbol] = candles
+            else:
+                self._trouble.pop(symbol, None)
+                self._closing.load(candles)
+
+    async def _ask(self, symbol: str) -> bool:
+        """Ask about the newest candles of a symbol; whether there was an answer."""
+        now = self._now()
+        last = last_finished(now)
+        behind = (last - self.window.newest(symbol)) // CANDLE_MS
+        try:
+            if behind + ASKED_ANEW > self._settings.memory:
+                await self._fill((symbol,))
+                return symbol not in self._trouble
+            page = Page(RECENT, last + CANDLE_MS, max(behind, 0) + ASKED_ANEW)
+            rows = finished(merge([await self._market.candles(symbol, page)]), now)
+        except NO_ANSWER as exc:
+            self._trouble[symbol] = str(exc)
+            return False
+        self._trouble.pop(symbol, None)
+        self._tell(*self._closing.answered(symbol, rows.where(~broken(rows)), now))
+        self._tell(*self._closing.border(self._now()))
+        return True
+
+    async def _settle(self, symbol: str) -> None:
+        """Ask about a symbol that is in doubt, and say when it may be asked about again."""
+        try:
+            told = await self._ask(symbol)
+            settled = told and symbol not in self._closing.wanted(self._now())
+            fails = 0 if settled else self._fails.get(symbol, 0) + 1
+            self._fails[symbol] = fails
+            wait = min(FIRST_WAIT_S * 2 ** max(fails - 1, 0), LONGEST_WAIT_S)
+            if self.window.newest(symbol) == NOT_YET:
+                wait = WITHOUT_CANDLES_S
+            self._next_question[symbol] = self._clock.monotonic() + wait
+        finally:
+            self._asking.discard(symbol)
+
+    async def _tick(self) -> None:
+        """Let time pass: borders, silences, and questions that have become due."""
+        while True:
+            now = self._now()
+            self._tell(*self._closing.border(now), *self._closing.silences(now))
+            moment = self._clock.monotonic()
+            for symbol in self._closing.wanted(now):
+                if symbol not in self._asking and self._next_question.get(symbol, 0.0) <= moment:
+                    self._asking.add(symbol)
+                    self._start(self._settle(symbol))
+            await self._clock.sleep(TICK_S)
+
+    async def _audit(self) -> None:
+        """Compare one symbol after the other with REST, and the clock after each turn, for ever."""
+        while True:
+            with suppress(*NO_ANSWER):
+                await self._set_clock()
+            for symbol in self._symbols:
+                await self._clock.sleep(self._settings.audit_s)
+                if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:
+                    await self._ask(symbol)
+
+    # Inside ------------------------------------------------------------------------------------------
+
+    def _now(self) -> int:
+        """Server time, ms."""
+        return self._clock.now_ms() + self._ahead_ms
+
+    def _tell(self, *events: FeedEvent) -> None:
+        for event in events:
+            self._events.put_nowait(event)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A question is over; anything that failed ends the feed."""
+        if task.cancelled() or task.exception() is None:
+            self._tasks.discard(task)
+        else:
+            self._events.put_nowait(None)
+
+    def _round(self, open_time: int, news: tuple[str, ...]) -> CandleRound:
+        ready = self.window.ready(open_time)
+        return CandleRound(
+            open_time=open_time,
+            symbols=tuple(symbol for symbol, there in zip(self._symbols, ready, strict=True) if there),
+            times=self.window.open_time[ready],
+            values=self.window.values[ready],
+            absent={
+                symbol: self._why_absent(symbol, open_time)
+                for symbol, there in zip(self._symbols, ready, strict=True)
+                if not there
+            },
+            news=news,
+        )
+
+    def _why_absent(self, symbol: str, open_time: int) -> str:
+        newest = self.window.newest(symbol)
+        if newest == NOT_YET:
+            return self._trouble.get(symbol, "it has no candles")
+        if newest < open_time:
+            trouble = self._trouble.get(symbol)
+            return f"its candle has not come{f' ({trouble})' if trouble else ''}"
+        if newest > open_time:
+            return "a newer candle has closed"
+        return f"{self.window.count(symbol)} candles, {self._settings.memory} needed"
+
+
+def _told(event: FeedEvent) -> str:
+    """An event as a sentence."""
+    match event:
+        case CandleRevised():
+            return f"{event.symbol}: the candle of {event.open_time} was revised"
+        case CandlesAbsent():
+            return f"{event.symbol}: {event.hole.candles} candles from {event.hole.first} on do not exist"
+        case SymbolSilent():
+            return f"{event.symbol}: silent since {event.since}{f', {event.why}' if event.why else ''}"
+        case FeedRestored():
+            lost = f", nothing known of {', '.join(event.unfilled)}" if event.unfilled else ""
+            return f"{len(event.symbols)} symbols: connected again, {event.filled} candles filled in{lost}"
+        case _:
+            return ""

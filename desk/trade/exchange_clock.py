@@ -1,0 +1,45 @@
+"""The exchange's time, kept by this machine's clock.
+
+Place in the house: everything that a session writes down or compares with the exchange's times is told by
+this clock; ``desk.trade.upkeep`` sets it whenever it asks the exchange for the time.
+
+Not here: how far the two clocks may drift apart (``desk.trade.risk``).
+"""
+
+from dataclasses import dataclass
+
+from desk.ports import Clock
+
+
+@dataclass(slots=True)
+class ExchangeClock:
+    """A clock that is set by the exchange's; satisfies ``desk.ports.Clock``."""
+
+    machine: Clock
+    offset_ms: float = 0.0
+    """The exchange's time less the machine's."""
+    first_offset_ms: float | None = None
+    """As it was measured first."""
+
+    def now_ms(self) -> int:
+        """The exchange's time: milliseconds since 1970-01-01 UTC."""
+        return self.machine.now_ms() + round(self.offset_ms)
+
+    def monotonic(self) -> float:
+        """Seconds that never run backwards, from an arbitrary start."""
+        return self.machine.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass."""
+        await self.machine.sleep(seconds)
+
+    def set_by(self, server_ms: int, *, asked: int, answered: int) -> None:
+        """Take over the exchange's time; it was told between two times (ms) of the machine's clock."""
+        self.offset_ms = server_ms - (asked + answered) / 2
+        if self.first_offset_ms is None:
+            self.first_offset_ms = self.offset_ms
+
+    @property
+    def drift_s(self) -> float:
+        """What the offset has changed by since it was first measured, seconds."""
+        return (self.offset_ms - (self.first_offset_ms or 0.0)) / 1000

@@ -1,0 +1,322 @@
+"""From rulings to orders, and from orders to what is known of them.
+
+Place in the house: the only module of the room that sends orders.  Approved ``Ruling``s and open trades come
+in; the journal knows the outcome.  Every order is written down before it is sent, under an id that is a
+function of what it is for (``desk.trade.identity``).
+
+What may be sent again: an order whose answer was lost, after it was looked up by its id and is not there, for
+a few seconds, under the same id, which the exchange takes once.  Nothing else is.  An order that cannot be
+looked up stays unresolved; the symbol is left alone until reconciliation knows.
+
+Not here: whether anything should be sent (``desk.trade.risk``), and when (``desk.trade.session``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
+from desk.orders import Contract, OrderRequest, OrderState
+from desk.ports import Clock, Exchange
+from desk.trade.identity import client_id
+from desk.trade.journal import Journal
+from desk.trade.records import OpenTrade, OrderRecord, Outcome, ended_by, missing_exit, settled
+from desk.trade.refusals import remedy_for
+from desk.trade.risk import Ruling
+from desk.trade.settings import SessionSettings
+
+FIRST_PAUSE_S = 0.5
+CLOSING_ATTEMPTS = 3
+CLOCKS_APART_MS = 2_000
+"""How much the exchange's times may lie behind ours."""
+FILLS_PATIENCE = 3
+"""How often a trade that is over waits for fills that the exchange has not told yet."""
+
+Sent = Literal["done", "refused", "absent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """What came of sending an order."""
+
+    outcome: Sent
+    """``done``: it is filled or cancelled, and the journal knows how much.  ``refused``, ``absent``: the
+    exchange holds nothing of it.  ``unknown``: it must be looked up later."""
+    state: OrderState | None = None
+    code: str = ""
+    text: str = ""
+
+
+class Execution:
+    """The orders of one account."""
+
+    def __init__(
+        self, exchange: Exchange, journal: Journal, clock: Clock, *, settings: SessionSettings
+    ) -> None:
+        self._exchange = exchange
+        self._ledger = journal.ledger
+        self._clock = clock
+        self._settings = settings
+        self._set_up: dict[str, Decimal] = {}
+        self._unexplained: dict[str, int] = {}
+        self.contracts: Mapping[str, Contract] = {}
+        self.barred: dict[str, str] = {}
+        """Symbols in which nothing is opened any more in this session, and why."""
+
+    async def prepare(self, symbol: str, leverage: Decimal) -> str:
+        """Set leverage and margin mode of a symbol once; why it could not be done, or an empty text.
+
+        Raises
+        ------
+        AccountError
+            If nothing can be traded at all.
+        """
+        if self._set_up.get(symbol) == leverage:
+            return ""
+        try:
+            await self._exchange.set_up(symbol, leverage=leverage, margin=self._settings.margin_mode)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return f"leverage {leverage} could not be set: {exc}"
+        self._set_up[symbol] = leverage
+        return ""
+
+    async def enter(self, ruling: Ruling) -> Sending:
+        """Send the order of an approved ruling.
+
+        Raises
+        ------
+        AccountError
+            If nothing can be traded at all.
+        """
+        wish, approved = ruling.wish, ruling.order
+        if approved is None:
+            raise ValueError(f"{wish.symbol}: a refused wish is never sent")
+        if trouble := await self.prepare(wish.symbol, approved.leverage):
+            return Sending("refused", text=trouble)
+        request = OrderRequest(
+            client_id=client_id(wish.symbol, wish.position.opened, "open", 0),
+            symbol=wish.symbol,
+            side=wish.side,
+            purpose="open",
+            size=approved.size,
+            kind="market",
+            price=None,
+            stop_loss=approved.stop_loss,
+            take_profit=approved.take_profit,
+        )
+        trade = OpenTrade(
+            trade=request.client_id,
+            symbol=wish.symbol,
+            side=wish.side,
+            model_file=wish.opinion.card.model_file,
+            opened=wish.position.opened,
+            due=wish.position.due,
+            price=wish.price,
+            stop=approved.stop_loss,
+            take_profit=approved.take_profit,
+            status="opening",
+            size=Decimal(0),
+        )
+        self._ledger.open_trade(trade, request, self._clock.now_ms())
+        sent = await self._send(request)
+        if sent.outcome == "refused" and remedy_for(sent.code) == "bar_symbol":
+            self.barred[wish.symbol] = f"the exchange takes no orders in it: {sent.text}"
+        if sent.outcome in {"refused", "absent"} or (sent.state is not None and not sent.state.filled):
+            self._ledger.void_trade(trade.trade)
+        return sent
+
+    async def leave(self, trade: OpenTrade, why: Outcome) -> str:
+        """Close a trade at market, and settle it; what went wrong, or an empty text.
+
+        Raises
+        ------
+        AccountError
+            If nothing can be traded at all.
+        """
+        contract = self.contracts.get(trade.symbol)
+        most = contract.max_market_size if contract is not None else None
+        trouble, in_vain = "", 0
+        while in_vain < CLOSING_ATTEMPTS:
+            orders = self._ledger.orders_of(trade.trade)
+            closing = [order for order in orders if order.purpose == "close"]
+            left = trade.size - sum((order.filled for order in closing), Decimal(0))
+            if left <= 0:
+                return await self.settle(trade, why)
+            request = OrderRequest(
+                client_id=client_id(trade.symbol, trade.opened, "close", len(closing)),
+                symbol=trade.symbol,
+                side=trade.side,
+                purpose="close",
+                size=left if most is None else min(left, most),
+                kind="market",
+                price=None,
+                stop_loss=None,
+                take_profit=None,
+            )
+            self._ledger.intend(request, trade.trade, self._clock.now_ms())
+            sent = await self._send(request)
+            trouble = sent.text
+            in_vain += sent.state is None or not sent.state.filled
+            if sent.outcome == "unknown":
+                return f"{trade.symbol}: the order that closes it is unresolved: {sent.text}"
+            if sent.outcome == "refused":
+                if remedy_for(sent.code) == "nothing_there":
+                    return await self.settle(trade, None)
+                return await self._close_whole(trade, why, sent.text)
+        return (
+            f"{trade.symbol}: {CLOSING_ATTEMPTS} orders did not close it: {trouble or 'nothing was filled'}"
+        )
+
+    async def close(self, symbol: str, side: int) -> str:
+        """Close whatever is held of a side; what went wrong, or an empty text."""
+        try:
+            await self._exchange.close(symbol, side)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return f"{symbol}: could not be closed: {exc}"
+        return ""
+
+    async def protect(self, symbol: str, side: int, stop: Decimal, take_profit: Decimal | None) -> str:
+        """Bind a stop to a position; where the price is beyond it already, close the position instead."""
+        try:
+            await self._exchange.protect(symbol, side, stop_loss=stop, take_profit=take_profit)
+        except AccountError:
+            raise
+        except Refused as exc:
+            remedy = remedy_for(exc.code)
+            if remedy == "wrong_side":
+                return await self.close(symbol, side)
+            return "" if remedy == "nothing_there" else f"{symbol}: could not be protected: {exc}"
+        except ExchangeError as exc:
+            return f"{symbol}: could not be protected: {exc}"
+        return ""
+
+    async def cancel(self, symbol: str, name: str) -> str:
+        """Cancel an order; what went wrong, or an empty text."""
+        try:
+            await self._exchange.cancel(symbol, name)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return f"{symbol}: order {name} could not be cancelled: {exc}"
+        return ""
+
+    async def resolve(self, order: OrderRecord) -> str:
+        """Find out what became of an order; an empty text once it is known."""
+        try:
+            state = await self._exchange.order(order.symbol, order.client_id)
+            if state is not None and state.status in {"live", "partially_filled"}:
+                await self._exchange.cancel(order.symbol, order.client_id)
+                state = await self._exchange.order(order.symbol, order.client_id)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return f"{order.symbol}: {order.client_id} could not be looked up: {exc}"
+        if state is None:
+            self._ledger.answered(order.client_id, self._clock.now_ms(), status="absent")
+            return ""
+        self._ledger.heard(state, self._clock.now_ms())
+        return "" if state.status in {"filled", "canceled"} else f"{order.symbol}: {order.client_id} is open"
+
+    async def settle(self, trade: OpenTrade, why: Outcome | None) -> str:
+        """Write down what a trade came to that is over; ``why`` None: the exchange's fills tell.
+
+        A trade of which the exchange has not told the exit yet stays open for a few more looks.
+        """
+        orders = self._ledger.orders_of(trade.trade)
+        fills = self._ledger.fills_of(trade.trade)
+        if missing_exit(trade, orders, fills) > 0 and (trade.size > 0 or any(one.filled for one in orders)):
+            try:
+                since = orders[0].written - CLOCKS_APART_MS if orders else trade.opened
+                told = await self._exchange.fills(trade.symbol, since)
+            except AccountError:
+                raise
+            except ExchangeError as exc:
+                return f"{trade.symbol}: its fills could not be asked for: {exc}"
+            self._ledger.record_fills(told, trade)
+            fills = self._ledger.fills_of(trade.trade)
+            if missing_exit(trade, orders, fills) > 0:
+                self._unexplained[trade.trade] = self._unexplained.get(trade.trade, 0) + 1
+                if self._unexplained[trade.trade] < FILLS_PATIENCE:
+                    return f"{trade.symbol}: is over, and the exchange has not told how yet"
+        ended = why or ended_by(trade, fills, orders)
+        last = max((fill.at for fill in fills if fill.purpose == "close"), default=self._clock.now_ms())
+        result = settled(trade, orders, fills, closed=last, ended=ended)
+        if result is None:
+            self._ledger.void_trade(trade.trade)
+        else:
+            self._ledger.close_trade(result)
+        return ""
+
+    async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: str) -> str:
+        """The exchange took no order that closes: ask it to close the position by itself."""
+        if trouble := await self.close(trade.symbol, trade.side):
+            return f"{trouble} (before: {refused})"
+        return await self.settle(trade, why)
+
+    async def _send(self, request: OrderRequest) -> Sending:
+        """Send an order that is written down, until it is known what became of it or nobody can say."""
+        given_up: Sent
+        began, pause = self._clock.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                await self._exchange.place(request)
+                return await self._watch(request)
+            except AccountError as exc:
+                self._refused(request, exc)
+                raise
+            except Refused as exc:
+                if remedy_for(exc.code) == "look_up":
+                    return await self._watch(request)
+                self._refused(request, exc)
+                return Sending("refused", code=exc.code, text=str(exc))
+            except Throttled as exc:  # it was not taken
+                given_up, text = "absent", str(exc)
+            except Unanswered as exc:
+                given_up, text = "unknown", str(exc)
+                try:
+                    state = await self._exchange.order(request.symbol, request.client_id)
+                except ExchangeError as again:
+                    return Sending("unknown", text=f"{exc}; {again}")
+                if state is not None:
+                    return await self._watch(request)
+            if self._clock.monotonic() - began + pause > self._settings.resend_within_s:
+                if given_up == "absent":
+                    self._ledger.answered(
+                        request.client_id, self._clock.now_ms(), status="absent", error=text
+                    )
+                return Sending(given_up, text=text)
+            await self._clock.sleep(pause)
+            pause *= 2
+
+    def _refused(self, request: OrderRequest, exc: Refused) -> None:
+        self._ledger.answered(
+            request.client_id, self._clock.now_ms(), status="refused", error=f"{exc.code}: {exc}"
+        )
+
+    async def _watch(self, request: OrderRequest) -> Sending:
+        """Wait until an accepted order is over; what is left of it after a while is cancelled."""
+        began, cancelled = self._clock.monotonic(), False
+        while True:
+            try:
+                state = await self._exchange.order(request.symbol, request.client_id)
+                if state is not None:
+                    self._ledger.heard(state, self._clock.now_ms())
+                    if state.status in {"filled", "canceled"}:
+                        return Sending("done", state)
+                waited = self._clock.monotonic() - began
+                if waited >= 2 * self._settings.fill_wait_s:
+                    return Sending("unknown", state, text="accepted, and neither filled nor cancelled")
+                if waited >= self._settings.fill_wait_s and not cancelled:
+                    cancelled = True
+                    await self._exchange.cancel(request.symbol, request.client_id)
+                    continue
+            except AccountError:
+                raise
+            except ExchangeError as exc:
+                return Sending("unknown", text=str(exc))
+            await self._clock.sleep(self._settings.fill_look_s)

@@ -1,0 +1,186 @@
+"""Opinions of all models on one candle.
+
+Place in the house: between the feed and the session.  A ``CandleRound`` comes in; an ``Opinion`` per model,
+or why there is none, goes out.  Models are handed in by a door through ``Shelf``, features through a
+callable: ``ml_feature_engineering.newest_rows``, bit for bit what training computed.
+
+Not here: what models are, and where they lie (the door); what follows from an opinion (``desk.trade.risk``).
+"""
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import ModelError
+from desk.frames import CANDLE_MS, COLUMNS, CandleRound, Candles
+from desk.trade.signals import ModelCard, Opinion
+
+FeatureRows = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]]
+"""From candles of shape (symbols, 6, n) and their open times to the newest rows (symbols, features)."""
+
+
+class Predictor(Protocol):
+    """A model, as far as trading needs it."""
+
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probability of up for rows of shape (n, features)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OpenModel:
+    """A published model that passed every check."""
+
+    card: ModelCard
+    predictor: Predictor
+
+
+class Shelf(Protocol):
+    """Where published models are."""
+
+    def mark(self, symbol: str) -> object:
+        """Something that changes when another model is published, or what is said of it; None: no model."""
+
+    def open(self, symbol: str) -> OpenModel:
+        """The newest published model; raises ``ModelError`` if it may not be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """What a row of features needs."""
+
+    memory: int
+    """Candles, the newest included."""
+    max_missing_share: float
+    """Share of them that may be missing between the first and the last."""
+    rows: FeatureRows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Given:
+    """Models that are open already."""
+
+    models: Mapping[str, OpenModel]
+
+    def mark(self, symbol: str) -> object:
+        """They stay what they are."""
+        return symbol
+
+    def open(self, symbol: str) -> OpenModel:
+        """The model."""
+        return self.models[symbol]
+
+
+def round_of(series: Sequence[Candles], open_time: int, *, memory: int) -> CandleRound:
+    """The newest ``memory`` candles of series that all end at ``open_time`` (ms)."""
+    long = [candles for candles in series if len(candles) >= memory]
+    needed = f"{memory} needed for a row of features: wait until it is older"
+    short = (candles for candles in series if len(candles) < memory)
+    absent = {candles.symbol: f"{len(candles)} candles, {needed}" for candles in short}
+    return CandleRound(
+        open_time=open_time,
+        symbols=tuple(candles.symbol for candles in long),
+        times=np.stack([candles.open_time[-memory:] for candles in long])
+        if long
+        else np.empty((0, memory), dtype=np.int64),
+        values=np.stack([candles.values[:, -memory:] for candles in long])
+        if long
+        else np.empty((0, len(COLUMNS), memory)),
+        absent=absent,
+    )
+
+
+class Forecaster:
+    """The models of a session; a newer one is taken up when it is published, a bad one is refused by name."""
+
+    def __init__(self, shelf: Shelf, symbols: Sequence[str], window: Window) -> None:
+        self._shelf = shelf
+        self._symbols = tuple(symbols)
+        self._window = window
+        self._marks: dict[str, object] = {}
+        self._models: dict[str, OpenModel] = {}
+        self.refused: dict[str, str] = {}
+        """Symbols whose newest model may not be used, and why; an older one may be in use all the same."""
+
+    @classmethod
+    def of(cls, models: Mapping[str, OpenModel], window: Window) -> Self:
+        """Of models that are open already, and stay what they are."""
+        made = cls(_Given(models), tuple(models), window)
+        made.refresh()
+        return made
+
+    @property
+    def cards(self) -> Mapping[str, ModelCard]:
+        """What is known of the models in use, by symbol."""
+        return {symbol: model.card for symbol, model in self._models.items()}
+
+    def refresh(self) -> list[str]:
+        """Take up what was published since the last look; what is to be told of it."""
+        news = []
+        for symbol in self._symbols:
+            mark = self._shelf.mark(symbol)
+            if symbol in self._marks and self._marks[symbol] == mark:
+                continue
+            known = symbol in self._marks
+            self._marks[symbol] = mark
+            old = self._models.get(symbol)
+            try:
+                new = self._shelf.open(symbol)
+            except ModelError as exc:
+                self.refused[symbol] = str(exc)
+                kept = "no model of it is in use" if old is None else f"{old.card.model_file} stays in use"
+                news.append(f"the newest model is refused, {kept}. {exc}")
+                continue
+            self.refused.pop(symbol, None)
+            self._models[symbol] = new
+            if known:
+                news.append(f"{symbol}: {new.card.model_file} is in use now")
+        return news
+
+    def opinions(self, candles: CandleRound) -> tuple[list[Opinion], dict[str, str]]:
+        """All symbols together: features in one pass, then one prediction per model.
+
+        Returns
+        -------
+        list of Opinion
+            In the order of the round's symbols.
+        dict
+            Symbols with a model but without an opinion, and why.
+        """
+        silent = {symbol: why for symbol, why in candles.absent.items() if symbol in self._models}
+        known = [row for row, symbol in enumerate(candles.symbols) if symbol in self._models]
+        if not known:
+            return [], silent
+        memory = self._window.memory
+        if candles.times.shape[-1] < memory:
+            why = f"{candles.times.shape[-1]} candles, {memory} needed for a row of features"
+            return [], silent | {candles.symbols[row]: why for row in known}
+        times = candles.times[known, -memory:]
+        missing = 1 - memory / ((times[:, -1] - times[:, 0]) // CANDLE_MS + 1)
+        x = self._window.rows(candles.values[known][..., -memory:], times)
+        finite = [bool(np.isfinite(row).all()) for row in x]
+        found = []
+        for at, row in enumerate(known):
+            symbol = candles.symbols[row]
+            if missing[at] > self._window.max_missing_share:
+                silent[symbol] = (
+                    f"{missing[at]:.1%} of its newest candles are missing, at most "
+                    f"{self._window.max_missing_share:.1%} may"
+                )
+            elif not finite[at]:
+                silent[symbol] = "a feature is not finite"
+            else:
+                one = x[at : at + 1]
+                found.append(
+                    Opinion(
+                        card=self._models[symbol].card,
+                        open_time=candles.open_time,
+                        close=float(candles.values[row, 3, -1]),
+                        probability=float(self._models[symbol].predictor.probabilities(one)[0]),
+                        digest=hashlib.sha256(one.tobytes()).hexdigest()[:16],
+                    )
+                )
+        return found, silent

@@ -1,0 +1,218 @@
+"""What must not be lost: trades, orders, fills and corrections.
+
+Records come in and go out; every method is one transaction that waits for the disk.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from sqlite3 import Connection
+
+from desk.orders import Fill, OrderRequest, OrderState
+from desk.trade.journal.database import plain, read, transaction
+from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, SendStatus
+
+_TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size"
+_ORDER = (
+    "client_id, trade, symbol, side, purpose, size, written, status, order_id, filled, average_price, fee"
+)
+_CLOSED = (
+    "trade, symbol, side, model_file, opened, closed, price, ended, size, entry_price, exit_price, fees, "
+    "profit, gross, net"
+)
+_FILL = "trade_id, order_id, client_id, symbol, side, purpose, price, size, fee, at, cause"
+_LONGEST_STREAK = 1_000
+
+
+class Ledger:
+    """Trades and their orders, from before an order is sent."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._db = connection
+
+    def open_trade(self, trade: OpenTrade, order: OrderRequest | None, at: int) -> None:
+        """Write down a trade with the order that is about to be sent for it, before it is sent."""
+        values = [plain(getattr(trade, name)) for name in _TRADE.split(", ")]
+        with transaction(self._db):
+            marks = ",".join("?" * len(values))
+            self._db.execute(f"INSERT OR IGNORE INTO trades ({_TRADE}) VALUES ({marks})", values)  # noqa: S608
+            if order is not None:
+                self._insert_order(order, trade.trade, at)
+
+    def intend(self, order: OrderRequest, trade: str, at: int) -> None:
+        """Write down a further order of a trade, before it is sent."""
+        with transaction(self._db):
+            self._insert_order(order, trade, at)
+
+    def _insert_order(self, order: OrderRequest, trade: str, at: int) -> None:
+        self._db.execute(
+            "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, stop, take_profit, "
+            "written, status) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'intended')",
+            (
+                order.client_id,
+                trade,
+                order.symbol,
+                order.side,
+                order.purpose,
+                plain(order.size),
+                plain(order.stop_loss),
+                plain(order.take_profit),
+                at,
+            ),
+        )
+
+    def answered(self, client_id: str, at: int, *, status: SendStatus, error: str = "") -> None:
+        """Note what became of an order of which the exchange holds nothing."""
+        self._db.execute(
+            "UPDATE orders SET answered = ?, status = ?, error = ? WHERE client_id = ?",
+            (at, status, error, client_id),
+        )
+
+    def heard(self, state: OrderState, at: int) -> None:
+        """Note what the exchange says of an order; older news than what is known already are ignored.
+
+        An entry that holds something makes its trade an open one, in the same transaction.
+        """
+        with transaction(self._db):
+            known = self._orders("client_id = ?", (state.client_id,))
+            if not known or known[0].status in {"filled", "canceled"} or known[0].filled > state.filled:
+                return
+            self._db.execute(
+                "UPDATE orders SET answered = ?, status = ?, order_id = ?, filled = ?, average_price = ?, "
+                "fee = ? WHERE client_id = ?",
+                (
+                    at,
+                    state.status,
+                    state.order_id,
+                    plain(state.filled),
+                    plain(state.average_price),
+                    plain(state.fee),
+                    state.client_id,
+                ),
+            )
+            if state.purpose == "open" and state.filled:
+                self._db.execute(
+                    "UPDATE trades SET status = 'open', size = ? WHERE trade = ? "
+                    "AND status IN ('opening', 'open') AND NOT EXISTS (SELECT 1 FROM orders "
+                    "WHERE orders.trade = trades.trade AND orders.purpose = 'close')",
+                    (plain(state.filled), known[0].trade),
+                )
+
+    def resize(self, trade: str, size: Decimal) -> None:
+        """Note what is held of a trade now."""
+        self._db.execute(
+            "UPDATE trades SET size = ?, status = 'open' WHERE trade = ? AND status IN ('opening', 'open')",
+            (plain(size), trade),
+        )
+
+    def close_trade(self, closed: ClosedTrade) -> None:
+        """Write down what a trade came to."""
+        self._db.execute(
+            "UPDATE trades SET status = 'closed', closed = ?, ended = ?, size = ?, entry_price = ?, "
+            "exit_price = ?, fees = ?, profit = ?, gross = ?, net = ? WHERE trade = ?",
+            (
+                closed.closed,
+                closed.ended,
+                plain(closed.size),
+                plain(closed.entry_price),
+                plain(closed.exit_price),
+                plain(closed.fees),
+                plain(closed.profit),
+                closed.gross,
+                closed.net,
+                closed.trade,
+            ),
+        )
+
+    def void_trade(self, trade: str) -> None:
+        """Write down that nothing was ever held."""
+        self._db.execute("UPDATE trades SET status = 'void' WHERE trade = ?", (trade,))
+
+    def open_trades(self) -> list[OpenTrade]:
+        """Every trade that is not over, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_TRADE} FROM trades WHERE status IN ('opening', 'open') ORDER BY opened, trade"  # noqa: S608
+        )
+        return [OpenTrade(**read(_TRADE, row, "price stop take_profit size")) for row in rows]
+
+    def closed_trades(self, *, model_file: str | None = None, since: int = 0) -> list[ClosedTrade]:
+        """Trades that are over, in the order in which they ended."""
+        which = "" if model_file is None else "AND model_file = ?"
+        rows = self._db.execute(
+            f"SELECT {_CLOSED} FROM trades WHERE status = 'closed' AND closed >= ? {which} "  # noqa: S608
+            "ORDER BY closed, trade",
+            (since,) if model_file is None else (since, model_file),
+        )
+        money = "price size entry_price exit_price fees profit"
+        return [ClosedTrade(**read(_CLOSED, row, money)) for row in rows]
+
+    def orders_of(self, trade: str) -> list[OrderRecord]:
+        """All orders of a trade, oldest first."""
+        return self._orders("trade = ?", (trade,))
+
+    def unresolved(self) -> list[OrderRecord]:
+        """Orders of which it is not known what became of them."""
+        return self._orders(f"status IN ({','.join('?' * len(UNRESOLVED))})", UNRESOLVED)
+
+    def _orders(self, where: str, values: Sequence[object]) -> list[OrderRecord]:
+        rows = self._db.execute(f"SELECT {_ORDER} FROM orders WHERE {where} ORDER BY written, rowid", values)  # noqa: S608
+        found = []
+        for row in rows:
+            order = read(_ORDER, row, "size filled average_price fee")
+            order["filled"] = order["filled"] or Decimal(0)
+            order["fee"] = order["fee"] or Decimal(0)
+            order["order_id"] = order["order_id"] or ""
+            found.append(OrderRecord(**order))
+        return found
+
+    def orders_since(self, at: int) -> int:
+        """How many orders were written from a time (ms) on."""
+        (count,) = self._db.execute("SELECT COUNT(*) FROM orders WHERE written >= ?", (at,)).fetchone()
+        return int(count)
+
+    def record_fills(self, fills: Iterable[Fill], trade: OpenTrade | None) -> None:
+        """Keep executions; one that is known already is not kept twice.
+
+        A fill belongs to the trade whose order made it; one that no order made, to ``trade`` if it closed
+        some of that side.
+        """
+        with transaction(self._db):
+            for fill in fills:
+                query = "SELECT trade FROM orders WHERE client_id = ? OR (order_id = ? AND order_id <> '')"
+                found = self._db.execute(query, (fill.client_id, fill.order_id)).fetchone()
+                belongs = None if found is None else str(found[0])
+                if belongs is None and trade is not None and fill.purpose == "close":
+                    belongs = trade.trade if fill.side == trade.side else None
+                values = [plain(getattr(fill, name)) for name in _FILL.split(", ")]
+                marks = ",".join("?" * (len(values) + 1))
+                self._db.execute(
+                    f"INSERT OR IGNORE INTO fills ({_FILL}, trade) VALUES ({marks})",  # noqa: S608
+                    (*values, belongs),
+                )
+
+    def fills_of(self, trade: str) -> list[Fill]:
+        """Executions that were kept with a trade, oldest first."""
+        rows = self._db.execute(
+            f"SELECT {_FILL} FROM fills WHERE trade = ? ORDER BY at, trade_id",  # noqa: S608
+            (trade,),
+        )
+        return [Fill(**read(_FILL, row, "price size fee")) for row in rows]
+
+    def losing_streak(self) -> tuple[int, int | None]:
+        """How many of the newest trades lost in a row, and when the last of them ended."""
+        streak, last = 0, None
+        rows = self._db.execute(
+            "SELECT net, closed FROM trades WHERE status = 'closed' ORDER BY closed DESC, trade DESC LIMIT ?",
+            (_LONGEST_STREAK,),
+        )
+        for net, closed in rows:
+            if net >= 0:
+                break
+            streak, last = streak + 1, last or closed
+        return streak, last
+
+    def correct(self, at: int, *, kind: str, symbol: str, why: str, outcome: str) -> None:
+        """Keep a correction with what came of it."""
+        self._db.execute(
+            "INSERT INTO corrections (at, kind, symbol, why, outcome) VALUES (?, ?, ?, ?, ?)",
+            (at, kind, symbol, why, outcome),
+        )

@@ -1,0 +1,219 @@
+"""What must be done so that the journal and the exchange agree.  Pure.
+
+The journal's view and the exchange's come in; ``Correction``s go out, and the session carries them out.  The
+exchange is the truth: the journal is brought to say what is held, never the other way round, and no
+correction ever opens or enlarges a position.
+
+The policy, per symbol:
+
+* An order of unknown fate is looked up by its client id before anything else is concluded.
+* Held in the journal, not at the exchange: the trade is over (its stop, a liquidation, somebody's hand), and
+  is settled from the exchange's fills; or it never began, and is void.
+* Held at the exchange, not in the journal: adopted, protected, and closed after one horizon; closed at once
+  where the settings say so, or where it is a second position of the symbol.  In a symbol that is not traded
+  it is protected and otherwise left alone.
+* Held in both: the size is the exchange's.
+* A stop that is not there, or farther away than the journal's, is put where the journal has it; a tighter
+  one stays.  Where the mark is beyond that price already, the position is closed.
+* An open order of this program that the journal does not wait for is cancelled; those of others are told.
+
+Applied again and again, corrections end: each brings the views closer, see the tests.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import Literal
+
+from desk.frames import CANDLE_MS
+from desk.orders import Contract, Holding, OrderState
+from desk.policy import LONG
+from desk.trade.identity import is_ours
+from desk.trade.records import OpenTrade, OrderRecord
+from desk.trade.settings import Unknown
+
+Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "tell"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Books:
+    """What the journal says."""
+
+    trades: Sequence[OpenTrade]
+    unresolved: Sequence[OrderRecord]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Account:
+    """What the exchange says."""
+
+    holdings: Sequence[Holding]
+    orders: Sequence[OrderState]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """By which rules they are brought together."""
+
+    now: int
+    horizons: Mapping[str, int]
+    """Candles that a position is held, of every symbol that is traded."""
+    contracts: Mapping[str, Contract]
+    unknown: Unknown
+    protective_stop: Decimal
+    """Distance from the entry, as a fraction, where the journal names no stop."""
+    require_stop: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Correction:
+    """One thing to be done, and why.  Only the parts that ``kind`` needs are there."""
+
+    kind: Kind
+    symbol: str
+    why: str
+    trade: OpenTrade | None = None
+    """To be settled, resized, adopted or closed."""
+    order: str = ""
+    """Client id of the order to be looked up or cancelled."""
+    side: int = 0
+    """Of the position to be protected or closed."""
+    stop: Decimal | None = None
+    take_profit: Decimal | None = None
+    size: Decimal = Decimal(0)
+    """That is held."""
+
+
+def reconcile(books: Books, account: Account, terms: Terms) -> list[Correction]:
+    """Everything that must be done now; empty when both agree and every position is protected."""
+    trades: dict[str, list[OpenTrade]] = defaultdict(list)
+    holdings: dict[str, list[Holding]] = defaultdict(list)
+    waiting: dict[str, list[OrderRecord]] = defaultdict(list)
+    for trade in books.trades:
+        trades[trade.symbol].append(trade)
+    for holding in account.holdings:
+        if holding.size > 0:
+            holdings[holding.symbol].append(holding)
+    for order in books.unresolved:
+        waiting[order.symbol].append(order)
+
+    found: list[Correction] = []
+    for symbol in sorted({*trades, *holdings, *waiting}):
+        found += _of_symbol(symbol, trades[symbol], holdings[symbol], waiting[symbol], terms)
+    waited_for = {order.client_id for order in books.unresolved}
+    found += _of_orders(account.orders, waited_for)
+    return found
+
+
+def _of_symbol(
+    symbol: str,
+    trades: list[OpenTrade],
+    holdings: list[Holding],
+    waiting: list[OrderRecord],
+    terms: Terms,
+) -> Iterator[Correction]:
+    for order in waiting:
+        why = f"nobody knows what became of {order.client_id}"
+        yield Correction(kind="look_up", symbol=symbol, why=why, order=order.client_id)
+    known = {trade.side: trade for trade in trades}
+    for holding in holdings:
+        trade = known.get(holding.side)
+        if trade is None and not waiting and symbol in terms.horizons:
+            found = _unknown(holding, terms, second=len(holdings) > 1 or bool(trades))
+            yield found
+            if found.kind == "close":
+                continue
+        elif trade is not None and not waiting and trade.size != holding.size:
+            why = f"the exchange holds {holding.size:f}, the journal {trade.size:f}"
+            yield Correction(kind="resize", symbol=symbol, why=why, trade=trade, size=holding.size)
+            trade = replace(trade, size=holding.size, status="open")
+        yield from _protection(holding, trade, terms)
+    if waiting:
+        return
+    held = {holding.side for holding in holdings}
+    for trade in trades:
+        if trade.side not in held:
+            why = "the exchange holds nothing of it any more"
+            yield Correction(kind="settle", symbol=symbol, why=why, trade=trade)
+
+
+def _unknown(holding: Holding, terms: Terms, *, second: bool) -> Correction:
+    """A position that the journal does not know, in a symbol that is traded."""
+    symbol = holding.symbol
+    if second or terms.unknown == "close":
+        why = "a second position of the symbol" if second else "a position that the journal does not know"
+        return Correction(kind="close", symbol=symbol, why=why, side=holding.side)
+    candle = terms.now // CANDLE_MS * CANDLE_MS - CANDLE_MS
+    trade = OpenTrade(
+        trade=f"adopted-{symbol}-{'long' if holding.side == LONG else 'short'}-{terms.now}",
+        symbol=symbol,
+        side=holding.side,
+        model_file="",
+        opened=candle,
+        due=candle + terms.horizons[symbol] * CANDLE_MS,
+        price=holding.entry_price,
+        stop=holding.stop_loss or _default_stop(holding, terms),
+        take_profit=holding.take_profit,
+        status="open",
+        size=holding.size,
+    )
+    why = f"a position of {holding.size:f} that the journal does not know"
+    return Correction(kind="adopt", symbol=symbol, why=why, trade=trade)
+
+
+def _protection(holding: Holding, trade: OpenTrade | None, terms: Terms) -> Iterator[Correction]:
+    """What a position needs so that its stop is there, and no farther away than it should be."""
+    if trade is not None and trade.stop is None and not terms.require_stop:
+        return
+    side, there = holding.side, holding.stop_loss
+    wanted = trade.stop if trade is not None and trade.stop is not None else None
+    if wanted is None:
+        if there is not None:
+            return
+        wanted = _default_stop(holding, terms)
+    contract = terms.contracts.get(holding.symbol)
+    slack = Decimal(0) if contract is None else contract.tick
+    if there is not None and side * (wanted - there) <= slack:
+        return
+    if side * (holding.mark_price - wanted) <= 0:
+        why = f"unprotected, and the mark {holding.mark_price:f} is beyond the stop {wanted:f} already"
+        yield Correction(kind="close", symbol=holding.symbol, why=why, trade=trade, side=side)
+        return
+    why = "there is no stop at the exchange" if there is None else f"its stop {there:f} is too far away"
+    yield Correction(
+        kind="protect",
+        symbol=holding.symbol,
+        why=why,
+        trade=trade,
+        side=side,
+        stop=wanted,
+        take_profit=holding.take_profit if trade is None else trade.take_profit,
+    )
+
+
+def _default_stop(holding: Holding, terms: Terms) -> Decimal:
+    """The stop of a position of which no model speaks, on the tick, rounded towards the entry."""
+    exact = holding.entry_price * (1 - holding.side * terms.protective_stop)
+    contract = terms.contracts.get(holding.symbol)
+    if contract is None:
+        return exact
+    rounding = ROUND_CEILING if holding.side == LONG else ROUND_FLOOR
+    return (exact / contract.tick).to_integral_value(rounding) * contract.tick
+
+
+def _of_orders(orders: Sequence[OrderState], waited_for: set[str]) -> Iterator[Correction]:
+    for order in orders:
+        if order.client_id in waited_for:
+            continue
+        if is_ours(order.client_id):
+            yield Correction(
+                kind="cancel",
+                symbol=order.symbol,
+                why="an open order that nothing waits for",
+                order=order.client_id,
+            )
+        else:
+            name = order.client_id or order.order_id
+            why = f"order {name} is not of this program: it is left alone, and may change positions"
+            yield Correction(kind="tell", symbol=order.symbol, why=why, order=name)

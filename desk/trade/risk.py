@@ -1,0 +1,374 @@
+"""The only way from an opinion to an order.  Pure.
+
+A ``Wish`` (a side fired, and what the policy would hold) and the ``Situation`` come in; a ``Ruling`` goes
+out: size, leverage and levels of an order that may be sent, or every reason why none may.  All rules are
+asked, also after one has refused, so that whoever reads the journal sees everything that stood in the way.
+
+The size is the largest multiple of the exchange's step that every cap allows: what may be lost at the stop,
+the notional of one position, gross and net exposure, the margin that is free, the largest market order.
+
+Reading order: ``rule``; above it the rules that look at no size, below it the caps.
+
+Not here: exits, which are never refused (``desk.trade.session``), and sending (``desk.trade.execution``).
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import NamedTuple
+
+from desk.frames import CANDLE_MS
+from desk.orders import Contract
+from desk.policy import LONG, Position
+from desk.trade.settings import RiskLimits
+from desk.trade.signals import SIDES, Opinion
+
+DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
+
+
+class Reason(NamedTuple):
+    """Why an order is refused."""
+
+    rule: str
+    """Its short name, to count by."""
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exposure:
+    """What is held in one symbol, or will be once an approved order is filled."""
+
+    symbol: str
+    side: int
+    notional: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A side that fired on a symbol that is flat."""
+
+    opinion: Opinion
+    position: Position
+    """What the policy would hold."""
+
+    @property
+    def symbol(self) -> str:
+        """Of the opinion."""
+        return self.opinion.symbol
+
+    @property
+    def side(self) -> int:
+        """``LONG`` or ``SHORT``."""
+        return self.position.side
+
+    @property
+    def price(self) -> Decimal:
+        """The signal candle's close."""
+        return money(self.position.close)
+
+    @property
+    def due(self) -> int:
+        """When the position would be closed at the latest, ms."""
+        return self.position.due + CANDLE_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Situation:
+    """Everything outside the wish that a ruling depends on.  Times in ms by the exchange's clock."""
+
+    now: int
+    equity: Decimal
+    available: Decimal
+    day_equity: Decimal
+    """Equity at 00:00 UTC, or at the start of the session where that was later."""
+    held: tuple[Exposure, ...]
+    orders_last_minute: int
+    losses_in_a_row: int
+    last_loss_at: int | None
+    clock_drift_s: float
+    contracts: Mapping[str, Contract]
+    watching: Mapping[str, str] = field(default_factory=dict)
+    """Symbols that only look on, and why: demoted, barred by the exchange, an order still unresolved."""
+    stopping: str = ""
+    """Why nothing is opened any more; empty while all is well."""
+    trade_untested: bool = False
+    """Whether models without a tradable verdict may open positions."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approved:
+    """An order that may be sent."""
+
+    size: Decimal
+    leverage: Decimal
+    stop_loss: Decimal | None
+    take_profit: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ruling:
+    """What became of a wish: exactly one of ``order`` and ``reasons`` is there."""
+
+    wish: Wish
+    order: Approved | None
+    reasons: tuple[Reason, ...]
+
+    @property
+    def exposure(self) -> Exposure:
+        """What the approved order will hold."""
+        size = Decimal(0) if self.order is None else self.order.size
+        return Exposure(symbol=self.wish.symbol, side=self.wish.side, notional=size * self.wish.price)
+
+
+def rule(wish: Wish, situation: Situation, limits: RiskLimits) -> Ruling:
+    """Approve the largest order that every limit allows, or tell everything that forbids one."""
+    reasons = [*_of_model(wish, situation, limits), *_of_moment(wish, situation, limits)]
+    reasons += _of_account(wish, situation, limits)
+    contract = situation.contracts.get(wish.symbol)
+    if contract is None:
+        reasons.append(Reason("contract", f"the exchange lists no contract {wish.symbol}"))
+        return Ruling(wish=wish, order=None, reasons=tuple(reasons))
+    reasons += _of_contract(wish, situation, limits, contract)
+
+    stop = _level(wish.position.stop, wish, contract)
+    leverage = leverage_for(wish, stop, contract, limits)
+    if leverage is None:
+        reasons.append(
+            Reason("liquidation", f"without leverage the liquidation price is too near to the stop {stop}")
+        )
+    caps = _caps(wish, stop, leverage or Decimal(1), situation, limits, contract)
+    least = _least(wish, contract)
+    for name, cap in caps.items():
+        if cap < least:
+            reasons.append(
+                Reason(
+                    name,
+                    f"{name} leaves room for {max(cap, Decimal(0)):f}, the exchange takes at least {least:f}",
+                )
+            )
+    if reasons or leverage is None:
+        return Ruling(wish=wish, order=None, reasons=tuple(reasons))
+    order = Approved(
+        size=min(caps.values()),
+        leverage=leverage,
+        stop_loss=stop,
+        take_profit=_level(wish.position.take_profit, wish, contract),
+    )
+    return Ruling(wish=wish, order=order, reasons=())
+
+
+def with_approved(situation: Situation, ruling: Ruling) -> Situation:
+    """The situation as the next wish of the same candle must see it: ``ruling``'s order counts already."""
+    if ruling.order is None:
+        return situation
+    exposure = ruling.exposure
+    contract = situation.contracts[exposure.symbol]
+    bound = exposure.notional / ruling.order.leverage + 2 * contract.taker_fee * exposure.notional
+    return Situation(
+        now=situation.now,
+        equity=situation.equity,
+        available=situation.available - bound,
+        day_equity=situation.day_equity,
+        held=(*situation.held, exposure),
+        orders_last_minute=situation.orders_last_minute + 1,
+        losses_in_a_row=situation.losses_in_a_row,
+        last_loss_at=situation.last_loss_at,
+        clock_drift_s=situation.clock_drift_s,
+        contracts=situation.contracts,
+        watching=situation.watching,
+        stopping=situation.stopping,
+        trade_untested=situation.trade_untested,
+    )
+
+
+def daily_loss(equity: Decimal, day_equity: Decimal, limits: RiskLimits) -> str:
+    """What is said when the day's loss ends the session; empty while it does not."""
+    if day_equity <= 0 or equity > day_equity * (1 - limits.daily_loss_stop):
+        return ""
+    lost = (day_equity - equity) / day_equity
+    return (
+        f"daily loss stop: {lost:.2%} of {day_equity:.2f} USDT are lost since 00:00 UTC, at most "
+        f"{limits.daily_loss_stop:.2%} may be"
+    )
+
+
+def money(value: float) -> Decimal:
+    """A float as the Decimal that its shortest text names."""
+    return Decimal(repr(float(value)))
+
+
+def to_step(size: Decimal, step: Decimal) -> Decimal:
+    """The largest multiple of ``step`` that is not above ``size``."""
+    if size <= 0:
+        return Decimal(0)
+    return (size / step).to_integral_value(ROUND_FLOOR) * step
+
+
+# Rules that look at no size -----------------------------------------------------------------------
+
+
+def _of_model(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+    card = wish.opinion.card
+    if not card.tradable and not situation.trade_untested:
+        first, *more = card.reasons or ("no reason is recorded",)
+        yield Reason(
+            "verdict", f"the model is not tradable: {first}{f' (and {len(more)} more)' * bool(more)}"
+        )
+    if why := situation.watching.get(wish.symbol):
+        yield Reason("watching", why)
+    age = (situation.now - card.created) / DAY_MS
+    if age > limits.max_model_age_days:
+        yield Reason(
+            "model age",
+            f"the model is {age:.1f} days old, at most {limits.max_model_age_days} are allowed: train again",
+        )
+    if limits.require_stop and wish.position.stop is None:
+        yield Reason("stop", "the model was trained without a protective stop, and one is required")
+
+
+def _of_moment(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+    if situation.stopping:
+        yield Reason("stopping", situation.stopping)
+    age = (situation.now - wish.opinion.open_time - CANDLE_MS) / 1000
+    if age < -limits.max_clock_drift_s:
+        yield Reason("candle", f"the candle closes only in {-age:.1f} s")
+    if age > limits.max_candle_age_s:
+        yield Reason(
+            "candle", f"the candle closed {age:.0f} s ago, at most {limits.max_candle_age_s} s are allowed"
+        )
+    if abs(situation.clock_drift_s) > limits.max_clock_drift_s:
+        yield Reason(
+            "clock", f"the clock has drifted by {situation.clock_drift_s:+.2f} s against the exchange's"
+        )
+
+
+def _of_account(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+    if any(exposure.symbol == wish.symbol for exposure in situation.held):
+        yield Reason("held", "there is a position in the symbol already")
+    if len(situation.held) >= limits.max_positions:
+        yield Reason("positions", f"{len(situation.held)} positions are open, at most {limits.max_positions}")
+    if situation.orders_last_minute >= limits.max_orders_per_minute:
+        yield Reason(
+            "order rate",
+            f"{situation.orders_last_minute} orders in the last minute, at most "
+            f"{limits.max_orders_per_minute}",
+        )
+    if loss := daily_loss(situation.equity, situation.day_equity, limits):
+        yield Reason("daily loss", loss)
+    if situation.losses_in_a_row >= limits.losing_streak > 0 and situation.last_loss_at is not None:
+        until = situation.last_loss_at + limits.pause_minutes * MINUTE_MS
+        if situation.now < until:
+            yield Reason(
+                "losing streak",
+                f"{situation.losses_in_a_row} trades lost in a row: paused for another "
+                f"{(until - situation.now) / MINUTE_MS:.0f} min",
+            )
+
+
+def _of_contract(
+    wish: Wish, situation: Situation, limits: RiskLimits, contract: Contract
+) -> Iterator[Reason]:
+    if contract.status != "normal":
+        yield Reason("contract", f"the exchange says {contract.status!r} of the contract")
+    margin = limits.leave_before_hours * HOUR_MS
+    for what, at in (("closed for opening", contract.limit_open_time), ("delisted", contract.off_time)):
+        if at is not None and wish.due + margin >= at:
+            yield Reason(
+                "leaving",
+                f"the contract is {what} in {(at - situation.now) / HOUR_MS:.1f} h, and nothing is opened "
+                f"{limits.leave_before_hours} h before",
+            )
+    if limits.avoid_funding and contract.funding_hours > 0:
+        every = contract.funding_hours * HOUR_MS
+        settlement = (situation.now // every + 1) * every
+        if settlement <= wish.due:
+            yield Reason(
+                "funding",
+                f"funding is settled in {(settlement - situation.now) / MINUTE_MS:.0f} min, while the "
+                "position would be held",
+            )
+
+
+# Levels, leverage and size ------------------------------------------------------------------------
+
+
+def _level(level: float | None, wish: Wish, contract: Contract) -> Decimal | None:
+    """A stop or take-profit on the tick, rounded towards the entry: never farther than the policy's."""
+    if level is None:
+        return None
+    exact = money(level)
+    rounding = ROUND_CEILING if exact < wish.price else ROUND_FLOOR
+    return (exact / contract.tick).to_integral_value(rounding) * contract.tick
+
+
+def leverage_for(wish: Wish, stop: Decimal | None, contract: Contract, limits: RiskLimits) -> Decimal | None:
+    """The largest whole leverage at which the liquidation price keeps its distance; None: not even 1.
+
+    In isolated margin a position is liquidated about where the margin, less what must stay, is lost: at
+    entry × (1 − side / leverage) / (1 − side × (maintenance rate + taker fee)) for side ±1.
+    """
+    most = int(min(limits.leverage, contract.max_leverage))
+    if stop is None:
+        return Decimal(max(most, 1))
+    needed = abs(wish.price - stop) * limits.liquidation_buffer
+    kept = contract.maintenance_rate + contract.taker_fee
+    for leverage in range(most, 0, -1):
+        liquidation = wish.price * (1 - Decimal(wish.side) / leverage) / (1 - wish.side * kept)
+        if wish.side * (wish.price - liquidation) >= needed:
+            return Decimal(leverage)
+    return None
+
+
+def _caps(
+    wish: Wish,
+    stop: Decimal | None,
+    leverage: Decimal,
+    situation: Situation,
+    limits: RiskLimits,
+    contract: Contract,
+) -> dict[str, Decimal]:
+    """What each limit allows, in multiples of the step, by its name."""
+    price, equity, fee = wish.price, max(situation.equity, Decimal(0)), contract.taker_fee
+    gross = sum((one.notional for one in situation.held), Decimal(0))
+    net = sum((one.side * one.notional for one in situation.held), Decimal(0))
+    free = situation.available * (1 - limits.margin_reserve)
+    caps = {
+        "position size": equity * limits.max_position / price,
+        "gross exposure": (equity * limits.max_gross - gross) / price,
+        "net exposure": (equity * limits.max_net - wish.side * net) / price,
+        "free margin": free / (price / leverage + 2 * fee * price),
+    }
+    if stop is not None:
+        loss = max(wish.side * (price - stop), Decimal(0)) + fee * (price + stop)
+        if loss > 0:
+            caps["risk per trade"] = equity * limits.risk_per_trade / loss
+    if contract.max_market_size is not None:
+        caps["largest market order"] = contract.max_market_size
+    return {name: to_step(cap, contract.size_step) for name, cap in caps.items()}
+
+
+def _least(wish: Wish, contract: Contract) -> Decimal:
+    """The smallest size that the exchange takes."""
+    steps = (contract.min_notional / wish.price / contract.size_step).to_integral_value(ROUND_CEILING)
+    return max(contract.min_size, steps * contract.size_step, contract.size_step)
+
+
+def describe(ruling: Ruling) -> str:
+    """One line for people."""
+    side = SIDES[ruling.wish.side]
+    if ruling.order is None:
+        return f"{ruling.wish.symbol}: no {side}: " + "; ".join(reason.text for reason in ruling.reasons)
+    stop = "" if ruling.order.stop_loss is None else f", stop {ruling.order.stop_loss:f}"
+    return (
+        f"{ruling.wish.symbol}: {side} {ruling.order.size:f} at about {ruling.wish.price:f}{stop}, "
+        f"{ruling.order.leverage} ×"
+    )
+
+
+def worst_loss(ruling: Ruling, contract: Contract) -> Decimal:
+    """What the approved order loses, fees included, if its stop is filled at its price; 0 without one."""
+    if ruling.order is None or ruling.order.stop_loss is None:
+        return Decimal(0)
+    price, stop = ruling.wish.price, ruling.order.stop_loss
+    sign = 1 if ruling.wish.side == LONG else -1
+    return ruling.order.size * (sign * (price - stop) + contract.taker_fee * (price + stop))

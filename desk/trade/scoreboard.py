@@ -1,0 +1,206 @@
+"""What models promised, and what they delivered.  Pure.
+
+Closed trades and a model's card come in; a ``Score`` goes out, with the reason for demoting the model if
+there is one.  Two rules, both of which may be asked after every trade:
+
+* Win rate on labelled trades (the guide's) below ``floor``, once there are ``floor_trades`` of them.
+* Share of trades that earned after costs below the promise, beyond chance.  The test is an e-process: with
+  wins as bets against the promise p, the mean over alternatives q < p of
+  ∏ (q/p)^win ((1-q)/(1-p))^loss is a nonnegative supermartingale as long as every trade wins with probability
+  p or more given the past.  That it ever reaches 1/error has probability ``error`` at most (Ville), however
+  often one looks.
+
+References
+----------
+Ville (1939), "Étude critique de la notion de collectif"; Ramdas, Grünwald, Vovk, Shafer (2023),
+"Game-Theoretic Statistics and Safe Anytime-Valid Inference", Statistical Science 38(4).
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.frames import CANDLE_MS
+from desk.trade.records import ClosedTrade
+from desk.trade.settings import ScoreSettings
+from desk.trade.signals import ModelCard
+
+DAY_MS = 86_400_000
+Z95 = 1.959964
+ALTERNATIVES = np.arange(1, 20) / 20
+"""Win rates that are bet on, as shares of the promised one."""
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """A model's trades so far.  A figure is None where there is nothing to make it of."""
+
+    card: ModelCard
+    n: int
+    win_rate: float | None
+    """Share of the trades that earned after costs."""
+    win_rate_ci95: Interval | None
+    n_labelled: int
+    win_rate_labelled: float | None
+    """Share of the trades on labelled candles that took the side that came."""
+    win_rate_labelled_ci95: Interval | None
+    net_bps: float | None
+    """Mean per trade, after costs."""
+    net_bps_ci95: Interval | None
+    """Counts days; None with trades on one day only."""
+    evidence: float
+    """Largest value of the e-process so far: 20 means that luck alone gets there once in 20 models."""
+    demotion: str
+    """Why the model should only look on; empty while it need not."""
+
+
+def score(
+    card: ModelCard, trades: Sequence[ClosedTrade], labels: Sequence[bool], settings: ScoreSettings
+) -> Score:
+    """Count a model's trades and judge them.
+
+    Parameters
+    ----------
+    card : ModelCard
+    trades : sequence of ClosedTrade
+        Of that model, in the order in which they ended.
+    labels : sequence of bool
+        As ``labelled_wins`` gives them.
+    settings : ScoreSettings
+    """
+    wins = [trade.net > 0 for trade in trades]
+    promised = card.promise.win_rate
+    evidence = 0.0 if promised is None else evidence_below(promised, wins)
+    n, labelled = len(wins), len(labels)
+    rate = sum(wins) / n if n else None
+    rate_labelled = sum(labels) / labelled if labelled else None
+    return Score(
+        card=card,
+        n=n,
+        win_rate=rate,
+        win_rate_ci95=wilson(sum(wins), n),
+        n_labelled=labelled,
+        win_rate_labelled=rate_labelled,
+        win_rate_labelled_ci95=wilson(sum(labels), labelled),
+        net_bps=sum(trade.net for trade in trades) / n * 1e4 if n else None,
+        net_bps_ci95=_by_days(trades),
+        evidence=evidence,
+        demotion="; ".join(_demotion(rate, rate_labelled, labelled, n, evidence, promised, settings)),
+    )
+
+
+def _demotion(
+    rate: float | None,
+    rate_labelled: float | None,
+    labelled: int,
+    n: int,
+    evidence: float,
+    promised: float | None,
+    settings: ScoreSettings,
+) -> list[str]:
+    found = []
+    if rate_labelled is not None and labelled >= settings.floor_trades and rate_labelled < settings.floor:
+        found.append(
+            f"win rate {rate_labelled:.1%} on {labelled} labelled trades, {settings.floor:.1%} is asked for"
+        )
+    if promised is not None and rate is not None and evidence >= 1 / settings.error:
+        found.append(
+            f"{rate:.1%} of {n} trades earned, {promised:.1%} were promised: chance does this to one in "
+            f"{evidence:,.0f} models at most"
+        )
+    return found
+
+
+def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mapping[int, float]) -> list[bool]:
+    """Of the trades on labelled candles, which took the side that came.
+
+    Parameters
+    ----------
+    card : ModelCard
+        Its horizon and threshold make the labels.
+    trades : sequence of ClosedTrade
+    closes : mapping
+        Closing prices by open time, of the signal candles and of those a horizon later; a trade without
+        both is left out.
+    """
+    found = []
+    for trade in trades:
+        before, after = (closes.get(at) for at in label_times(card, trade))
+        if before is None or after is None:
+            continue
+        move = after / before - 1
+        if abs(move) >= card.label_threshold:
+            found.append(trade.side * move > 0)
+    return found
+
+
+def label_times(card: ModelCard, trade: ClosedTrade) -> tuple[int, int]:
+    """Open times of the candles that make a trade's label."""
+    return trade.opened, trade.opened + card.rules.horizon * CANDLE_MS
+
+
+def evidence_below(promised: float, wins: Sequence[bool]) -> float:
+    """The largest value so far of the e-process against "each trade wins with ``promised`` or more"."""
+    if not wins or not 0 < promised < 1:
+        return 0.0
+    q = promised * ALTERNATIVES
+    won: NDArray[np.bool_] = np.asarray(wins, dtype=bool)
+    bet = np.where(won[:, None], np.log(q / promised), np.log((1 - q) / (1 - promised)))
+    paths = np.cumsum(bet, axis=0)
+    top = paths.max(axis=1, keepdims=True)
+    mixed = top[:, 0] + np.log(np.mean(np.exp(paths - top), axis=1))
+    return float(np.exp(min(float(mixed.max()), 700.0)))
+
+
+def wilson(wins: int, n: int) -> Interval | None:
+    """Wilson's 95 % interval of a share; None of nothing."""
+    if n == 0:
+        return None
+    rate, z2 = wins / n, Z95**2
+    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z95 * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def _by_days(trades: Sequence[ClosedTrade]) -> Interval | None:
+    """95 % interval of the mean net per trade in bp, a day being one observation."""
+    days: dict[int, list[float]] = defaultdict(list)
+    for trade in trades:
+        days[trade.opened // DAY_MS].append(trade.net * 1e4)
+    if len(days) < 2:
+        return None
+    n = len(trades)
+    mean = sum(sum(day) for day in days.values()) / n
+    spread = sum((sum(day) - mean * len(day)) ** 2 for day in days.values())
+    error = math.sqrt(spread * len(days) / (len(days) - 1)) / n
+    return mean - Z95 * error, mean + Z95 * error
+
+
+def score_cells(found: Score) -> tuple[str, ...]:
+    """A score as text: symbol, trades, won, promised, net bp, promised, labelled wins, state."""
+    promise = found.card.promise
+    return (
+        found.card.symbol,
+        f"{found.n:,}",
+        _share(found.win_rate, found.win_rate_ci95),
+        _share(promise.win_rate, None),
+        _bps(found.net_bps, found.net_bps_ci95),
+        _bps(promise.net_bps, None),
+        _share(found.win_rate_labelled, found.win_rate_labelled_ci95),
+        "retrain" if found.demotion else "as promised",
+    )
+
+
+def _share(value: float | None, between: Interval | None) -> str:
+    interval = "" if between is None else f" [{between[0] * 100:.0f}, {between[1] * 100:.0f}]"
+    return "–" if value is None else f"{value:.1%}{interval}"
+
+
+def _bps(value: float | None, between: Interval | None) -> str:
+    interval = "" if between is None else f" [{between[0]:+.1f}, {between[1]:+.1f}]"
+    return "–" if value is None else f"{value:+.1f}{interval}"

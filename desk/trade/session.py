@@ -1,0 +1,326 @@
+"""A session from its start to its end: when steps are taken, and what ends them.
+
+Place in the house: the loop of live trading.  A feed, an exchange's pushes, a clock and requests to stop
+come in; steps of ``desk.trade.trader`` are taken one after the other, never two at once; an ``Ending`` with
+the exit status goes out.
+
+What ends a session: a request to stop (status 0, positions as ``on_stop`` says), a file ``STOP`` beside the
+journal or a request to kill (3, everything closed), the day's loss (3, likewise), an account that cannot
+trade, a feed that breaks, or defects in one step after the other (1, positions keep their stops), the end of
+stored candles (0, positions are left).  An exchange that does not answer ends nothing: it is asked again.
+
+Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``).
+"""
+
+import asyncio
+import contextlib
+import logging
+import signal
+from collections.abc import AsyncGenerator, Coroutine, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
+from desk.frames import CandleRound
+from desk.orders import Push
+from desk.ports import CandleFeed, Clock, Exchange
+from desk.trade.journal import Journal
+from desk.trade.risk import DAY_MS
+from desk.trade.scribe import Scribe
+from desk.trade.settings import SessionSettings
+from desk.trade.trader import Trader
+
+log = logging.getLogger("desk.trade")
+STOP_FILE = "STOP"
+START_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0)
+"""Pauses between attempts to begin with an exchange that does not answer."""
+PUSHES_AGAIN_S = 5.0
+"""Pause before a broken line of pushes is listened to again."""
+
+Stop = Literal["clean", "kill"]
+Done = Literal["done"]
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Time has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Something that must not end has ended; ``None`` is an end in good order."""
+
+    error: BaseException | None
+
+
+Event = CandleRound | Push | Tick | Broken
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a session ended."""
+
+    status: int
+    """Exit status: 0 as asked, 1 fatal, 3 kill switch or daily loss."""
+    why: str
+
+
+class Session:
+    """One session.
+
+    Parameters
+    ----------
+    trader, journal, clock, scribe
+        What it acts through.
+    settings : SessionSettings
+    """
+
+    def __init__(
+        self, trader: Trader, journal: Journal, clock: Clock, scribe: Scribe, *, settings: SessionSettings
+    ) -> None:
+        self._trader = trader
+        self._journal = journal
+        self._clock = clock
+        self._scribe = scribe
+        self._settings = settings
+        self._stop_file = journal.path.resolve().parent / STOP_FILE
+        self._asked: Stop | None = None
+        self._waiting_since: float | None = None
+        self._reconciled = float("-inf")
+        self._forgotten_on = -1
+        self._failed = 0
+
+    def ask(self, stop: Stop) -> None:
+        """Ask for an end; the session sees it before its next step."""
+        if self._asked != "kill":
+            self._asked = stop
+
+    async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> Ending:
+        """Take steps until something ends the session; the journal notes both ends.
+
+        Raises
+        ------
+        SettingsError
+            If there is a STOP file, so that nothing was started.
+        """
+        if self._stop_file.exists():
+            raise SettingsError(f"{self._stop_file} is there: remove it to trade again")
+        number = self._journal.begin(self._clock.now_ms(), mode=mode, settings=settings)
+        self._scribe.note("session", f"started in mode {mode}")
+        try:
+            ending = await self._until_end(events)
+        except asyncio.CancelledError:
+            self._journal.end(number, self._clock.now_ms(), status=1, why="cancelled")
+            raise
+        self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
+        text = f"ended with status {ending.status}: {ending.why}"
+        self._scribe.note("session", text, urgent=ending.status != 0)
+        return ending
+
+    async def _until_end(self, events: AsyncGenerator[Event]) -> Ending:
+        if (ending := await self._begin()) is not None:
+            return ending
+        async with contextlib.aclosing(events) as stream:
+            async for event in stream:
+                if (ending := await self._step(event)) is not None:
+                    return ending
+        return Ending(0, "the candles have ended")
+
+    async def _begin(self) -> Ending | None:
+        """Take the first step; an exchange that does not answer is asked a few times."""
+        for pause in (*START_AGAIN_S, None):
+            try:
+                await self._trader.start()
+                return await self._guarded(self._end_if_due())
+            except (Unanswered, Throttled) as exc:
+                if pause is None:
+                    return Ending(1, f"could not start: the exchange does not answer: {exc}")
+                log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
+                await self._clock.sleep(pause)
+            except DeskError as exc:
+                return Ending(1, f"could not start: {exc}")
+        return None
+
+    async def _step(self, event: Event) -> Ending | None:
+        """Take one step, then see whether the session is over, whatever came of the step."""
+        if isinstance(event, Broken):
+            return Ending(1, f"the feed of candles broke: {event.error or 'it ended'}")
+        return await self._guarded(self._take(event)) or await self._guarded(self._end_if_due())
+
+    async def _guarded(self, work: Coroutine[Any, Any, Ending | Done | None]) -> Ending | None:
+        """Do ``work``; what fails is noted, and ends the session only when it keeps failing."""
+        try:
+            outcome = await work
+        except AccountError as exc:
+            return Ending(1, str(exc))
+        except (Unanswered, Throttled) as exc:
+            text = f"the exchange does not answer: {exc}"
+            self._scribe.note_once("trouble", text, urgent=True)
+            return None
+        except Exception as exc:  # noqa: BLE001 - the end of a session step
+            return self._failure(exc)
+        if isinstance(outcome, Ending):
+            return outcome
+        if outcome is not None:
+            self._failed = 0
+        return None
+
+    def _failure(self, exc: Exception) -> Ending | None:
+        """Note a step that failed."""
+        self._failed += 1
+        if isinstance(exc, DeskError):
+            text = f"a step failed: {exc}"
+        else:
+            log.error("a step failed", exc_info=exc)
+            text = f"a step failed by a defect ({type(exc).__name__}); the log has the whole story"
+        self._scribe.note("trouble", text, urgent=True)
+        if self._failed < self._settings.max_failed_steps:
+            return None
+        return Ending(1, f"{self._failed} steps failed in a row, the last one so: {text}")
+
+    async def _take(self, event: Event) -> Done | None:
+        """What an event asks for; None if that was nothing."""
+        upkeep = self._trader.upkeep
+        if isinstance(event, CandleRound):
+            await self._trader.on_round(event)
+            self._reconciled = self._clock.monotonic()
+            self._forget()
+        elif isinstance(event, Push) and (event.reconnected or self._is_news(event)):
+            await self._reconcile()
+        elif (
+            isinstance(event, Tick)
+            and self._clock.monotonic() - self._reconciled >= self._settings.reconcile_s
+        ):
+            await self._reconcile()
+            await upkeep.close_overdue()
+        else:
+            return None
+        return "done"
+
+    async def _reconcile(self) -> None:
+        self._reconciled = self._clock.monotonic()
+        await self._trader.upkeep.reconcile()
+
+    def _is_news(self, push: Push) -> bool:
+        """Whether a push contradicts what the journal holds to be open."""
+        if push.positions is None:
+            return push.fill is not None and push.fill.cause != "order"
+        told = {(one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size}
+        known = {
+            (one.symbol, one.side, one.size, False)
+            for one in self._journal.ledger.open_trades()
+            if one.status == "open"
+        }
+        return told != known
+
+    async def _end_if_due(self) -> Ending | None:
+        """Whether the session is over; what is to be closed is closed then."""
+        if self._stop_file.exists():
+            return await self._flatten(3, f"kill switch: {self._stop_file} is there")
+        if self._asked == "kill":
+            return await self._flatten(3, "kill switch: asked by a signal")
+        if loss := self._trader.upkeep.lost_too_much():
+            return await self._flatten(3, loss)
+        if self._asked == "clean":
+            return await self._stop_cleanly()
+        return None
+
+    async def _stop_cleanly(self) -> Ending | None:
+        self._trader.stopping = "the session is about to end"
+        if self._settings.on_stop == "flatten":
+            return await self._flatten(0, "asked to stop, everything closed")
+        left = [trade.symbol for trade in self._journal.ledger.open_trades()]
+        if not left:
+            return Ending(0, "asked to stop, nothing was open")
+        if self._settings.on_stop == "leave":
+            return Ending(0, f"asked to stop, left to their stops: {', '.join(left)}")
+        now = self._clock.monotonic()
+        self._waiting_since = now if self._waiting_since is None else self._waiting_since
+        if now - self._waiting_since >= self._settings.wait_on_stop_s:
+            return Ending(0, f"asked to stop, still open and left to their stops: {', '.join(left)}")
+        return None
+
+    async def _flatten(self, status: int, why: str) -> Ending:
+        self._trader.stopping = why
+        if await self._trader.upkeep.flatten():
+            return Ending(status, why)
+        left = ", ".join(trade.symbol for trade in self._journal.ledger.open_trades())
+        return Ending(status or 1, f"{why}. STILL OPEN, close by hand: {left}")
+
+    def _forget(self) -> None:
+        """Once a day, let go of old decisions that led to nothing."""
+        today = self._clock.now_ms() // DAY_MS
+        if today != self._forgotten_on:
+            self._forgotten_on = today
+            self._journal.diary.forget_decisions((today - self._settings.keep_decisions_days) * DAY_MS)
+
+
+@contextlib.contextmanager
+def heeding(session: Session) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM ask for a clean stop, and SIGUSR1 for the kill switch, while the block runs."""
+    asked: dict[int, Stop] = {signal.SIGINT: "clean", signal.SIGTERM: "clean"}
+    if hasattr(signal, "SIGUSR1"):
+        asked[signal.SIGUSR1] = "kill"
+    loop, heeded = asyncio.get_running_loop(), []
+    for number, stop in asked.items():
+        with contextlib.suppress(NotImplementedError, RuntimeError):  # not on this system, or thread
+            loop.add_signal_handler(number, session.ask, stop)
+            heeded.append(number)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            loop.remove_signal_handler(number)
+
+
+async def live_events(
+    feed: CandleFeed, exchange: Exchange, clock: Clock, *, look_s: float
+) -> AsyncGenerator[Event]:
+    """Rounds, pushes and the passing of time, in the order in which they come.
+
+    A tick is not queued while one waits.  A feed that ends or fails is told as ``Broken``.
+    """
+    queue: asyncio.Queue[Event] = asyncio.Queue()
+    ticking = asyncio.Event()
+
+    async def rounds() -> None:
+        try:
+            async for candles in feed.rounds():
+                queue.put_nowait(candles)
+        except DeskError as exc:
+            queue.put_nowait(Broken(exc))
+        else:
+            queue.put_nowait(Broken(None))
+
+    async def pushes() -> None:
+        while True:
+            with contextlib.suppress(DeskError):
+                async for push in exchange.pushes():
+                    queue.put_nowait(push)
+            await clock.sleep(PUSHES_AGAIN_S)
+            queue.put_nowait(Push(reconnected=True))
+
+    async def ticks() -> None:
+        while True:
+            await clock.sleep(look_s)
+            if not ticking.is_set():
+                ticking.set()
+                queue.put_nowait(Tick())
+
+    tasks = [asyncio.ensure_future(work) for work in (rounds(), pushes(), ticks())]
+    try:
+        while True:
+            event = await queue.get()
+            if isinstance(event, Tick):
+                ticking.clear()
+            yield event
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def replayed_events(feed: CandleFeed) -> AsyncGenerator[Event]:
+    """Rounds alone: on a simulated clock nothing happens between them."""
+    async for candles in feed.rounds():
+        yield candles

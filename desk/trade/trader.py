@@ -1,0 +1,267 @@
+"""What a session does when a candle closes.
+
+Place in the house: the steps of a session.  ``CandleRound``s come in; orders go out through
+``desk.trade.execution``, and everything that was seen, thought and done into the journal.
+
+One candle, in order: newer models are taken up; journal and exchange are brought together; positions whose
+time is over are closed; all models are asked together; every side that fired on a flat symbol goes through
+risk, the strongest opinion first; what was decided is written down; approved orders are sent.
+
+Not here: when these steps are taken, and how a session ends (``desk.trade.session``).
+"""
+
+import asyncio
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from desk.frames import CandleRound
+from desk.policy import FLAT, LONG, Candle, Position, exit_of, open_position
+from desk.ports import Exchange
+from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.execution import Execution, Sending
+from desk.trade.forecasting import Forecaster
+from desk.trade.journal import Journal
+from desk.trade.records import Decision
+from desk.trade.risk import (
+    HOUR_MS,
+    MINUTE_MS,
+    Exposure,
+    Ruling,
+    Situation,
+    Wish,
+    describe,
+    leverage_for,
+    money,
+    rule,
+    with_approved,
+)
+from desk.trade.scoreboard import Score, labelled_wins, score
+from desk.trade.scribe import Scribe
+from desk.trade.settings import LiveSettings
+from desk.trade.signals import SIDES, ModelCard, Opinion
+from desk.trade.upkeep import Upkeep
+
+
+class Trader:
+    """One account, its models and its journal.
+
+    Parameters
+    ----------
+    exchange, journal, forecaster, clock, scribe
+        What it acts through.
+    settings : LiveSettings
+    trade_untested : bool
+        Whether models without a tradable verdict may open positions.
+    """
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        journal: Journal,
+        forecaster: Forecaster,
+        clock: ExchangeClock,
+        scribe: Scribe,
+        *,
+        settings: LiveSettings,
+        trade_untested: bool,
+    ) -> None:
+        self._exchange = exchange
+        self._ledger, self._diary = journal.ledger, journal.diary
+        self._forecaster = forecaster
+        self._clock = clock
+        self._scribe = scribe
+        self._settings = settings
+        self._trade_untested = trade_untested
+        self._execution = Execution(exchange, journal, clock, settings=settings.session)
+        self.upkeep = Upkeep(exchange, journal, self._execution, clock, scribe, settings=settings)
+        self._scored_through = 0
+        self._scored_at = 0
+        self._demoted: dict[str, str] = {}
+        self.stopping = ""
+        """Why nothing is opened any more; empty while all is well."""
+
+    async def start(self) -> None:
+        """Open the models, agree with the exchange, and set up what may be traded."""
+        self._take_up()
+        self._demoted = self._diary.demoted()
+        await self._exchange.set_position_mode(self._settings.session.position_mode)
+        await self.upkeep.learn_contracts()
+        await self.upkeep.reconcile()
+        busy = {trade.symbol for trade in self._ledger.open_trades()}
+        for symbol, card in self._forecaster.cards.items():
+            if (card.tradable or self._trade_untested) and symbol not in busy:
+                await self._prepare(symbol, card)
+
+    async def on_round(self, candles: CandleRound) -> None:
+        """A candle has closed: leave, decide, enter."""
+        self._take_up()
+        for line in candles.news:
+            self._scribe.note("feed", line)
+        await self.upkeep.learn_contracts()
+        await self.upkeep.reconcile()
+        if await self._leave_due(candles):
+            await self.upkeep.look()
+        opinions, silent = self._forecaster.opinions(candles)
+        for symbol, why in silent.items():
+            self._scribe.note_once("no decision", f"{symbol}: no decision: {why}", symbol)
+        rulings = self._rule(opinions, candles)
+        self._write_decisions(opinions, rulings)
+        await self._enter([ruling for ruling in rulings.values() if ruling.order is not None])
+        self._diary.record_equity(self._clock.now_ms(), self.upkeep.seen.balance)
+        if self._clock.now_ms() // HOUR_MS != self._scored_at:
+            self.keep_scores()
+
+    def keep_scores(self, *, every: bool = False) -> list[Score]:
+        """Score the models whose trades ended since the last look, or all; demote those that disappoint."""
+        self._scored_at = self._clock.now_ms() // HOUR_MS
+        ended = self._ledger.closed_trades(since=0 if every else self._scored_through)
+        self._scored_through = max((trade.closed for trade in ended), default=self._scored_through)
+        touched = {trade.model_file for trade in ended}
+        scores = []
+        for symbol, card in self._forecaster.cards.items():
+            if card.model_file not in touched:
+                continue
+            trades = self._ledger.closed_trades(model_file=card.model_file)
+            closes = self._diary.closes(symbol, min(trade.opened for trade in trades))
+            found = score(card, trades, labelled_wins(card, trades, closes), self._settings.score)
+            self._judge(found)
+            scores.append(found)
+        return scores
+
+    def _take_up(self) -> None:
+        """Use newer models from this candle on."""
+        for line in self._forecaster.refresh():
+            self._scribe.note("model", line, urgent=True)
+        cards = self._forecaster.cards.items()
+        self.upkeep.horizons = {symbol: card.rules.horizon for symbol, card in cards}
+
+    async def _prepare(self, symbol: str, card: ModelCard) -> None:
+        """Set leverage and margin mode before they are needed."""
+        contract = self.upkeep.contracts.get(symbol)
+        if contract is None:
+            return
+        opinion = Opinion(card=card, open_time=0, close=1.0, probability=0.5, digest="")
+        sample = open_position(LONG, Candle(0, 1.0, 1.0, 1.0, 1.0), card.rules)
+        stop = None if sample.stop is None else money(sample.stop)
+        wish = Wish(opinion=opinion, position=sample)
+        leverage = leverage_for(wish, stop, contract, self._settings.risk)
+        if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
+            self._scribe.note("trouble", f"{symbol}: {trouble}", symbol, urgent=True)
+
+    async def _leave_due(self, candles: CandleRound) -> bool:
+        """Close every position that the candle ends by its time; whether there was one."""
+        rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
+        due = []
+        for trade in self._ledger.open_trades():
+            row = rows.get(trade.symbol)
+            if row is None or trade.status != "open":
+                continue
+            held = Position(
+                side=trade.side,
+                opened=trade.opened,
+                due=trade.due,
+                close=float(trade.price),
+                stop=None,  # the exchange's business
+                take_profit=None,
+            )
+            o, h, l, c = (float(price) for price in candles.values[row, :4, -1])
+            if exit_of(held, Candle(candles.open_time, o, h, l, c)) is not None:
+                due.append(trade)
+        await together(self.upkeep.leave(trade) for trade in due)
+        return bool(due)
+
+    def _rule(self, opinions: list[Opinion], candles: CandleRound) -> dict[str, Ruling]:
+        """A ruling for every side that fired on a flat symbol, the strongest opinion first."""
+        held = {trade.symbol for trade in self._ledger.open_trades()}
+        rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
+        wishes = []
+        for opinion in opinions:
+            if opinion.fired != FLAT and opinion.symbol not in held:
+                o, h, l, c = (float(price) for price in candles.values[rows[opinion.symbol], :4, -1])
+                candle = Candle(opinion.open_time, o, h, l, c)
+                position = open_position(opinion.fired, candle, opinion.card.rules)
+                wishes.append(Wish(opinion=opinion, position=position))
+        if not wishes:
+            return {}
+        wishes.sort(key=lambda one: (-abs(one.opinion.probability - 0.5), one.symbol))
+        situation = self._situation()
+        rulings = {}
+        for wish in wishes:
+            ruling = rule(wish, situation, self._settings.risk)
+            situation = with_approved(situation, ruling)
+            rulings[wish.symbol] = ruling
+        return rulings
+
+    def _situation(self) -> Situation:
+        """All that rulings depend on, now."""
+        seen, watching = self.upkeep.seen, dict(self._execution.barred)
+        for symbol, card in self._forecaster.cards.items():
+            if why := self._demoted.get(card.model_file):
+                watching[symbol] = f"demoted: {why}"
+        for order in self._ledger.unresolved():
+            watching[order.symbol] = f"it is not known what became of order {order.client_id}"
+        streak, last_loss = self._ledger.losing_streak()
+        return Situation(
+            now=self._clock.now_ms(),
+            equity=seen.balance.equity,
+            available=seen.balance.available,
+            day_equity=seen.day_equity,
+            held=tuple(
+                Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
+                for one in seen.holdings
+            ),
+            orders_last_minute=self._ledger.orders_since(self._clock.now_ms() - MINUTE_MS),
+            losses_in_a_row=streak,
+            last_loss_at=last_loss,
+            clock_drift_s=self._clock.drift_s,
+            contracts=self.upkeep.contracts,
+            watching=watching,
+            stopping=self.stopping,
+            trade_untested=self._trade_untested,
+        )
+
+    def _write_decisions(self, opinions: Iterable[Opinion], rulings: dict[str, Ruling]) -> None:
+        """One row per opinion, before any order is sent."""
+        rows = []
+        for opinion in opinions:
+            ruling = rulings.get(opinion.symbol)
+            reasons = () if ruling is None else tuple((one.rule, one.text) for one in ruling.reasons)
+            if opinion.fired == FLAT:
+                action = "stay out"
+            elif ruling is None:
+                action = "in position"
+            elif ruling.order is not None:
+                action = f"enter {SIDES[opinion.fired]}"
+            else:
+                action = "watch only" if reasons[0][0] in {"verdict", "watching"} else "refused"
+            rows.append(Decision(opinion, action, reasons))
+        self._diary.record_decisions(rows)
+
+    async def _enter(self, rulings: list[Ruling]) -> None:
+        """Send what was approved."""
+
+        async def one(ruling: Ruling) -> None:
+            sent: Sending = await self._execution.enter(ruling)
+            if sent.outcome == "done":
+                self._scribe.note("entry", describe(ruling), ruling.wish.symbol)
+            else:
+                text = f"{describe(ruling)}: {sent.outcome}: {sent.text}"
+                self._scribe.note("trouble", text, ruling.wish.symbol, urgent=True)
+
+        await together(one(ruling) for ruling in rulings)
+
+    def _judge(self, found: Score) -> None:
+        name = found.card.model_file
+        if found.demotion and name not in self._demoted:
+            self._demoted[name] = found.demotion
+            self._diary.demote(found.card, self._clock.now_ms(), found.demotion)
+            text = f"{name} only looks on from now: {found.demotion}. Retrain it"
+            self._scribe.note("retrain", text, found.card.symbol, urgent=True)
+
+
+async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Run all of ``work``; what fails is raised only when all the others are done."""
+    done = await asyncio.gather(*work, return_exceptions=True)
+    for outcome in done:
+        if isinstance(outcome, BaseException):
+            raise outcome

@@ -1,0 +1,667 @@
+"""The signed client over HTTP and websocket: what is repeated, what is forgiven, and what is never said."""
+
+import asyncio
+import contextlib
+import json
+import logging
+import traceback
+from collections.abc import AsyncIterator, Callable, Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
+from desk.market import private_requests as asked
+from desk.market.account import Account
+from desk.market.bitget import TIME
+from desk.market.live_settings import LinkSettings
+from desk.market.signing import Credentials, signature
+from desk.orders import OrderRequest, Push
+from desk.policy import LONG, SHORT
+from tests.market.lines import Answer, Exchange, HandClock, Peer, exchange, hang_up, plain, refuse, tell
+from tests.market.series import NOW, ImpatientClock
+from tests.market.test_private_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
+
+CREDENTIALS = Credentials("bg-key-0123", "secret-of-the-key", "pass-phrase-9")
+REQUEST = OrderRequest(
+    client_id="t-0001",
+    symbol="BTCUSDT",
+    side=LONG,
+    purpose="open",
+    size=Decimal("0.01"),
+    kind="market",
+    price=None,
+    stop_loss=Decimal(101200),
+    take_profit=None,
+)
+NO_PLANS = tell({"entrustedList": None, "endId": None})
+HEDGE = {**BALANCE, "posMode": "hedge_mode"}
+
+
+def link(served: Exchange, **changes: Any) -> LinkSettings:
+    values: dict[str, Any] = {
+        "base_url": served.url,
+        "ws_url": served.ws_url,
+        "demo": False,
+        "timeout_s": 5.0,
+        "attempts": 3,
+        "give_up_after_s": 30.0,
+    }
+    return LinkSettings(**{**values, **changes})
+
+
+@contextlib.asynccontextmanager
+async def account(**changes: Any) -> AsyncIterator[tuple[Account, Exchange, ImpatientClock]]:
+    clock = ImpatientClock()
+    async with exchange() as served:
+        served.on(f"GET {asked.ACCOUNT}", tell(BALANCE))
+        served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
+        served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
+        async with Account(link(served, **changes), CREDENTIALS, clock=clock) as client:
+            yield client, served, clock
+
+
+# Reads --------------------------------------------------------------------------------------------------
+
+
+async def test_requests_are_signed_as_they_are_sent() -> None:
+    """The server computes the signature again, from the bytes that arrived."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", tell([BALANCE]))
+        served.on(f"POST {asked.CANCEL}", tell({"orderId": "1"}))
+        await client.balance()
+        await client.cancel("龙虾USDT", "t-0001")
+
+    for name, request, text in served.asked:
+        method, path = name.split()
+        query = f"?{request.query_string}" if request.query_string else ""
+        prehash = f"{request.headers['ACCESS-TIMESTAMP']}{method}{path}{query}{text}"
+        assert request.headers["ACCESS-SIGN"] == signature(CREDENTIALS.secret, prehash)
+        assert request.headers["ACCESS-KEY"] == CREDENTIALS.key
+        assert request.headers["Content-Type"] == "application/json"
+
+
+async def test_the_demo_says_so_in_every_request() -> None:
+    """One forgotten header would send an order to the real account."""
+    async with account(demo=True) as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([]))
+        served.on(f"POST {asked.PLACE}", tell({"orderId": "1"}))
+        await client.positions()
+        await client.place(REQUEST)
+
+    assert {request.headers.get("paptrading") for _, request, _ in served.asked} == {"1"}
+
+
+@pytest.mark.parametrize(
+    "odd", [plain("<html>", status=502), hang_up, refuse("40725"), refuse("429", status=429)]
+)
+async def test_a_read_is_repeated(odd: Answer) -> None:
+    """Within its bounds: three times here."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", odd, odd, tell([BALANCE]))
+
+        assert (await client.balance()).equity == Decimal("1016.2401")
+
+
+@pytest.mark.parametrize(("odd", "error"), [(plain("", status=500), Unanswered), (refuse("429"), Throttled)])
+async def test_a_read_is_not_repeated_for_ever(odd: Answer, error: type[Exception]) -> None:
+    """A session that waits for an answer doesn't watch its positions."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", odd)
+        with pytest.raises(error):
+            await client.balance()
+
+    assert served.count("accounts") == 3
+
+
+async def test_every_page_of_orders_is_read() -> None:
+    """A page holds a hundred."""
+    first = [{**ORDER, "orderId": str(200 - place), "status": "live"} for place in range(100)]
+    last = [{**ORDER, "orderId": "100", "status": "live"}]
+    async with account() as (client, served, _):
+        served.on(
+            f"GET {asked.PENDING}",
+            tell({"entrustedList": first, "endId": "101"}),
+            tell({"entrustedList": last, "endId": "100"}),
+        )
+        orders = await client.open_orders()
+
+    assert len(orders) == 101
+    assert [request.query.get("idLessThan") for _, request, _ in served.asked] == [None, "101"]
+
+
+async def test_an_order_that_never_was_is_none() -> None:
+    """By the code; any other refusal is told."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.DETAIL}", refuse("40109"), refuse("40019"))
+
+        assert await client.order("BTCUSDT", "t-0001") is None
+        with pytest.raises(Refused, match="40019"):
+            await client.order("BTCUSDT", "t-0001")
+
+
+async def test_a_stop_that_came_with_the_order_is_found() -> None:
+    """The list of positions may not tell it; a position that has a stop must not be given another."""
+    plans = [
+        {
+            "orderId": "1",
+            "symbol": "BTCUSDT",
+            "planType": "pos_loss",
+            "posSide": "net",
+            "triggerPrice": "101200",
+        },
+        {"orderId": "2", "symbol": "ETHUSDT", "planType": "pos_loss", "posSide": "long", "triggerPrice": "9"},
+    ]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
+        (holding,) = await client.positions()
+
+    assert holding.stop_loss == Decimal(101200)
+
+
+async def test_a_stop_for_a_part_is_no_stop() -> None:
+    """What is left of the position would be unprotected."""
+    plan = {
+        "orderId": "1",
+        "symbol": "BTCUSDT",
+        "planType": "loss_plan",
+        "triggerPrice": "101200",
+        "size": "0.004",
+    }
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "1"}))
+        (holding,) = await client.positions()
+
+    assert holding.stop_loss is None
+
+
+async def test_executions_come_oldest_first_once_and_with_their_client_id() -> None:
+    """The exchange lists them newest first, may repeat one at a page's edge, and names order ids only."""
+    rows = [{**FILL, "tradeId": str(trade), "cTime": str(NOW + trade)} for trade in (3, 2, 2, 1)]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.FILLS}", tell({"fillList": rows, "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", tell(ORDER))
+        fills = await client.fills("BTCUSDT", NOW + 2)
+
+    assert [fill.trade_id for fill in fills] == ["2", "3"]
+    assert {fill.client_id for fill in fills} == {"t-0001"}
+    assert served.count("detail") == 1
+
+
+async def test_contracts_and_time_need_no_key() -> None:
+    """The time must be had when the clock is so wrong that nothing signed is accepted."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        assert await client.server_time() == NOW
+        assert [contract.symbol for contract in await client.contracts()] == ["ETHUSDT"]
+
+    assert not any("ACCESS-KEY" in request.headers for _, request, _ in served.asked)
+
+
+# Writes -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        plain("<html>", status=502),
+        plain('{"code":"00000","da'),
+        hang_up,
+        refuse("40010"),
+        refuse("40725"),
+        refuse("45001"),
+        refuse("40019", status=500),
+    ],
+)
+async def test_an_order_is_sent_once_whatever_comes_back(odd: Answer) -> None:
+    """Nobody knows whether it took effect: it is looked up, never sent again blindly."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", odd)
+        with pytest.raises(Unanswered):
+            await client.place(REQUEST)
+
+    assert served.count("place-order") == 1
+
+
+async def test_a_throttled_order_is_told_and_not_repeated() -> None:
+    """It did not take effect; whether it is still wanted is not for the client to say."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", refuse("429", status=429))
+        with pytest.raises(Throttled):
+            await client.place(REQUEST)
+
+    assert served.count("place-order") == 1
+
+
+async def test_a_wrong_clock_is_set_and_the_order_sent_once_more() -> None:
+    """The refusal says that nothing happened."""
+    async with account() as (client, served, clock):
+        clock.wall_ms = NOW - 60_000
+        served.on(f"POST {asked.PLACE}", refuse("40008"), tell({"orderId": "77"}))
+
+        assert await client.place(REQUEST) == "77"
+
+    stamps = [
+        int(request.headers["ACCESS-TIMESTAMP"]) for name, request, _ in served.asked if "place" in name
+    ]
+    assert stamps == [NOW - 60_000, NOW]
+
+
+async def test_a_clock_that_stays_wrong_is_told() -> None:
+    """Once more is enough."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", refuse("40008"))
+        with pytest.raises(Refused, match="40008"):
+            await client.place(REQUEST)
+
+    assert served.count("place-order") == 2
+
+
+@pytest.mark.parametrize("code", ["40786", "45034", "43118"])
+async def test_an_order_that_is_there_already_is_as_good_as_placed(code: str) -> None:
+    """The first attempt arrived, and its answer was lost."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", refuse(code))
+        served.on(f"GET {asked.DETAIL}", tell(ORDER))
+
+        assert await client.place(REQUEST) == ORDER["orderId"]
+
+
+async def test_another_order_under_the_same_id_is_refused() -> None:
+    """Two wishes must never share an id."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", refuse("40786"))
+        served.on(f"GET {asked.DETAIL}", tell({**ORDER, "size": "5"}))
+        with pytest.raises(Refused, match="40786"):
+            await client.place(REQUEST)
+
+
+async def test_an_accepted_order_without_an_id_is_looked_up() -> None:
+    """Large reduce-only orders are answered like that."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", tell({"clientOid": "t-0001"}))
+        served.on(f"GET {asked.DETAIL}", tell(ORDER), refuse("40109"))
+
+        assert await client.place(REQUEST) == ORDER["orderId"]
+        with pytest.raises(Unanswered, match="not found"):
+            await client.place(REQUEST)
+
+
+@pytest.mark.parametrize("code", ["40774", "45021"])
+async def test_a_changed_position_mode_is_noticed(code: str) -> None:
+    """Somebody changed it on the web page; the refused order is sent again in the other form."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNT}", tell(BALANCE), tell(HEDGE))
+        served.on(f"POST {asked.PLACE}", refuse(code), tell({"orderId": "1"}))
+        await client.place(REQUEST)
+
+    first, second = served.bodies("place-order")
+    assert "tradeSide" not in first
+    assert second["tradeSide"] == "open"
+
+
+Call = Callable[[Account], Coroutine[Any, Any, object]]
+FORGIVEN: dict[str, tuple[Call, str, str]] = {
+    "nothing to cancel": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "22001"),
+    "cancelled a moment ago": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "45129"),
+    "never there": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "40109"),
+    "nothing to close": (lambda client: client.close("BTCUSDT", SHORT), asked.CLOSE, "22002"),
+}
+
+
+@pytest.mark.parametrize("name", FORGIVEN)
+async def test_what_is_done_already_is_no_failure(name: str) -> None:
+    """Both as a refusal of the whole and as an entry of the list of failures."""
+    call, path, code = FORGIVEN[name]
+    failed = tell({"successList": [], "failureList": [{"orderId": "1", "errorCode": code, "errorMsg": "no"}]})
+    async with account() as (client, served, _):
+        served.on(f"POST {path}", refuse(code), failed)
+        await call(client)
+        await call(client)
+
+
+async def test_a_close_that_failed_in_the_list_is_told() -> None:
+    """The envelope says success."""
+    failed = tell({"successList": [], "failureList": [{"errorCode": "40762", "errorMsg": "no"}]})
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.CLOSE}", failed)
+        with pytest.raises(Refused, match="40762"):
+            await client.close("BTCUSDT", LONG)
+
+
+async def test_a_new_stop_is_bound_before_old_ones_go() -> None:
+    """There is no moment without a stop, and what was bound separately cannot fire twice."""
+    plans = [
+        {
+            "orderId": "1",
+            "symbol": "BTCUSDT",
+            "planType": "pos_loss",
+            "posSide": "long",
+            "triggerPrice": "101000",
+        },
+        {
+            "orderId": "2",
+            "symbol": "BTCUSDT",
+            "planType": "loss_plan",
+            "posSide": "long",
+            "triggerPrice": "101000",
+        },
+        {
+            "orderId": "3",
+            "symbol": "BTCUSDT",
+            "planType": "pos_profit",
+            "posSide": "long",
+            "triggerPrice": "109000",
+        },
+        {
+            "orderId": "4",
+            "symbol": "BTCUSDT",
+            "planType": "pos_loss",
+            "posSide": "short",
+            "triggerPrice": "109000",
+        },
+    ]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNT}", tell(HEDGE))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
+        served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
+        served.on(f"POST {asked.CANCEL_PLAN}", tell({"successList": [], "failureList": []}))
+        await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+    posted = [request.path for name, request, _ in served.asked if name.startswith("POST")]
+    assert posted == [asked.BIND_EXITS, asked.CANCEL_PLAN]
+    (cancelled,) = served.bodies("cancel-plan-order")
+    assert cancelled["orderIdList"] == [{"orderId": "2"}, {"orderId": "3"}]
+
+
+# Settings -----------------------------------------------------------------------------------------------
+
+
+async def test_what_is_set_up_already_is_left_alone() -> None:
+    """Positions and orders may lock the settings; asking for what is there is a needless refusal."""
+    async with account() as (client, served, _):
+        await client.set_up("BTCUSDT", leverage=Decimal(5), margin="isolated")
+
+    assert {name.split()[0] for name, _, _ in served.asked} == {"GET"}
+
+
+async def test_a_set_up_is_verified() -> None:
+    """An accepted request that changed nothing must not be traded on."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.SET_LEVERAGE}", tell({}))
+        with pytest.raises(Refused, match="leverage 3 was asked for, it is isolated, 5 and 5"):
+            await client.set_up("BTCUSDT", leverage=Decimal(3), margin="isolated")
+
+
+async def test_each_side_has_its_own_leverage_when_isolated_and_hedged() -> None:
+    """One side left at 20 would be liquidated first."""
+    after = {**HEDGE, "isolatedLongLever": 3, "isolatedShortLever": "3"}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNT}", tell(HEDGE), tell(after))
+        served.on(f"POST {asked.SET_LEVERAGE}", tell({}))
+        await client.set_up("BTCUSDT", leverage=Decimal(3), margin="isolated")
+
+    assert [body["holdSide"] for body in served.bodies("set-leverage")] == ["long", "short"]
+
+
+async def test_a_locked_position_mode_that_is_right_is_right() -> None:
+    """The exchange refuses a change that is none while positions are open."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("40920"))
+        await client.set_position_mode("one_way")
+        with pytest.raises(Refused, match="40920"):
+            await client.set_position_mode("hedge")
+
+
+# The key ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("40085", "unified"),
+        ("40099", "--mode demo"),
+        ("40012", "BITGET_API_KEY"),
+        ("40037", "BITGET_API_KEY"),
+        ("40014", "permission"),
+        ("40018", "address"),
+    ],
+)
+async def test_a_key_that_cannot_trade_is_told_with_the_remedy(code: str, remedy: str) -> None:
+    """And is told apart from a refused order, because every other request would be refused too."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", refuse(code))
+        with pytest.raises(AccountError, match=remedy):
+            await client.balance()
+
+    assert served.count("accounts") == 1
+
+
+ECHOES: dict[str, Answer] = {
+    "in a refusal": lambda request, _: refuse("40019", f"bad header {request.headers['ACCESS-KEY']}")(
+        request, ""
+    ),
+    "in a page": lambda request, _: plain(f"<p>{request.headers['ACCESS-PASSPHRASE']}", status=502)(
+        request, ""
+    ),
+    "in a plea": lambda request, _: refuse("429", request.headers["ACCESS-SIGN"] and CREDENTIALS.secret)(
+        request, ""
+    ),
+    "with a bad key": lambda request, _: refuse("40037", f"unknown {request.headers['ACCESS-KEY']}")(
+        request, ""
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ECHOES)
+async def test_an_answer_that_quotes_the_key_is_not_shown(
+    name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Errors go to logs, journals and messages, and some servers repeat what they were sent."""
+    caplog.set_level(logging.DEBUG)
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.PLACE}", ECHOES[name])
+        with pytest.raises(ExchangeError) as caught:
+            await client.place(REQUEST)
+
+    story = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert not any(part in story for part in (CREDENTIALS.key, CREDENTIALS.secret, CREDENTIALS.passphrase))
+
+
+async def test_the_key_is_not_taken_to_another_address() -> None:
+    """A redirect is no answer."""
+    elsewhere: Answer = lambda *_: plain("", status=307)(_[0], "")  # noqa: E731 - a table's entry
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", elsewhere)
+        with pytest.raises(Unanswered):
+            await client.balance()
+
+
+def test_a_key_is_sent_encrypted_only() -> None:
+    """A mistyped address must not give it away."""
+    served = Exchange()
+    served.url, served.ws_url = "http://api.bitget.com", "ws://ws.bitget.com"
+    with pytest.raises(SettingsError, match=r"base_url.*encrypted.*ws_url.*encrypted"):
+        link(served)
+
+
+# Pushes -------------------------------------------------------------------------------------------------
+
+CHANNELS = ("orders", "positions", "account")
+PUSHED = {
+    **{name: value for name, value in ORDER.items() if name not in {"symbol", "state", "baseVolume", "fee"}},
+    "instId": "BTCUSDT",
+    "status": "filled",
+    "accBaseVolume": "0.01",
+    "baseVolume": "0.004",
+    "tradeId": "7",
+    "fillPrice": "102288.5",
+    "fillFee": "-0.25",
+    "fillTime": "1762560123533",
+    "feeDetail": [{"feeCoin": "USDT", "fee": "-0.61"}],
+}
+
+
+async def let_in(peer: Peer, clock: HandClock) -> None:
+    """Accept a login and the subscriptions."""
+    login = await peer.hears(clock)
+    assert login["op"] == "login"
+    (arg,) = login["args"]
+    assert arg["sign"] == signature(CREDENTIALS.secret, f"{arg['timestamp']}GET/user/verify")
+    assert arg["timestamp"] == str(NOW // 1000)
+    await peer.say({"event": "login", "code": 0, "msg": ""})
+    subscribed = await peer.hears(clock)
+    for channel, arg in zip(CHANNELS, subscribed["args"], strict=True):
+        assert arg["channel"] == channel
+        await peer.say({"event": "subscribe", "arg": arg})
+
+
+async def push(peer: Peer, channel: str, *rows: object) -> None:
+    arg = {"instType": "USDT-FUTURES", "channel": channel, "instId": "default"}
+    await peer.say({"action": "snapshot", "arg": arg, "data": list(rows), "ts": NOW})
+
+
+@contextlib.asynccontextmanager
+async def listening() -> AsyncIterator[tuple[AsyncIterator[Push], Exchange, HandClock]]:
+    clock = HandClock()
+    async with exchange() as served:
+        served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
+        served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
+        async with (
+            Account(link(served), CREDENTIALS, clock=clock) as client,
+            contextlib.aclosing(client.pushes()) as pushes,  # type: ignore[type-var]
+        ):
+            yield pushes, served, clock
+
+
+async def test_an_order_push_tells_the_order_and_its_execution() -> None:
+    """``baseVolume`` is of this execution here, ``accBaseVolume`` of the order."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        assert (await first).reconnected
+        await push(peer, "orders", PUSHED)
+        heard = await anext(pushes)
+
+    assert heard.order is not None
+    assert heard.fill is not None
+    assert (heard.order.status, heard.order.filled, heard.order.fee) == (
+        "filled",
+        Decimal("0.01"),
+        Decimal("0.61"),
+    )
+    assert (heard.fill.size, heard.fill.fee, heard.fill.client_id) == (
+        Decimal("0.004"),
+        Decimal("0.25"),
+        "t-0001",
+    )
+
+
+async def test_positions_are_asked_for_when_they_have_changed() -> None:
+    """A frame of the channel tells no stops: taken as it is, it would look like unprotected positions."""
+    async with listening() as (pushes, served, clock):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]), plain("", status=502))
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        await first
+        await push(peer, "positions")
+        told = await anext(pushes)
+        await push(peer, "positions")
+        failed = await anext(pushes)
+
+    assert told.positions is not None
+    assert [holding.stop_loss for holding in told.positions] == [Decimal(101200)]
+    assert failed == Push(reconnected=True)
+
+
+async def test_a_balance_push_is_read() -> None:
+    """In USDT; other coins are none of ours."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        await first
+        await push(
+            peer, "account", {"marginCoin": "BTC"}, {"marginCoin": "USDT", "equity": "9.5", "available": "7"}
+        )
+        told = await anext(pushes)
+
+    assert told.balance is not None
+    assert (told.balance.equity, told.balance.available) == (Decimal("9.5"), Decimal(7))
+
+
+async def test_after_a_lost_line_everything_must_be_asked_for() -> None:
+    """What happened in between was said to nobody."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        await first
+        second = asyncio.ensure_future(anext(pushes))
+        await peer.hang_up()
+        while served.opened.empty():
+            await clock.advance(1)
+        await let_in(await served.opened.get(), clock)
+
+        assert (await second) == Push(reconnected=True)
+
+
+async def test_what_is_not_understood_is_asked_for() -> None:
+    """A new field, a new channel, a broken row: none ends the listening."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        await first
+        for odd in ("{", "[]", json.dumps({"action": "snapshot", "arg": {"channel": "fees"}, "data": []})):
+            await peer.say(odd)
+            assert (await anext(pushes)) == Push(reconnected=True)
+        await push(peer, "orders", {**PUSHED, "size": "many"})
+        assert (await anext(pushes)) == Push(reconnected=True)
+        await push(peer, "orders", {**PUSHED, "new": [1]})
+        assert (await anext(pushes)).order is not None
+
+
+@pytest.mark.parametrize("trouble", [refuse("429", status=429), refuse("40019"), plain("", status=502)])
+async def test_a_time_that_is_not_told_costs_one_attempt_only(trouble: Answer) -> None:
+    """A login needs the exchange's time; whatever REST says instead, the line is tried again."""
+    async with listening() as (pushes, served, clock):
+        served.on(f"GET {TIME}", *[trouble] * 3, tell({"serverTime": str(NOW)}))
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        while peer.heard.empty():
+            await clock.advance(0.5)
+            if not served.opened.empty():
+                peer = served.opened.get_nowait()
+        await let_in(peer, clock)
+
+        assert await first == Push(reconnected=True)
+
+
+async def test_a_key_that_is_not_let_in_ends_the_listening() -> None:
+    """It would never be let in."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await peer.hears(clock)
+        await peer.say({"event": "error", "code": 30012, "msg": "bad passphrase"})
+        with pytest.raises(AccountError, match="BITGET_API_KEY"):
+            await first
+
+
+async def test_the_line_is_kept_alive() -> None:
+    """Without a ping the exchange hangs up after two minutes, even while it talks."""
+    async with listening() as (pushes, served, clock):
+        first = asyncio.ensure_future(anext(pushes))
+        peer = await served.opened.get()
+        await let_in(peer, clock)
+        await first
+        await clock.advance(25)
+
+        assert await peer.heard.get() == "ping"

@@ -1,0 +1,357 @@
+"""Bodies of an account's answers, every odd one that was met, and what they are read as."""
+
+import json
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from desk.errors import Refused, Throttled, Unanswered
+from desk.market import private_rows, private_wire
+from desk.orders import OrderState
+from desk.policy import LONG, SHORT
+
+PATH = "/api/v2/mix/any"
+BALANCE = {
+    "marginCoin": "USDT",
+    "locked": "0",
+    "available": "1016.2401",
+    "crossedMaxAvailable": "1016.2401",
+    "accountEquity": "1016.2401",
+    "usdtEquity": "1016.240112",
+    "crossedMarginLeverage": 10,
+    "isolatedLongLever": 5,
+    "isolatedShortLever": 5,
+    "marginMode": "isolated",
+    "posMode": "one_way_mode",
+    "unrealizedPL": "",
+    "isolatedMargin": None,
+}
+ORDER = {
+    "symbol": "BTCUSDT",
+    "size": "0.01",
+    "orderId": "1369857741236084737",
+    "clientOid": "t-0001",
+    "baseVolume": "0.01",
+    "priceAvg": "102288.5",
+    "fee": "-0.6137310",
+    "price": "",
+    "state": "filled",
+    "side": "buy",
+    "posSide": "net",
+    "orderType": "market",
+    "reduceOnly": "NO",
+    "tradeSide": "buy_single",
+    "posMode": "one_way_mode",
+    "orderSource": "market",
+    "cTime": "1762560123501",
+    "uTime": "1762560123533",
+}
+POSITION = {
+    "marginCoin": "USDT",
+    "symbol": "BTCUSDT",
+    "holdSide": "long",
+    "marginSize": "204.577",
+    "total": "0.01",
+    "leverage": "5",
+    "openPriceAvg": "102288.5",
+    "marginMode": "isolated",
+    "posMode": "one_way_mode",
+    "unrealizedPL": "-0.368",
+    "liquidationPrice": "82208.96",
+    "markPrice": "102251.7",
+    "totalFee": "",
+    "stopLoss": "101200",
+    "takeProfit": "",
+}
+FILL = {
+    "tradeId": "7",
+    "symbol": "BTCUSDT",
+    "orderId": "1369857741236084737",
+    "price": "102288.5",
+    "baseVolume": "0.01",
+    "feeDetail": [{"deduction": "no", "feeCoin": "USDT", "totalFee": "-0.613731"}],
+    "side": "buy",
+    "profit": "0",
+    "tradeSide": "buy_single",
+    "posMode": "one_way_mode",
+    "cTime": "1762560123533",
+}
+CONTRACT = {
+    "symbol": "ETHUSDT",
+    "symbolType": "perpetual",
+    "symbolStatus": "normal",
+    "isRwa": "NO",
+    "pricePlace": "2",
+    "priceEndStep": "1",
+    "sizeMultiplier": "0.01",
+    "minTradeNum": "0.01",
+    "minTradeUSDT": "5",
+    "maxOrderQty": "9000",
+    "maxMarketOrderQty": "1500",
+    "makerFeeRate": "0.0002",
+    "takerFeeRate": "0.0006",
+    "fundInterval": "8",
+    "maxLever": "100",
+    "offTime": "-1",
+    "limitOpenTime": "1762600000000",
+}
+
+
+def body(data: object) -> bytes:
+    return json.dumps({"code": "00000", "msg": "success", "requestTime": 1, "data": data}).encode()
+
+
+def read_order(**changes: Any) -> OrderState:
+    return private_wire.read_order(body({**ORDER, **changes}), endpoint=PATH).state
+
+
+def test_an_order_is_read_with_money_as_decimal() -> None:
+    """The exchange counts a fee that was paid as negative; here it is what it cost."""
+    assert read_order() == OrderState(
+        client_id="t-0001",
+        order_id="1369857741236084737",
+        symbol="BTCUSDT",
+        side=LONG,
+        purpose="open",
+        status="filled",
+        size=Decimal("0.01"),
+        filled=Decimal("0.01"),
+        average_price=Decimal("102288.5"),
+        fee=Decimal("0.6137310"),
+        created=1762560123501,
+        updated=1762560123533,
+    )
+
+
+def test_the_status_word_has_two_names() -> None:
+    """``state`` in details, ``status`` in lists; the documents and the wire disagree."""
+    renamed = {**ORDER, "status": "partially_filled"}
+    del renamed["state"]
+    orders, end = private_wire.read_orders(body({"entrustedList": [renamed], "endId": "9"}), endpoint=PATH)
+
+    assert [order.status for order in orders] == ["partially_filled"]
+    assert end == "9"
+
+
+def test_no_open_orders_is_null() -> None:
+    """Not an empty list."""
+    assert private_wire.read_orders(body({"entrustedList": None, "endId": None}), endpoint=PATH) == ((), None)
+
+
+def test_an_unfilled_order_has_no_price() -> None:
+    """Nothing is told as "", and that is not 0."""
+    order = read_order(baseVolume="0", priceAvg="", fee="", state="live", uTime="")
+
+    assert order.average_price is None
+    assert order.fee == 0
+    assert order.updated == order.created
+
+
+def test_an_order_that_was_sent_without_an_id_has_none() -> None:
+    """The exchange invents a number, as for what closes a position; no journal knows it."""
+    assert read_order(clientOid="1111465253431574529").client_id == ""
+    assert read_order(clientOid="20251108").client_id == "20251108"
+
+
+DIRECTIONS: dict[str, tuple[dict[str, str], int, str]] = {
+    "one-way, buys": ({"side": "buy"}, LONG, "open"),
+    "one-way, sells": ({"side": "sell", "tradeSide": "sell_single"}, SHORT, "open"),
+    "one-way, buys back": ({"side": "buy", "reduceOnly": "YES"}, SHORT, "close"),
+    "one-way, sells off": ({"side": "sell", "reduceOnly": "yes", "tradeSide": "sell_single"}, LONG, "close"),
+    "one-way, liquidated": ({"side": "sell", "tradeSide": "burst_sell_single"}, LONG, "close"),
+    "hedge, opens long": ({"side": "buy", "posSide": "long", "tradeSide": "open"}, LONG, "open"),
+    "hedge, closes long": ({"side": "buy", "posSide": "long", "tradeSide": "close"}, LONG, "close"),
+    "hedge, opens short": ({"side": "sell", "posSide": "short", "tradeSide": "open"}, SHORT, "open"),
+    "hedge, closes short": ({"side": "sell", "posSide": "short", "tradeSide": "close"}, SHORT, "close"),
+    "hedge, side of the position untold": (
+        {"side": "sell", "posSide": "", "tradeSide": "close", "posMode": "hedge_mode"},
+        SHORT,
+        "close",
+    ),
+    "hedge, liquidated": (
+        {"side": "sell", "posSide": "", "tradeSide": "burst_close_long", "posMode": "hedge_mode"},
+        LONG,
+        "close",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DIRECTIONS)
+def test_the_side_is_that_of_the_position(name: str) -> None:
+    """``side`` is the trade's in one mode and the position's in the other; mixed up, it doubles a loss."""
+    changes, side, purpose = DIRECTIONS[name]
+    order = read_order(**changes)
+
+    assert (order.side, order.purpose) == (side, purpose)
+
+
+@pytest.mark.parametrize(
+    ("source", "trade_side", "cause"),
+    [
+        ("market", "sell_single", "order"),
+        ("normal", "close", "order"),
+        ("pos_loss_market", "sell_single", "stop_loss"),
+        ("loss_limit", "close", "stop_loss"),
+        ("pos_profit_market", "close", "take_profit"),
+        ("liquidation", "close", "liquidation"),
+        ("market", "burst_close_long", "liquidation"),
+        ("market", "dte_sys_adl_close_long", "liquidation"),
+    ],
+)
+def test_who_ended_a_position_is_told(source: str, trade_side: str, cause: str) -> None:
+    """A stop that fired and a liquidation are different news."""
+    row = {**ORDER, "orderSource": source, "tradeSide": trade_side}
+
+    assert private_wire.read_order(body(row), endpoint=PATH).cause == cause
+
+
+@pytest.mark.parametrize(
+    "changes", [{"state": "frozen"}, {"size": ""}, {"side": "hold"}, {"orderId": ""}, {"size": "NaN"}]
+)
+def test_an_order_that_cannot_be_read_is_no_answer(changes: dict[str, str]) -> None:
+    """A guess about an order costs money; asking again costs nothing."""
+    with pytest.raises(Unanswered, match=PATH):
+        read_order(**changes)
+
+
+def test_a_position_is_read() -> None:
+    """Also its stop, which the exchange calls ``stopLoss``; no take-profit is ""."""
+    (holding,) = private_wire.read_holdings(body([POSITION]), endpoint=PATH)
+
+    assert (holding.side, holding.size, holding.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
+    assert holding.take_profit is None
+    assert holding.unrealized == Decimal("-0.368")
+
+
+def test_a_liquidation_price_of_zero_is_none() -> None:
+    """Crossed margin has none as long as the account is large enough; it may also be negative."""
+    row = {**POSITION, "marginMode": "crossed", "liquidationPrice": "-12", "unrealizedPL": ""}
+    (holding,) = private_wire.read_holdings(body([row]), endpoint=PATH)
+
+    assert holding.liquidation_price is None
+    assert holding.unrealized == 0
+
+
+def test_flat_is_an_empty_list_and_nothing_else() -> None:
+    """Null would be read as "everything was closed"."""
+    assert private_wire.read_holdings(body([]), endpoint=PATH) == ()
+    assert private_wire.read_holdings(body([{**POSITION, "total": "0"}]), endpoint=PATH) == ()
+    odd_ones: list[object] = [None, "", {}, [POSITION, "x"], [{**POSITION, "total": ""}]]
+    for odd in odd_ones:
+        with pytest.raises(Unanswered):
+            private_wire.read_holdings(body(odd), endpoint=PATH)
+
+
+def test_a_balance_is_read() -> None:
+    """Of the coin that is traded in."""
+    other = {**BALANCE, "marginCoin": "BTC"}
+    balance = private_wire.read_balance(body([other, BALANCE]), endpoint=PATH)
+
+    assert (balance.equity, balance.available) == (Decimal("1016.2401"), Decimal("1016.2401"))
+
+
+@pytest.mark.parametrize("rows", [[], [{**BALANCE, "accountEquity": ""}], [{**BALANCE, "available": None}]])
+def test_an_untold_equity_is_not_zero(rows: list[object]) -> None:
+    """Zero would be a lost account, and end the day."""
+    with pytest.raises(Unanswered):
+        private_wire.read_balance(body(rows), endpoint=PATH)
+
+
+def test_executions_are_read_and_completed_by_their_order() -> None:
+    """In one-way mode a row does not say that it closes, and it never names the client id."""
+    row = {**FILL, "side": "sell", "tradeSide": "sell_single", "profit": "1.2"}
+    (fill,), _ = private_wire.read_fills(body({"fillList": [row], "endId": "7"}), endpoint=PATH)
+    order = private_wire.read_order(
+        body({**ORDER, "side": "sell", "tradeSide": "sell_single", "reduceOnly": "YES"}), endpoint=PATH
+    )
+    whole = private_rows.completed(fill, order)
+
+    assert (fill.side, fill.purpose, fill.fee) == (LONG, "close", Decimal("0.613731"))
+    assert (whole.client_id, whole.cause, whole.purpose) == ("t-0001", "order", "close")
+
+
+def test_an_execution_of_the_exchanges_own_order_bears_no_client_id() -> None:
+    """The exchange invents one, which nobody here would know."""
+    (fill,), _ = private_wire.read_fills(body({"fillList": [FILL], "endId": "7"}), endpoint=PATH)
+    order = private_wire.read_order(body({**ORDER, "orderSource": "pos_loss_market"}), endpoint=PATH)
+    whole = private_rows.completed(fill, order)
+
+    assert (whole.client_id, whole.cause) == ("", "stop_loss")
+
+
+def test_contracts_tell_when_they_end() -> None:
+    """-1 means that nothing is announced."""
+    (contract,) = private_wire.read_contracts(
+        body([CONTRACT, {**CONTRACT, "symbol": "ETHUSDT_260626", "symbolType": "delivery"}]), endpoint=PATH
+    )
+
+    assert contract.tick == Decimal("0.01")
+    assert (contract.limit_open_time, contract.off_time) == (1762600000000, None)
+    assert contract.maintenance_rate == Decimal("0.01")
+
+
+def test_modes_are_read_from_numbers_and_text() -> None:
+    """The exchange writes the leverages both ways."""
+    told = private_wire.read_modes(body({**BALANCE, "isolatedLongLever": "5.0"}), endpoint=PATH)
+
+    assert told.has(Decimal(5), "isolated")
+    assert not told.has(Decimal(5), "crossed")
+    assert not told.has(Decimal(6), "isolated")
+
+
+def test_stops_that_wait_are_read() -> None:
+    """Other plans are none of ours."""
+    rows = [
+        {
+            "orderId": "1",
+            "symbol": "BTCUSDT",
+            "planType": "pos_loss",
+            "posSide": "net",
+            "triggerPrice": "9",
+            "size": "",
+        },
+        {"orderId": "2", "symbol": "BTCUSDT", "planType": "moving_plan", "triggerPrice": "9"},
+    ]
+    (stop,) = private_wire.read_bound_exits(body({"entrustedList": rows, "endId": "1"}), endpoint=PATH)
+
+    assert (stop.side, stop.trigger, stop.size) == (None, Decimal(9), None)
+
+
+READERS: list[Callable[..., object]] = [
+    private_wire.read_balance,
+    private_wire.read_holdings,
+    private_wire.read_order,
+    private_wire.read_orders,
+    private_wire.read_fills,
+    private_wire.read_modes,
+    private_wire.read_position_mode,
+    private_wire.read_bound_exits,
+    private_wire.read_placed,
+]
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("data", [None, "", 0, [None], ["x"], [[]], "nonsense"])
+def test_nonsense_is_no_answer(reader: Callable[..., object], data: object) -> None:
+    """Whatever a gateway makes of an answer, it ends in the tree of errors."""
+    with pytest.raises(Unanswered):
+        reader(body(data), endpoint=PATH)
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "error"),
+    [
+        (b"<html>", 502, Unanswered),
+        (b'{"code":"00000","da', 200, Unanswered),
+        (b'{"code":"40725","msg":"service return an error"}', 400, Unanswered),
+        (b'{"code":"429","msg":"Too Many Requests"}', 429, Throttled),
+        (b'{"code":"40762","msg":"exceeds the balance"}', 400, Refused),
+    ],
+)
+def test_what_is_no_success_is_told_by_what_to_do(text: bytes, status: int, error: type[Exception]) -> None:
+    """Ask again, wait, or give up."""
+    for reader in READERS:
+        with pytest.raises(error):
+            reader(text, endpoint=PATH, status=status)

@@ -1,0 +1,138 @@
+"""The command of live trading: what is asked for, what is refused, and that no secret is in any of it."""
+
+from pathlib import Path
+
+import pytest
+
+import live_trade
+from config import credentials_from, default_settings, link_settings, live_arguments, live_settings
+from desk.errors import SettingsError
+
+KEY, SECRET, PASSPHRASE = "bg_0123key", "s3cr3t-of-the-user", "p4ssphrase-of-the-user"
+MODELS = "models/live_trading"
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """No key, no consent and no journal of the machine that runs the tests."""
+    for name in ("BITGET_LIVE", "BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("NOTIFY_WEBHOOK", "TELEGRAM_TOKEN", "TELEGRAM_CHAT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> Path:
+    """A folder that claims to hold a model."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    (folder / "BTCUSDT_latest.txt").write_text("tree\n")
+    return folder
+
+
+def complaint(argv: list[str], capsys: pytest.CaptureFixture[str], status: int) -> str:
+    """What the command says on standard error when it ends with ``status``."""
+    assert live_trade.main(argv) == status
+    return capsys.readouterr().err
+
+
+def test_help_tells_every_option_with_its_default(capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing that does not work is offered, nothing that works is hidden."""
+    with pytest.raises(SystemExit) as ended:
+        live_trade.main(["--help"])
+
+    told = capsys.readouterr().out
+    assert ended.value.code == 0
+    for option in ("--mode", "--once", "--replay", "--demo", "--symbols", "--trade-untested", "--journal"):
+        assert option in told
+    assert "live_trading.sqlite" in told
+    assert "BITGET_LIVE=yes" in told
+
+
+@pytest.mark.parametrize("mode", [[], ["--mode", "demo"], ["--mode", "live"], ["--once"], ["--demo"]])
+def test_an_empty_models_folder_is_status_2(
+    tmp_path: Path, mode: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It says what to do."""
+    told = complaint([*mode, "--models-dir", str(tmp_path)], capsys, 2)
+
+    assert "holds no published model: train first" in told
+
+
+def test_real_money_needs_more_than_an_argument(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line copied from a manual must not trade."""
+    told = complaint(["--mode", "live", "--models-dir", str(models)], capsys, 2)
+
+    assert "set BITGET_LIVE=yes in the environment to mean it" in told
+
+
+@pytest.mark.parametrize("mode", ["demo", "live"])
+def test_missing_keys_are_named_together(
+    models: Path, mode: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By name, never by value."""
+    monkeypatch.setenv("BITGET_LIVE", "yes")
+    monkeypatch.setenv("BITGET_API_SECRET", SECRET)
+
+    told = complaint(["--mode", mode, "--models-dir", str(models)], capsys, 2)
+
+    assert "BITGET_API_KEY, BITGET_API_PASSPHRASE" in told
+    assert SECRET not in told
+
+
+@pytest.mark.parametrize(
+    ("argv", "said"),
+    [
+        (["--once", "--demo"], "--once and --demo exclude each other"),
+        (["--mode", "live", "--trade-untested"], "--trade-untested is for paper trading"),
+        (["--mode", "demo", "--replay", "x"], "--replay is for paper trading"),
+        (["--symbols", "NOPEUSDT"], "holds no model of NOPEUSDT"),
+    ],
+)
+def test_contradictions_are_status_2(
+    models: Path, argv: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Before anything is started."""
+    assert said in complaint([*argv, "--models-dir", str(models)], capsys, 2)
+
+
+def test_a_replay_of_nothing_is_status_2(models: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The folder is named."""
+    told = complaint(["--replay", "nowhere", "--models-dir", str(models)], capsys, 2)
+
+    assert "nowhere is no folder" in told
+
+
+def test_half_a_notification_is_status_2(
+    models: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who relies on a message must know before the first trade that none will come."""
+    monkeypatch.setenv("TELEGRAM_TOKEN", SECRET)
+
+    told = complaint(["--models-dir", str(models)], capsys, 2)
+
+    assert "TELEGRAM_TOKEN and TELEGRAM_CHAT" in told
+    assert SECRET not in told
+
+
+def test_the_values_fit_together() -> None:
+    """The defaults of ``config.py`` pass their own checks; the address follows the mode."""
+    live = live_settings(default_settings().max_model_age_days)
+
+    assert live.risk.max_model_age_days == default_settings().max_model_age_days
+    assert live.session.look_s <= live.session.reconcile_s <= 60
+    assert link_settings("demo", base_url="https://api.bitget.com", ws_url="").ws_url.endswith(
+        "wspap.bitget.com"
+    )
+    with pytest.raises(SettingsError, match="exclude each other"):
+        live_arguments(["--demo", "--replay", MODELS])
+
+
+def test_a_key_is_in_no_text_of_a_session() -> None:
+    """What is journaled of the settings, and the key's own ``repr``."""
+    environ = {"BITGET_API_KEY": KEY, "BITGET_API_SECRET": SECRET, "BITGET_API_PASSPHRASE": PASSPHRASE}
+    told = repr(credentials_from(environ)) + live_trade.told(live_settings(14))
+
+    assert not any(secret in told for secret in environ.values())

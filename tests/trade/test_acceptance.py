@@ -1,0 +1,114 @@
+"""On real candles, a session sees and earns what training saw and the evaluation said."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from desk.frames import Candles
+from desk.learn.study import Study, Terms, probability_of, rules_of, study
+from desk.market.emulator.sources import read_candles
+from desk.market.matching import Terms as Fills
+from desk.market.paper import PaperExchange
+from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.journal import Journal
+from desk.trade.notify import Silent
+from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.scribe import Scribe
+from desk.trade.session import Session, replayed_events
+from desk.trade.trader import Trader
+from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
+from tests.learn.samples import SELECTION, settings
+from tests.trade.samples import UNLIMITED, card, contract
+from tests.trade.stage import live_settings
+from tests.trade.test_replay import NOTHING
+
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
+LEARN = settings(n_trials=1, n_seeds=2, num_boost_round=40, selection=replace(SELECTION, min_trades=40))
+NAMES = ("1000PEPEUSDT", "SUIUSDT")
+
+
+@dataclass(frozen=True)
+class Examined:
+    """A real series with the model whose figures are reported."""
+
+    candles: Candles
+    known: Study
+    test_times: np.ndarray
+    probability: np.ndarray
+
+    @property
+    def symbol(self) -> str:
+        """Of the series."""
+        return self.candles.symbol
+
+
+def examined(candles: Candles) -> Examined:
+    """Train on a series with few rounds, and look at its test part."""
+    features = build_features(candles, max_missing_share=0.02, min_feature_share=0.5)
+    labelled = attach_labels(features, candles, horizon=2, threshold=0.002)
+    terms = Terms(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+    known = study(labelled, candles, terms=terms, settings=LEARN, seed=1, lap=lambda _: None)
+    rows = known.split.test
+    scores = known.evaluated.scores(features.x[rows])
+    return Examined(candles, known, features.open_time[rows], probability_of(scores))
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="no real candles beside the checkout (../shared/data/candles)")
+async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> None:
+    """Every probability with ==; with limits, rounding and funding off every trade and its net to 1e-9."""
+    pytest.importorskip("pyarrow")
+    series = [one.rows(len(one) - 6_000, len(one)) for one in read_candles(REAL) if one.symbol in NAMES]
+    known = {one.symbol: examined(one) for one in series}
+    models = {
+        symbol: OpenModel(
+            card(
+                symbol,
+                created=int(one.test_times[0]),
+                promise=NOTHING,
+                thresholds=one.known.selection.thresholds,
+                rules=rules_of(LEARN),
+            ),
+            one.known.evaluated,
+        )
+        for symbol, one in known.items()
+    }
+    fine = {"tick": Decimal("1e-18"), "size_step": Decimal("1e-12"), "min_size": Decimal("1e-12")}
+    contracts = [contract(symbol, **fine, min_notional=Decimal(0), max_market_size=None) for symbol in known]
+    first = {symbol: int(one.test_times[0]) for symbol, one in known.items()}
+    clock = SimulatedClock(float(min(first.values())))
+    live = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
+    fills = Fills(slippage=Decimal(repr(LEARN.trading.slippage)), rounding=False)
+    paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, terms=fills)
+    window = Window(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
+    candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
+    with Journal(tmp_path / "journal.sqlite", durable=False) as journal:
+        by_exchange = ExchangeClock(clock)
+        scribe = Scribe(journal.diary, by_exchange, Silent())
+        trader = Trader(
+            paper,
+            journal,
+            Forecaster.of(models, window),
+            by_exchange,
+            scribe,
+            settings=live,
+            trade_untested=False,
+        )
+        session = Session(trader, journal, by_exchange, scribe, settings=live.session)
+        feed = PaperFeed(candles, paper)
+        ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
+        said = {symbol: journal.diary.probabilities(symbol) for symbol in known}
+        made = journal.ledger.closed_trades()
+
+    assert ending.status == 0
+    for symbol, one in known.items():
+        assert [said[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
+        trades = [trade for trade in made if trade.symbol == symbol]
+        assert len(trades) == one.known.test.n > 10
+        net = sum(trade.net for trade in trades) / len(trades) * 1e4
+        assert one.known.test.net_bps is not None
+        assert abs(net - one.known.test.net_bps) < 1e-9
+        assert sum(trade.net > 0 for trade in trades) / len(trades) == one.known.test.win_rate

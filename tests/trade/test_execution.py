@@ -1,0 +1,353 @@
+"""An order is sent once, whatever happens to its answer, and the journal knows what became of it."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from desk.errors import AccountError, Unanswered
+from desk.market.matching import Terms
+from desk.market.paper import PaperExchange
+from desk.orders import OrderRequest
+from desk.policy import LONG
+from desk.trade.execution import Execution, Sending
+from desk.trade.identity import client_id, is_ours
+from desk.trade.journal import Journal
+from desk.trade.records import OpenTrade
+from desk.trade.refusals import remedy_for
+from desk.trade.replay import SimulatedClock
+from desk.trade.risk import Ruling, rule
+from tests.trade.faulty import FaultyExchange
+from tests.trade.samples import LIMITS, NOON, SESSION, contract, situation, wish
+
+
+@dataclass
+class Bench:
+    """An execution on a faulty line to a paper exchange at which BTCUSDT costs 100."""
+
+    journal: Journal
+    paper: PaperExchange
+    line: FaultyExchange
+    execution: Execution
+    clock: SimulatedClock
+
+    async def enter(self, **script: list[str]) -> Sending:
+        """Open the standard position."""
+        self.line.script = dict(script)
+        return await self.execution.enter(approved())
+
+    async def held(self) -> Decimal:
+        """What the exchange holds."""
+        return sum((one.size for one in await self.paper.positions()), Decimal(0))
+
+    @property
+    def trade(self) -> OpenTrade:
+        """The one open trade."""
+        (trade,) = self.journal.ledger.open_trades()
+        return trade
+
+
+def approved() -> Ruling:
+    """An order that risk lets pass."""
+    return rule(wish(), situation(), LIMITS)
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Bench:
+    clock = SimulatedClock(float(NOON))
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=Terms())
+    paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 1e6)
+    line = FaultyExchange(paper, clock)
+    journal = Journal(tmp_path / "journal.sqlite")
+    execution = Execution(line, journal, clock, settings=SESSION)
+    execution.contracts = {"BTCUSDT": contract()}
+    return Bench(journal, paper, line, execution, clock)
+
+
+async def test_an_entry_is_journaled_filled_and_protected(bench: Bench) -> None:
+    """The whole way of an order when nothing goes wrong."""
+    sent = await bench.enter()
+
+    assert sent.outcome == "done"
+    (holding,) = await bench.paper.positions()
+    assert (holding.size, holding.stop_loss, holding.leverage) == (
+        Decimal("23.598"),
+        Decimal("98.0"),
+        Decimal(3),
+    )
+    assert bench.trade.size == holding.size
+    (order,) = bench.journal.ledger.orders_of(bench.trade.trade)
+    assert (order.status, order.filled) == ("filled", holding.size)
+
+
+async def test_an_order_is_written_down_before_it_is_sent(bench: Bench) -> None:
+    """If the machine dies while sending, the next start knows what to look for."""
+    written: list[str] = []
+    place = bench.paper.place
+
+    async def looked(request: OrderRequest) -> str:
+        written.extend(order.client_id for order in bench.journal.ledger.unresolved())
+        return await place(request)
+
+    bench.paper.place = looked  # type: ignore[method-assign]
+    await bench.enter()
+
+    assert written == [client_id("BTCUSDT", NOON - 300_000, "open", 0)]
+
+
+@pytest.mark.parametrize(
+    ("faults", "sendings"),
+    [
+        ({"place": ["lost"]}, 1),  # it arrived: found by its id, not sent again
+        ({"place": ["dropped"]}, 1),  # it did not: sent again under the same id
+        ({"place": ["dropped", "dropped", "lost"]}, 1),
+        ({"place": ["later", "later"]}, 1),
+        ({"place": ["lost"], "order": ["", "dropped"]}, 1),
+    ],
+)
+async def test_a_lost_answer_never_makes_a_second_order(
+    bench: Bench, faults: dict[str, list[str]], sendings: int
+) -> None:
+    """Two positions instead of one is the worst thing that a lost answer can do."""
+    sent = await bench.enter(**faults)
+
+    assert await bench.held() == Decimal("23.598")
+    assert len({request.client_id for request in bench.line.placed}) == sendings
+    if sent.outcome == "unknown":
+        (order,) = bench.journal.ledger.unresolved()
+        assert await bench.execution.resolve(order) == ""
+    assert bench.trade.size == Decimal("23.598")
+
+
+async def test_an_order_whose_fate_is_unknown_stays_unresolved(bench: Bench) -> None:
+    """It must be looked up before anything else happens in the symbol."""
+    sent = await bench.enter(place=["lost"], order=["dropped"])
+
+    assert sent.outcome == "unknown"
+    (order,) = bench.journal.ledger.unresolved()
+    assert await bench.execution.resolve(order) == ""
+    assert bench.journal.ledger.unresolved() == []
+    assert bench.trade.status == "open"
+
+
+async def test_an_order_that_never_arrived_is_void_in_the_end(bench: Bench) -> None:
+    """After some seconds an entry has lost its reason."""
+    sent = await bench.enter(place=["dropped"] * 50)
+
+    assert sent.outcome == "unknown"
+    bench.line.script = {}
+    (order,) = bench.journal.ledger.unresolved()
+    assert await bench.execution.resolve(order) == ""
+    assert await bench.execution.settle(bench.trade, None) == ""
+    assert bench.journal.ledger.open_trades() == []
+    assert await bench.held() == 0
+    assert bench.clock.now_ms() - NOON <= 20_000
+
+
+async def test_a_refused_entry_leaves_nothing_open(bench: Bench) -> None:
+    """No money, no position, and the reason in the journal."""
+    sent = await bench.enter(place=["40762"])
+
+    assert (sent.outcome, sent.code) == ("refused", "40762")
+    assert bench.journal.ledger.open_trades() == []
+    assert bench.execution.barred == {}
+
+
+async def test_a_symbol_that_takes_no_orders_is_barred(bench: Bench) -> None:
+    """Asking again at every candle would only use up the limits."""
+    await bench.enter(place=["40309"])
+
+    assert "takes no orders" in bench.execution.barred["BTCUSDT"]
+
+
+async def test_a_duplicate_id_is_looked_up(bench: Bench) -> None:
+    """The exchange says 40786 when the first attempt has arrived after all."""
+    await bench.enter(place=["lost"], order=["dropped"])
+    again = await bench.execution.enter(approved())
+
+    assert again.outcome == "done"
+    assert await bench.held() == Decimal("23.598")
+
+
+async def test_leverage_that_cannot_be_set_stops_the_entry(bench: Bench) -> None:
+    """A size that was computed for one leverage must not be sent under another."""
+    sent = await bench.enter(set_up=["45117"])
+
+    assert sent.outcome == "refused"
+    assert bench.line.placed == []
+
+
+async def test_leverage_is_set_once(bench: Bench) -> None:
+    """Five calls a second for the whole account are soon used up."""
+    await bench.enter()
+    await bench.execution.leave(bench.trade, "horizon")
+    await bench.execution.prepare("BTCUSDT", Decimal(3))
+
+    assert bench.line.calls["set_up"] == 1
+
+
+async def test_leaving_settles_the_trade(bench: Bench) -> None:
+    """Entry 100, exit 101, fees of 6 bp a side."""
+    await bench.enter()
+    bench.paper.feed_price("BTCUSDT", 101.0)
+
+    assert await bench.execution.leave(bench.trade, "horizon") == ""
+
+    (closed,) = bench.journal.ledger.closed_trades()
+    assert await bench.held() == 0
+    assert closed.ended == "horizon"
+    assert closed.size == Decimal("23.598")
+    balance = await bench.paper.balance()
+    assert balance.equity == Decimal(10_000) + closed.profit
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        {"place": ["lost"]},
+        {"place": ["dropped", "lost"]},
+        {"place": ["22002"]},
+        {"place": ["40808"]},
+        {"place": ["43012"], "close": [""]},
+    ],
+)
+async def test_an_exit_gets_out_or_says_so(bench: Bench, faults: dict[str, list[str]]) -> None:
+    """An exit that is refused in one way is tried in another."""
+    await bench.enter()
+    if faults["place"] == ["22002"]:
+        await bench.paper.close("BTCUSDT", LONG)
+    bench.line.script = faults
+
+    assert await bench.execution.leave(bench.trade, "horizon") == ""
+    assert await bench.held() == 0
+    assert len(bench.journal.ledger.closed_trades()) == 1
+
+
+async def test_a_stop_is_found_in_the_fills(bench: Bench) -> None:
+    """The exchange ended the position by itself; price and fee are its own."""
+    await bench.enter()
+    bench.paper.feed_candle("BTCUSDT", NOON, (100.0, 100.5, 97.0, 97.5), 1e6)
+
+    assert await bench.execution.settle(bench.trade, None) == ""
+
+    (closed,) = bench.journal.ledger.closed_trades()
+    assert closed.ended == "stop"
+    assert (await bench.paper.balance()).equity == Decimal(10_000) + closed.profit
+
+
+async def test_fills_that_come_late_are_waited_for(bench: Bench) -> None:
+    """Writing down a guess at once would falsify the scoreboard."""
+    await bench.enter()
+    bench.paper.feed_candle("BTCUSDT", NOON, (100.0, 100.5, 97.0, 97.5), 1e6)
+    fills = bench.paper.fills
+    late: list[int] = [1, 1]
+
+    async def slow(symbol: str, since: int) -> object:
+        return [] if late and late.pop() else await fills(symbol, since)
+
+    bench.paper.fills = slow  # type: ignore[method-assign, assignment]
+
+    assert "not told how yet" in await bench.execution.settle(bench.trade, None)
+    assert "not told how yet" in await bench.execution.settle(bench.trade, None)
+    assert await bench.execution.settle(bench.trade, None) == ""
+    assert bench.journal.ledger.closed_trades()[0].ended == "stop"
+
+
+async def test_large_positions_are_closed_in_parts(bench: Bench) -> None:
+    """No market order may be larger than the exchange takes."""
+    await bench.enter()
+    bench.execution.contracts = {"BTCUSDT": contract(max_market_size=Decimal(10))}
+
+    assert await bench.execution.leave(bench.trade, "horizon") == ""
+    assert [request.size for request in bench.line.placed[1:]] == [
+        Decimal(10),
+        Decimal(10),
+        Decimal("3.598"),
+    ]
+    assert len(bench.journal.ledger.closed_trades()) == 1
+
+
+async def test_a_stop_beyond_the_mark_closes_instead(bench: Bench) -> None:
+    """It would have been hit already."""
+    await bench.enter()
+
+    assert await bench.execution.protect("BTCUSDT", LONG, Decimal(105), None) == ""
+    assert await bench.held() == 0
+
+
+async def test_an_account_that_cannot_trade_ends_it(bench: Bench) -> None:
+    """A wrong passphrase is no reason to try again every five minutes."""
+
+    async def refused(request: OrderRequest) -> str:
+        raise AccountError(f"wrong passphrase for {request.symbol}", endpoint="place", code="40012")
+
+    bench.paper.place = refused  # type: ignore[method-assign]
+    with pytest.raises(AccountError):
+        await bench.enter()
+
+
+async def test_part_of_an_entry_that_is_not_filled_is_cancelled(tmp_path: Path) -> None:
+    """What was filled is a position like any other."""
+    clock = SimulatedClock(float(NOON))
+    terms = Terms(volume_share=Decimal("0.1"))
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=terms)
+    paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 100.0)
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        execution = Execution(paper, journal, clock, settings=SESSION)
+        execution.contracts = {"BTCUSDT": contract()}
+
+        sent = await execution.enter(approved())
+
+        (trade,) = journal.ledger.open_trades()
+        assert sent.outcome == "done"
+        assert trade.size == Decimal(10)
+        assert journal.ledger.unresolved() == []
+
+
+def test_client_ids_are_functions_of_what_the_order_is_for() -> None:
+    """Equal purposes give equal ids, also after a restart; others give others."""
+    names = {
+        client_id(symbol, opened, purpose, epoch)
+        for symbol in ("BTCUSDT", "1000PEPEUSDT", "币安人生USDT")
+        for opened in (NOON, NOON + 300_000)
+        for purpose in ("open", "close")
+        for epoch in (0, 1, 37)
+    }
+
+    assert len(names) == 36
+    assert client_id("BTCUSDT", NOON, "open", 0) == client_id("BTCUSDT", NOON, "open", 0)
+    for name in names:
+        assert len(name) <= 32
+        assert name.isascii()
+        assert set(name) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
+        assert is_ours(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("40786", "look_up"),
+        ("22002", "nothing_there"),
+        ("43011", "nothing_there"),
+        ("40762", "give_up"),
+        ("45110", "give_up"),
+        ("40309", "bar_symbol"),
+        ("45122", "wrong_side"),
+        ("40012", "end"),
+        ("99999", "give_up"),
+    ],
+)
+def test_codes_have_their_remedies(code: str, remedy: str) -> None:
+    """By section 12 of the notes on the exchange."""
+    assert remedy_for(code) == remedy
+
+
+async def test_an_unanswered_look_up_is_told(bench: Bench) -> None:
+    """The session notes it and asks again in the next cycle."""
+    await bench.enter(place=["lost"], order=["dropped"])
+    (order,) = bench.journal.ledger.unresolved()
+    bench.line.script = {"order": ["dropped"]}
+
+    assert "could not be looked up" in await bench.execution.resolve(order)
+    assert issubclass(Unanswered, Exception)

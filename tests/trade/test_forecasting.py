@@ -1,0 +1,115 @@
+"""Opinions are formed on whole, finite rows of features, for all symbols together."""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.frames import CANDLE_MS, Candles, frozen
+from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from tests.trade.samples import NOON, card
+from tests.trade.stage import TestShelf
+
+
+class Mean:
+    """A model that says the first feature."""
+
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """That feature."""
+        return x[:, 0].astype(np.float64)
+
+
+def first_close(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float32]:
+    """One feature: the oldest close of the window over 1,000."""
+    assert times.shape == (values.shape[0], values.shape[2])
+    return (values[:, 3, :1] / 1000).astype(np.float32)
+
+
+WINDOW = Window(memory=4, max_missing_share=0.25, rows=first_close)
+
+
+def series(symbol: str, *, price: float = 100.0, gaps: int = 0, n: int = 6) -> Candles:
+    """Candles that end at noon, all at one price; some missing before the last two."""
+    times = NOON + CANDLE_MS * np.arange(-n + 1, 1)
+    times[:-2] -= gaps * CANDLE_MS
+    return Candles(symbol, frozen(times), frozen(np.full((6, n), price)))
+
+
+def forecaster(*symbols: str) -> Forecaster:
+    """One model per symbol."""
+    made = Forecaster(
+        TestShelf({symbol: OpenModel(card(symbol), Mean()) for symbol in symbols}), symbols, WINDOW
+    )
+    assert made.refresh() == []
+    return made
+
+
+def test_every_symbol_has_an_opinion_or_a_reason() -> None:
+    """Holed, young and strange symbols don't keep the others from theirs."""
+    made = forecaster("A", "HOLED", "STRANGE", "YOUNG", "GONE")
+    candles = round_of(
+        [
+            series("A", price=300.0),
+            series("HOLED", gaps=2),
+            series("STRANGE", price=np.inf),
+            series("YOUNG", n=3),
+            series("UNKNOWN"),
+        ],
+        NOON,
+        memory=4,
+    )
+
+    opinions, silent = made.opinions(replace(candles, absent={**candles.absent, "GONE": "silent"}))
+
+    assert [(one.symbol, round(one.probability, 6), one.open_time) for one in opinions] == [("A", 0.3, NOON)]
+    assert "33.3% of its newest candles are missing" in silent["HOLED"]
+    assert "not finite" in silent["STRANGE"]
+    assert "3 candles, 4 needed" in silent["YOUNG"]
+    assert silent["GONE"] == "silent"
+    assert "UNKNOWN" not in silent
+
+
+def test_the_digest_names_the_features() -> None:
+    """Equal features, equal digest: a decision can be checked later."""
+    made = forecaster("A", "B", "C")
+    candles = round_of([series("A"), series("B"), series("C", price=101.0)], NOON, memory=4)
+
+    first, second, third = made.opinions(candles)[0]
+
+    assert first.digest == second.digest != third.digest
+    assert len(first.digest) == 16
+
+
+def test_a_model_is_opened_again_only_when_it_changes() -> None:
+    """300 models are looked at every five minutes."""
+    opened: list[str] = []
+
+    class Counting(TestShelf):
+        __test__ = False
+
+        def open(self, symbol: str) -> OpenModel:
+            opened.append(symbol)
+            return super().open(symbol)
+
+    shelf = Counting({"A": OpenModel(card("A"), Mean())})
+    made = Forecaster(shelf, ["A"], WINDOW)
+    made.refresh()
+    made.refresh()
+    shelf.version = 1
+    news = made.refresh()
+
+    assert opened == ["A", "A"]
+    assert len(news) == 1
+    assert made.cards["A"] == card("A")
+
+
+def test_a_bad_first_model_leaves_the_symbol_without_one() -> None:
+    """The others are asked all the same."""
+    shelf = TestShelf({"A": OpenModel(card("A"), Mean())}, bad={"B": "B: torn"})
+    made = Forecaster(shelf, ["A", "B"], WINDOW)
+
+    (news,) = made.refresh()
+
+    assert "no model of it is in use. B: torn" in news
+    assert list(made.cards) == ["A"]
+    assert made.refused == {"B": "B: torn"}

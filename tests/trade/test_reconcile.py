@@ -1,0 +1,254 @@
+"""Journal and exchange come to agree, no position stays without a stop, and none is ever opened for it."""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from desk.orders import Holding, OrderState
+from desk.policy import LONG, SHORT
+from desk.trade.identity import client_id
+from desk.trade.reconcile import Account, Books, Correction, Terms, reconcile
+from desk.trade.records import OpenTrade, OrderRecord
+from tests.trade.samples import NOON, contract
+
+TERMS = Terms(
+    now=NOON,
+    horizons={"BTCUSDT": 2, "ETHUSDT": 2},
+    contracts={"BTCUSDT": contract(), "ETHUSDT": contract("ETHUSDT")},
+    unknown="adopt",
+    protective_stop=Decimal("0.02"),
+    require_stop=True,
+)
+
+
+def held(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> Holding:
+    """One coin, bought at 100, protected at 98."""
+    values: dict[str, object] = {
+        "symbol": symbol,
+        "side": side,
+        "size": Decimal(1),
+        "entry_price": Decimal(100),
+        "mark_price": Decimal(100),
+        "leverage": Decimal(3),
+        "margin_mode": "isolated",
+        "liquidation_price": None,
+        "unrealized": Decimal(0),
+        "stop_loss": Decimal(100 - 2 * side),
+        "take_profit": None,
+    }
+    return Holding(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def trade(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> OpenTrade:
+    """What the journal knows of that coin."""
+    values: dict[str, object] = {
+        "trade": client_id(symbol, NOON, "open", 0),
+        "symbol": symbol,
+        "side": side,
+        "model_file": "m.txt",
+        "opened": NOON - 300_000,
+        "due": NOON + 300_000,
+        "price": Decimal(100),
+        "stop": Decimal(100 - 2 * side),
+        "take_profit": None,
+        "status": "open",
+        "size": Decimal(1),
+    }
+    return OpenTrade(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def waiting(symbol: str = "BTCUSDT") -> OrderRecord:
+    """An order of which nobody knows what became of it."""
+    return OrderRecord(
+        client_id=client_id(symbol, NOON, "open", 0),
+        trade=client_id(symbol, NOON, "open", 0),
+        symbol=symbol,
+        side=LONG,
+        purpose="open",
+        size=Decimal(1),
+        written=NOON,
+        status="intended",
+        order_id="",
+        filled=Decimal(0),
+        average_price=None,
+        fee=Decimal(0),
+    )
+
+
+def order_named(name: str) -> OrderState:
+    """A live order at the exchange."""
+    return OrderState(
+        client_id=name,
+        order_id="5",
+        symbol="BTCUSDT",
+        side=LONG,
+        purpose="open",
+        status="live",
+        size=Decimal(1),
+        filled=Decimal(0),
+        average_price=None,
+        fee=Decimal(0),
+        created=NOON,
+        updated=NOON,
+    )
+
+
+OPENING = trade(status="opening", size=Decimal(0))
+OURS = client_id("BTCUSDT", NOON, "open", 7)
+
+
+@pytest.mark.parametrize(
+    ("trades", "unresolved", "holdings", "orders", "kinds"),
+    [
+        ([], [], [], [], []),
+        ([trade()], [], [held()], [], []),
+        ([trade()], [], [], [], ["settle"]),
+        ([OPENING], [], [], [], ["settle"]),
+        ([OPENING], [waiting()], [], [], ["look_up"]),
+        ([OPENING], [waiting()], [held()], [], ["look_up"]),
+        ([OPENING], [waiting()], [held(stop_loss=None)], [], ["look_up", "protect"]),
+        ([OPENING], [], [held()], [], ["resize"]),
+        ([trade()], [], [held(size=Decimal(2))], [], ["resize"]),
+        ([trade()], [], [held(stop_loss=None)], [], ["protect"]),
+        ([trade()], [], [held(stop_loss=Decimal(97))], [], ["protect"]),
+        ([trade()], [], [held(stop_loss=Decimal("98.7"))], [], []),
+        ([trade()], [], [held(stop_loss=Decimal("97.9"))], [], []),
+        ([trade(side=SHORT)], [], [held(side=SHORT, stop_loss=Decimal(103))], [], ["protect"]),
+        ([trade()], [], [held(stop_loss=None, mark_price=Decimal(97))], [], ["close"]),
+        ([], [], [held()], [], ["adopt"]),
+        ([], [], [held("XRPUSDT")], [], []),
+        ([], [], [held("XRPUSDT", stop_loss=None)], [], ["protect"]),
+        ([trade()], [], [held(side=SHORT)], [], ["close", "settle"]),
+        ([trade()], [], [held(), held(side=SHORT)], [], ["close"]),
+        ([], [], [held(), held(side=SHORT)], [], ["close", "close"]),
+        ([trade()], [], [held(size=Decimal(0))], [], ["settle"]),
+        ([], [], [], [order_named(OURS)], ["cancel"]),
+        ([], [], [], [order_named("by-hand")], ["tell"]),
+        ([OPENING], [waiting()], [], [order_named(waiting().client_id)], ["look_up"]),
+    ],
+)  # fmt: skip
+def test_the_policy(
+    trades: list[OpenTrade],
+    unresolved: list[OrderRecord],
+    holdings: list[Holding],
+    orders: list[OrderState],
+    kinds: list[str],
+) -> None:
+    """Each difference has its correction, as the module's docstring states it."""
+    found = reconcile(
+        Books(trades=trades, unresolved=unresolved), Account(holdings=holdings, orders=orders), TERMS
+    )
+
+    assert [one.kind for one in found] == kinds
+
+
+def test_an_unknown_position_can_be_closed_at_once() -> None:
+    """For an account that nobody else touches."""
+    (found,) = reconcile(
+        Books(trades=[], unresolved=[]),
+        Account(holdings=[held()], orders=[]),
+        replace(TERMS, unknown="close"),
+    )
+
+    assert (found.kind, found.side) == ("close", LONG)
+
+
+def test_an_adopted_position_is_closed_after_a_horizon() -> None:
+    """It is nobody's opinion, so it is held no longer than one."""
+    (found,) = reconcile(
+        Books(trades=[], unresolved=[]), Account(holdings=[held(stop_loss=None)], orders=[]), TERMS
+    )[:1]
+
+    assert found.trade is not None
+    assert found.trade.due == NOON + 300_000
+    assert found.trade.stop == Decimal(98)
+
+
+@dataclass
+class World:
+    """A journal and an exchange in the plainest words; corrections are carried out on it."""
+
+    trades: dict[tuple[str, int], OpenTrade]
+    waiting: dict[str, OrderRecord]
+    holdings: dict[tuple[str, int], Holding]
+    orders: dict[str, OrderState]
+
+    def views(self) -> tuple[Books, Account]:
+        """What each side says."""
+        return (
+            Books(trades=list(self.trades.values()), unresolved=list(self.waiting.values())),
+            Account(holdings=list(self.holdings.values()), orders=list(self.orders.values())),
+        )
+
+    def carry_out(self, one: Correction) -> None:
+        """As ``desk.trade.upkeep`` does, when everything succeeds."""
+        key = (one.symbol, one.side)
+        if one.kind == "look_up":
+            self.waiting.pop(one.order, None)
+        elif one.kind == "settle" and one.trade is not None:
+            self.trades.pop((one.symbol, one.trade.side))
+        elif one.kind == "resize" and one.trade is not None:
+            changed = replace(one.trade, size=one.size, status="open")
+            self.trades[one.symbol, one.trade.side] = changed
+        elif one.kind == "adopt" and one.trade is not None:
+            self.trades[one.symbol, one.trade.side] = one.trade
+        elif one.kind == "protect":
+            self.holdings[key] = replace(self.holdings[key], stop_loss=one.stop)
+        elif one.kind == "close":
+            self.holdings.pop(key, None)
+            if one.trade is not None:
+                self.trades.pop((one.symbol, one.trade.side), None)
+        elif one.kind == "cancel":
+            self.orders.pop(one.order, None)
+
+
+sides = st.sampled_from([LONG, SHORT])
+symbols = st.sampled_from(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
+sizes = st.sampled_from([Decimal(1), Decimal(2)])
+stops = st.sampled_from([None, Decimal(90), Decimal(98), Decimal(102), Decimal(110)])
+marks = st.sampled_from([Decimal(95), Decimal(100), Decimal(105)])
+holdings = st.builds(
+    lambda symbol, side, size, stop, mark: held(symbol, side, size=size, stop_loss=stop, mark_price=mark),
+    symbols, sides, sizes, stops, marks,
+)  # fmt: skip
+trades = st.builds(
+    lambda symbol, side, size, opening: trade(
+        symbol,
+        side,
+        size=Decimal(0) if opening else size,
+        status="opening" if opening else "open",
+    ),
+    st.sampled_from(["BTCUSDT", "ETHUSDT"]), sides, sizes, st.booleans(),
+)  # fmt: skip
+
+
+@settings(max_examples=400)
+@given(st.lists(trades, max_size=3), st.lists(holdings, max_size=4), st.sets(symbols, max_size=2))
+def test_corrections_end_in_agreement(
+    journal: list[OpenTrade], exchange: list[Holding], unresolved: set[str]
+) -> None:
+    """From every mess within three passes: same positions, every one protected, no new one."""
+    world = World(
+        {(one.symbol, one.side): one for one in {one.symbol: one for one in journal}.values()},
+        {waiting(symbol).client_id: waiting(symbol) for symbol in unresolved},
+        {(one.symbol, one.side): one for one in exchange},
+        {OURS: order_named(OURS)},
+    )
+    before = set(world.holdings)
+
+    for _ in range(3):
+        for correction in reconcile(*world.views(), TERMS):
+            world.carry_out(correction)
+
+    assert reconcile(*world.views(), TERMS) == []
+    assert set(world.holdings) <= before
+    traded = {key for key in world.holdings if key[0] in TERMS.horizons}
+    assert traded == set(world.trades)
+    assert len({symbol for symbol, _ in traded}) == len(traded)
+    for key, holding in world.holdings.items():
+        assert holding.stop_loss is not None
+        if key in world.trades:
+            assert world.trades[key].size == holding.size

@@ -1,0 +1,131 @@
+"""What a session earns is what the evaluation said, wherever nothing but the policy decides."""
+
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from desk.frames import Candles, frozen
+from desk.policy import Costs, Thresholds, TradeRules, trades_of
+from desk.trade.explain import bill, explain
+from desk.trade.signals import Promise
+from tests.learn.trading import some_probabilities, walk
+from tests.trade.samples import NOON, card, contract
+from tests.trade.stage import MEMORY, said, stage
+from tests.trade.test_journal import CLOSED
+
+EXACT = contract(
+    tick=Decimal("1e-12"),
+    size_step=Decimal("1e-12"),
+    min_size=Decimal("1e-12"),
+    min_notional=Decimal(0),
+    max_market_size=None,
+)
+NOTHING = Promise(win_rate=None, win_rate_labelled=None, net_bps=None)
+"""A random walk would soon disappoint any other promise."""
+COSTS = Costs(tick=1e-12, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)
+
+
+def market(n: int, *, seed: int, holes: frozenset[int] = frozenset(), symbol: str = "BTCUSDT") -> Candles:
+    """A random walk that begins at noon."""
+    made = walk(n, seed=seed, volatility=0.004, holes=holes)
+    return Candles(symbol, frozen(made.open_time - made.open_time[0] + NOON), made.values)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("rules", [
+    TradeRules(horizon=2, stop_loss=0.006, take_profit=0.009),
+    TradeRules(horizon=3, stop_loss=None, take_profit=None),
+])  # fmt: skip
+async def test_a_session_trades_what_the_evaluation_says(
+    tmp_path: Path, seed: int, rules: TradeRules
+) -> None:
+    """Entries, exits, stops and holes: the same trades, and the same net to 1e-9, as ``trades_of``."""
+    candles = market(400, seed=seed, holes=frozenset({90, 200, 201}))
+    probability = some_probabilities(len(candles), seed=seed + 10)
+    probability[: MEMORY - 1] = np.nan
+    thresholds = Thresholds(long=0.6, short=0.4)
+    known = card(thresholds=thresholds, rules=rules, created=NOON, promise=NOTHING)
+
+    play = stage(tmp_path, [candles], {"BTCUSDT": (known, said(candles, probability))}, contracts=[EXACT])
+    with play.journal:
+        ending = await play.run()
+        trades = play.journal.ledger.closed_trades()
+
+    wanted = trades_of(candles, probability, thresholds=thresholds, rules=rules, costs=COSTS)
+    assert ending.status == 0
+    assert len(wanted) > 30
+    assert [trade.opened for trade in trades] == wanted.opened.tolist()
+    assert [trade.side for trade in trades] == wanted.side.tolist()
+    names = ("horizon", "stop", "take_profit")
+    assert [trade.ended for trade in trades] == [names[code] for code in wanted.ended]
+    np.testing.assert_allclose([trade.net for trade in trades], wanted.net, rtol=0, atol=1e-12)
+    np.testing.assert_allclose([float(trade.entry_price) for trade in trades], wanted.entry_price, rtol=1e-12)
+    assert play.news.urgent == []
+
+
+async def test_every_candle_has_its_decision(tmp_path: Path) -> None:
+    """The journal must answer why nothing was done, too."""
+    candles = market(60, seed=1)
+    probability = some_probabilities(60, seed=2, missing=0.0)
+    known = card(created=NOON, promise=NOTHING)
+    play = stage(tmp_path, [candles], {"BTCUSDT": (known, said(candles, probability))}, contracts=[EXACT])
+    with play.journal:
+        await play.run()
+        for row in range(MEMORY - 1, 60):
+            ((symbol, told, action, reasons),) = play.journal.diary.decisions_at(int(candles.open_time[row]))
+            assert (symbol, told) == ("BTCUSDT", probability[row])
+            assert action in {"stay out", "in position", "enter long", "enter short"}
+            assert reasons == ""
+
+
+async def test_the_books_balance(tmp_path: Path) -> None:
+    """Equity at the end: the deposit, every trade's profit, what is open, and the funding that was paid."""
+    candles = market(300, seed=5)
+    settlement = NOON + 4 * 3_600_000
+    held = np.full(300, 0.5)
+    held[int(settlement - NOON) // 300_000 - 2] = 0.9  # opens one candle before the settlement
+    play = stage(
+        tmp_path,
+        [candles],
+        {"BTCUSDT": (card(created=NOON, promise=NOTHING), said(candles, held))},
+        contracts=[EXACT],
+        funding={"BTCUSDT": {settlement: 0.001}},
+    )
+    with play.journal:
+        await play.run()
+        (trade,) = play.journal.ledger.closed_trades()
+        account = bill(
+            play.journal,
+            deposit=play.deposit,
+            equity=(await play.paper.balance()).equity,
+            holdings=await play.paper.positions(),
+        )
+
+    price = Decimal(repr(float(candles.close[int(settlement - NOON) // 300_000 - 1])))
+    assert account.funding == pytest.approx(trade.size * price * Decimal("0.001"))
+    assert account.equity == account.deposit + account.profit - account.fees - account.funding
+
+
+def test_every_step_from_the_evaluation_to_the_session_is_told() -> None:
+    """The lines between the first and the last add up to their difference, whatever happened."""
+    wanted = {("A", 1): 0.01, ("A", 2): -0.02, ("A", 3): 0.03, ("B", 1): 0.005}
+    made = [
+        replace(CLOSED, symbol="A", opened=1, net=0.009),
+        replace(CLOSED, symbol="A", opened=4, net=-0.001),
+    ]
+
+    first, *between, last = explain(wanted, made, [("A", 2, "clock"), ("B", 1, "funding")])
+
+    assert (first.trades, last.trades) == (4, 2)
+    assert first.trades + sum(line.trades for line in between) == last.trades
+    assert first.net_bps + sum(line.net_bps for line in between) == pytest.approx(last.net_bps)
+    assert [line.what for line in between] == [
+        "not made: in another position then",
+        "refused: clock",
+        "refused: funding",
+        "made instead: flat at other times",
+        "rounding of prices and stops",
+    ]

@@ -1,0 +1,233 @@
+"""Nothing passes risk that any limit forbids, and every refusal is explained."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from desk.policy import LONG, SHORT, TradeRules
+from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved, worst_loss
+from tests.trade.samples import LIMITS, NOON, contract, situation, wish
+
+MINUTE_MS, HOUR_MS = 60_000, 3_600_000
+NO_STOP = TradeRules(horizon=2, stop_loss=None, take_profit=None)
+
+
+def names(**changes: object) -> set[str]:
+    """The rules that refuse the standard wish in a changed situation."""
+    return {reason.rule for reason in rule(wish(), situation(**changes), LIMITS).reasons}
+
+
+sides = st.sampled_from([LONG, SHORT])
+prices = st.floats(min_value=1e-5, max_value=1e5).map(lambda price: float(f"{price:.6g}"))
+usdt = st.decimals(min_value=0, max_value=10**6, places=2)
+
+
+@given(side=sides, price=prices, equity=usdt, available=usdt, gross=usdt, net_share=st.integers(-10, 10))
+def test_no_approved_order_is_above_any_limit(
+    side: int, price: float, equity: Decimal, available: Decimal, gross: Decimal, net_share: int
+) -> None:
+    """Risk is the last thing between a defect upstream and the user's money."""
+    longs = gross * (10 + net_share) / 20
+    held = tuple(
+        Exposure(symbol=name, side=way, notional=notional)
+        for name, way, notional in (("AUSDT", LONG, longs), ("BUSDT", SHORT, gross - longs))
+        if notional
+    )
+    terms = contract(tick=Decimal("1e-8"))
+    now = situation(equity=equity, available=available, held=held, contracts={"BTCUSDT": terms})
+    now = replace(now, day_equity=equity)
+    asked = wish(side=side, close=price)
+
+    ruling = rule(asked, now, LIMITS)
+
+    assert (ruling.order is None) == bool(ruling.reasons)
+    if ruling.order is None:
+        return
+    size, notional = ruling.order.size, ruling.exposure.notional
+    longs_after = longs + (notional if side == LONG else 0)
+    shorts_after = gross - longs + (notional if side == SHORT else 0)
+    assert size % terms.size_step == 0
+    assert terms.min_size <= size <= (terms.max_market_size or size)
+    assert notional >= terms.min_notional
+    assert notional <= equity * LIMITS.max_position
+    assert gross + notional <= equity * LIMITS.max_gross
+    assert (longs_after - shorts_after) * side <= equity * LIMITS.max_net
+    assert worst_loss(ruling, terms) <= equity * LIMITS.risk_per_trade
+    assert notional / ruling.order.leverage <= available * (1 - LIMITS.margin_reserve)
+    assert ruling.order.stop_loss is not None
+    assert side * (asked.price - ruling.order.stop_loss) >= 0
+    assert ruling.order.stop_loss % terms.tick == 0
+
+
+@given(price=prices, equity=usdt, more=usdt, side=sides)
+def test_more_equity_never_makes_a_smaller_order(
+    price: float, equity: Decimal, more: Decimal, side: int
+) -> None:
+    """Otherwise a deposit could shrink a position that the limits allowed before."""
+
+    def size(of: Decimal) -> Decimal:
+        order = rule(
+            wish(side=side, close=price), situation(equity=of, available=of, day_equity=of), LIMITS
+        ).order
+        return Decimal(0) if order is None else order.size
+
+    assert size(equity + more) >= size(equity)
+
+
+def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent() -> None:
+    """50 USDT at risk, 2 USDT lost per coin at the stop and 0.1188 USDT of fees: 23.598 coins."""
+    ruling = rule(wish(), situation(), LIMITS)
+
+    assert ruling.reasons == ()
+    assert ruling.order is not None
+    assert ruling.order.size == Decimal("23.598")
+    assert ruling.order.stop_loss == Decimal("98.0")
+    assert ruling.order.leverage == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "name"),
+    [
+        ({"stopping": "STOP file"}, "stopping"),
+        ({"watching": {"BTCUSDT": "demoted"}}, "watching"),
+        ({"now": NOON + 13 * 86_400_000 + 2000}, "model age"),
+        ({"now": NOON + 61_000}, "candle"),
+        ({"now": NOON - 2_000}, "candle"),
+        ({"clock_drift_s": 1.2}, "clock"),
+        ({"clock_drift_s": -1.2}, "clock"),
+        ({"held": (Exposure(symbol="BTCUSDT", side=SHORT, notional=Decimal(5)),)}, "held"),
+        ({"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "1234")}, "positions"),
+        ({"orders_last_minute": 10}, "order rate"),
+        ({"equity": Decimal(9_700)}, "daily loss"),
+        ({"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}, "losing streak"),
+        ({"contracts": {}}, "contract"),
+        ({"contracts": {"BTCUSDT": contract(status="maintain")}}, "contract"),
+        ({"contracts": {"BTCUSDT": contract(limit_open_time=NOON + 20 * HOUR_MS)}}, "leaving"),
+        ({"contracts": {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS)}}, "leaving"),
+        ({"available": Decimal(1)}, "free margin"),
+        ({"equity": Decimal(8), "day_equity": Decimal(8)}, "position size"),
+        ({"held": (Exposure(symbol="X", side=LONG, notional=Decimal(6_000)),)}, "net exposure"),
+        ({"held": (Exposure(symbol="X", side=SHORT, notional=Decimal(10_000)),)}, "gross exposure"),
+        ({"contracts": {"BTCUSDT": contract(max_market_size=Decimal("0.0005"))}}, "largest market order"),
+    ],
+)  # fmt: skip
+def test_every_rule_can_refuse(changes: dict[str, object], name: str) -> None:
+    """A rule that never refuses guards nothing."""
+    assert name in names(**changes)
+
+
+def test_a_losing_streak_ends_with_its_pause() -> None:
+    """Otherwise four losses would end trading for good."""
+    assert "losing streak" not in names(losses_in_a_row=9, last_loss_at=NOON - 61 * MINUTE_MS)
+
+
+def test_all_reasons_are_told_at_once() -> None:
+    """An operator should not have to remove one obstacle to learn of the next."""
+    assert names(
+        stopping="STOP file",
+        clock_drift_s=5.0,
+        orders_last_minute=99,
+        equity=Decimal(1),
+        available=Decimal(0),
+    ) >= {"stopping", "clock", "order rate", "daily loss", "free margin", "position size"}
+
+
+def test_an_untested_model_trades_only_where_that_was_asked_for() -> None:
+    """The verdict is the product's promise; only paper trading may look past it."""
+    asked = wish(tradable=False, reasons=("no edge was shown",))
+
+    refused = rule(asked, situation(), LIMITS)
+    assert [reason.rule for reason in refused.reasons] == ["verdict"]
+    assert "no edge was shown" in refused.reasons[0].text
+    assert rule(asked, situation(trade_untested=True), LIMITS).order is not None
+
+
+def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
+    """A position without a stop is protected by nothing while the machine is off."""
+    ruling = rule(wish(rules=NO_STOP), situation(), LIMITS)
+
+    assert [reason.rule for reason in ruling.reasons] == ["stop"]
+    assert rule(wish(rules=NO_STOP), situation(), replace(LIMITS, require_stop=False)).order is not None
+
+
+@pytest.mark.parametrize(
+    ("now", "refused"),
+    [
+        (NOON + 4 * HOUR_MS - 15 * MINUTE_MS + 1, False),  # held until 15:55:00
+        (NOON + 4 * HOUR_MS - 10 * MINUTE_MS + 1, True),  # held until 16:00:00
+        (NOON + 4 * HOUR_MS + 1, False),
+    ],
+)
+def test_nothing_is_held_across_a_funding_settlement(now: int, refused: bool) -> None:
+    """Settlement at 16:00 costs about what a good trade earns."""
+    asked = wish()
+    opened = now // 300_000 * 300_000 - 300_000
+    moved = replace(
+        asked,
+        opinion=replace(asked.opinion, open_time=opened),
+        position=replace(asked.position, opened=opened, due=opened + 600_000),
+    )
+
+    reasons = {reason.rule for reason in rule(moved, situation(now=now), LIMITS).reasons}
+
+    assert reasons == ({"funding"} if refused else set())
+
+
+def test_wishes_of_one_candle_share_the_limits() -> None:
+    """Ten symbols that fire together must not each be given the whole account."""
+    first = rule(wish(), situation(), LIMITS)
+    later = with_approved(situation(), first)
+
+    second = rule(wish("ETHUSDT"), later, LIMITS)
+
+    assert second.order is not None
+    assert first.exposure.notional + second.exposure.notional <= Decimal(6_000)
+    third = rule(
+        wish("SOLUSDT"),
+        replace(with_approved(later, second), contracts={"SOLUSDT": contract("SOLUSDT")}),
+        LIMITS,
+    )
+    assert third.exposure.notional + first.exposure.notional + second.exposure.notional <= Decimal(6_000)
+    assert later.available < situation().available
+    assert later.orders_last_minute == 1
+
+
+def test_a_stop_beyond_every_liquidation_price_is_refused() -> None:
+    """Even without leverage a long is gone at zero, which is not twice as far as a stop at 60 %."""
+    far = TradeRules(horizon=2, stop_loss=0.6, take_profit=None)
+
+    assert [reason.rule for reason in rule(wish(rules=far), situation(), LIMITS).reasons] == ["liquidation"]
+
+
+@given(side=sides, distance=st.floats(0.001, 0.9), most=st.integers(1, 125))
+def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float, most: int) -> None:
+    """A stop that lies beyond the liquidation price protects nothing."""
+    rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
+    asked, terms = wish(side=side, rules=rules), contract(max_leverage=Decimal(most))
+    stop = Decimal(repr(asked.position.stop))
+
+    leverage = leverage_for(asked, stop, terms, replace(LIMITS, leverage=Decimal(125)))
+
+    if leverage is not None:
+        assert leverage <= most
+        margin = asked.price / leverage
+        at = (margin - asked.price * side) / (terms.maintenance_rate + terms.taker_fee - side)
+        assert side * (asked.price - at) >= 2 * abs(asked.price - stop) - Decimal("1e-15")
+
+
+def test_the_daily_loss_is_told_in_figures() -> None:
+    """The message is what the operator reads on a telephone."""
+    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) == ""
+    assert "3.00% of 10000.00 USDT" in daily_loss(Decimal(9_700), Decimal(10_000), LIMITS)
+
+
+@given(size=st.decimals(-10, 10**9, places=9), step=st.sampled_from(["0.001", "1", "10", "1e-12"]))
+def test_sizes_are_floored_never_raised(size: Decimal, step: str) -> None:
+    """Rounding up could break the limit that the size came from."""
+    floored = to_step(size, Decimal(step))
+
+    assert floored % Decimal(step) == 0
+    assert 0 <= floored <= max(size, Decimal(0)) < floored + Decimal(step) if size > 0 else floored == 0
