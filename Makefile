@@ -31,6 +31,7 @@ fix: $(VENV)/.dev ## let the linter and the formatter mend what they can
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
 	$(RUN) -m benchmarks.features
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.decisions
 	$(RUN) -m benchmarks.fetch
 
 soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth

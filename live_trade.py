@@ -78,9 +78,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         named = tuple(filter(None, args.symbols.split(",")))
         if args.once:
             return decide_once(settings, named, voice)
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-        symbols = published(ModelShelf(settings.models_dir), named)
         stored = args.replay is not None or args.demo
+        logging.basicConfig(
+            level=logging.WARNING if stored else logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+        )
+        symbols = published(ModelShelf(settings.models_dir), named)
         ending = asyncio.run((replay if stored else trade)(args, settings, symbols, voice))
         (voice.say if ending.status == OK else voice.complain)(f"Ended: {ending.why}.")
         return ending.status  # noqa: TRY300 - the ways to end stand together
@@ -207,10 +210,12 @@ async def trade(
         exchange: Exchange
         if credentials is None:
             listed = (await market.contracts()).contracts
+            by_market, asked = ExchangeClock(clock), clock.now_ms()
+            by_market.set_by(await market.server_time(), asked=asked, answered=clock.now_ms())
             paper = PaperExchange(
                 [contract_of(one) for one in listed if one.kind == "perpetual"],
                 deposit=journal.diary.newest_equity() or live.paper.balance,
-                clock=clock,
+                clock=by_market,
                 terms=fills_of(settings),
             )
             feed, exchange = PaperFeed(feed, paper), paper
