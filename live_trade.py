@@ -174,7 +174,7 @@ def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
         f"{opinion.probability:.3f}",
         opinion.side,
         "none: a newer candle has closed" if stale else opinion.action,
-        "; ".join(opinion.card.reasons),
+        terminal.in_short(opinion.card.reasons),
     )
 
 

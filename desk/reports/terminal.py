@@ -70,8 +70,15 @@ def _verdict_part(metadata: Json) -> str:
     verdict = metadata["verdict"]
     if verdict["tradable"]:
         return "TRADABLE"
-    first, *more = verdict["reasons"]
-    return f"not tradable: {first.partition(';')[0]}{f' (and {len(more)} more)' if more else ''}"
+    return f"not tradable: {in_short(verdict['reasons'])}"
+
+
+def in_short(reasons: Sequence[str]) -> str:
+    """The head of the first reason, and how many there are besides; the metadata have them whole."""
+    if not reasons:
+        return ""
+    head = reasons[0].partition(":")[0].partition(";")[0]
+    return f"{head} (and {len(reasons) - 1} more)" if len(reasons) > 1 else head
 
 
 def skipped_line(skipped: Skipped) -> str:
