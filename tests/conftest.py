@@ -1,6 +1,15 @@
 """What holds for every test."""
 
+import os
 import signal
+
+from hypothesis import settings
+
+# Where nobody is there to read a new counterexample, the same examples are tried every time; everywhere else
+# each run looks for new ones.
+settings.register_profile("unattended", derandomize=True)
+if os.environ.get("CI"):
+    settings.load_profile("unattended")
 
 # Started in the background of a script, processes and their children ignore SIGINT; several tests send it to
 # children of theirs, as a user's Ctrl-C does.
