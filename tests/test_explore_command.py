@@ -1,11 +1,6 @@
 """``--explore`` measures and remembers; it publishes nothing and trains nothing."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +8,6 @@ from typing import Any
 import pytest
 
 import config
-import train_live_lightgbm
 from desk.artefacts import ModelShelf
 from desk.market.emulator import EmbeddedExchange
 from desk.market.synthetic import synthesize
@@ -136,25 +130,9 @@ def test_json_leaves_standard_output_to_the_document(run: Run, capsys: pytest.Ca
 def test_an_interrupt_keeps_the_looks_that_were_told(run: Run) -> None:
     """What somebody has seen stays counted; the documents are written at the end or not at all."""
     assert run("--symbols", "LONGUSDT,OTHERUSDT", "--fetch-only") == 0
-    arguments = run.arguments("--explore", "--symbols", "LONGUSDT,OTHERUSDT", "--offline")
-    with subprocess.Popen(
-        [sys.executable, "train_live_lightgbm.py", *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(train_live_lightgbm.__file__).parent,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        watchdog = threading.Timer(60, process.kill)
-        watchdog.start()
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        watchdog.cancel()
 
-    assert process.returncode == 130, said
+    first, said = run.interrupted("--explore", "--symbols", "LONGUSDT,OTHERUSDT", "--offline")
+
     assert "✅ LONGUSDT" in first
     assert "Traceback" not in said
     assert {entry["symbol"] for entry in ModelShelf(run.models).read_evaluations()} == {"LONGUSDT"}

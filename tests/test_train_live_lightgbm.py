@@ -64,6 +64,27 @@ class Run:
     def __call__(self, *more: str) -> int:
         return train_live_lightgbm.main(self.arguments(*more))
 
+    def interrupted(self, *more: str) -> tuple[str, str]:
+        """Start the command, send Ctrl-C after its first line; that line, and standard error."""
+        with subprocess.Popen(
+            [sys.executable, "train_live_lightgbm.py", *self.arguments(*more)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(train_live_lightgbm.__file__).parent,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        ) as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            watchdog = threading.Timer(60, process.kill)
+            watchdog.start()
+            first = process.stdout.readline()
+            process.send_signal(signal.SIGINT)
+            said = process.stderr.read()
+            watchdog.cancel()
+        assert process.returncode == 130, said
+        return first, said
+
     def summary(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads((self.models / "training_summary.json").read_text())
         return read
@@ -256,25 +277,8 @@ def test_offline_needs_no_exchange_and_says_what_is_missing(
 
 def test_an_interrupt_ends_the_run_and_keeps_what_is_finished(run: Run) -> None:
     """Ctrl-C in the middle of training: status 130, no draft, finished symbols stay published."""
-    command = [sys.executable, "train_live_lightgbm.py", *run.arguments("--jobs", "2", "--trials", "400")]
-    with subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=Path(train_live_lightgbm.__file__).parent,
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
-    ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        watchdog = threading.Timer(60, process.kill)
-        watchdog.start()
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        said = process.stderr.read()
-        watchdog.cancel()
+    first, said = run.interrupted("--jobs", "2", "--trials", "400")
 
-    assert process.returncode == 130, said
     assert first
     assert "Interrupted" in said
     assert "Traceback" not in said

@@ -331,6 +331,8 @@ async def test_whatever_is_held_and_however_it_comes_the_candles_are_the_same(da
     holes = {hole.first + n * CANDLE_MS for hole in got.absent for n in range(hole.candles)}
     late = {time for time in wanted if time > got.candles.open_time[-1]}  # no hole yet: asked for next time
     assert set(got.candles.open_time.tolist()) | (holes & wanted) | late == wanted
+    again = await fetch(Exchange(WHOLE), held=Held(rows_of(got.candles), got.absent))
+    assert late <= set(again.candles.open_time.tolist())
     assert_same_candles(
         got.candles,
         Candles(
