@@ -43,11 +43,6 @@ def ema_slope(p: Panel, *, span: int, reach: int, steps: int) -> Array:
     return _change(smoothed(p.close, ema_decay(span), reach), steps)
 
 
-def sma_cross(p: Panel, *, short: int, long: int) -> Array:
-    """Mean close of ``short`` candles over that of ``long`` candles, less 1."""
-    return ratio(window_mean(p.close, short), window_mean(p.close, long)) - 1
-
-
 def macd(p: Panel, *, fast: int, slow: int, fast_reach: int, slow_reach: int) -> Array:
     """Fast less slow exponential average, as a fraction of the close."""
     return ratio(_macd(p, fast, slow, fast_reach, slow_reach), p.close)

@@ -16,11 +16,6 @@ def volume_surprise(p: Panel, *, window: int) -> Array:
     return share(p.volume, window_mean(p.volume, window))
 
 
-def volume_step(p: Panel) -> Array:
-    """Volume of the newest candle against the one before, as a ``share``."""
-    return share(p.volume[..., 1:], p.volume[..., :-1])
-
-
 def volume_change(p: Panel, *, short: int, long: int) -> Array:
     """Mean volume of the last ``short`` candles against the last ``long``, as a ``share``."""
     return share(window_mean(p.volume, short), window_mean(p.volume, long))
