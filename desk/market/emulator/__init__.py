@@ -13,12 +13,13 @@ Its one account trades against the matching core (``desk.market.matching``); its
 Reading order: ``options`` (what it can be told), ``sources`` (where series come from), ``listings`` and
 ``forming`` (one symbol), ``endpoints`` (public answers); ``keys``, ``venue``, ``asked``, ``private``,
 ``private_orders``, ``private_rows`` (the account); ``channels``, ``sockets`` (websockets); ``limits``,
-``faults``, ``brotli``, ``server`` (HTTP), ``__main__`` (the command line).
+``faults``, ``brotli``, ``server`` (HTTP), ``control`` (counters and levers), ``__main__`` (the command line).
 """
 
+from desk.market.emulator.control import Stats
 from desk.market.emulator.keys import Keys
 from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import ExchangeOptions
-from desk.market.emulator.server import EmbeddedExchange, Stats
+from desk.market.emulator.server import EmbeddedExchange
 
 __all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats"]

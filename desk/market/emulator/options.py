@@ -15,6 +15,7 @@ from typing import Final
 
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
+from desk.market.matching.values import HISTORY_MS
 
 FAULTS: Final = {
     "429": "too many requests, though there were not",
@@ -69,6 +70,8 @@ class ExchangeOptions:
     """Whether an address that met the minute limit is refused everything for five minutes."""
     latency_ms: float = 0.0
     """Waited before every answer."""
+    push_every_s: float = 1.0
+    """Seconds of the clock between two pushes of a channel; less, where a quarter of a candle is less."""
     faults: Mapping[str, float] = field(default_factory=dict)
     """Share of answers hit, by name of ``FAULTS``."""
     fault_seed: int = 0
@@ -78,6 +81,8 @@ class ExchangeOptions:
     """One of ``HISTORY_ENDS``."""
     balance: Decimal = Decimal(10_000)
     """USDT on the account at the start."""
+    history_ms: int = HISTORY_MS
+    """How long ended orders can be asked for at least, ms of market time."""
     keys: Keys = field(default_factory=Keys)
     """What private requests must be signed with, and what kind of account they belong to."""
 
@@ -101,8 +106,12 @@ class ExchangeOptions:
         ):
             if not (math.isfinite(value) and value >= 0):
                 yield f"{name} is {value}, must be 0 or more"
+        if not (math.isfinite(self.push_every_s) and self.push_every_s > 0):
+            yield f"push_every_s is {self.push_every_s}, must be more than 0"
         if not (self.balance.is_finite() and self.balance > 0):
             yield f"balance is {self.balance}, must be more than 0"
+        if self.history_ms <= 0:
+            yield f"history_ms is {self.history_ms}, must be above 0 (86400000 means a day)"
         if self.history_end not in HISTORY_ENDS:
             yield f"history_end is {self.history_end!r}, must be one of {', '.join(HISTORY_ENDS)}"
         yield from self._fault_problems()

@@ -1,8 +1,8 @@
 """The embedded exchange on a socket.
 
 Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
-websockets on loopback go out, as the exchange's endpoints answer.  ``GET /emulator/stats`` shows counters;
-``POST /emulator/disconnect`` breaks every websocket off.
+websockets on loopback go out, as the exchange's endpoints answer.  Counters and levers under ``/emulator``
+are those of ``control``.
 
 One request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
 is private, answer.  Every request under ``/api`` has a number, from 0, by its arrival; faults depend on
@@ -16,7 +16,6 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
@@ -26,6 +25,7 @@ from aiohttp import web
 from desk.errors import SettingsError
 from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator.brotli import stored
+from desk.market.emulator.control import Stats, control_routes
 from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Question
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import check_request
@@ -38,8 +38,6 @@ from desk.market.emulator.sources import newest_open
 from desk.market.emulator.venue import Venue
 from desk.ports import Clock
 
-STATS_PATH: Final = "/emulator/stats"
-DISCONNECT_PATH: Final = "/emulator/disconnect"
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long answers that are on their way may take when the exchange stops."""
@@ -51,56 +49,6 @@ FOREIGN_ANSWERS: Final = {
     "nonjson": (200, "OK", "text/plain"),
 }
 """Answers that something other than the exchange's software gives: status, text, content type."""
-
-
-@dataclass(slots=True)
-class Stats:
-    """What was asked of the exchange since it started."""
-
-    requests: Counter[str] = field(default_factory=Counter)
-    """By path, refused and faulty ones included."""
-    throttled: Counter[str] = field(default_factory=Counter)
-    """Requests that met a limit, by path; drawn 429s are faults."""
-    faults: Counter[str] = field(default_factory=Counter)
-    """Answers that went wrong, by name of ``options.FAULTS``."""
-    in_flight: Counter[str] = field(default_factory=Counter)
-    """Requests that have not been answered yet, by path."""
-    max_in_flight: int = 0
-    """Most requests unanswered at once."""
-    max_in_flight_by_endpoint: Counter[str] = field(default_factory=Counter)
-    trading: Counter[str] = field(default_factory=Counter)
-    """Orders accepted, client ids that came twice, refusals by code, answers lost on purpose."""
-    sockets: Counter[str] = field(default_factory=Counter)
-    """Connections, pushes, and the pushes that went wrong."""
-
-    def arrive(self, path: str) -> int:
-        """Count a request in; its number, from 0."""
-        number = self.requests.total()
-        self.requests[path] += 1
-        self.in_flight[path] += 1
-        self.max_in_flight = max(self.max_in_flight, self.in_flight.total())
-        most = self.max_in_flight_by_endpoint
-        most[path] = max(most[path], self.in_flight[path])
-        return number
-
-    def leave(self, path: str) -> None:
-        """Count a request out."""
-        self.in_flight[path] -= 1
-
-    def as_json(self) -> dict[str, object]:
-        """As ``/emulator/stats`` shows it."""
-        return {
-            "total": self.requests.total(),
-            "requests": dict(self.requests),
-            "throttled_total": self.throttled.total(),
-            "throttled": dict(self.throttled),
-            "faults": dict(self.faults),
-            "in_flight": self.in_flight.total(),
-            "max_in_flight": self.max_in_flight,
-            "max_in_flight_by_endpoint": dict(self.max_in_flight_by_endpoint),
-            "trading": dict(self.trading),
-            "sockets": dict(self.sockets),
-        }
 
 
 class EmbeddedExchange:
@@ -158,7 +106,9 @@ class EmbeddedExchange:
             penalty=self.options.penalty,
         )
         self._faults = Faults(self.options.faults, self.options.fault_seed)
-        self.venue = Venue(self._listings, self.options.balance, self._start_ms)
+        self.venue = Venue(
+            self._listings, self.options.balance, self._start_ms, history_ms=self.options.history_ms
+        )
         self.sockets = Sockets(
             self.venue,
             self._listings,
@@ -168,6 +118,7 @@ class EmbeddedExchange:
             server_time=self.now_ms,
             patience=self._clocks,
             speed=self.options.speed,
+            push_every_s=self.options.push_every_s,
             counts=self.stats.sockets,
         )
         self._stopping = asyncio.Event()
@@ -180,8 +131,7 @@ class EmbeddedExchange:
         app.router.add_post("/api/{path:.*}", self._serve)
         app.router.add_get("/v2/ws/public", self.sockets.serve)
         app.router.add_get("/v2/ws/private", self.sockets.serve)
-        app.router.add_get(STATS_PATH, self._show_stats)
-        app.router.add_post(DISCONNECT_PATH, self._disconnect)
+        app.router.add_routes(control_routes(self))
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -225,8 +175,25 @@ class EmbeddedExchange:
         passed = self._clock.monotonic() - self._started
         return self._start_ms + int(passed * self.options.speed * 1000)
 
+    def pass_time(self, ms: int) -> None:
+        """Let market time pass, besides what ``speed`` lets pass; the account lives through it."""
+        self._start_ms += ms
+        self.sockets.tell()
+
+    def disconnect(self) -> int:
+        """Break every websocket off; how many there were."""
+        return self.sockets.disconnect()
+
     def set_price(self, symbol: str, price: Decimal) -> None:
-        """Let ``symbol`` trade at ``price`` for the account, until market time moves on."""
+        """Let ``symbol`` trade at ``price`` for the account, until market time moves on.
+
+        Raises
+        ------
+        KeyError
+            If it is not listed.
+        """
+        if symbol not in self._listings:
+            raise KeyError(symbol)
         self.venue.set_price(symbol, price, self.now_ms())
         self.sockets.tell_account()
 
@@ -234,12 +201,6 @@ class EmbeddedExchange:
         """Earliest and latest time that a signature may call now: market time need not pass as real time."""
         real = self._start_ms + int((self._clock.monotonic() - self._started) * 1000)
         return min(real, self.now_ms()), max(real, self.now_ms())
-
-    async def _disconnect(self, request: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp hands it in
-        return web.json_response({"disconnected": self.sockets.disconnect()})
-
-    async def _show_stats(self, request: web.Request) -> web.Response:  # noqa: ARG002 - aiohttp hands it in
-        return web.json_response({**self.stats.as_json(), "server_time": self.now_ms()})
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         """Answer any request under ``/api``."""

@@ -86,6 +86,8 @@ class Sockets:
         Earliest and latest time that counts as now in a login, ms.
     speed : float
         Market seconds per second of the clock.
+    push_every_s : float
+        Seconds of the clock between two pushes of a channel.
     counts : Counter
         Where connections, pushes and their faults are counted.
     """
@@ -101,6 +103,7 @@ class Sockets:
         server_time: Callable[[], int],
         patience: Callable[[], tuple[int, int]],
         speed: float,
+        push_every_s: float,
         counts: Counter[str],
     ) -> None:
         self._venue = venue
@@ -110,7 +113,8 @@ class Sockets:
         self._clock = clock
         self._server_time = server_time
         self._patience = patience
-        self._interval_s = min(1.0, 300 / PUSHES_PER_CANDLE / speed) if speed else 1.0
+        self._speed = speed
+        self._interval_s = min(push_every_s, 300 / PUSHES_PER_CANDLE / speed) if speed else push_every_s
         self._counts = counts
         self._lines: list[Line] = []
         self._pump: asyncio.Task[None] | None = None
@@ -149,11 +153,12 @@ class Sockets:
                 await self._pump
         await asyncio.gather(*(line.socket.close() for line in list(self._lines)))
 
-    def disconnect(self) -> int:
-        """Break every connection off, as a network does; how many there were."""
-        for line in self._lines:
+    def disconnect(self, number: int | None = None) -> int:
+        """Break every connection off, as a network does, or only the ``number``-th; how many they were."""
+        lines = self._lines if number is None else self._lines[number : number + 1]
+        for line in lines:
             self._break_off(line)
-        return len(self._lines)
+        return len(lines)
 
     def tell(self) -> None:
         """Tell every connection what has happened up to now."""
@@ -179,13 +184,20 @@ class Sockets:
     async def _keep_telling(self) -> None:
         """Tell what happens, and close who has fallen silent, for as long as the exchange is up."""
         while True:
-            await self._clock.sleep(self._interval_s)
+            await self._clock.sleep(self._until_next_push())
             await asyncio.sleep(0)  # a simulated clock may not give way by itself
             self.tell()
             for line in list(self._lines):
                 if self._clock.monotonic() - line.last_ping >= SILENCE_S:
                     self._counts["closed for silence"] += 1
                     self._break_off(line)
+
+    def _until_next_push(self) -> float:
+        """Seconds of the clock; where time moves, pushes come at multiples of their interval: at borders."""
+        if not self._speed:
+            return self._interval_s
+        market_s = self._server_time() / 1000 / self._speed
+        return self._interval_s - market_s % self._interval_s
 
     async def _write(self, line: Line) -> None:
         """Send what is waiting, in order."""

@@ -48,12 +48,16 @@ class Venue:
     deposit : Decimal
     now : int
         Server time at the start, ms.
+    history_ms : int
+        How long ended orders can be asked for, ``Terms.history_ms``.
     """
 
-    def __init__(self, listings: Mapping[str, Listing], deposit: Decimal, now: int) -> None:
+    def __init__(
+        self, listings: Mapping[str, Listing], deposit: Decimal, now: int, *, history_ms: int
+    ) -> None:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
-        self.matching = Matching(contracts, deposit, Terms(slippage=SLIPPAGE))
+        self.matching = Matching(contracts, deposit, Terms(slippage=SLIPPAGE, history_ms=history_ms))
         self._lived: dict[str, int] = {}
 
     def advance(self, now: int, asked: Iterable[str] = ()) -> None:

@@ -1,0 +1,131 @@
+"""What the embedded exchange offers beyond the exchange: its counters, and levers for tests and soaks.
+
+Place in the house: the market, inside the emulator.  Requests under ``/emulator`` come in from whoever
+stages a trial, perhaps from another process; the server does what they say.
+
+=============================================  =========================================================
+``GET  /emulator/stats``                       counters, and the server time
+``POST /emulator/disconnect``                  breaks every websocket off
+``POST /emulator/clock?ms=300000``             lets market time pass: the account lives through it
+``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price, until market time moves on
+=============================================  =========================================================
+
+What is malformed is answered with status 400 and a sentence.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Protocol
+
+from aiohttp import web
+
+
+@dataclass(slots=True)
+class Stats:
+    """What was asked of the exchange since it started."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    """By path, refused and faulty ones included."""
+    throttled: Counter[str] = field(default_factory=Counter)
+    """Requests that met a limit, by path; drawn 429s are faults."""
+    faults: Counter[str] = field(default_factory=Counter)
+    """Answers that went wrong, by name of ``options.FAULTS``."""
+    in_flight: Counter[str] = field(default_factory=Counter)
+    """Requests that have not been answered yet, by path."""
+    max_in_flight: int = 0
+    """Most requests unanswered at once."""
+    max_in_flight_by_endpoint: Counter[str] = field(default_factory=Counter)
+    trading: Counter[str] = field(default_factory=Counter)
+    """Orders accepted, client ids that came twice, refusals by code, answers lost on purpose."""
+    sockets: Counter[str] = field(default_factory=Counter)
+    """Connections, pushes, and the pushes that went wrong."""
+
+    def arrive(self, path: str) -> int:
+        """Count a request in; its number, from 0."""
+        number = self.requests.total()
+        self.requests[path] += 1
+        self.in_flight[path] += 1
+        self.max_in_flight = max(self.max_in_flight, self.in_flight.total())
+        most = self.max_in_flight_by_endpoint
+        most[path] = max(most[path], self.in_flight[path])
+        return number
+
+    def leave(self, path: str) -> None:
+        """Count a request out."""
+        self.in_flight[path] -= 1
+
+    def as_json(self) -> dict[str, object]:
+        """As ``/emulator/stats`` shows it."""
+        return {
+            "total": self.requests.total(),
+            "requests": dict(self.requests),
+            "throttled_total": self.throttled.total(),
+            "throttled": dict(self.throttled),
+            "faults": dict(self.faults),
+            "in_flight": self.in_flight.total(),
+            "max_in_flight": self.max_in_flight,
+            "max_in_flight_by_endpoint": dict(self.max_in_flight_by_endpoint),
+            "trading": dict(self.trading),
+            "sockets": dict(self.sockets),
+        }
+
+
+class Staged(Protocol):
+    """What the levers move."""
+
+    @property
+    def stats(self) -> Stats:
+        """The counters."""
+
+    def now_ms(self) -> int:
+        """Server time."""
+
+    def disconnect(self) -> int:
+        """Break every websocket off; how many there were."""
+
+    def pass_time(self, ms: int) -> None:
+        """Let market time pass."""
+
+    def set_price(self, symbol: str, price: Decimal) -> None:
+        """Let a symbol trade at a price; ``KeyError`` if it is not listed."""
+
+
+def control_routes(exchange: Staged) -> list[web.RouteDef]:
+    """The table above."""
+
+    async def stats(_: web.Request) -> web.Response:
+        return web.json_response({**exchange.stats.as_json(), "server_time": exchange.now_ms()})
+
+    async def disconnect(_: web.Request) -> web.Response:
+        return web.json_response({"disconnected": exchange.disconnect()})
+
+    async def clock(request: web.Request) -> web.Response:
+        ms = request.query.get("ms", "")
+        if not (ms.isascii() and ms.isdigit()):
+            raise web.HTTPBadRequest(
+                text=f"ms is {ms!r}, must be a whole number, 0 or more: time only passes"
+            )
+        exchange.pass_time(int(ms))
+        return web.json_response({"server_time": exchange.now_ms()})
+
+    async def price(request: web.Request) -> web.Response:
+        symbol, told = request.query.get("symbol", ""), request.query.get("price", "")
+        try:
+            value = Decimal(told)
+        except InvalidOperation:
+            value = Decimal(0)
+        if not (value.is_finite() and value > 0):
+            raise web.HTTPBadRequest(text=f"price is {told!r}, must be a number above 0")
+        try:
+            exchange.set_price(symbol, value)
+        except KeyError:
+            raise web.HTTPBadRequest(text=f"symbol is {symbol!r}, which is not listed") from None
+        return web.json_response({"symbol": symbol, "price": str(value)})
+
+    return [
+        web.get("/emulator/stats", stats),
+        web.post("/emulator/disconnect", disconnect),
+        web.post("/emulator/clock", clock),
+        web.post("/emulator/price", price),
+    ]
