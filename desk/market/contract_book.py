@@ -89,7 +89,16 @@ def _contract(row: Mapping[str, Any]) -> Contract:
         taker_fee=_decimal(row["taker_fee"]),
         funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
         max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
+        limit_open_time=_time(row.get("limit_open_time")),
+        off_time=_time(row.get("off_time")),
     )
+
+
+def _time(value: object) -> int | None:
+    """A time, which books of the first versions do not tell."""
+    if value is not None and type(value) is not int:
+        raise TypeError(f"{value!r} is no time")
+    return value
 
 
 def _decimal(text: object) -> Decimal:

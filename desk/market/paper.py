@@ -2,7 +2,11 @@
 
 Place in the house: the market, as a double.  Satisfies ``desk.ports.Exchange`` over the matching core;
 whoever runs the session feeds it finished candles, last prices and funding rates, and asks it like any
-exchange.  Time comes from the clock that is handed in, real or simulated.
+exchange.  Time comes from the clock that is handed in, real or simulated; where a real exchange's public half
+is handed in as well, time and contracts are that exchange's.
+
+An account that is kept in a file is on disk before anything is told of it: whatever an answer says, a power
+cut does not undo.
 
 As it is used::
 
@@ -14,16 +18,21 @@ As it is used::
 Feed a candle before acting on it: orders are then filled at its close, worsened by the slippage, and the
 next candle decides about their stops.
 
-Not here: where candles come from; the rules of matching (``desk.market.matching``).
+Not here: where candles come from; the rules of matching (``desk.market.matching``); the file
+(``desk.market.paper_file``).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from decimal import Decimal
-from typing import Final
+from typing import Final, Protocol
 
-from desk.errors import Refused
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.errors import Refused, Unanswered
+from desk.frames import CANDLE_MS
 from desk.market.matching import Denied, Execution, Matching, Order, Terms, Ticket
 from desk.orders import (
     Balance,
@@ -42,6 +51,26 @@ CLEANED: Final = {"22001", "22002"}
 """Nothing to cancel, nothing to close: what was asked for is so."""
 
 
+class Public(Protocol):
+    """What an exchange says to everybody."""
+
+    async def server_time(self) -> int:
+        """The exchange's clock, in ms."""
+
+    async def contracts(self) -> Sequence[Contract]:
+        """What orders in each symbol must obey."""
+
+
+class Keeper(Protocol):
+    """Where an account is kept."""
+
+    def load(self, contracts: Iterable[Contract], terms: Terms | None) -> Matching | None:
+        """The account as it was kept last; None: there is none."""
+
+    def keep(self, core: Matching) -> None:
+        """Have it on disk when this returns; ``OSError`` if that cannot be."""
+
+
 class PaperExchange:
     """An account with play money; satisfies ``desk.ports.Exchange``.
 
@@ -53,16 +82,34 @@ class PaperExchange:
     clock : Clock
     terms : Terms or None
         Slippage, volume share, rounding.
+    public : Public or None
+        The exchange whose time and contracts count; None: the clock's time, and ``contracts``.
+    keeper : Keeper or None
+        Where the account is kept.  One that is there is continued, and ``deposit`` is not needed.
     """
 
     def __init__(
-        self, contracts: Iterable[Contract], *, deposit: Decimal, clock: Clock, terms: Terms | None = None
+        self,
+        contracts: Iterable[Contract],
+        *,
+        deposit: Decimal,
+        clock: Clock,
+        terms: Terms | None = None,
+        public: Public | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
-        self._contracts = tuple(contracts)
-        self._matching = Matching(self._contracts, deposit, terms)
+        contracts = tuple(contracts)
+        earlier = None if keeper is None else keeper.load(contracts, terms)
+        self._matching = earlier or Matching(contracts, deposit, terms)
         self._account = self._matching.account
         self._clock = clock
+        self._ahead_ms = 0
+        self._public = public
+        self._keeper = keeper
+        self._changed = False
         self._listeners: list[asyncio.Queue[Push]] = []
+        self.continued = earlier is not None
+        """Whether the account was there before."""
 
     # What the session feeds it ----------------------------------------------------------------------
 
@@ -78,16 +125,50 @@ class PaperExchange:
         """
         o, h, l, c = map(exactly, prices)
         self._matching.market.candle(symbol, open_time, (o, h, l, c), exactly(volume))
+        self._changed = True
         self._publish()
+
+    def live_through(
+        self,
+        symbol: str,
+        times: NDArray[np.int64],
+        values: NDArray[np.float64],
+        rates: Mapping[int, float],
+    ) -> None:
+        """Let every candle happen that has not yet; where nothing is at stake, only the newest.
+
+        Parameters
+        ----------
+        times : ndarray, shape (n,)
+            Open times of finished candles, ms, increasing.
+        values : ndarray, shape (6, n)
+            Rows as in ``desk.frames.COLUMNS``.
+        rates : mapping
+            Funding by time of settlement (ms): charged when the first candle has closed that ends then or
+            later.
+        """
+        before = self._matching.market.newest.get(symbol, int(times[-1]) - CANDLE_MS)
+        at_stake = symbol in self._account.stakes()
+        start = int(np.searchsorted(times, before, side="right"))
+        for row in range(start if at_stake else max(start, len(times) - 1), len(times)):
+            open_time = int(times[row])
+            o, h, l, c, volume = (float(value) for value in values[:5, row])
+            self.feed_candle(symbol, open_time, (o, h, l, c), volume)
+            for end in range(before + 2 * CANDLE_MS, open_time + CANDLE_MS + 1, CANDLE_MS):
+                if (rate := rates.get(end)) is not None:
+                    self.settle_funding(symbol, exactly(rate), at=end)
+            before = open_time
 
     def feed_price(self, symbol: str, price: float) -> None:
         """Let ``symbol`` trade at ``price`` now."""
-        self._matching.market.jump(symbol, exactly(price), self._clock.now_ms())
+        self._matching.market.jump(symbol, exactly(price), self._now())
+        self._changed = True
         self._publish()
 
-    def settle_funding(self, symbol: str, rate: Decimal) -> None:
-        """Let longs pay shorts ``rate`` (0.0001 is 0.01 %) of their position's value now."""
-        self._matching.market.fund(symbol, rate, self._clock.now_ms())
+    def settle_funding(self, symbol: str, rate: Decimal, *, at: int | None = None) -> None:
+        """Let longs pay shorts ``rate`` (0.0001 is 0.01 %) of their position's value; ``at`` None: now."""
+        self._matching.market.fund(symbol, rate, self._now() if at is None else at)
+        self._changed = True
         self._publish(always=True)
 
     @property
@@ -98,32 +179,46 @@ class PaperExchange:
     # desk.ports.Exchange: questions -----------------------------------------------------------------
 
     async def server_time(self) -> int:
-        """The clock's time, in ms."""
-        return self._clock.now_ms()
+        """The exchange's time, in ms; by the clock where no exchange is asked."""
+        if self._public is None:
+            return self._clock.now_ms()
+        asked = self._clock.now_ms()
+        server = await self._public.server_time()
+        self._ahead_ms = server - (asked + self._clock.now_ms()) // 2
+        return server
 
     async def contracts(self) -> Sequence[Contract]:
-        """What orders in each symbol must obey."""
-        return self._contracts
+        """What orders in each symbol must obey, from now on here as well."""
+        if self._public is not None:
+            self._matching.learn(await self._public.contracts(), self._now())
+            self._changed = True
+            self._publish()
+        return tuple(self._account.contracts.values())
 
     async def balance(self) -> Balance:
         """The account now."""
+        self._keep()
         return self._account.balance()
 
     async def positions(self) -> Sequence[Holding]:
         """Every open position."""
+        self._keep()
         return self._account.holdings()
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
+        self._keep()
         return [order.state() for order in self._account.live_orders()]
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
         """What became of an order; None: it was never accepted."""
+        self._keep()
         order = self._matching.find(symbol, client_id=client_id)
         return None if order is None else order.state()
 
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
         """Executions of a symbol from ``since`` (ms) on, oldest first."""
+        self._keep()
         fills = (execution.fill for execution in self._account.executions)
         return [fill for fill in fills if fill.symbol == symbol and fill.at >= since]
 
@@ -149,18 +244,18 @@ class PaperExchange:
             take_profit=request.take_profit,
         )
         with self._asked("place"):
-            return self._matching.place(ticket, self._clock.now_ms()).order_id
+            return self._matching.place(ticket, self._now()).order_id
 
     async def cancel(self, symbol: str, client_id: str) -> None:
         """Cancel an order; one that is gone already is no error."""
         with self._asked("cancel", forgiven=CLEANED):
-            self._matching.cancel(self._matching.find(symbol, client_id=client_id), self._clock.now_ms())
+            self._matching.cancel(self._matching.find(symbol, client_id=client_id), self._now())
 
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
         """Bind a stop (and a take-profit) to a position, instead of all that it had."""
-        account, now = self._account, self._clock.now_ms()
+        account, now = self._account, self._now()
         with self._asked("protect"):
             former = account.plans_of(symbol, side)
             self._matching.bind(symbol, side, now, stop_loss=stop_loss, take_profit=take_profit)
@@ -170,7 +265,7 @@ class PaperExchange:
     async def close(self, symbol: str, side: int) -> None:
         """Close a position at market; being flat already is no error."""
         with self._asked("close", forgiven=CLEANED):
-            self._matching.close(symbol, self._clock.now_ms(), side=side)
+            self._matching.close(symbol, self._now(), side=side)
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
         """Make leverage and margin mode of a symbol what is asked."""
@@ -195,13 +290,29 @@ class PaperExchange:
 
     @contextmanager
     def _asked(self, call: str, *, forgiven: frozenset[str] | set[str] = frozenset()) -> Iterator[None]:
-        """Turn the core's refusals into ours, and tell the listeners what came of the call."""
+        """Turn the core's refusals into ours, keep what came of the call, and tell the listeners."""
+        self._changed = True  # even where it is refused: of two settings one may have been taken
         try:
             yield
         except Denied as denied:
             if denied.code not in forgiven:
                 raise Refused(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
+        self._keep()
         self._publish()
+
+    def _keep(self) -> None:
+        """Have the account on disk as it is: nothing may be told of it before."""
+        if self._keeper is None or not self._changed:
+            return
+        try:
+            self._keeper.keep(self._matching)
+        except OSError as exc:
+            raise Unanswered(f"the account could not be kept: {exc}", endpoint="paper") from exc
+        self._changed = False
+
+    def _now(self) -> int:
+        """The exchange's time, ms."""
+        return self._clock.now_ms() + self._ahead_ms
 
     def _publish(self, *, always: bool = False) -> None:
         """Tell the listeners what has changed, and ``always`` where the account stands."""

@@ -10,7 +10,7 @@ Not here: the replay itself (``desk.trade.replay``).
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -76,7 +76,10 @@ def _cached(folder: Path, wanted: set[str]) -> Stored:
     except CacheError:
         listed = {}
     contracts = [
-        contract_of(listed[one.symbol]) if one.symbol in listed else usual_contract(one) for one in series
+        replace(contract_of(listed[one.symbol]), limit_open_time=None, off_time=None)  # not known then
+        if one.symbol in listed
+        else usual_contract(one)
+        for one in series
     ]
     funding = {}
     for one in series:
@@ -118,8 +121,8 @@ def contract_of(listed: Listed) -> Contract:
         max_leverage=leverage,
         maintenance_rate=min(1 / leverage, USUAL_MAINTENANCE),
         funding_hours=listed.funding_hours or 8,
-        limit_open_time=None,
-        off_time=None,
+        limit_open_time=listed.limit_open_time,
+        off_time=listed.off_time,
         status=listed.status,
     )
 

@@ -30,6 +30,8 @@ SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
 LATER = frozenset({"429", "40200", "40308", "41114", "43115", "40844", "45043"})
 """Codes that ask for a pause: too many requests, maintenance, upgrade."""
+LATEST = 10**15
+"""No time in ms is that late."""
 UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
 
@@ -60,6 +62,10 @@ class Contract:
     """Fractions of the trade's value: 0.0006 is 6 bp."""
     funding_hours: int | None
     max_leverage: Decimal | None
+    limit_open_time: int | None = None
+    """From then on nothing may be opened (maintenance, delisting), ms; None: not announced."""
+    off_time: int | None = None
+    """From then on it is not traded, ms; None: not announced."""
 
     @property
     def active(self) -> bool:
@@ -181,7 +187,8 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
         {"symbol": "ETHUSDT", "symbolType": "perpetual", "symbolStatus": "normal", "isRwa": "NO",
          "pricePlace": "2", "priceEndStep": "1", "sizeMultiplier": "0.01", "minTradeNum": "0.01",
          "minTradeUSDT": "5", "maxOrderQty": "9000", "maxMarketOrderQty": "1500",
-         "makerFeeRate": "0.0002", "takerFeeRate": "0.0006", "fundInterval": "8", "maxLever": "100"}
+         "makerFeeRate": "0.0002", "takerFeeRate": "0.0006", "fundInterval": "8", "maxLever": "100",
+         "limitOpenTime": "-1", "offTime": "-1"}
 
     A row that cannot be read is named in ``ContractTable.unreadable``: one odd listing doesn't stop the rest.
 
@@ -223,6 +230,25 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
     return turnover
 
 
+def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, Decimal]:
+    """Read from the list of tickers the funding rate that the next settlement will have, by symbol.
+
+    One row as it travels (other fields left out); it moves until the settlement::
+
+        {"symbol": "ETHUSDT", "fundingRate": "0.000068"}
+
+    A symbol without a readable rate is left out.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+    """
+    rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
+    rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
+    return {symbol: rate for symbol, rate in rates.items() if rate is not None}
+
+
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     """Read the exchange's clock, in ms: ``"data": {"serverTime": "1762560123456"}``.
 
@@ -261,6 +287,8 @@ def _contract(row: Mapping[str, object]) -> Contract:
         taker_fee=_decimal(row["takerFeeRate"]),
         funding_hours=None if hours is None else int(hours),
         max_leverage=_number(row.get("maxLever")),
+        limit_open_time=_announced(row.get("limitOpenTime")),
+        off_time=_announced(row.get("offTime")),
     )
 
 
@@ -281,6 +309,12 @@ def _positive(value: object) -> Decimal:
     if (number := _decimal(value)) <= 0:
         raise ValueError(f"{value!r} is not positive")
     return number
+
+
+def _announced(value: object) -> int | None:
+    """A time in ms; ``"-1"`` stands for none."""
+    time = _number(value)
+    return int(time) if time is not None and 0 < time < LATEST else None
 
 
 def _number(value: object) -> Decimal | None:

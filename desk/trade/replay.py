@@ -9,10 +9,10 @@ Not here: the exchange that fills orders meanwhile (``desk.market.paper``), and 
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from desk.frames import CANDLE_MS, CandleRound, Candles
 from desk.ports import CandleFeed
@@ -87,13 +87,24 @@ class ReplayFeed:
 class Prices(Protocol):
     """What a paper exchange is fed with."""
 
-    def feed_candle(
-        self, symbol: str, open_time: int, prices: tuple[float, float, float, float], volume: float
+    def live_through(
+        self,
+        symbol: str,
+        times: NDArray[np.int64],
+        values: NDArray[np.float64],
+        rates: Mapping[int, float],
     ) -> None:
-        """Let a finished candle happen."""
+        """Let every candle happen that has not yet, and the settlements between them."""
 
-    def settle_funding(self, symbol: str, rate: Decimal) -> None:
-        """Let longs pay shorts ``rate`` of their position's value now."""
+
+class Settlements(Protocol):
+    """Where funding rates are learned while candles come."""
+
+    async def settled(self, through: int) -> Sequence[str]:
+        """Learn the rates of settlements up to a time (ms) that are owed; what stood in the way."""
+
+    async def expected(self, at: int) -> Sequence[str]:
+        """Learn the rates of a settlement to come; what stood in the way."""
 
 
 class PaperFeed:
@@ -105,6 +116,8 @@ class PaperFeed:
     paper : Prices
     funding : mapping
         Settled rates by time (ms), by symbol; charged when the candle that ends then has closed.
+    settlements : Settlements or None
+        Who fills ``funding`` while candles come; None: it is whole.
     """
 
     def __init__(
@@ -112,28 +125,23 @@ class PaperFeed:
         feed: CandleFeed,
         paper: Prices,
         funding: Mapping[str, Mapping[int, float]] | None = None,
+        settlements: Settlements | None = None,
     ) -> None:
         self._feed = feed
         self._paper = paper
-        self._funding = funding or {}
-        self._newest: dict[str, int] = {}
+        self._funding = {} if funding is None else funding
+        self._settlements = settlements
 
     async def rounds(self) -> AsyncGenerator[CandleRound]:
-        """The rounds of the feed."""
+        """The rounds of the feed; news of funding comes with the round after it."""
+        news: tuple[str, ...] = ()
         async for candles in self._feed.rounds():
+            if self._settlements is not None:
+                news += tuple(await self._settlements.settled(candles.open_time + CANDLE_MS))
             for row, symbol in enumerate(candles.symbols):
-                self._let_happen(symbol, candles, row)
-            yield candles
-
-    def _let_happen(self, symbol: str, candles: CandleRound, row: int) -> None:
-        """Every candle of a symbol that the paper exchange has not seen; at first only the newest."""
-        last = self._newest.get(symbol, candles.open_time - CANDLE_MS)
-        start = int(np.searchsorted(candles.times[row], last, side="right"))
-        for at in range(start, candles.times.shape[-1]):
-            open_time = int(candles.times[row, at])
-            o, h, l, c, volume = (float(value) for value in candles.values[row, :5, at])
-            self._paper.feed_candle(symbol, open_time, (o, h, l, c), volume)
-            rate = self._funding.get(symbol, {}).get(open_time + CANDLE_MS)
-            if rate is not None:
-                self._paper.settle_funding(symbol, Decimal(repr(rate)))
-        self._newest[symbol] = candles.open_time
+                rates = self._funding.get(symbol, {})
+                self._paper.live_through(symbol, candles.times[row], candles.values[row], rates)
+            yield replace(candles, news=(*candles.news, *news)) if news else candles
+            news = ()
+            if self._settlements is not None:
+                news = tuple(await self._settlements.expected(candles.open_time + 2 * CANDLE_MS))

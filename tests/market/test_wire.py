@@ -120,6 +120,7 @@ READERS = (
     wire.read_funding,
     wire.read_contracts,
     wire.read_turnover,
+    wire.read_expected_funding,
     wire.read_server_time,
 )
 
@@ -160,6 +161,18 @@ def test_only_normal_perpetuals_are_active(field: str, value: str) -> None:
     (contract,) = wire.read_contracts(body([{**CONTRACT, field: value}]), endpoint=PATH).contracts
 
     assert not contract.active
+
+
+@pytest.mark.parametrize(
+    ("told", "time"),
+    [("1762600000000", 1762600000000), ("-1", None), ("", None), ("1e999999", None), (None, None)],
+)
+def test_what_is_announced_of_a_contract_is_read(told: object, time: int | None) -> None:
+    """Nothing may be opened that could not be closed; ``-1`` is the exchange's word for never."""
+    row = {**CONTRACT, "limitOpenTime": told, "offTime": told}
+    (contract,) = wire.read_contracts(body([row]), endpoint=PATH).contracts
+
+    assert (contract.limit_open_time, contract.off_time) == (time, time)
 
 
 @pytest.mark.parametrize(
@@ -210,6 +223,18 @@ def test_turnover_without_a_figure_counts_as_none() -> None:
         "D": 0.0,
         "E": 0.0,
     }
+
+
+def test_expected_funding_is_read_where_it_is_told() -> None:
+    """A symbol that has just been listed has none yet."""
+    rows = [
+        {"symbol": "A", "fundingRate": "-0.000068"},
+        {"symbol": "B", "fundingRate": ""},
+        {"symbol": "C"},
+        {"symbol": "D", "fundingRate": "nan"},
+    ]
+
+    assert wire.read_expected_funding(body(rows), endpoint=PATH) == {"A": Decimal("-0.000068")}
 
 
 def test_the_server_time_is_a_number_of_milliseconds() -> None:

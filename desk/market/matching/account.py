@@ -10,7 +10,7 @@ realised profits less fees less funding plus what the insurance fund has borne.
 Not here: whether an order may be placed (``rules``), when and at which price it is filled (``exchange``).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -28,13 +28,13 @@ class Account:
 
     Parameters
     ----------
-    contracts : mapping of symbol to Contract
+    contracts : dict of symbol to Contract
         What is traded; fees and the maintenance rate are taken from here.
     deposit : Decimal
         Cash at the start, in USDT.
     """
 
-    def __init__(self, contracts: Mapping[str, Contract], deposit: Decimal) -> None:
+    def __init__(self, contracts: dict[str, Contract], deposit: Decimal) -> None:
         self.contracts = contracts
         self.deposit = deposit
         self.cash = deposit
@@ -45,7 +45,7 @@ class Account:
         """Last price by symbol."""
         self.positions: dict[tuple[str, int], Position] = {}
         self.orders: dict[str, Order] = {}
-        """All there ever were, by id."""
+        """Those that are live, and those that ended not longer ago than ``forget`` was told; by id."""
         self.ids: dict[str, str] = {}
         """Order ids by client id."""
         self.plans: dict[str, Plan] = {}
@@ -53,12 +53,13 @@ class Account:
         self.setups: dict[str, Setup] = {}
         self.executions: list[Execution] = []
         self._live: dict[str, None] = {}
-        self._last_id = FIRST_ID
+        self.last_id = FIRST_ID
+        """Of orders, plans and trades, the newest."""
 
     def next_id(self) -> str:
         """A new id, for orders, plans and trades alike."""
-        self._last_id += 1
-        return str(self._last_id)
+        self.last_id += 1
+        return str(self.last_id)
 
     # What there is ----------------------------------------------------------------------------------
 
@@ -74,6 +75,12 @@ class Account:
     def legs(self, symbol: str) -> list[Position]:
         """Positions in ``symbol``: none, one, or a long and a short in hedge mode."""
         return [self.positions[key] for key in ((symbol, 1), (symbol, -1)) if key in self.positions]
+
+    def stakes(self) -> set[str]:
+        """Symbols with a position or a live order."""
+        return {symbol for symbol, _ in self.positions} | {
+            order.ticket.symbol for order in self.live_orders()
+        }
 
     def crossed(self) -> list[Position]:
         """Positions that share the free cash as their margin."""
@@ -199,6 +206,25 @@ class Account:
         self.orders[order.order_id] = order
         if not order.is_live:
             self._live.pop(order.order_id, None)
+
+    def forget(self, before: int) -> None:
+        """Let go of orders that ended before ``before`` (ms), and of their executions.
+
+        What ended since an open position of their symbol was opened stays.
+        """
+        borders: dict[str, int] = {}
+        for position in self.positions.values():
+            borders[position.symbol] = min(borders.get(position.symbol, before), position.opened)
+        gone = [
+            order
+            for order in self.orders.values()
+            if not order.is_live and order.updated < borders.get(order.ticket.symbol, before)
+        ]
+        for order in gone:
+            del self.orders[order.order_id]
+            if order.ticket.client_id:
+                del self.ids[order.ticket.client_id]
+        self.executions[:] = [each for each in self.executions if each.fill.order_id in self.orders]
 
     def execute(
         self, order: Order, *, price: Decimal, size: Decimal, maker: bool, at: int

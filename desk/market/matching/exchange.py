@@ -53,6 +53,22 @@ class Matching:
         self.market.changes.clear()
         return changes
 
+    def learn(self, contracts: Iterable[Contract], at: int) -> None:
+        """Take over what orders must obey from now on.
+
+        A contract that is no longer listed may only be closed; one whose ``off_time`` has come is wound up.
+        """
+        known = self.account.contracts
+        listed = {contract.symbol: contract for contract in contracts}
+        gone = {
+            symbol: replace(known[symbol], status="limit_open") for symbol in known.keys() - listed.keys()
+        }
+        known.update(gone | listed)
+        for symbol in self.account.stakes():
+            off_time = known[symbol].off_time
+            if off_time is not None and at >= off_time:
+                self.market.wind_up(symbol, at)
+
     # Orders -----------------------------------------------------------------------------------------
 
     def place(self, ticket: Ticket, at: int, *, instead_of: Order | None = None) -> Order:

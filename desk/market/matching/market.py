@@ -28,6 +28,8 @@ from desk.market.matching.values import (
 from desk.orders import Contract
 
 PROTECTIONS: Final[tuple[Protection, Protection]] = ("stop_loss", "take_profit")
+SWEEPS: Final = 16
+"""In the time of ``Terms.history_ms``: so often is each order looked at before it is let go."""
 
 
 class Market:
@@ -38,9 +40,12 @@ class Market:
         self.terms = terms
         self.changes: list[Order | Execution] = []
         """Every order as it became, every execution as it happened."""
-        self._volume_left: dict[str, Decimal] = {}
-        self._newest: dict[str, int] = {}
-        self._attached: dict[tuple[str, Protection], str] = {}
+        self.volume_left: dict[str, Decimal] = {}
+        """Of the newest candle, by symbol, where ``terms.volume_share`` is set."""
+        self.newest: dict[str, int] = {}
+        """Open time of the newest candle that happened, by symbol, ms."""
+        self.swept: int | None = None
+        """When what is older than ``terms.history_ms`` was last let go, ms."""
 
     # What happens -----------------------------------------------------------------------------------
 
@@ -72,12 +77,12 @@ class Market:
         volume : Decimal
             In base coin.
         """
-        if open_time <= self._newest.get(symbol, open_time - 1):
+        if open_time <= self.newest.get(symbol, open_time - 1):
             raise ValueError(f"{symbol}: the candle of {open_time} is not later than the newest one")
-        self._newest[symbol] = open_time
+        self.newest[symbol] = open_time
         o, h, l, c = prices
         if self.terms.volume_share is not None:
-            self._volume_left[symbol] = self.terms.volume_share * volume
+            self.volume_left[symbol] = self.terms.volume_share * volume
         self.account.marks[symbol] = o
         self._walk(symbol, o, open_time, Span(open_time + 1, low=l, high=h))
         if not self.account.legs(symbol) and not self.account.live_orders(symbol):
@@ -96,6 +101,20 @@ class Market:
             self.account.pay_funding(leg, amount, at)
         if self.account.legs(symbol):
             self.jump(symbol, self.account.marks[symbol], at)
+
+    def wind_up(self, symbol: str, at: int) -> None:
+        """Close what stands in a contract that is traded no more at its last price, as the exchange does."""
+        for order in self.account.live_orders(symbol):
+            self.cancel(order, "delisted", at)
+        for leg in self.account.legs(symbol):
+            self.fill(
+                self._own_order(leg, leg.size, "order", at),
+                self.account.marks[symbol],
+                leg.size,
+                maker=False,
+                at=at,
+            )
+        self.settle(symbol, at)
 
     def _walk(self, symbol: str, end: Decimal, at: int, span: Span) -> None:
         """Let the price of ``symbol`` meet everything on its way to ``end``."""
@@ -179,8 +198,18 @@ class Market:
 
     def enter(self, order: Order) -> None:
         """Put a new order on the book."""
+        self._sweep(order.created)
         self.account.enter(order)
         self.changes.append(order)
+
+    def _sweep(self, at: int) -> None:
+        """Let go of what is old, now and then: each time everything is looked at."""
+        history = self.terms.history_ms
+        if self.swept is None:
+            self.swept = at
+        elif at - self.swept >= history // SWEEPS:
+            self.swept = at
+            self.account.forget(at - history)
 
     def fill(self, order: Order, price: Decimal, size: Decimal, *, maker: bool, at: int) -> Order:
         """Execute, attach what the order brought along, and note the changes."""
@@ -202,6 +231,7 @@ class Market:
         at: int,
         *,
         client_id: str = "",
+        brought_by: str = "",
     ) -> Plan:
         """Let a stop or a take-profit wait for its price."""
         plan = Plan(
@@ -213,22 +243,25 @@ class Market:
             trigger=trigger,
             size=size,
             created=at,
+            brought_by=brought_by,
         )
         self.account.plans[plan.plan_id] = plan
         return plan
 
     def _attach(self, order: Order, size: Decimal, at: int) -> None:
         """Make the stop and take-profit that ``order`` brought along cover ``size`` more."""
+        ticket = order.ticket
         for kind in PROTECTIONS:
-            trigger = attached_trigger(order.ticket, kind)
+            trigger = attached_trigger(ticket, kind)
             if trigger is None:
                 continue
-            plan = self.account.plans.get(self._attached.get((order.order_id, kind), ""))
+            there = self.account.plans_of(ticket.symbol, ticket.side)
+            ours = (plan for plan in there if (plan.brought_by, plan.kind) == (order.order_id, kind))
+            plan = next(ours, None)
             if plan is not None and plan.size is not None:
                 self.account.plans[plan.plan_id] = replace(plan, size=plan.size + size)
             else:
-                made = self.plan(order.ticket.symbol, order.ticket.side, kind, trigger, size, at)
-                self._attached[order.order_id, kind] = made.plan_id
+                self.plan(ticket.symbol, ticket.side, kind, trigger, size, at, brought_by=order.order_id)
 
     def settle(self, symbol: str, at: int) -> None:
         """Cancel what closes a position that is gone, and let the insurance fund bear what it must."""
@@ -252,15 +285,15 @@ class Market:
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:
         """How much of ``wanted`` the volume of the newest candle still gives, in whole steps."""
-        left = self._volume_left.get(symbol)
+        left = self.volume_left.get(symbol)
         if left is None:
             return wanted
         return min(wanted, whole_steps(left, self.account.contracts[symbol].size_step))
 
     def use(self, symbol: str, size: Decimal) -> None:
         """Count what was filled against the volume."""
-        if symbol in self._volume_left:
-            self._volume_left[symbol] -= size
+        if symbol in self.volume_left:
+            self.volume_left[symbol] -= size
 
 
 def closing(position: Position) -> Ticket:

@@ -15,6 +15,8 @@ from desk.errors import SettingsError
 from desk.orders import Fill, MarginMode, OrderKind, OrderState, OrderStatus, Purpose
 
 ZERO: Final = Decimal(0)
+HISTORY_MS: Final = 90 * 86_400_000
+"""The exchange's own memory: 90 days."""
 Force = Literal["gtc", "ioc", "fok", "post_only"]
 Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
 Protection = Literal["stop_loss", "take_profit"]
@@ -43,6 +45,9 @@ class Terms:
     """Whether sizes and prices must lie on the contract's steps and reach its minimums, and fills are
     rounded to the tick against the account.  Off, they are what the formulas say: for comparisons with
     ``desk.policy``."""
+    history_ms: int = HISTORY_MS
+    """How long an ended order and its executions can be asked for at least; then they are let go, unless a
+    position of their symbol was open already when the order ended."""
 
     def __post_init__(self) -> None:
         if problems := list(self._problems()):
@@ -53,6 +58,8 @@ class Terms:
             yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
             yield f"volume_share is {self.volume_share}, must be None or above 0 and at most 1"
+        if self.history_ms <= 0:
+            yield f"history_ms is {self.history_ms}, must be above 0 (86400000 means a day)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +190,8 @@ class Plan:
     size: Decimal | None
     """None: bound to the position, whatever its size."""
     created: int
+    brought_by: str = ""
+    """Id of the order that it was attached to."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

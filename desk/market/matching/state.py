@@ -1,0 +1,210 @@
+"""A matching core as text, and back: what a simulated account must not forget.
+
+Place in the house: the market, inside the matching core.  A ``Matching`` comes in and text goes out, which
+``desk.market.paper_file`` keeps; and the other way round.  Pure.
+
+As it is written, on one line, money as text so that none loses a digit::
+
+    {"schema_version":1,"sha256":"9f…","account":{"cash":"9993.4","mode":"one_way","last_id":…,
+     "marks":{"BTCUSDT":"100"},"positions":[{"symbol":"BTCUSDT","side":1,"size":"2",…}],…}}
+
+Read back, both go on alike: the same orders and candles give the same account, to the ids.
+
+Not here: the terms by which orders are filled, and the contracts of symbols in which nothing stands; both
+are handed in anew.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from typing import Final
+
+from desk.market.matching.exchange import Matching
+from desk.market.matching.plain import plain, read
+from desk.market.matching.values import Execution, Order, Plan, Position, Setup, Terms
+from desk.orders import Contract, PositionMode
+
+SCHEMA_VERSION: Final = 1
+NO_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
+"""What ``restored`` raises on a text that is no account."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Everything that a core needs to go on; the names are those of its parts."""
+
+    deposit: Decimal
+    cash: Decimal
+    insurance: Decimal
+    mode: PositionMode
+    last_id: int
+    swept: int | None
+    marks: dict[str, Decimal]
+    newest: dict[str, int]
+    volume_left: dict[str, Decimal]
+    setups: dict[str, Setup]
+    positions: list[Position]
+    orders: list[Order]
+    plans: list[Plan]
+    executions: list[Execution]
+    contracts: list[Contract]
+    """Those in which something stands."""
+
+
+def state_of(core: Matching) -> State:
+    """What ``core`` is now; equal states go on alike."""
+    account, market = core.account, core.market
+    return State(
+        deposit=account.deposit,
+        cash=account.cash,
+        insurance=account.insurance,
+        mode=account.mode,
+        last_id=account.last_id,
+        swept=market.swept,
+        marks=dict(account.marks),
+        newest=dict(market.newest),
+        volume_left=dict(market.volume_left),
+        setups=dict(account.setups),
+        positions=list(account.positions.values()),
+        orders=list(account.orders.values()),
+        plans=list(account.plans.values()),
+        executions=list(account.executions),
+        contracts=[account.contracts[symbol] for symbol in sorted(account.stakes())],
+    )
+
+
+class Writer:
+    """Writes one core again and again; rows that are what they were are not made anew."""
+
+    def __init__(self) -> None:
+        self._rows: dict[int, tuple[object, str]] = {}
+
+    def text(self, core: Matching) -> str:
+        """``core`` as text."""
+        state = state_of(core)
+        known, self._rows = self._rows, {}
+        parts = []
+        for field in fields(State):
+            value = getattr(state, field.name)
+            if isinstance(value, list):
+                part = f"[{','.join(self._row(each, known) for each in value)}]"
+            else:
+                part = _text(plain(value))
+            parts.append(f'"{field.name}":{part}')
+        body = f"{{{','.join(parts)}}}"
+        return f'{{"schema_version":{SCHEMA_VERSION},"sha256":"{_sum(body)}","account":{body}}}'
+
+    def _row(self, row: object, known: Mapping[int, tuple[object, str]]) -> str:
+        """The text of a frozen row; that it is kept here keeps its identity from being given to another."""
+        found = known.get(id(row)) or (row, _text(plain(row)))
+        self._rows[id(row)] = found
+        return found[1]
+
+
+def written(core: Matching) -> str:
+    """``core`` as text, once."""
+    return Writer().text(core)
+
+
+def restored(text: str, contracts: Iterable[Contract], terms: Terms | None = None) -> Matching:
+    """The core that ``written`` wrote.
+
+    Parameters
+    ----------
+    contracts : iterable of Contract
+        What is listed now; of a symbol that is not, in which something stands, the last that was known.
+    terms : Terms or None
+
+    Raises
+    ------
+    ValueError, KeyError, TypeError, ArithmeticError, RecursionError
+        If it is anything else, or an account that cannot be.
+    """
+    document = json.loads(text)
+    if document["schema_version"] != SCHEMA_VERSION:
+        raise ValueError(f"schema version {document['schema_version']!r:.20}, {SCHEMA_VERSION} needed")
+    if document["sha256"] != _sum(_text(document["account"])):
+        raise ValueError("the checksum is another one: it was cut off or changed")
+    state = read(State, document["account"])
+    listed = {contract.symbol: contract for contract in (*state.contracts, *contracts)}
+    core = Matching(listed.values(), state.deposit, terms)
+    account, market = core.account, core.market
+    account.cash, account.insurance, account.mode = state.cash, state.insurance, state.mode
+    account.last_id, market.swept = state.last_id, state.swept
+    account.marks, account.setups = state.marks, state.setups
+    account.positions = {(position.symbol, position.side): position for position in state.positions}
+    account.plans = {plan.plan_id: plan for plan in state.plans}
+    account.executions = state.executions
+    for order in state.orders:
+        account.enter(order)
+    market.newest, market.volume_left = state.newest, state.volume_left
+    problems = [*_doubles(state, core), *_of_marks(state, core), *_of_rows(state, core)]
+    if problems:
+        raise ValueError("; ".join(problems))
+    return core
+
+
+def _doubles(state: State, core: Matching) -> Iterator[str]:
+    """What is there twice, or named as nothing is."""
+    account = core.account
+    trades = {each.fill.trade_id for each in state.executions}
+    for name, kept, there in (
+        ("positions", account.positions, state.positions),
+        ("orders", account.orders, state.orders),
+        ("plans", account.plans, state.plans),
+        ("executions", trades, state.executions),
+        ("client ids", account.ids, [each for each in state.orders if each.ticket.client_id]),
+    ):
+        if len(kept) != len(there):
+            yield f"one of the {name} is there twice"
+    ids = [*account.orders, *account.plans, *trades]
+    if not all(each.isascii() and each.isdecimal() and int(each) <= state.last_id for each in ids):
+        yield "an id is none, or newer than the newest"
+
+
+def _of_marks(state: State, core: Matching) -> Iterator[str]:
+    """Prices, volumes and settings that cannot be."""
+    account = core.account
+    if unknown := account.stakes() - (account.contracts.keys() & state.marks.keys()):
+        yield f"no contract or no price of {', '.join(sorted(unknown))}"
+    if any(mark <= 0 for mark in state.marks.values()) or any(
+        left < 0 for left in state.volume_left.values()
+    ):
+        yield "a price is not positive, or a volume negative"
+    for setup in state.setups.values():
+        if min(setup.long_leverage, setup.short_leverage, setup.cross_leverage) < 1:
+            yield "a leverage is below 1"
+
+
+def _of_rows(state: State, core: Matching) -> Iterator[str]:
+    """Positions, orders, plans and executions that cannot be, or do not belong together."""
+    account = core.account
+    for held in state.positions:
+        if not (abs(held.side) == 1 and held.size > 0 and held.cost > 0 and held.leverage >= 1):
+            yield f"the position in {held.symbol} is none"
+        if account.mode == "one_way" and len(account.legs(held.symbol)) > 1:
+            yield f"two positions in {held.symbol}, in one-way mode"
+    for order in state.orders:
+        ticket = order.ticket
+        waits = ticket.price is not None and ticket.price > 0 and order.filled < ticket.size
+        if not (abs(ticket.side) == 1 and 0 <= order.filled <= ticket.size and order.leverage >= 1):
+            yield f"order {order.order_id} is none"
+        if order.is_live and not waits:
+            yield f"order {order.order_id} cannot wait"
+    for plan in state.plans:
+        if (plan.symbol, plan.side) not in account.positions or plan.trigger <= 0:
+            yield f"plan {plan.plan_id} protects nothing"
+        if plan.size is not None and plan.size <= 0:
+            yield f"plan {plan.plan_id} has no size"
+    if any(each.fill.order_id not in account.orders for each in state.executions):
+        yield "an execution is of no order"
+
+
+def _text(state: object) -> str:
+    return json.dumps(state, separators=(",", ":"))
+
+
+def _sum(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

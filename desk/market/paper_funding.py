@@ -1,0 +1,94 @@
+"""Funding of a simulated account on live candles: which rates are owed, and from where they are learned.
+
+Place in the house: beside ``desk.market.paper``.  The account and the public half of the exchange come in;
+rates by symbol and time of settlement go out, and whoever feeds candles lets them be charged.
+
+Two approximations.  Five minutes before a settlement the rate that then stands is taken; it may still move a
+little.  Settlements that the program slept through are charged at the rates of the exchange's history.  And
+the value of a position is taken at the close of the candle that ends then, not at the mark price.
+Settlements are at full multiples of the contract's interval, UTC.
+
+Not here: what a settlement does to the account (``desk.market.matching``).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from desk.errors import Refused, Throttled, Unanswered
+from desk.frames import CANDLE_MS
+from desk.market.funding import HOUR_MS
+from desk.market.paper import PaperExchange
+from desk.orders import Contract
+
+KEPT_MS = 24 * HOUR_MS
+"""How long a rate is kept: a settlement is charged within the next candles that come."""
+LARGEST = 1.0
+"""No rate takes the whole position; one that does is a slip of the exchange, and unknown."""
+
+
+class Told(Protocol):
+    """Where rates are learned."""
+
+    async def expected_funding(self) -> Mapping[str, float]:
+        """Rate of the next settlement as it stands now, by symbol."""
+
+    async def settled_funding(self, symbol: str) -> Mapping[int, float]:
+        """The newest settled rates, by time (ms)."""
+
+
+class LiveFunding:
+    """Rates as they become known; satisfies ``desk.trade.replay.Settlements``."""
+
+    def __init__(self, public: Told, paper: PaperExchange) -> None:
+        self._public = public
+        self._account = paper.matching.account
+        self._newest = paper.matching.market.newest
+        self.rates: dict[str, dict[int, float]] = {}
+        """By symbol and time of settlement, ms."""
+
+    async def settled(self, through: int) -> Sequence[str]:
+        """Learn what positions owe for settlements up to ``through`` (ms) and is not known; what is not."""
+        news = []
+        for symbol in sorted({symbol for symbol, _ in self._account.positions}):
+            known = self.rates.setdefault(symbol, {})
+            owed = [time for time in self._owed(symbol, through) if time not in known]
+            if not owed:
+                continue
+            why = "the exchange does not tell them"
+            try:
+                told = await self._public.settled_funding(symbol)
+                known.update({time: told[time] for time in owed if abs(told.get(time, LARGEST)) < LARGEST})
+            except (Refused, Throttled, Unanswered) as exc:
+                why = str(exc)
+            if unknown := sum(time not in known for time in owed):
+                news.append(f"{symbol}: {unknown} settlements of funding are not charged: {why}")
+        return news
+
+    async def expected(self, at: int) -> Sequence[str]:
+        """Learn the rates of the settlements at ``at`` (ms), the end of a candle to come; forget old ones."""
+        for symbol in list(self.rates):
+            kept = {time: rate for time, rate in self.rates[symbol].items() if time > at - KEPT_MS}
+            self.rates[symbol] = kept
+        settling = {
+            symbol for symbol, contract in self._account.contracts.items() if not at % _interval(contract)
+        }
+        if not settling:
+            return ()
+        try:
+            told = await self._public.expected_funding()
+        except (Refused, Throttled, Unanswered) as exc:
+            return (f"the funding rates to come could not be learned: {exc}",)
+        for symbol in settling & {symbol for symbol, rate in told.items() if abs(rate) < LARGEST}:
+            self.rates.setdefault(symbol, {})[at] = told[symbol]
+        return ()
+
+    def _owed(self, symbol: str, through: int) -> range:
+        """Settlements that the symbol's candles to come up to ``through`` pass."""
+        every = _interval(self._account.contracts[symbol])
+        seen = self._newest.get(symbol, through - CANDLE_MS) + CANDLE_MS
+        return range((seen // every + 1) * every, through + 1, every)
+
+
+def _interval(contract: Contract) -> int:
+    """Milliseconds between two settlements."""
+    return max(contract.funding_hours, 1) * HOUR_MS

@@ -1,0 +1,52 @@
+"""The contracts of a run on disk, and what a replay makes of them."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from desk.market.candle_store import CandleStore
+from desk.market.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.stored import contract_of, read_stored
+from tests.market.series import NOW, random_candles
+from tests.market.test_candle_store import CONTRACT
+
+LEAVING = replace(CONTRACT, limit_open_time=NOW + 1, off_time=NOW + 2)
+BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0})
+
+
+def test_what_is_announced_comes_back() -> None:
+    """As what else the exchange says of a contract."""
+    assert read_book(BOOK.text().encode()) == BOOK
+
+
+def test_a_book_of_the_first_versions_is_read() -> None:
+    """Nobody fetches 180 days again for two fields."""
+    document = json.loads(BOOK.text())
+    for row in document["contracts"]:
+        del row["limit_open_time"], row["off_time"]
+
+    assert read_book(json.dumps(document).encode()).contracts == (CONTRACT,)
+
+
+@pytest.mark.parametrize("time", ["soon", 1.5, True])
+def test_a_time_that_is_none_is_refused(time: object) -> None:
+    """It would decide what may be opened."""
+    document = json.loads(BOOK.text())
+    document["contracts"][0]["off_time"] = time
+
+    with pytest.raises(NO_BOOK):
+        read_book(json.dumps(document).encode())
+
+
+def test_an_announcement_counts_live_and_not_in_a_replay(tmp_path: Path) -> None:
+    """When the stored candles happened nobody had announced it."""
+    store = CandleStore(tmp_path)
+    store.save(random_candles(CONTRACT.symbol, count=600), days=2)
+    store.save_contracts(BOOK)
+    (replayed,) = read_stored(tmp_path, [CONTRACT.symbol]).contracts
+    live = contract_of(LEAVING)
+
+    assert (live.limit_open_time, live.off_time) == (NOW + 1, NOW + 2)
+    assert replayed == replace(live, limit_open_time=None, off_time=None)
