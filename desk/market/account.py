@@ -14,9 +14,11 @@ before it took effect; the mode is asked for and the order sent once more.
 Not here: whether an order should be sent, and what to do when nobody knows whether it was.
 """
 
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -60,6 +62,7 @@ REMEMBERED = 5_000
 """Orders whose client id is kept, so that their executions need not ask for it."""
 
 Item = TypeVar("Item")
+log = logging.getLogger(__name__)
 
 
 class Account:
@@ -72,6 +75,8 @@ class Account:
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
         self._orders: dict[str, Detail] = {}
+        self._taker_fees: dict[str, Decimal] = {}
+        self._remarked: set[str] = set()
 
     async def __aenter__(self) -> Self:
         await self._rest.__aenter__()
@@ -90,7 +95,9 @@ class Account:
 
     async def contracts(self) -> Sequence[Contract]:
         """What orders in each perpetual must obey."""
-        return await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
+        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
+        self._taker_fees = {one.symbol: one.taker_fee for one in contracts}
+        return contracts
 
     async def balance(self) -> Balance:
         """The account now, in USDT."""
@@ -123,10 +130,13 @@ class Account:
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
         """Executions of a symbol from ``since`` (ms) on, oldest first.
 
-        The list names no client ids: each order is asked for once.
+        The list names no client ids: each order is asked for once.  A fee that was paid in another coin
+        counts at the contract's taker rate, once ``contracts`` were asked for.
         """
         told = await self._every_page(
-            asked.FILLS, lambda before: asked.fills(symbol, since, before=before), wire.read_fills
+            asked.FILLS,
+            lambda before: asked.fills(symbol, since, before=before),
+            partial(wire.read_fills, taker_fees=self._taker_fees),
         )
         once = {fill.trade_id: fill for fill in reversed(told) if fill.at >= since}
         return sorted([await self._completed(fill) for fill in once.values()], key=lambda fill: fill.at)
@@ -259,26 +269,34 @@ class Account:
 
     async def _waiting_exits(
         self, symbol: str | None = None, *, attempts: int | None = None
-    ) -> tuple[BoundExit, ...]:
-        return await self._rest.read(
-            asked.PENDING_PLANS, asked.pending_plans(symbol), wire.read_bound_exits, attempts=attempts
+    ) -> list[BoundExit]:
+        return await self._every_page(
+            asked.PENDING_PLANS,
+            lambda before: asked.pending_plans(symbol, before=before),
+            wire.read_bound_exits,
+            attempts=attempts,
         )
 
     async def _every_page(
         self,
         path: str,
         query: Callable[[str | None], Mapping[str, str]],
-        reader: Callable[..., tuple[tuple[Item, ...], str | None]],
+        reader: Callable[..., wire.Listed[Item]],
+        *,
+        attempts: int | None = None,
     ) -> list[Item]:
-        """The rows of all pages, as they come: newest first."""
+        """The rows of all pages, as they come: newest first.  Each remark is told once."""
         items: list[Item] = []
         before: str | None = None
         for _ in range(MOST_PAGES):
-            page, end = await self._rest.read(path, query(before), reader)
-            items += page
-            if len(page) < asked.ROWS or end in {None, before}:
+            page = await self._rest.read(path, query(before), reader, attempts=attempts)
+            items += page.items
+            for remark in set(page.remarks) - self._remarked:
+                self._remarked.add(remark)
+                log.warning("%s: %s", path, remark)
+            if page.end in {None, before}:
                 return items
-            before = end
+            before = page.end
         raise Unanswered(f"more than {MOST_PAGES} pages", endpoint=path)
 
     async def _completed(self, fill: Fill) -> Fill:

@@ -15,6 +15,7 @@ Not here: what is asked for and why, see ``desk.market.paging``; anything signed
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -47,6 +48,8 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
     "User-Agent": "bitget-lightgbm-desk",
 }
+DEMO = {"paptrading": "1"}
+"""Of every request to the demo, signed or not."""
 
 Answer = TypeVar("Answer")
 
@@ -74,14 +77,17 @@ class Unreachable(FetchEnds):
 class Bitget:
     """Public market data of one address; use as ``async with Bitget(...) as market``.
 
+    ``demo`` asks for the demo's market instead of the real one, under the same address.
+
     ``sent`` counts requests by symbol ("" for those without one), ``sent_to`` by endpoint, ``throttled`` the
     answers that asked for a pause, ``unanswered`` the requests without a usable answer.
     """
 
-    def __init__(self, settings: FetchSettings, *, clock: Clock) -> None:
+    def __init__(self, settings: FetchSettings, *, clock: Clock, demo: bool = False) -> None:
         self._base = settings.base_url.rstrip("/")
         self._settings = settings
         self._clock = clock
+        self._headers = {**HEADERS, **DEMO} if demo else HEADERS
         self._throttle = Throttle(
             per_second=settings.requests_per_second,
             in_flight=settings.max_concurrent_requests,
@@ -97,7 +103,7 @@ class Bitget:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            headers=HEADERS,
+            headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
             connector=aiohttp.TCPConnector(limit=0),  # the throttle holds the cap
             middlewares=(no_repetition,),
@@ -123,6 +129,10 @@ class Bitget:
     async def turnover(self) -> dict[str, float]:
         """What was traded in the last 24 hours, in USDT, by symbol."""
         return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
+
+    async def expected_funding(self) -> dict[str, Decimal]:
+        """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""
+        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_expected_funding)
 
     async def candles(self, symbol: str, page: Page) -> Rows:
         """One page of 5-minute candles, unchecked; the last row may be the unfinished one."""
@@ -165,10 +175,11 @@ class Bitget:
         Unreachable
             If they are, and nothing else that was asked meanwhile was answered either.
         """
-        began, failures = self._clock.monotonic(), 0
+        began, failures = float("inf"), 0  # waiting for one's turn is no failure of the exchange's
         most = min(attempts or self._settings.attempts, self._settings.attempts)
         while True:
             async with self._throttle.slot(path) as sent:
+                began = min(began, self._clock.monotonic())
                 self.sent[symbol] += 1
                 self.sent_to[path] += 1
                 try:

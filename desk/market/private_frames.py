@@ -131,12 +131,13 @@ def _tried(read: Callable[[Row], Push | None], row: object) -> Heard | None:
 def _order(row: Row) -> Push:
     """The order, and the execution that the row tells of.
 
-    An execution of an order that the exchange made is left out where the row doesn't say why: lists of
-    executions do.
+    An execution is left out where lists of executions say more: where the exchange made the order and the
+    row doesn't say why, and where the fee was paid in another coin than USDT.
     """
     detail = private_rows.detail_of(row)
     fill = None
     known = detail.cause != "order" or private_rows.word(row, "enterPointSource") != "sys"
+    known &= private_rows.word(row, "fillFeeCoin") in {"usdt", ""}
     if row.get("tradeId") and private_rows.maybe(row.get("fillPrice")) and known:
         fill = Fill(
             trade_id=str(row["tradeId"]),

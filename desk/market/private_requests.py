@@ -199,10 +199,10 @@ def fills(symbol: str, since: int, *, before: str | None) -> dict[str, str]:
     return _page({**_of(symbol), "startTime": str(since)}, before)
 
 
-def pending_plans(symbol: str | None = None) -> dict[str, str]:
-    """Query of the stops and take-profits that wait, of one symbol or of all."""
-    query = {"productType": PRODUCT_TYPE, "planType": "profit_loss", "limit": str(ROWS)}
-    return query if symbol is None else {**query, "symbol": symbol}
+def pending_plans(symbol: str | None = None, *, before: str | None = None) -> dict[str, str]:
+    """Query of one page of the stops and take-profits that wait, of one symbol or of all."""
+    query = {"productType": PRODUCT_TYPE, "planType": "profit_loss"}
+    return _page(query if symbol is None else {**query, "symbol": symbol}, before)
 
 
 def _of(symbol: str) -> dict[str, str]:

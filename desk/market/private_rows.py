@@ -7,6 +7,10 @@ Numbers travel as text, some as JSON numbers, and some as "" where there is noth
 of "" is 0, a price of "" is None.  Everything that a decision hangs on (equity, size, price of an execution)
 must be a number: the functions raise one of ``NO_ROW`` where it isn't, and the caller makes of it what fits.
 
+What the account's owner does by hand, or the exchange invents next year, must not make the rest unreadable.
+Where a word is not known, the reading is taken that promises least: an order of unknown status is ``live``,
+it may still do something; a position of unknown leverage or margin mode has leverage 1 and is crossed.
+
 Not here: envelopes and lists of rows.
 """
 
@@ -153,12 +157,13 @@ def text(row: Row, *names: str) -> str:
 def direction(row: Row) -> tuple[int, Purpose]:
     """Side of the position, and whether it is opened or closed, of an order or an execution.
 
-    In hedge mode ``side`` is that of the position, in one-way mode that of the trade.
+    In hedge mode ``side`` is that of the position, in one-way mode that of the trade.  What the exchange
+    itself sends (a stop, a liquidation) closes, whatever ``reduceOnly`` says.
     """
     bought, trade, held = word(row, "side") == "buy", word(row, "tradeSide"), word(row, "posSide")
     if word(row, "side") not in {"buy", "sell"}:
         raise ValueError(f"side is {row.get('side')!r}")
-    closes = trade.startswith(FORCED) or "close" in trade or word(row, "reduceOnly") == "yes"
+    closes = "close" in trade or word(row, "reduceOnly") == "yes" or cause_of(row) != "order"
     if held not in {"long", "short"}:
         held = next((name for name in ("long", "short") if trade.endswith(f"_{name}")), "")
     if held:
@@ -189,8 +194,9 @@ def cause_of(row: Row) -> Cause:
 def detail_of(row: Row) -> Detail:
     """Read an order.
 
-    Its status word is ``state`` or ``status``.  What is filled is ``baseVolume``; in pushes, where that is
-    the size of one execution, ``accBaseVolume``.
+    Its status word is ``state`` or ``status``; where it is not among ``STATUSES`` (``pending_cancel``) the
+    order counts as live.  What is filled is ``baseVolume``; in pushes, where that is the size of one
+    execution, ``accBaseVolume``.
     """
     side, purpose = direction(row)
     filled = number(row["accBaseVolume"] if "accBaseVolume" in row else row["baseVolume"] or 0)
@@ -201,7 +207,7 @@ def detail_of(row: Row) -> Detail:
         symbol=text(row, "symbol", "instId"),
         side=side,
         purpose=purpose,
-        status=STATUSES[word(row, "state", "status")],
+        status=STATUSES.get(text(row, "state", "status").lower(), "live"),
         size=number(row["size"]),
         filled=filled,
         average_price=price_or_none(row.get("priceAvg")) if filled else None,
@@ -212,16 +218,26 @@ def detail_of(row: Row) -> Detail:
     return Detail(state, cause_of(row))
 
 
-def fill_of(row: Row) -> Fill:
+def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
     """Read an execution, as lists of executions tell it.
 
     They name no client id, and in one-way mode not whether it closes: a realised profit is taken as the sign.
     ``completed`` adds what the order itself says.
+
+    Parameters
+    ----------
+    row : Row
+    taker_fee : Decimal, optional
+        As a fraction of the value.  A fee that was paid in another coin than USDT counts as so much, which is
+        about what it was worth and never less; where it is None, as nothing.
     """
     side, purpose = direction(row)
     if purpose == "open" and maybe(row.get("profit")) and word(row, "posMode") != "hedge_mode":
         side, purpose = -side, "close"
-    cause = cause_of(row)
+    price, size = number(row["price"]), number(row["baseVolume"])
+    fee = _fee(row.get("feeDetail"))
+    if other_coins(row) and taker_fee is not None:
+        fee = max(fee, price * size * taker_fee)
     return Fill(
         trade_id=text(row, "tradeId"),
         order_id=text(row, "orderId"),
@@ -229,23 +245,28 @@ def fill_of(row: Row) -> Fill:
         symbol=text(row, "symbol"),
         side=side,
         purpose=purpose,
-        price=number(row["price"]),
-        size=number(row["baseVolume"]),
-        fee=_fee(row.get("feeDetail"), "totalFee"),
+        price=price,
+        size=size,
+        fee=fee,
         at=int(text(row, "cTime")),
-        cause=cause,
+        cause=cause_of(row),
     )
 
 
 def completed(fill: Fill, order: Detail) -> Fill:
-    """``fill`` with what only its order knows."""
+    """``fill`` with what only its order knows.
+
+    In one-way mode an order that opens closes first what is held of the other side: an execution that was
+    read as a close stays one.
+    """
+    closes = fill.purpose == "close"
     return Fill(
         trade_id=fill.trade_id,
         order_id=fill.order_id,
         client_id=order.state.client_id if order.cause == "order" else "",
         symbol=fill.symbol,
-        side=order.state.side,
-        purpose=order.state.purpose,
+        side=fill.side if closes else order.state.side,
+        purpose=fill.purpose if closes else order.state.purpose,
         price=fill.price,
         size=fill.size,
         fee=fill.fee,
@@ -254,8 +275,18 @@ def completed(fill: Fill, order: Detail) -> Fill:
     )
 
 
+def other_coins(row: Row) -> frozenset[str]:
+    """Coins other than USDT in which something was paid for an execution, as BGB where fees are deducted."""
+    paid = (
+        word(one, "feeCoin")
+        for one in _details(row.get("feeDetail"))
+        if _amount(one, "totalFee", "fee", "totalDeductionFee")
+    )
+    return frozenset(coin.upper() for coin in paid) - {"USDT", ""}
+
+
 def holding_of(row: Row) -> Holding:
-    """Read an open position."""
+    """Read an open position: side, size and price of entry must be there, the rest may be missing."""
     held = word(row, "holdSide")
     if held not in {"long", "short"}:
         raise ValueError(f"holdSide is {row.get('holdSide')!r}")
@@ -266,8 +297,8 @@ def holding_of(row: Row) -> Holding:
         size=number(row["total"]),
         entry_price=entry,
         mark_price=price_or_none(row.get("markPrice")) or entry,
-        leverage=number(row["leverage"]),
-        margin_mode=margin_mode(row),
+        leverage=price_or_none(row.get("leverage")) or Decimal(1),
+        margin_mode="isolated" if word(row, "marginMode") == "isolated" else "crossed",
         liquidation_price=price_or_none(row.get("liquidationPrice")),
         unrealized=maybe(row.get("unrealizedPL")) or Decimal(0),
         stop_loss=price_or_none(row.get("stopLoss")),
@@ -342,10 +373,20 @@ def _announced(value: object) -> int | None:
 def _fee_of_order(row: Row) -> Decimal:
     """Positive when paid; the exchange counts the other way."""
     if isinstance(row.get("feeDetail"), list) and "fee" not in row:
-        return _fee(row["feeDetail"], "fee", "totalFee")
+        return _fee(row["feeDetail"])
     return -(maybe(row.get("fee")) or Decimal(0)) + Decimal(0)
 
 
-def _fee(detail: object, *names: str) -> Decimal:
-    rows = detail if isinstance(detail, list) else []
-    return sum((-(maybe(text(one, *names)) or Decimal(0)) for one in rows), Decimal(0))
+def _fee(detail: object) -> Decimal:
+    """What was paid in USDT."""
+    rows = (one for one in _details(detail) if word(one, "feeCoin") in {"usdt", ""})
+    return sum((-_amount(one, "totalFee", "fee") for one in rows), Decimal(0))
+
+
+def _details(detail: object) -> list[Row]:
+    return [one for one in detail if isinstance(one, dict)] if isinstance(detail, list) else []
+
+
+def _amount(one: Row, *names: str) -> Decimal:
+    """The first of the fields ``names`` that is a number other than 0; a fee is negative when paid."""
+    return next((amount for name in names if (amount := maybe(one.get(name)))), Decimal(0))

@@ -4,8 +4,11 @@ Place in the house: the answers' half of the private client; ``desk.market.priva
 Bodies come in from ``desk.market.signed_rest``; what a row means is told by ``desk.market.private_rows``.
 Pure.
 
-A list with one row that cannot be read is no answer (``Unanswered``): a position that is left out would be
-taken for flat.
+A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
+that is left out would be taken for flat, an execution for money that was never made or lost.  Of the lists of
+waiting orders and stops such a row is left out with a remark.  It is somebody else's, as everything of this
+program is of a known form, and would bar the way to everything else for as long as it waits; an order of this
+program is asked for by its client id besides, and a stop that is left out is only bound once more.
 
 Not here: what the private websocket says, see ``desk.market.private_frames``.
 
@@ -14,15 +17,29 @@ References
 ``bitget_api.md`` of the project's notes: sections 6 to 9.
 """
 
-from collections.abc import Callable
-from typing import TypeVar, cast
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Generic, TypeVar, cast
 
 from desk.errors import Unanswered
 from desk.market import private_rows, wire
+from desk.market.private_requests import ROWS
 from desk.market.private_rows import BoundExit, Detail, Modes, Row
 from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
 
 Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed(Generic[Value]):
+    """One page of a list."""
+
+    items: tuple[Value, ...]
+    end: str | None
+    """Id to ask on from; None: there can be no more."""
+    remarks: tuple[str, ...] = ()
+    """What was left out, or taken for something, in sentences."""
 
 
 def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Contract, ...]:
@@ -88,8 +105,8 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Hol
     return _read(read, "a list of positions", body, endpoint, status)
 
 
-def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> tuple[BoundExit, ...]:
-    """Read the stops and take-profits that wait.
+def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> Listed[BoundExit]:
+    """Read one page of the stops and take-profits that wait.
 
     As they travel (other fields left out)::
 
@@ -99,15 +116,15 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> tuple[
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row cannot be read.
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
-    def read(data: object) -> tuple[BoundExit, ...]:
-        rows = _rows(cast("Row", data)["entrustedList"] or [])
-        kinds = private_rows.EXITS
-        return tuple(private_rows.bound_exit_of(row) for row in rows if row.get("planType") in kinds)
+    def read(data: object) -> Listed[BoundExit]:
+        rows, end = _page(data, "entrustedList")
+        exits = [row for row in rows if row.get("planType") in private_rows.EXITS]
+        return _readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
 
-    return _read(read, "a list of stops", body, endpoint, status)
+    return _read(read, "a page of stops", body, endpoint, status)
 
 
 def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
@@ -128,28 +145,28 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
     return _read(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
 
 
-def read_orders(
-    body: bytes, *, endpoint: str, status: int = 200
-) -> tuple[tuple[OrderState, ...], str | None]:
-    """Read one page of orders, and the id to ask on from; None where there can be no more.
+def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> Listed[OrderState]:
+    """Read one page of orders that wait.
 
     As it travels; the list is null when it is empty: ``{"entrustedList": null, "endId": null}``.
 
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row is no order.
+        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
-    def read(data: object) -> tuple[tuple[OrderState, ...], str | None]:
+    def read(data: object) -> Listed[OrderState]:
         rows, end = _page(data, "entrustedList")
-        return tuple(private_rows.detail_of(row).state for row in rows), end
+        return _readable(rows, end, lambda row: private_rows.detail_of(row).state, "an open order")
 
     return _read(read, "a page of orders", body, endpoint, status)
 
 
-def read_fills(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tuple[Fill, ...], str | None]:
-    """Read one page of executions, newest first, and the id to ask on from.
+def read_fills(
+    body: bytes, *, endpoint: str, status: int = 200, taker_fees: Mapping[str, Decimal] | None = None
+) -> Listed[Fill]:
+    """Read one page of executions, newest first; ``taker_fees``, by symbol, value fees in other coins.
 
     One row as it travels; see ``desk.market.private_rows.fill_of`` for what it leaves open::
 
@@ -162,10 +179,15 @@ def read_fills(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tuple[
     Throttled, Unanswered, Refused
         As ``desk.market.wire.read_data``; ``Unanswered`` also if a row is no execution.
     """
+    known = taker_fees or {}
 
-    def read(data: object) -> tuple[tuple[Fill, ...], str | None]:
+    def read(data: object) -> Listed[Fill]:
         rows, end = _page(data, "fillList")
-        return tuple(private_rows.fill_of(row) for row in rows), end
+        fills = tuple(private_rows.fill_of(row, known.get(str(row.get("symbol")))) for row in rows)
+        coins = sorted(set().union(*map(private_rows.other_coins, rows)))
+        counted = "at the taker rate in USDT" if known else "as nothing"
+        remarks = tuple(f"a fee was paid in {coin}: it counts {counted}" for coin in coins)
+        return Listed(fills, end, remarks)
 
     return _read(read, "a page of executions", body, endpoint, status)
 
@@ -252,10 +274,23 @@ def _read(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint:
 
 
 def _page(data: object, name: str) -> tuple[list[Row], str | None]:
-    """Rows of one page, and the id that the next one lies below; an empty page is the last."""
+    """Rows of one page, and the id that the next one lies below; a page that isn't full is the last."""
     page = cast("Row", data)
     rows = _rows(page[name] or [])
-    return rows, str(page["endId"]) if rows and page.get("endId") else None
+    return rows, str(page["endId"]) if len(rows) >= ROWS and page.get("endId") else None
+
+
+def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> Listed[Value]:
+    """What can be read of ``rows``, and a remark for each that can't."""
+    items: list[Value] = []
+    remarks = []
+    for row in rows:
+        try:
+            items.append(read(row))
+        except private_rows.NO_ROW as exc:
+            why = f"{type(exc).__name__} {exc}"
+            remarks.append(f"{what} of {row.get('symbol')} cannot be read and is left out: {why:.100}")
+    return Listed(tuple(items), end, tuple(remarks))
 
 
 def _rows(data: object) -> list[Row]:

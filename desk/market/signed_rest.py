@@ -28,7 +28,7 @@ from yarl import URL
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market import private_requests, wire
-from desk.market.bitget import HEADERS, TIME, no_repetition
+from desk.market.bitget import DEMO, HEADERS, TIME, no_repetition
 from desk.market.live_settings import LinkSettings
 from desk.market.signing import Credentials, body_text, query_text, signed_headers
 from desk.market.throttle import Throttle
@@ -109,10 +109,13 @@ class SignedRest:
         return self._clock.now_ms() + self._ahead_ms
 
     async def set_clock(self) -> int:
-        """Ask for the exchange's time (ms) and sign with it from now on."""
-        before = self._clock.now_ms()
+        """Ask for the exchange's time (ms) and sign with it from now on.
+
+        It counts as the time of the answer, which is late by the answer's way, whatever attempts went before:
+        a signature is valid for 30 s, and one from the future is refused.
+        """
         time = await self.read(TIME, {}, wire.read_server_time)
-        self._ahead_ms = time - (before + self._clock.now_ms()) // 2
+        self._ahead_ms = time - self._clock.now_ms()
         return time
 
     async def read(
@@ -218,9 +221,9 @@ class SignedRest:
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
             raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from None
 
-    def _headers(self, method: str, path: str, query: str, body: str) -> dict[str, str]:
+    def _headers(self, method: str, path: str, query: str, body: str) -> Mapping[str, str]:
         if path in PUBLIC:
-            return {"paptrading": "1"} if self._settings.demo else {}
+            return DEMO if self._settings.demo else {}
         return signed_headers(
             self._credentials,
             timestamp=self.now_ms(),

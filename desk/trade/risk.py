@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 from desk.frames import CANDLE_MS
 from desk.orders import Contract
-from desk.policy import LONG, Position
+from desk.policy import Position
 from desk.trade.settings import RiskLimits
 from desk.trade.signals import SIDES, Opinion
 
@@ -103,6 +103,8 @@ class Approved:
     leverage: Decimal
     stop_loss: Decimal | None
     take_profit: Decimal | None
+    until: int
+    """After this its candle is too old to be acted on, ms."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,8 @@ def rule(wish: Wish, situation: Situation, limits: RiskLimits) -> Ruling:
     reasons += _of_contract(wish, situation, limits, contract)
 
     stop = _level(wish.position.stop, wish, contract)
+    if stop is not None:
+        reasons += _of_stop(wish, stop, contract)
     leverage = leverage_for(wish, stop, contract, limits)
     if leverage is None:
         reasons.append(
@@ -153,6 +157,7 @@ def rule(wish: Wish, situation: Situation, limits: RiskLimits) -> Ruling:
         leverage=leverage,
         stop_loss=stop,
         take_profit=_level(wish.position.take_profit, wish, contract),
+        until=wish.opinion.open_time + CANDLE_MS + 1_000 * limits.max_candle_age_s,
     )
     return Ruling(wish=wish, order=order, reasons=())
 
@@ -301,6 +306,21 @@ def _level(level: float | None, wish: Wish, contract: Contract) -> Decimal | Non
     return (exact / contract.tick).to_integral_value(rounding) * contract.tick
 
 
+def _of_stop(wish: Wish, stop: Decimal, contract: Contract) -> Iterator[Reason]:
+    """Whether rounding left enough of a stop: at least a tick, and so more than half of what was meant."""
+    distance = wish.side * (wish.price - stop)
+    if distance < contract.tick:
+        yield Reason(
+            "stop",
+            f"the stop {stop:f} would be less than a tick away: the tick {contract.tick:f} is too coarse",
+        )
+
+
+def _loss_of_one(price: Decimal, stop: Decimal, contract: Contract) -> Decimal:
+    """What one coin loses, fees included, if its stop is filled a tick beyond its price."""
+    return abs(price - stop) + contract.tick + contract.taker_fee * (price + stop + contract.tick)
+
+
 def leverage_for(wish: Wish, stop: Decimal | None, contract: Contract, limits: RiskLimits) -> Decimal | None:
     """The largest whole leverage at which the liquidation price keeps its distance; None: not even 1.
 
@@ -339,9 +359,7 @@ def _caps(
         "free margin": free / (price / leverage + 2 * fee * price),
     }
     if stop is not None:
-        loss = max(wish.side * (price - stop), Decimal(0)) + fee * (price + stop)
-        if loss > 0:
-            caps["risk per trade"] = equity * limits.risk_per_trade / loss
+        caps["risk per trade"] = equity * limits.risk_per_trade / _loss_of_one(price, stop, contract)
     if contract.max_market_size is not None:
         caps["largest market order"] = contract.max_market_size
     return {name: to_step(cap, contract.size_step) for name, cap in caps.items()}
@@ -363,12 +381,3 @@ def describe(ruling: Ruling) -> str:
         f"{ruling.wish.symbol}: {side} {ruling.order.size:f} at about {ruling.wish.price:f}{stop}, "
         f"{ruling.order.leverage} ×"
     )
-
-
-def worst_loss(ruling: Ruling, contract: Contract) -> Decimal:
-    """What the approved order loses, fees included, if its stop is filled at its price; 0 without one."""
-    if ruling.order is None or ruling.order.stop_loss is None:
-        return Decimal(0)
-    price, stop = ruling.wish.price, ruling.order.stop_loss
-    sign = 1 if ruling.wish.side == LONG else -1
-    return ruling.order.size * (sign * (price - stop) + contract.taker_fee * (price + stop))

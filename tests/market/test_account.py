@@ -16,6 +16,7 @@ from desk.market import private_requests as asked
 from desk.market.account import Account
 from desk.market.bitget import TIME
 from desk.market.live_settings import LinkSettings
+from desk.market.private_frames import read_text
 from desk.market.signing import Credentials, signature
 from desk.orders import OrderRequest, Push
 from desk.policy import LONG, SHORT
@@ -131,6 +132,19 @@ async def test_every_page_of_orders_is_read() -> None:
     assert [request.query.get("idLessThan") for _, request, _ in served.asked] == [None, "101"]
 
 
+async def test_somebody_elses_odd_order_is_told_once_and_bars_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """An unreadable list of orders would keep the session from every step, for as long as the order waits."""
+    odd = {**ORDER, "symbol": "SOLUSDT", "side": ""}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.PENDING}", tell({"entrustedList": [odd, ORDER], "endId": "1"}))
+        for _ in range(3):
+            assert [order.symbol for order in await client.open_orders()] == ["BTCUSDT"]
+
+    assert [record.levelname for record in caplog.records if "SOLUSDT" in record.message] == ["WARNING"]
+
+
 async def test_an_order_that_never_was_is_none() -> None:
     """By the code; any other refusal is told."""
     async with account() as (client, served, _):
@@ -161,6 +175,27 @@ async def test_a_stop_that_came_with_the_order_is_found() -> None:
     assert holding.stop_loss == Decimal(101200)
 
 
+async def test_a_stop_on_the_second_page_is_found() -> None:
+    """Whoever has a hundred older stops would otherwise have this position protected anew every minute."""
+
+    def plan(number: int, symbol: str) -> dict[str, str]:
+        kind = {"planType": "pos_loss", "posSide": "net", "triggerPrice": "101200"}
+        return {"orderId": str(number), "symbol": symbol, **kind}
+
+    first = [plan(200 - place, f"S{place}USDT") for place in range(100)]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
+        served.on(
+            f"GET {asked.PENDING_PLANS}",
+            tell({"entrustedList": first, "endId": "101"}),
+            tell({"entrustedList": [plan(100, "BTCUSDT")], "endId": "100"}),
+        )
+        (holding,) = await client.positions()
+
+    assert holding.stop_loss == Decimal(101200)
+    assert [request.query.get("idLessThan") for _, request, _ in served.asked][1:] == [None, "101"]
+
+
 async def test_a_stop_for_a_part_is_no_stop() -> None:
     """What is left of the position would be unprotected."""
     plan = {
@@ -189,6 +224,44 @@ async def test_executions_come_oldest_first_once_and_with_their_client_id() -> N
     assert [fill.trade_id for fill in fills] == ["2", "3"]
     assert {fill.client_id for fill in fills} == {"t-0001"}
     assert served.count("detail") == 1
+
+
+async def test_a_fee_in_another_coin_is_valued_by_the_contract_and_told_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As if it had been paid in USDT at the taker rate: an edge that comes from free trading is none."""
+    row = {**FILL, "feeDetail": [{"feeCoin": "BGB", "totalFee": "-0.12"}], "cTime": str(NOW)}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([{**CONTRACT, "symbol": "BTCUSDT"}]))
+        served.on(f"GET {asked.FILLS}", tell({"fillList": [row], "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", tell(ORDER))
+        await client.contracts()
+        fills = [*await client.fills("BTCUSDT", NOW), *await client.fills("BTCUSDT", NOW)]
+
+    assert {fill.fee for fill in fills} == {Decimal("0.61373100")}
+    assert sum("paid in BGB" in record.message for record in caplog.records) == 1
+
+
+async def test_a_lost_question_for_the_time_does_not_put_the_signatures_ahead() -> None:
+    """A timestamp from the future is refused, and the half of a timeout is 5 s."""
+    async with account() as (client, served, clock):
+
+        def lost(request: Any, text: str) -> Any:
+            clock.wall_ms += 10_500
+            return hang_up(request, text)
+
+        def told(request: Any, text: str) -> Any:
+            return tell({"serverTime": str(clock.wall_ms + 7_000)})(request, text)
+
+        served.on(f"GET {TIME}", lost, told)
+        served.on(f"GET {asked.ACCOUNTS}", tell([BALANCE]))
+        await client.server_time()
+        await client.balance()
+
+    (stamp,) = [
+        int(request.headers["ACCESS-TIMESTAMP"]) for name, request, _ in served.asked if "accounts" in name
+    ]
+    assert stamp == clock.wall_ms + 7_000
 
 
 async def test_contracts_and_time_need_no_key() -> None:
@@ -560,6 +633,19 @@ async def test_an_order_push_tells_the_order_and_its_execution() -> None:
         Decimal("0.25"),
         "t-0001",
     )
+
+
+async def test_an_execution_paid_in_another_coin_is_left_to_the_list() -> None:
+    """What its fee is worth is told by the contract, which a push knows nothing of."""
+    (heard,) = read_text(
+        json.dumps(
+            {"action": "snapshot", "arg": {"channel": "orders"}, "data": [{**PUSHED, "fillFeeCoin": "BGB"}]}
+        )
+    )
+
+    assert isinstance(heard, Push)
+    assert heard.order is not None
+    assert heard.fill is None
 
 
 async def test_positions_are_asked_for_when_they_have_changed() -> None:

@@ -54,6 +54,18 @@ async def test_brotli_is_never_offered() -> None:
     assert script.asked[0].headers["Accept-Encoding"] == "gzip, deflate"
 
 
+@pytest.mark.parametrize("demo", [False, True])
+async def test_the_demos_candles_are_asked_of_the_demo(demo: bool) -> None:
+    """The same address serves two markets, and the websocket's candles are the demo's."""
+    async with (
+        serving(TIME) as script,
+        Bitget(fetch_settings(script.url, Path("unused")), clock=ImpatientClock(), demo=demo) as market,
+    ):
+        await market.server_time()
+
+    assert script.asked[0].headers.get("paptrading") == ("1" if demo else None)
+
+
 async def test_compressed_bodies_are_read() -> None:
     """A page of 200 rows is 25 KB before compression."""
 

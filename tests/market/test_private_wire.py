@@ -129,15 +129,26 @@ def test_the_status_word_has_two_names() -> None:
     """``state`` in details, ``status`` in lists; the documents and the wire disagree."""
     renamed = {**ORDER, "status": "partially_filled"}
     del renamed["state"]
-    orders, end = private_wire.read_orders(body({"entrustedList": [renamed], "endId": "9"}), endpoint=PATH)
+    page = private_wire.read_orders(body({"entrustedList": [renamed], "endId": "9"}), endpoint=PATH)
 
-    assert [order.status for order in orders] == ["partially_filled"]
-    assert end == "9"
+    assert [order.status for order in page.items] == ["partially_filled"]
 
 
 def test_no_open_orders_is_null() -> None:
     """Not an empty list."""
-    assert private_wire.read_orders(body({"entrustedList": None, "endId": None}), endpoint=PATH) == ((), None)
+    empty = private_wire.read_orders(body({"entrustedList": None, "endId": None}), endpoint=PATH)
+
+    assert (empty.items, empty.end) == ((), None)
+
+
+def test_a_page_is_full_by_the_rows_that_came_not_by_those_that_are_read() -> None:
+    """One that is left out would end the list, and hide every older order."""
+    rows = [{**ORDER, "side": "hold"}, *[ORDER] * 99]
+    full = private_wire.read_orders(body({"entrustedList": rows, "endId": "9"}), endpoint=PATH)
+    short = private_wire.read_orders(body({"entrustedList": rows[1:], "endId": "9"}), endpoint=PATH)
+
+    assert (len(full.items), full.end) == (99, "9")
+    assert (len(short.items), short.end) == (99, None)
 
 
 def test_an_unfilled_order_has_no_price() -> None:
@@ -208,12 +219,31 @@ def test_who_ended_a_position_is_told(source: str, trade_side: str, cause: str) 
 
 
 @pytest.mark.parametrize(
-    "changes", [{"state": "frozen"}, {"size": ""}, {"side": "hold"}, {"orderId": ""}, {"size": "NaN"}]
+    "changes", [{"state": ""}, {"size": ""}, {"side": "hold"}, {"orderId": ""}, {"size": "NaN"}]
 )
 def test_an_order_that_cannot_be_read_is_no_answer(changes: dict[str, str]) -> None:
     """A guess about an order costs money; asking again costs nothing."""
     with pytest.raises(Unanswered, match=PATH):
         read_order(**changes)
+
+
+def test_an_order_of_unknown_status_may_still_do_something() -> None:
+    """Taken for ended it would be forgotten; unreadable, it would bar the way to every other order."""
+    assert read_order(state="pending_cancel").status == "live"
+
+
+FOREIGN: list[dict[str, Any]] = [{"side": ""}, {"size": ""}, {"cTime": None}, {"state": ""}]
+
+
+@pytest.mark.parametrize("odd", FOREIGN)
+def test_an_open_order_that_cannot_be_read_is_left_out_with_a_remark(odd: dict[str, Any]) -> None:
+    """What somebody does by hand in another symbol must not keep ours from being closed."""
+    foreign = {**ORDER, "symbol": "SOLUSDT", **odd}
+    page = private_wire.read_orders(body({"entrustedList": [foreign, ORDER], "endId": "9"}), endpoint=PATH)
+
+    assert [order.symbol for order in page.items] == ["BTCUSDT"]
+    (remark,) = page.remarks
+    assert "an open order of SOLUSDT cannot be read" in remark
 
 
 def test_a_position_is_read() -> None:
@@ -223,6 +253,19 @@ def test_a_position_is_read() -> None:
     assert (holding.side, holding.size, holding.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
     assert holding.take_profit is None
     assert holding.unrealized == Decimal("-0.368")
+
+
+@pytest.mark.parametrize("odd", [{"leverage": ""}, {"marginMode": "cross"}, {"markPrice": ""}])
+def test_a_position_needs_a_side_a_size_and_a_price_only(odd: dict[str, str]) -> None:
+    """Nothing is decided by the rest, and one unreadable position hides all of them."""
+    (holding,) = private_wire.read_holdings(body([{**POSITION, **odd}]), endpoint=PATH)
+
+    assert (holding.side, holding.size, holding.entry_price) == (LONG, Decimal("0.01"), Decimal("102288.5"))
+    assert holding.leverage == (1 if "leverage" in odd else 5)
+    assert holding.margin_mode == ("crossed" if "marginMode" in odd else "isolated")
+    for name in ("holdSide", "total", "openPriceAvg"):
+        with pytest.raises(Unanswered):
+            private_wire.read_holdings(body([{**POSITION, name: ""}]), endpoint=PATH)
 
 
 def test_a_liquidation_price_of_zero_is_none() -> None:
@@ -262,7 +305,7 @@ def test_an_untold_equity_is_not_zero(rows: list[object]) -> None:
 def test_executions_are_read_and_completed_by_their_order() -> None:
     """In one-way mode a row does not say that it closes, and it never names the client id."""
     row = {**FILL, "side": "sell", "tradeSide": "sell_single", "profit": "1.2"}
-    (fill,), _ = private_wire.read_fills(body({"fillList": [row], "endId": "7"}), endpoint=PATH)
+    (fill,) = private_wire.read_fills(body({"fillList": [row], "endId": "7"}), endpoint=PATH).items
     order = private_wire.read_order(
         body({**ORDER, "side": "sell", "tradeSide": "sell_single", "reduceOnly": "YES"}), endpoint=PATH
     )
@@ -274,11 +317,60 @@ def test_executions_are_read_and_completed_by_their_order() -> None:
 
 def test_an_execution_of_the_exchanges_own_order_bears_no_client_id() -> None:
     """The exchange invents one, which nobody here would know."""
-    (fill,), _ = private_wire.read_fills(body({"fillList": [FILL], "endId": "7"}), endpoint=PATH)
+    (fill,) = private_wire.read_fills(body({"fillList": [FILL], "endId": "7"}), endpoint=PATH).items
     order = private_wire.read_order(body({**ORDER, "orderSource": "pos_loss_market"}), endpoint=PATH)
     whole = private_rows.completed(fill, order)
 
     assert (whole.client_id, whole.cause) == ("", "stop_loss")
+
+
+@pytest.mark.parametrize("source", ["pos_loss_market", "pos_profit_market", "liquidation"])
+@pytest.mark.parametrize("reduce_only", ["YES", "NO", ""])
+@pytest.mark.parametrize("profit", ["-10.8", "0"])
+@pytest.mark.parametrize(("trade", "side"), [("sell", LONG), ("buy", SHORT)])
+def test_what_the_exchange_itself_sends_closes(
+    source: str, reduce_only: str, profit: str, trade: str, side: int
+) -> None:
+    """A stop whose order says nothing of reduce-only would be read as a new position of the other side."""
+    told = {"side": trade, "tradeSide": f"{trade}_single"}
+    page = body({"fillList": [{**FILL, **told, "profit": profit}], "endId": "7"})
+    (fill,) = private_wire.read_fills(page, endpoint=PATH).items
+    row = {**ORDER, **told, "orderSource": source, "reduceOnly": reduce_only}
+    order = private_wire.read_order(body(row), endpoint=PATH)
+    whole = private_rows.completed(fill, order)
+
+    assert (order.state.side, order.state.purpose) == (side, "close")
+    assert (whole.side, whole.purpose) == (side, "close")
+
+
+FEES: dict[str, tuple[list[dict[str, str]], str, bool]] = {
+    "in USDT": ([{"feeCoin": "USDT", "totalFee": "-0.61"}], "0.61", False),
+    "in USDT, nothing": ([{"feeCoin": "USDT", "totalFee": "0"}], "0", False),
+    "not told": ([{"feeCoin": "USDT", "totalFee": ""}], "0", False),
+    "a rebate": ([{"feeCoin": "USDT", "totalFee": "0.2"}], "-0.2", False),
+    "in BGB": ([{"feeCoin": "BGB", "totalFee": "-0.12", "deduction": "yes"}], "0.61373100", True),
+    "in BGB, under the other name": ([{"feeCoin": "BGB", "totalDeductionFee": "-0.12"}], "0.61373100", True),
+    "in both": (
+        [{"feeCoin": "USDT", "totalFee": "-0.7"}, {"feeCoin": "BGB", "totalFee": "-0.12"}],
+        "0.7",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FEES)
+def test_a_fee_in_another_coin_counts_at_the_taker_rate(name: str) -> None:
+    """0.12 BGB are no 0.12 USDT; nobody tells what they are worth, and the fee was no higher than this."""
+    detail, fee, remarked = FEES[name]
+    page = private_wire.read_fills(
+        body({"fillList": [{**FILL, "feeDetail": detail}], "endId": "7"}),
+        endpoint=PATH,
+        taker_fees={"BTCUSDT": Decimal("0.0006")},
+    )
+
+    assert page.items[0].fee == Decimal(fee)
+    assert bool(page.remarks) == remarked
+    assert not remarked or "paid in BGB" in page.remarks[0]
 
 
 def test_contracts_tell_when_they_end() -> None:
@@ -314,9 +406,12 @@ def test_stops_that_wait_are_read() -> None:
         },
         {"orderId": "2", "symbol": "BTCUSDT", "planType": "moving_plan", "triggerPrice": "9"},
     ]
-    (stop,) = private_wire.read_bound_exits(body({"entrustedList": rows, "endId": "1"}), endpoint=PATH)
+    rows.append({**rows[0], "symbol": "SOLUSDT", "triggerPrice": ""})
+    page = private_wire.read_bound_exits(body({"entrustedList": rows, "endId": "1"}), endpoint=PATH)
+    (stop,) = page.items
 
     assert (stop.side, stop.trigger, stop.size) == (None, Decimal(9), None)
+    assert "of SOLUSDT cannot be read" in page.remarks[0]
 
 
 READERS: list[Callable[..., object]] = [

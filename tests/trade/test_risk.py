@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
-from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved, worst_loss
+from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved
 from tests.trade.samples import LIMITS, NOON, contract, situation, wish
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -55,11 +55,55 @@ def test_no_approved_order_is_above_any_limit(
     assert notional <= equity * LIMITS.max_position
     assert gross + notional <= equity * LIMITS.max_gross
     assert (longs_after - shorts_after) * side <= equity * LIMITS.max_net
-    assert worst_loss(ruling, terms) <= equity * LIMITS.risk_per_trade
     assert notional / ruling.order.leverage <= available * (1 - LIMITS.margin_reserve)
     assert ruling.order.stop_loss is not None
     assert side * (asked.price - ruling.order.stop_loss) >= 0
     assert ruling.order.stop_loss % terms.tick == 0
+
+
+@given(
+    side=sides,
+    price=prices,
+    tick=st.integers(-9, 3).map(lambda place: Decimal(1).scaleb(place)),
+    ticks=st.sampled_from([1, 2, 5]),
+    distance=st.floats(1e-4, 0.3),
+    step=st.sampled_from(["0.0001", "0.1", "1", "1000"]),
+)
+def test_a_stop_that_is_filled_a_tick_worse_loses_what_may_be_lost(
+    side: int, price: float, tick: Decimal, ticks: int, distance: float, step: str
+) -> None:
+    """On a coarse tick the rounded stop may lie on the entry: no loss, said the cap, and gave the maximum."""
+    terms = contract(tick=tick * ticks, size_step=Decimal(step), min_size=Decimal(step), max_market_size=None)
+    rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
+    asked = wish(side=side, close=price, rules=rules)
+
+    order = rule(asked, situation(contracts={"BTCUSDT": terms}), LIMITS).order
+
+    if order is not None:
+        assert order.stop_loss is not None
+        away = side * (asked.price - order.stop_loss)
+        fees = terms.taker_fee * (asked.price + order.stop_loss)
+        assert order.size * (away + terms.tick + fees) <= LIMITS.risk_per_trade * 10_000
+        assert away >= terms.tick
+        assert away >= abs(asked.price - Decimal(repr(asked.position.stop))) / 2
+
+
+@pytest.mark.parametrize("side", [LONG, SHORT])
+@pytest.mark.parametrize(
+    ("price", "distance", "refused"),
+    [(0.0030, 0.02, True), (0.0101, 0.005, True), (0.0030, 0.05, False), (0.0030, 0.1, False)],
+)
+def test_a_stop_that_the_tick_moves_onto_the_entry_is_refused(
+    side: int, price: float, distance: float, refused: bool
+) -> None:
+    """It would be hit by the first trade, and the position be as large as the other limits allow."""
+    terms = contract(tick=Decimal("0.0001"), size_step=Decimal(1), min_size=Decimal(1), max_market_size=None)
+    rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
+
+    ruling = rule(wish(side=side, close=price, rules=rules), situation(contracts={"BTCUSDT": terms}), LIMITS)
+
+    assert [reason.rule for reason in ruling.reasons] == (["stop"] if refused else [])
+    assert not refused or "tick 0.0001 is too coarse" in ruling.reasons[0].text
 
 
 @given(price=prices, equity=usdt, more=usdt, side=sides)
@@ -78,12 +122,12 @@ def test_more_equity_never_makes_a_smaller_order(
 
 
 def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent() -> None:
-    """50 USDT at risk, 2 USDT lost per coin at the stop and 0.1188 USDT of fees: 23.598 coins."""
+    """50 USDT at risk, 2.1 USDT lost per coin a tick beyond the stop, 0.11886 USDT of fees: 22.534 coins."""
     ruling = rule(wish(), situation(), LIMITS)
 
     assert ruling.reasons == ()
     assert ruling.order is not None
-    assert ruling.order.size == Decimal("23.598")
+    assert ruling.order.size == Decimal("22.534")
     assert ruling.order.stop_loss == Decimal("98.0")
     assert ruling.order.leverage == 3
 
