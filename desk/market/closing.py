@@ -17,7 +17,7 @@ to ask), ``Closing.border`` and ``Closing.silences`` (time).
 Not here: connections and requests.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -190,19 +190,24 @@ class Closing:
         late = np.flatnonzero(self.window.open_time[:, -1] < expected)
         return tuple(sorted(self._doubts | {self.window.symbols[row] for row in late.tolist()}))
 
+    @property
+    def doubted(self) -> Collection[str]:
+        """Symbols whose newest candles may be other than they were told."""
+        return self._doubts
+
     def border(self, now: int) -> list[FeedEvent]:
         """The newest border, where nobody needs to wait for it any longer.
 
-        Who was missing at the last one and still has not that candle is not waited for: one dead symbol would
-        make every decision late.
+        Waited for are those whose candle has not come, or is in doubt.  Who was missing at the last one and
+        still has not that candle is not waited for: one dead symbol would make every decision late.
         """
         last = last_finished(now)
         if self._border is None or last <= self._border:
             return []
         newest = self.window.open_time[:, -1]
-        late = {self.window.symbols[row] for row in np.flatnonzero(newest < last).tolist()}
+        late = {self.window.symbols[row] for row in np.flatnonzero(newest < last).tolist()} | self._doubts
         behind = {self.window.symbols[row] for row in np.flatnonzero(newest < last - CANDLE_MS).tolist()}
-        hopeless = behind & self._left_out
+        hopeless = (behind | self._doubts) & self._left_out
         somebody = len(hopeless) < len(self.window.symbols)
         if late - (hopeless if somebody else set()) and now < last + CANDLE_MS + self._border_ms:
             return []

@@ -16,7 +16,9 @@ from desk.market.candles import NOTHING_HELD, Rows
 from desk.market.download import download
 from desk.market.paging import RECENT, Window
 
-MOST = RECENT.limit - 20
+SPARE = 32
+"""Candles of time that are asked for beyond ``count``: where a few do not exist, enough are left."""
+MOST = RECENT.limit - 20 - SPARE
 """Candles that one request surely brings, the unfinished one and an overlap left aside."""
 
 
@@ -33,14 +35,14 @@ class _Unwatched:
 async def newest_candles(
     market: Bitget, symbols: Iterable[str], *, count: int, now: int
 ) -> dict[str, Candles | str]:
-    """The newest ``count`` finished candles of each symbol, or why they could not be had.
+    """The newest ``count`` finished candles of each symbol, and some before, or why they could not be had.
 
     Parameters
     ----------
     market : Bitget
         Its throttle sets the pace.
     count : int
-        At most ``MOST``; a symbol that is younger has fewer.
+        At most ``MOST``; a symbol that is younger, or of which many are missing, has fewer.
     now : int
         Server time, ms.
 
@@ -52,7 +54,7 @@ async def newest_candles(
     if not 1 <= count <= MOST:
         raise ValueError(f"count is {count}, must be between 1 and {MOST}")
     end = now // CANDLE_MS * CANDLE_MS
-    window = Window(end - count * CANDLE_MS, end - CANDLE_MS)
+    window = Window(end - (count + SPARE) * CANDLE_MS, end - CANDLE_MS)
 
     async def one(symbol: str) -> Candles | str:
         try:

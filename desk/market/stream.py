@@ -15,8 +15,9 @@ Not here: what a finished candle leads to.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 
 import aiohttp
 
@@ -37,7 +38,7 @@ from desk.market.closing import (
     SymbolSilent,
     last_finished,
 )
-from desk.market.connection import Connection, Say
+from desk.market.connection import Connection, Say, within
 from desk.market.live_settings import StreamSettings
 from desk.market.newest import newest_candles
 from desk.market.paging import RECENT, Page
@@ -47,6 +48,8 @@ from desk.ports import Clock
 PATH = "/v2/ws/public"
 TICK_S = 0.25
 """Between two looks at the time."""
+CONFIRM_S = 5.0
+"""Longest wait for the candles that somebody wants to act on."""
 ASKED_ANEW = 12
 """Finished candles, an hour of them, that every question to REST compares."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -103,10 +106,36 @@ class CandleStream:
         async with aclosing(self.events()) as events:
             async for event in events:
                 if isinstance(event, BorderPassed):
-                    yield self._round(event.open_time, tuple(news))
+                    yield self._round(event.open_time, event.without, tuple(news))
                     news.clear()
                 elif not isinstance(event, CandleClosed):
                     news.append(_told(event))
+
+    async def confirmed(self, symbols: Sequence[str], open_time: int) -> CandleRound:
+        """The newest candles of some symbols after REST was asked about them once more.
+
+        A websocket may lose the last word of a candle without a trace, where its price stayed the same.
+        """
+        sure = await asyncio.gather(*map(self._is_confirmed, symbols))
+        told = self._round(open_time, self._closing.doubted, ())
+        unsure = {symbol for symbol, well in zip(symbols, sure, strict=True) if not well}
+        rows = [row for row, symbol in enumerate(told.symbols) if symbol in set(symbols) - unsure]
+        absent = {symbol: told.absent[symbol] for symbol in symbols if symbol in told.absent}
+        for symbol in unsure - set(absent):
+            absent[symbol] = "its candle was not confirmed" + self._trouble_of(symbol)
+        return replace(
+            told,
+            symbols=tuple(told.symbols[row] for row in rows),
+            times=told.times[rows],
+            values=told.values[rows],
+            absent=absent,
+        )
+
+    async def _is_confirmed(self, symbol: str) -> bool:
+        """Ask about a symbol that somebody wants to act on; whether there was an answer in time."""
+        with suppress(Unanswered):
+            return await within(self._clock, CONFIRM_S, self._ask(symbol), endpoint=PATH)
+        return False
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
         """Everything that happens, for as long as the caller listens.  To be asked for once.
@@ -195,9 +224,12 @@ class CandleStream:
     # Questions to REST -------------------------------------------------------------------------------
 
     async def _set_clock(self) -> None:
-        before = self._clock.now_ms()
+        """Take the time that was told for that of the answer: late by its way, and never early.
+
+        On a clock that is ahead a candle would count as closed while it is still forming.
+        """
         time = await self._market.server_time()
-        self._ahead_ms = time - (before + self._clock.now_ms()) // 2
+        self._ahead_ms = time - self._clock.now_ms()
 
     async def _fill(self, symbols: Sequence[str]) -> None:
         """Make the newest candles of ``symbols`` all that is known of them."""
@@ -288,8 +320,8 @@ class CandleStream:
         else:
             self._events.put_nowait(None)
 
-    def _round(self, open_time: int, news: tuple[str, ...]) -> CandleRound:
-        ready = self.window.ready(open_time)
+    def _round(self, open_time: int, without: Collection[str], news: tuple[str, ...]) -> CandleRound:
+        ready = self.window.ready(open_time) & [symbol not in without for symbol in self._symbols]
         return CandleRound(
             open_time=open_time,
             symbols=tuple(symbol for symbol, there in zip(self._symbols, ready, strict=True) if there),
@@ -303,15 +335,20 @@ class CandleStream:
             news=news,
         )
 
+    def _trouble_of(self, symbol: str) -> str:
+        trouble = self._trouble.get(symbol)
+        return f" ({trouble})" if trouble else ""
+
     def _why_absent(self, symbol: str, open_time: int) -> str:
         newest = self.window.newest(symbol)
         if newest == NOT_YET:
             return self._trouble.get(symbol, "it has no candles")
         if newest < open_time:
-            trouble = self._trouble.get(symbol)
-            return f"its candle has not come{f' ({trouble})' if trouble else ''}"
+            return "its candle has not come" + self._trouble_of(symbol)
         if newest > open_time:
             return "a newer candle has closed"
+        if symbol in self._closing.doubted:
+            return "its candle is in doubt" + self._trouble_of(symbol)
         return f"{self.window.count(symbol)} candles, {self._settings.memory} needed"
 
 

@@ -287,6 +287,33 @@ def test_a_dead_symbol_is_waited_for_once() -> None:
     assert feed.border(at(3, 4)) == [BorderPassed(at(2), ())]
 
 
+def test_a_candle_in_doubt_is_waited_for() -> None:
+    """It was closed, and then told otherwise: nobody decides on it before REST has said which it is."""
+    feed = closing("AUSDT", "BUSDT")
+    feed.answered("BUSDT", rest(-3, 0), at(1, 0.1))
+    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+
+    assert feed.border(at(1, 0.3)) == []
+    assert feed.doubted == {"AUSDT"}
+    feed.answered("AUSDT", rest(-3, 0), at(1, 0.5))
+    assert feed.border(at(1, 0.5)) == [BorderPassed(NOW, ())]
+
+
+def test_a_doubt_that_nobody_settles_leaves_its_symbol_out() -> None:
+    """REST does not answer: the others decide, and at the next candle they no longer wait for it."""
+    feed = closing("AUSDT", "BUSDT")
+    feed.answered("BUSDT", rest(-3, 0), at(1, 0.1))
+    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+
+    assert feed.border(at(1, 10)) == [BorderPassed(NOW, ("AUSDT",))]
+    feed.answered("BUSDT", rest(-3, 1), at(2, 0.1))
+    assert feed.border(at(2, 0.1)) == [BorderPassed(at(1), ("AUSDT",))]
+
+
 def test_when_everything_is_late_everything_is_waited_for() -> None:
     """After an outage of the exchange the next answer may be a second away."""
     feed = closing("AUSDT", "BUSDT")

@@ -23,13 +23,15 @@ from desk.market.closing import (
     SymbolSilent,
 )
 from desk.market.live_settings import StreamSettings
+from desk.market.newest import SPARE
 from desk.market.paging import RECENT
 from desk.market.stream import CandleStream
-from tests.market.lines import Exchange, HandClock, Peer, exchange, plain, tell
+from tests.market.lines import Exchange, HandClock, Peer, exchange, hang_up, plain, tell
 from tests.market.series import NOW, fetch_settings, random_candles
 
 MEMORY, AHEAD = 60, 6
-TRUTH = random_candles(count=MEMORY + AHEAD, end=NOW + AHEAD * CANDLE_MS)
+HISTORY = MEMORY + SPARE
+TRUTH = random_candles(count=HISTORY + AHEAD, end=NOW + AHEAD * CANDLE_MS)
 
 
 def stream_settings(**changes: Any) -> StreamSettings:
@@ -46,7 +48,7 @@ def stream_settings(**changes: Any) -> StreamSettings:
 
 def row(place: int, *, whole: bool = True) -> list[str]:
     """The candle that opens ``place`` candles after NOW as the websocket tells it; else when it has begun."""
-    at = MEMORY + place
+    at = HISTORY + place
     o, h, l, c, volume, quote = (repr(float(value)) for value in TRUTH.values[:, at])
     numbers = [o, h, l, c, volume, quote, quote] if whole else [o, o, o, o, "0", "0", "0"]
     return [str(int(TRUTH.open_time[at])), *numbers]
@@ -100,7 +102,7 @@ class Feed:
 
 
 @contextlib.asynccontextmanager
-async def feed(*symbols: str, **changes: Any) -> AsyncIterator[Feed]:
+async def feed(*symbols: str, attempts: int = 1, **changes: Any) -> AsyncIterator[Feed]:
     """A stream of ``symbols``, all with the same candles, which REST tells as far as the clock has come."""
     clock = HandClock()
     names = symbols or ("BTCUSDT",)
@@ -112,12 +114,13 @@ async def feed(*symbols: str, **changes: Any) -> AsyncIterator[Feed]:
         def page(request: web.Request, text: str) -> web.StreamResponse:
             under.asked[request.query["symbol"]] = under.asked.get(request.query["symbol"], 0) + 1
             end = min(int(request.query["endTime"]), clock.now_ms() // CANDLE_MS * CANDLE_MS + 1)
-            places = [p for p in range(-MEMORY, AHEAD) if NOW + p * CANDLE_MS < end]
+            places = [p for p in range(-HISTORY, AHEAD) if NOW + p * CANDLE_MS < end]
             return tell([row(p)[:7] for p in places[-int(request.query["limit"]) :]])(request, text)
 
         served.on(f"GET {TIME}", time)
         served.on(f"GET {RECENT.path}", page)
-        async with Bitget(fetch_settings(served.url, Path("unused"), attempts=1), clock=clock) as market:
+        settings = fetch_settings(served.url, Path("unused"), attempts=attempts)
+        async with Bitget(settings, clock=clock) as market:
             stream = CandleStream(
                 names, market=market, ws_url=served.ws_url, settings=stream_settings(**changes), clock=clock
             )
@@ -142,7 +145,22 @@ async def test_the_window_is_filled_with_one_request_a_symbol() -> None:
         await under.up()
 
         assert under.asked == {"AUSDT": 1, "BUSDT": 1}
-        assert under.stream.window.values[0].tobytes() == TRUTH.rows(0, MEMORY).values.tobytes()
+        assert under.stream.window.values[0].tobytes() == TRUTH.rows(SPARE, HISTORY).values.tobytes()
+
+
+async def test_lost_questions_for_the_time_do_not_put_the_clock_ahead() -> None:
+    """A feed that is ahead asks about a candle that is still forming, and takes it for its last word."""
+    async with feed(attempts=4) as under:
+        (time,) = under.served.answers[f"GET {TIME}"]
+        under.served.on(f"GET {TIME}", hang_up, hang_up, hang_up, time)
+        first = under.pull()
+        while under.served.opened.empty():  # 0.5 + 1 + 2 s go by between the questions
+            await under.clock.advance(0.05)
+        under.peers.append(await under.served.opened.get())
+        await pass_to(under, 1, 0.3)
+        await under.until(CandleClosed, first, step=0.05)
+
+        assert under.clock.now_ms() >= NOW + CANDLE_MS + 3_000
 
 
 async def test_a_candle_that_the_websocket_closes_is_told_at_once() -> None:
@@ -153,7 +171,7 @@ async def test_a_candle_that_the_websocket_closes_is_told_at_once() -> None:
         await under.tells(0)
         await under.tells(1, whole=False)
 
-        assert await first == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, MEMORY].tolist()))
+        assert await first == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, HISTORY].tolist()))
         assert await under.next() == BorderPassed(NOW, ())
         assert under.asked == {"BTCUSDT": 1}
 
@@ -167,7 +185,7 @@ async def test_a_thin_symbol_is_closed_by_the_clock_and_rest() -> None:
 
         event = await under.until(CandleClosed, first)
 
-        assert event == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, MEMORY].tolist()))
+        assert event == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, HISTORY].tolist()))
         assert await under.next() == BorderPassed(NOW, ())
 
 
@@ -303,8 +321,29 @@ async def test_a_last_word_that_was_lost_without_a_trace_is_found_by_the_audit()
         event = await under.until(CandleRevised, under.pull(), step=5)
 
         assert isinstance(event, CandleRevised)
-        assert event.after == tuple(TRUTH.values[:, MEMORY].tolist())
+        assert event.after == tuple(TRUTH.values[:, HISTORY].tolist())
         assert under.stream.window.at("BTCUSDT", NOW) == event.after
+
+
+async def test_who_wants_to_act_has_the_candle_confirmed() -> None:
+    """Same close, other volume: REST is asked before anything is opened, and its word counts."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 1, 0.3)
+        short = row(0)
+        short[5] = "0.001"
+        arg = {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}
+        await under.peers[0].say({"action": "update", "arg": arg, "data": [short], "ts": NOW + 298_000})
+        await under.tells(1, whole=False)
+        assert isinstance(await first, CandleClosed)
+
+        told = await under.stream.confirmed(("BTCUSDT",), NOW)
+        assert told.symbols == ("BTCUSDT",)
+        assert told.values[0, :, -1].tolist() == TRUTH.values[:, HISTORY].tolist()
+        under.served.on(f"GET {RECENT.path}", plain("<html>", status=502))
+        told = await under.stream.confirmed(("BTCUSDT",), NOW)
+        assert (told.symbols, told.values.shape[0]) == ((), 0)
+        assert "its candle was not confirmed" in told.absent["BTCUSDT"]
 
 
 async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_not() -> None:
@@ -324,7 +363,7 @@ async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_
 
     assert (told.open_time, told.symbols) == (NOW, ("AUSDT",))
     assert told.times[:, -1].tolist() == [NOW]
-    assert told.values[0].tobytes() == TRUTH.rows(1, MEMORY + 1).values.tobytes()
+    assert told.values[0].tobytes() == TRUTH.rows(SPARE + 1, HISTORY + 1).values.tobytes()
     assert "has not come" in told.absent["BUSDT"]
 
 
