@@ -40,7 +40,7 @@ BITGET_WS = {"paper": "wss://ws.bitget.com", "live": "wss://ws.bitget.com", "dem
 """Websocket address by the mode of live trading."""
 JOURNAL = "live_trading.sqlite"
 """Of live trading, in the directory where it is started."""
-ATTEMPTS_ONCE = 3
+ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
 DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
 """Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
@@ -337,8 +337,14 @@ def live_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
 def pointed(args: argparse.Namespace) -> Settings:
     """The settings above, pointed where the arguments of ``live_arguments`` say."""
     base = default_settings()
-    attempts = ATTEMPTS_ONCE if args.once else base.fetch.attempts
-    fetch = replace(base.fetch, base_url=args.base_url, cache_dir=args.cache_dir, attempts=attempts)
+    fetch = replace(
+        base.fetch,
+        base_url=args.base_url,
+        cache_dir=args.cache_dir,
+        attempts=ATTEMPTS_ONCE if args.once else ATTEMPTS_LIVE,
+        timeout_s=5.0,  # a candle is decided on within seconds of its end
+        give_up_after_s=30.0,
+    )
     return replace(base, fetch=fetch, models_dir=args.models_dir)
 
 

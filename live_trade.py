@@ -36,7 +36,8 @@ from desk.market.candle_store import CandleStore
 from desk.market.matching import Terms
 from desk.market.newest import newest_candles
 from desk.market.paper import PaperExchange
-from desk.market.stored import contract_of, invented, read_stored
+from desk.market.paper_account import paper_account
+from desk.market.stored import invented, read_stored
 from desk.market.stream import CandleStream
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.reports import live as live_tables
@@ -54,7 +55,7 @@ from desk.trade.scribe import Scribe, Tell
 from desk.trade.session import Ending, Session, heeding, live_events, replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import Opinion
-from desk.trade.trader import Trader
+from desk.trade.trader import Confirm, Trader
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -200,30 +201,39 @@ async def trade(
     link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = None if mode == "paper" else config.credentials_from(os.environ)
     lines = lines_from(os.environ)
-    stream = config.stream_settings(memory_of())
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
-        market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock))
-        feed: CandleFeed = CandleStream(
-            symbols, market=market, ws_url=link.ws_url, settings=stream, clock=clock
+        market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock, demo=link.demo))
+        candles = CandleStream(
+            symbols,
+            market=market,
+            ws_url=link.ws_url,
+            settings=config.stream_settings(memory_of()),
+            clock=clock,
         )
+        feed: CandleFeed = candles
         exchange: Exchange
         if credentials is None:
-            listed = (await market.contracts()).contracts
-            by_market, asked = ExchangeClock(clock), clock.now_ms()
-            by_market.set_by(await market.server_time(), asked=asked, answered=clock.now_ms())
-            paper = PaperExchange(
-                [contract_of(one) for one in listed if one.kind == "perpetual"],
+            opened = paper_account(
+                settings.fetch,
+                link,
+                journal=journal.path,
                 deposit=journal.diary.newest_equity() or live.paper.balance,
-                clock=by_market,
+                clock=clock,
                 terms=fills_of(settings),
             )
-            feed, exchange = PaperFeed(feed, paper), paper
+            paper = await stack.enter_async_context(opened)
+            feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
+            exchange = paper.exchange
+            for line in paper.news:
+                voice.say(line)
+            if not paper.exchange.continued and (lost := journal.ledger.void_open_trades()):
+                voice.say(f"What the former account held is given up without a result: {', '.join(lost)}.")
         else:
             exchange = await stack.enter_async_context(Account(link, credentials, clock=clock))
         news = await stack.enter_async_context(notifying(lines, live.notify, clock))
         forecaster = Forecaster(DiskShelf(ModelShelf(settings.models_dir)), symbols, window_of(settings))
-        trader, session = staged(exchange, journal, forecaster, clock, news, live, args)
+        trader, session = staged(exchange, journal, forecaster, clock, news, live, args, candles.confirmed)
         voice.say(f"Mode {mode}, {len(symbols)} models, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
@@ -282,6 +292,7 @@ def staged(
     news: Tell,
     live: LiveSettings,
     args: argparse.Namespace,
+    confirm: Confirm | None = None,
 ) -> tuple[Trader, Session]:
     """The parts of a session, put together."""
     by_exchange = ExchangeClock(clock)
@@ -294,6 +305,7 @@ def staged(
         scribe,
         settings=live,
         trade_untested=args.trade_untested,
+        confirm=confirm,
     )
     return trader, Session(trader, journal, by_exchange, scribe, settings=live.session)
 

@@ -90,7 +90,13 @@ ADDRESS = {
 }
 # Who may make or change files, by what writes them.
 WRITERS = {"write_file", "point_link", "remove_drafts"}
-MAY_WRITE = {"desk.files", "desk.artefacts", "desk.market.candle_store", "data_fetcher"}
+MAY_WRITE = {
+    "desk.files",
+    "desk.artefacts",
+    "desk.market.candle_store",
+    "desk.market.paper_file",
+    "data_fetcher",
+}
 # Where everything may be caught: the end of a symbol's job.
 CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session"}
 LONGEST = 420

@@ -8,20 +8,23 @@ What may be sent again: an order whose answer was lost, after it was looked up b
 a few seconds, under the same id, which the exchange takes once.  Nothing else is.  An order that cannot be
 looked up stays unresolved; the symbol is left alone until reconciliation knows.
 
+A trade is over when the orders that closed it are filled, or when a look at the exchange shows no position of
+it; never because an order was refused.
+
 Not here: whether anything should be sent (``desk.trade.risk``), and when (``desk.trade.session``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
-from desk.orders import Contract, OrderRequest, OrderState
+from desk.orders import Contract, OrderRequest, OrderState, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
 from desk.trade.journal import Journal
-from desk.trade.records import OpenTrade, OrderRecord, Outcome, ended_by, missing_exit, settled
+from desk.trade.records import UNRESOLVED, OpenTrade, OrderRecord, Outcome, ended_by, missing_exit, settled
 from desk.trade.refusals import remedy_for
 from desk.trade.risk import Ruling
 from desk.trade.settings import SessionSettings
@@ -30,8 +33,8 @@ FIRST_PAUSE_S = 0.5
 CLOSING_ATTEMPTS = 3
 CLOCKS_APART_MS = 2_000
 """How much the exchange's times may lie behind ours."""
-FILLS_PATIENCE = 3
-"""How often a trade that is over waits for fills that the exchange has not told yet."""
+FILLS_PATIENCE_S = 60.0
+"""How long a trade that seems to be over waits for the fills that ended it: positions may be told late."""
 
 Sent = Literal["done", "refused", "absent", "unknown"]
 
@@ -59,7 +62,7 @@ class Execution:
         self._clock = clock
         self._settings = settings
         self._set_up: dict[str, Decimal] = {}
-        self._unexplained: dict[str, int] = {}
+        self._unexplained: dict[str, float] = {}
         self.contracts: Mapping[str, Contract] = {}
         self.barred: dict[str, str] = {}
         """Symbols in which nothing is opened any more in this session, and why."""
@@ -120,11 +123,14 @@ class Execution:
             status="opening",
             size=Decimal(0),
         )
+        if self._clock.now_ms() > approved.until:
+            return Sending("refused", text="its candle was too old when the order could be sent")
         self._ledger.open_trade(trade, request, self._clock.now_ms())
-        sent = await self._send(request)
+        sent = await self._send(request, until=approved.until)
         if sent.outcome == "refused" and remedy_for(sent.code) == "bar_symbol":
             self.barred[wish.symbol] = f"the exchange takes no orders in it: {sent.text}"
-        if sent.outcome in {"refused", "absent"} or (sent.state is not None and not sent.state.filled):
+        empty = sent.outcome == "done" and (sent.state is None or not sent.state.filled)
+        if empty or sent.outcome in {"refused", "absent"}:
             self._ledger.void_trade(trade.trade)
         return sent
 
@@ -138,37 +144,46 @@ class Execution:
         """
         contract = self.contracts.get(trade.symbol)
         most = contract.max_market_size if contract is not None else None
-        trouble, in_vain = "", 0
+        name, trouble, in_vain = trade.trade, "", 0
         while in_vain < CLOSING_ATTEMPTS:
-            orders = self._ledger.orders_of(trade.trade)
-            closing = [order for order in orders if order.purpose == "close"]
-            left = trade.size - sum((order.filled for order in closing), Decimal(0))
-            if left <= 0:
+            found = self._ledger.open_trade_named(name)
+            if found is None:
+                return ""
+            for order in self._ledger.orders_of(name):
+                if order.status in UNRESOLVED and (trouble := await self.resolve(order)):
+                    return trouble
+            trade = self._ledger.open_trade_named(name) or found
+            if trade.size <= 0:
                 return await self.settle(trade, why)
             request = OrderRequest(
-                client_id=client_id(trade.symbol, trade.opened, "close", len(closing)),
+                client_id=self._new_id(trade, "close"),
                 symbol=trade.symbol,
                 side=trade.side,
                 purpose="close",
-                size=left if most is None else min(left, most),
+                size=trade.size if most is None else min(trade.size, most),
                 kind="market",
                 price=None,
                 stop_loss=None,
                 take_profit=None,
             )
-            self._ledger.intend(request, trade.trade, self._clock.now_ms())
+            self._ledger.intend(request, name, self._clock.now_ms())
             sent = await self._send(request)
             trouble = sent.text
-            in_vain += sent.state is None or not sent.state.filled
             if sent.outcome == "unknown":
                 return f"{trade.symbol}: the order that closes it is unresolved: {sent.text}"
             if sent.outcome == "refused":
-                if remedy_for(sent.code) == "nothing_there":
-                    return await self.settle(trade, None)
-                return await self._close_whole(trade, why, sent.text)
+                return await self._close_whole(trade, why, sent)
+            in_vain += sent.state is None or not sent.state.filled
         return (
             f"{trade.symbol}: {CLOSING_ATTEMPTS} orders did not close it: {trouble or 'nothing was filled'}"
         )
+
+    def _new_id(self, trade: OpenTrade, purpose: Purpose) -> str:
+        """The first id for such an order that no order has, of whatever trade."""
+        epoch = 0
+        while self._ledger.knows_order(made := client_id(trade.symbol, trade.opened, purpose, epoch)):
+            epoch += 1
+        return made
 
     async def close(self, symbol: str, side: int) -> str:
         """Close whatever is held of a side; what went wrong, or an empty text."""
@@ -215,7 +230,9 @@ class Execution:
         except AccountError:
             raise
         except ExchangeError as exc:
-            return f"{order.symbol}: {order.client_id} could not be looked up: {exc}"
+            if not (isinstance(exc, Refused) and remedy_for(exc.code) == "bar_symbol"):
+                return f"{order.symbol}: {order.client_id} could not be looked up: {exc}"
+            state = None  # the symbol is gone: what is held tells the rest
         if state is None:
             self._ledger.answered(order.client_id, self._clock.now_ms(), status="absent")
             return ""
@@ -228,21 +245,18 @@ class Execution:
         A trade of which the exchange has not told the exit yet stays open for a few more looks.
         """
         orders = self._ledger.orders_of(trade.trade)
-        fills = self._ledger.fills_of(trade.trade)
-        if missing_exit(trade, orders, fills) > 0 and (trade.size > 0 or any(one.filled for one in orders)):
-            try:
-                since = orders[0].written - CLOCKS_APART_MS if orders else trade.opened
-                told = await self._exchange.fills(trade.symbol, since)
-            except AccountError:
-                raise
-            except ExchangeError as exc:
-                return f"{trade.symbol}: its fills could not be asked for: {exc}"
-            self._ledger.record_fills(told, trade)
+        held_once = trade.size > 0 or any(one.filled for one in orders)
+        if held_once:
+            trouble = await self._learn_fills(trade, orders)
             fills = self._ledger.fills_of(trade.trade)
             if missing_exit(trade, orders, fills) > 0:
-                self._unexplained[trade.trade] = self._unexplained.get(trade.trade, 0) + 1
-                if self._unexplained[trade.trade] < FILLS_PATIENCE:
+                if trouble:
+                    return trouble
+                now = self._clock.monotonic()
+                if now - self._unexplained.setdefault(trade.trade, now) < FILLS_PATIENCE_S:
                     return f"{trade.symbol}: is over, and the exchange has not told how yet"
+        self._unexplained.pop(trade.trade, None)
+        fills = self._ledger.fills_of(trade.trade)
         ended = why or ended_by(trade, fills, orders)
         last = max((fill.at for fill in fills if fill.purpose == "close"), default=self._clock.now_ms())
         result = settled(trade, orders, fills, closed=last, ended=ended)
@@ -252,15 +266,47 @@ class Execution:
             self._ledger.close_trade(result)
         return ""
 
-    async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: str) -> str:
-        """The exchange took no order that closes: ask it to close the position by itself."""
-        if trouble := await self.close(trade.symbol, trade.side):
-            return f"{trouble} (before: {refused})"
-        return await self.settle(trade, why)
+    async def _learn_fills(self, trade: OpenTrade, orders: Sequence[OrderRecord]) -> str:
+        """Keep what the exchange executed for a trade; what stood in the way, or an empty text."""
+        since = orders[0].written - CLOCKS_APART_MS if orders else trade.opened
+        try:
+            self._ledger.record_fills(await self._exchange.fills(trade.symbol, since), trade)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return f"{trade.symbol}: its fills could not be asked for: {exc}"
+        return ""
 
-    async def _send(self, request: OrderRequest) -> Sending:
-        """Send an order that is written down, until it is known what became of it or nobody can say."""
-        given_up: Sent
+    def still_held(self, trades: Iterable[str]) -> None:
+        """These trades have just been seen at the exchange: none of them is over."""
+        for name in trades:
+            self._unexplained.pop(name, None)
+
+    async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: Sending) -> str:
+        """The exchange took no order that closes: see what is held, and ask it to close that by itself."""
+        for attempt in range(2):
+            try:
+                held = sum(
+                    one.size
+                    for one in await self._exchange.positions()
+                    if (one.symbol, one.side) == (trade.symbol, trade.side)
+                )
+            except AccountError:
+                raise
+            except ExchangeError as exc:
+                return f"{trade.symbol}: {refused.text}; what is held is not known: {exc}"
+            if not held:
+                return await self.settle(trade, why if attempt else None)
+            if not attempt and (trouble := await self.close(trade.symbol, trade.side)):
+                return f"{trouble} (before: {refused.text})"
+        return f"{trade.symbol}: {held:f} are still held ({refused.text})"
+
+    async def _send(self, request: OrderRequest, *, until: int | None = None) -> Sending:
+        """Send an order that is written down, until it is known what became of it or nobody can say.
+
+        After ``until`` (ms) it is not sent again.
+        """
+        given_up: Sent = "absent"
         began, pause = self._clock.monotonic(), FIRST_PAUSE_S
         while True:
             try:
@@ -274,8 +320,8 @@ class Execution:
                     return await self._watch(request)
                 self._refused(request, exc)
                 return Sending("refused", code=exc.code, text=str(exc))
-            except Throttled as exc:  # it was not taken
-                given_up, text = "absent", str(exc)
+            except Throttled as exc:  # it was not taken, this time
+                text = str(exc)
             except Unanswered as exc:
                 given_up, text = "unknown", str(exc)
                 try:
@@ -284,7 +330,8 @@ class Execution:
                     return Sending("unknown", text=f"{exc}; {again}")
                 if state is not None:
                     return await self._watch(request)
-            if self._clock.monotonic() - began + pause > self._settings.resend_within_s:
+            late = until is not None and self._clock.now_ms() + 1_000 * pause > until
+            if late or self._clock.monotonic() - began + pause > self._settings.resend_within_s:
                 if given_up == "absent":
                     self._ledger.answered(
                         request.client_id, self._clock.now_ms(), status="absent", error=text

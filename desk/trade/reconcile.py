@@ -14,7 +14,8 @@ The policy, per symbol:
   it is protected and otherwise left alone.
 * Held in both: the size is the exchange's.
 * A stop that is not there, or farther away than the journal's, is put where the journal has it; a tighter
-  one stays.  Where the mark is beyond that price already, the position is closed.
+  one stays.  Where the mark is beyond that price already, the position is closed; in a symbol that is not
+  traded that is only told.
 * An open order of this program that the journal does not wait for is cancelled; those of others are told.
 
 Applied again and again, corrections end: each brings the views closer, see the tests.
@@ -178,6 +179,10 @@ def _protection(holding: Holding, trade: OpenTrade | None, terms: Terms) -> Iter
         return
     if side * (holding.mark_price - wanted) <= 0:
         why = f"unprotected, and the mark {holding.mark_price:f} is beyond the stop {wanted:f} already"
+        if trade is None and holding.symbol not in terms.horizons:
+            why = f"{why}: it is not of this program and is left alone"
+            yield Correction(kind="tell", symbol=holding.symbol, why=why, side=side)
+            return
         yield Correction(kind="close", symbol=holding.symbol, why=why, trade=trade, side=side)
         return
     why = "there is no stop at the exchange" if there is None else f"its stop {there:f} is too far away"

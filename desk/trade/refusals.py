@@ -20,7 +20,7 @@ traded at all, the session ends.
 """
 
 DUPLICATE: Final = ("40786", "45034", "43118")
-NOTHING_THERE: Final = ("22001", "22002", "43011", "43025", "43020")
+NOTHING_THERE: Final = ("22001", "22002", "43025", "43020")
 NOT_FOUND: Final = ("40109", "40768", "43001", "45057", "40819")
 NO_MONEY: Final = ("40762", "43012", "40711", "40754", "40798", "45002")
 SIZE_OR_PRICE: Final = (

@@ -7,7 +7,7 @@ import logging
 from typing import Protocol
 
 from desk.ports import Clock
-from desk.trade.journal import Diary
+from desk.trade.journal import Diary, JournalError
 
 log = logging.getLogger("desk.trade")
 
@@ -26,20 +26,26 @@ class Scribe:
         self._diary = diary
         self._clock = clock
         self._news = news
-        self._told: set[str] = set()
+        self._told: dict[tuple[str, str], str] = {}
 
     def note(self, kind: str, text: str, symbol: str = "", *, urgent: bool = False) -> None:
-        """Say something."""
-        self._diary.note(self._clock.now_ms(), kind, text, symbol)
+        """Say something; people are told also where the journal cannot be written."""
         log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
         self._news.tell(text, urgent=urgent)
+        try:
+            self._diary.note(self._clock.now_ms(), kind, text, symbol)
+        except JournalError as exc:
+            log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 
-    def note_once(self, kind: str, text: str, symbol: str = "", *, urgent: bool = False) -> None:
-        """Say what goes on for long only when it begins."""
-        if text not in self._told:
-            self._told.add(text)
+    def note_once(
+        self, kind: str, text: str, symbol: str = "", *, about: str = "", urgent: bool = False
+    ) -> None:
+        """Say what goes on for long when it begins and when it changes; ``about`` tells it from others."""
+        key = (kind, about or symbol)
+        if self._told.get(key) != text:
+            self._told[key] = text
             self.note(kind, text, symbol, urgent=urgent)
 
-    def silence_over(self, text: str) -> None:
-        """Let ``text`` be said again."""
-        self._told.discard(text)
+    def over(self, kind: str, about: str = "") -> None:
+        """What went on has ended: when it begins again it is said again."""
+        self._told.pop((kind, about), None)

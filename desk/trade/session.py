@@ -18,13 +18,14 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
 from desk.frames import CandleRound
 from desk.orders import Push
 from desk.ports import CandleFeed, Clock, Exchange
-from desk.trade.journal import Journal
+from desk.trade.journal import Journal, JournalError
 from desk.trade.risk import DAY_MS
 from desk.trade.scribe import Scribe
 from desk.trade.settings import SessionSettings
@@ -32,8 +33,8 @@ from desk.trade.trader import Trader
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
-START_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0)
-"""Pauses between attempts to begin with an exchange that does not answer."""
+START_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0, *(30.0,) * 40)
+"""Pauses between attempts to begin with an exchange that does not answer: twenty minutes of maintenance."""
 PUSHES_AGAIN_S = 5.0
 """Pause before a broken line of pushes is listened to again."""
 
@@ -48,12 +49,19 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Something that must not end has ended; ``None`` is an end in good order."""
+    """The feed of candles has ended; ``None`` is an end in good order."""
 
     error: BaseException | None
 
 
-Event = CandleRound | Push | Tick | Broken
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """What the exchange says unasked is not heard for a while: the account has to be asked about."""
+
+    why: str
+
+
+Event = CandleRound | Push | Tick | Broken | Deaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +120,8 @@ class Session:
         except asyncio.CancelledError:
             self._journal.end(number, self._clock.now_ms(), status=1, why="cancelled")
             raise
-        self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
+        with contextlib.suppress(JournalError):  # it was told already why nothing could be written
+            self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
         self._scribe.note("session", text, urgent=ending.status != 0)
         return ending
@@ -137,15 +146,20 @@ class Session:
                     return Ending(1, f"could not start: the exchange does not answer: {exc}")
                 log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
                 await self._clock.sleep(pause)
+                if self._asked is not None or self._stop_file.exists():
+                    return Ending(1, f"asked to stop before the exchange answered: {exc}")
             except DeskError as exc:
                 return Ending(1, f"could not start: {exc}")
         return None
 
     async def _step(self, event: Event) -> Ending | None:
-        """Take one step, then see whether the session is over, whatever came of the step."""
+        """Take one step; before it and after it, whatever came of it, see whether the session is over."""
         if isinstance(event, Broken):
             return Ending(1, f"the feed of candles broke: {event.error or 'it ended'}")
-        return await self._guarded(self._take(event)) or await self._guarded(self._end_if_due())
+        for work in (self._end_if_due, partial(self._take, event), self._end_if_due):
+            if (ending := await self._guarded(work())) is not None:
+                return ending
+        return None
 
     async def _guarded(self, work: Coroutine[Any, Any, Ending | Done | None]) -> Ending | None:
         """Do ``work``; what fails is noted, and ends the session only when it keeps failing."""
@@ -154,8 +168,8 @@ class Session:
         except AccountError as exc:
             return Ending(1, str(exc))
         except (Unanswered, Throttled) as exc:
-            text = f"the exchange does not answer: {exc}"
-            self._scribe.note_once("trouble", text, urgent=True)
+            log.warning("the exchange does not answer: %s", exc)
+            self._scribe.note_once("trouble", "the exchange does not answer; the log tells more", urgent=True)
             return None
         except Exception as exc:  # noqa: BLE001 - the end of a session step
             return self._failure(exc)
@@ -163,6 +177,7 @@ class Session:
             return outcome
         if outcome is not None:
             self._failed = 0
+            self._scribe.over("trouble")
         return None
 
     def _failure(self, exc: Exception) -> Ending | None:
@@ -180,26 +195,34 @@ class Session:
 
     async def _take(self, event: Event) -> Done | None:
         """What an event asks for; None if that was nothing."""
-        upkeep = self._trader.upkeep
         if isinstance(event, CandleRound):
             await self._trader.on_round(event)
             self._reconciled = self._clock.monotonic()
             self._forget()
+        elif isinstance(event, Deaf):
+            self._scribe.note_once("trouble", f"no pushes: {event.why}", about="pushes", urgent=True)
+            await self._reconcile()
         elif isinstance(event, Push) and (event.reconnected or self._is_news(event)):
+            self._scribe.over("trouble", "pushes")
             await self._reconcile()
         elif (
             isinstance(event, Tick)
             and self._clock.monotonic() - self._reconciled >= self._settings.reconcile_s
         ):
             await self._reconcile()
-            await upkeep.close_overdue()
+        elif isinstance(event, Tick):
+            await self._trader.prepare_next()
+            return None
         else:
             return None
         return "done"
 
     async def _reconcile(self) -> None:
         self._reconciled = self._clock.monotonic()
-        await self._trader.upkeep.reconcile()
+        trouble = await self._trader.upkeep.try_to_reconcile()
+        await self._trader.upkeep.close_overdue()
+        if trouble is not None:
+            raise trouble
 
     def _is_news(self, push: Push) -> bool:
         """Whether a push contradicts what the journal holds to be open."""
@@ -278,27 +301,34 @@ async def live_events(
 ) -> AsyncGenerator[Event]:
     """Rounds, pushes and the passing of time, in the order in which they come.
 
-    A tick is not queued while one waits.  A feed that ends or fails is told as ``Broken``.
+    A tick is not queued while one waits.  A feed that ends or fails, by whatever defect, is told as
+    ``Broken``; a line of pushes that fails is told as ``Deaf``, and listened to again.
     """
     queue: asyncio.Queue[Event] = asyncio.Queue()
-    ticking = asyncio.Event()
+    ticking, deaf = asyncio.Event(), asyncio.Event()
 
     async def rounds() -> None:
         try:
             async for candles in feed.rounds():
                 queue.put_nowait(candles)
-        except DeskError as exc:
+        except Exception as exc:
+            log.exception("the feed of candles broke")
             queue.put_nowait(Broken(exc))
         else:
             queue.put_nowait(Broken(None))
 
     async def pushes() -> None:
         while True:
-            with contextlib.suppress(DeskError):
+            why = "the line has ended"
+            try:
                 async for push in exchange.pushes():
                     queue.put_nowait(push)
+            except Exception as exc:  # noqa: BLE001 - as above
+                why = str(exc) if isinstance(exc, DeskError) else f"a defect ({type(exc).__name__})"
             await clock.sleep(PUSHES_AGAIN_S)
-            queue.put_nowait(Push(reconnected=True))
+            if not deaf.is_set():
+                deaf.set()
+                queue.put_nowait(Deaf(why))
 
     async def ticks() -> None:
         while True:
@@ -313,6 +343,8 @@ async def live_events(
             event = await queue.get()
             if isinstance(event, Tick):
                 ticking.clear()
+            elif isinstance(event, Deaf):
+                deaf.clear()
             yield event
     finally:
         for task in tasks:

@@ -161,7 +161,7 @@ class NotifySettings:
     digest_hours: int
     """Hours between two digests; 0: none."""
     queue: int
-    """Messages that wait at most; further ones are counted and dropped."""
+    """Messages that wait at most; then the oldest are dropped and counted."""
     timeout_s: float
     """Of one delivery."""
 

@@ -5,16 +5,19 @@ Place in the house: the steps of a session.  ``CandleRound``s come in; orders go
 
 One candle, in order: newer models are taken up; journal and exchange are brought together; positions whose
 time is over are closed; all models are asked together; every side that fired on a flat symbol goes through
-risk, the strongest opinion first; what was decided is written down; approved orders are sent.
+risk, the strongest opinion first; the candles of what would be opened are confirmed by the exchange's own
+records, since the last word of a candle may be lost without a trace; what was decided is written down;
+approved orders are sent.
 
 Not here: when these steps are taken, and how a session ends (``desk.trade.session``).
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from decimal import Decimal
 from typing import Any
 
-from desk.frames import CandleRound
+from desk.frames import CANDLE_MS, CandleRound
 from desk.policy import FLAT, LONG, Candle, Position, exit_of, open_position
 from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock
@@ -41,6 +44,9 @@ from desk.trade.settings import LiveSettings
 from desk.trade.signals import SIDES, ModelCard, Opinion
 from desk.trade.upkeep import Upkeep
 
+Confirm = Callable[[Sequence[str], int], Awaitable[CandleRound]]
+"""Given symbols and an open time (ms): those candles as the exchange's own records have them."""
+
 
 class Trader:
     """One account, its models and its journal.
@@ -52,6 +58,8 @@ class Trader:
     settings : LiveSettings
     trade_untested : bool
         Whether models without a tradable verdict may open positions.
+    confirm : callable or None
+        Asked before anything is opened; None: the rounds are the exchange's own records.
     """
 
     def __init__(
@@ -64,6 +72,7 @@ class Trader:
         *,
         settings: LiveSettings,
         trade_untested: bool,
+        confirm: Confirm | None = None,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
@@ -72,39 +81,58 @@ class Trader:
         self._scribe = scribe
         self._settings = settings
         self._trade_untested = trade_untested
+        self._confirm = confirm
         self._execution = Execution(exchange, journal, clock, settings=settings.session)
         self.upkeep = Upkeep(exchange, journal, self._execution, clock, scribe, settings=settings)
         self._scored_through = 0
         self._scored_at = 0
         self._demoted: dict[str, str] = {}
+        self._unprepared: list[str] = []
+        self._newest = 0
         self.stopping = ""
         """Why nothing is opened any more; empty while all is well."""
 
     async def start(self) -> None:
-        """Open the models, agree with the exchange, and set up what may be traded."""
+        """Open the models and agree with the exchange."""
         self._take_up()
         self._demoted = self._diary.demoted()
         await self._exchange.set_position_mode(self._settings.session.position_mode)
         await self.upkeep.learn_contracts()
         await self.upkeep.reconcile()
-        busy = {trade.symbol for trade in self._ledger.open_trades()}
-        for symbol, card in self._forecaster.cards.items():
-            if (card.tradable or self._trade_untested) and symbol not in busy:
+        self._unprepared = [
+            symbol for symbol, card in self._forecaster.cards.items() if card.tradable or self._trade_untested
+        ]
+
+    async def prepare_next(self) -> None:
+        """Set leverage and margin mode of one more symbol that may be traded, before they are needed.
+
+        One at a time, between candles: for hundreds of symbols it takes minutes at the exchange's pace.
+        """
+        held = {trade.symbol for trade in self._ledger.open_trades()}
+        while self._unprepared:
+            symbol = self._unprepared.pop(0)
+            card = self._forecaster.cards.get(symbol)
+            if card is not None and symbol not in held:
                 await self._prepare(symbol, card)
+                return
 
     async def on_round(self, candles: CandleRound) -> None:
         """A candle has closed: leave, decide, enter."""
         self._take_up()
         for line in candles.news:
             self._scribe.note("feed", line)
+        if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
+            text = f"{missed} candles after {self._newest} have passed without a decision"
+            self._scribe.note("feed", text, urgent=True)
+        self._newest = candles.open_time
         await self.upkeep.learn_contracts()
-        await self.upkeep.reconcile()
-        if await self._leave_due(candles):
+        trouble = await self.upkeep.try_to_reconcile()
+        left = await self._leave_due(candles)
+        if trouble is not None:
+            raise trouble
+        if left:
             await self.upkeep.look()
-        opinions, silent = self._forecaster.opinions(candles)
-        for symbol, why in silent.items():
-            self._scribe.note_once("no decision", f"{symbol}: no decision: {why}", symbol)
-        rulings = self._rule(opinions, candles)
+        opinions, rulings = await self._decide(candles)
         self._write_decisions(opinions, rulings)
         await self._enter([ruling for ruling in rulings.values() if ruling.order is not None])
         self._diary.record_equity(self._clock.now_ms(), self.upkeep.seen.balance)
@@ -170,15 +198,37 @@ class Trader:
         await together(self.upkeep.leave(trade) for trade in due)
         return bool(due)
 
-    def _rule(self, opinions: list[Opinion], candles: CandleRound) -> dict[str, Ruling]:
+    async def _decide(self, candles: CandleRound) -> tuple[list[Opinion], dict[str, Ruling]]:
+        """All opinions, and a ruling for every side that fired on a flat symbol.
+
+        Where something would be opened its candle is confirmed first; one that the exchange has otherwise is
+        decided on anew.
+        """
+        opinions, silent = self._forecaster.opinions(candles)
+        rulings, sure = self._rule(opinions), set[str]()
+        while self._confirm is not None:
+            approved = {symbol for symbol, ruling in rulings.items() if ruling.order is not None}
+            if not (unsure := sorted(approved - sure)):
+                break
+            told, untold = self._forecaster.opinions(await self._confirm(unsure, candles.open_time))
+            opinions = [one for one in opinions if one.symbol not in unsure] + told
+            silent |= untold
+            sure.update(unsure)
+            rulings = self._rule(opinions)
+        for symbol, why in silent.items():
+            self._scribe.note_once("no decision", f"{symbol}: no decision: {why}", symbol)
+        for opinion in opinions:
+            self._scribe.over("no decision", opinion.symbol)
+        return opinions, rulings
+
+    def _rule(self, opinions: list[Opinion]) -> dict[str, Ruling]:
         """A ruling for every side that fired on a flat symbol, the strongest opinion first."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
-        rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
         wishes = []
         for opinion in opinions:
             if opinion.fired != FLAT and opinion.symbol not in held:
-                o, h, l, c = (float(price) for price in candles.values[rows[opinion.symbol], :4, -1])
-                candle = Candle(opinion.open_time, o, h, l, c)
+                close = opinion.close
+                candle = Candle(opinion.open_time, close, close, close, close)
                 position = open_position(opinion.fired, candle, opinion.card.rules)
                 wishes.append(Wish(opinion=opinion, position=position))
         if not wishes:
@@ -198,18 +248,23 @@ class Trader:
         for symbol, card in self._forecaster.cards.items():
             if why := self._demoted.get(card.model_file):
                 watching[symbol] = f"demoted: {why}"
+        held = [
+            Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
+            for one in seen.holdings
+        ]
+        prices = {trade.trade: trade.price for trade in self._ledger.open_trades()}
         for order in self._ledger.unresolved():
             watching[order.symbol] = f"it is not known what became of order {order.client_id}"
+            if order.purpose == "open" and all(order.symbol != one.symbol for one in held):
+                notional = order.size * prices.get(order.trade, Decimal(0))
+                held.append(Exposure(symbol=order.symbol, side=order.side, notional=notional))
         streak, last_loss = self._ledger.losing_streak()
         return Situation(
             now=self._clock.now_ms(),
             equity=seen.balance.equity,
             available=seen.balance.available,
             day_equity=seen.day_equity,
-            held=tuple(
-                Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
-                for one in seen.holdings
-            ),
+            held=tuple(held),
             orders_last_minute=self._ledger.orders_since(self._clock.now_ms() - MINUTE_MS),
             losses_in_a_row=streak,
             last_loss_at=last_loss,

@@ -7,18 +7,19 @@ Not here: what is opened (``desk.trade.trader``), how orders are sent (``desk.tr
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from desk.errors import AccountError, ExchangeError, Throttled, Unanswered
 from desk.frames import CANDLE_MS
 from desk.orders import Balance, Contract, Holding
 from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
-from desk.trade.journal import Journal
+from desk.trade.journal import Journal, JournalError
 from desk.trade.reconcile import Account, Books, Correction, Terms, reconcile
-from desk.trade.records import OpenTrade
+from desk.trade.records import OpenTrade, Outcome
 from desk.trade.risk import DAY_MS, HOUR_MS, daily_loss
 from desk.trade.scribe import Scribe
 from desk.trade.settings import LiveSettings
@@ -68,6 +69,7 @@ class Upkeep:
         self._seen: Outlook | None = None
         self._day = -1
         self._contracts_at = 0
+        self._bare: dict[tuple[str, int], float] = {}
         self.horizons: Mapping[str, int] = {}
         """Candles that a position is held, of every symbol that is traded."""
 
@@ -110,27 +112,49 @@ class Upkeep:
         return Account(holdings=holdings, orders=orders)
 
     async def learn_contracts(self) -> None:
-        """Ask what orders must obey: at the start and once an hour."""
+        """Ask what orders must obey: at first and once an hour; without an answer those of before hold."""
         if self.contracts and self._clock.now_ms() - self._contracts_at < HOUR_MS:
             return
-        self._execution.contracts = {one.symbol: one for one in await self._exchange.contracts()}
+        try:
+            told = await self._exchange.contracts()
+        except (Unanswered, Throttled) as exc:
+            if not self.contracts:
+                raise
+            self._scribe.note_once("trouble", f"contracts were not told anew: {exc}", about="contracts")
+            return
+        self._scribe.over("trouble", "contracts")
+        self._execution.contracts = {one.symbol: one for one in told}
         self._contracts_at = self._clock.now_ms()
 
     async def reconcile(self) -> None:
-        """Bring journal and exchange together; see ``desk.trade.reconcile`` for the policy."""
+        """Bring journal and exchange together; see ``desk.trade.reconcile`` for the policy.
+
+        Nothing is tried twice in one cycle but a stop that could not be bound and is missing at another
+        look: a position must not wait a minute for it because an answer was lost.
+        """
         done: list[Correction] = []
         for _ in range(PASSES):
             account = await self.look()
             books = Books(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
             wanted = reconcile(books, account, self._terms())
-            for correction in (one for one in wanted if one.kind == "tell"):
-                self._scribe.note_once("stranger", f"{correction.symbol}: {correction.why}", urgent=True)
-            wanted = [one for one in wanted if one.kind != "tell"]
-            if not wanted or wanted == done:
+            self._remember(books, wanted)
+            wanted = [one for one in wanted if one.kind != "tell" and one not in done]
+            if not wanted:
                 break
             for correction in wanted:
-                await self._carry_out(correction)
-            done = wanted
+                outcome = await self._carry_out(correction)
+                if not (outcome and correction.kind == "protect"):
+                    done.append(correction)
+
+    def _remember(self, books: Books, wanted: Sequence[Correction]) -> None:
+        """Tell what is only told, and keep what a look says about how long something has been so."""
+        over = {one.trade.trade for one in wanted if one.kind == "settle" and one.trade is not None}
+        self._execution.still_held(one.trade for one in books.trades if one.trade not in over)
+        bare = {(one.symbol, one.side) for one in wanted if one.kind == "protect"}
+        self._bare = {key: since for key, since in self._bare.items() if key in bare}
+        for told in (one for one in wanted if one.kind == "tell"):
+            text, about = f"{told.symbol}: {told.why}", told.order or f"{told.symbol} {told.side}"
+            self._scribe.note_once("stranger", text, told.symbol, about=about, urgent=True)
 
     async def close_overdue(self) -> None:
         """Close what should have been closed, and whose symbol has no candle that says so."""
@@ -142,23 +166,48 @@ class Upkeep:
                 )
                 await self.leave(trade)
 
-    async def leave(self, trade: OpenTrade) -> None:
-        """Close a trade whose time is over."""
-        if trouble := await self._execution.leave(trade, "horizon"):
+    async def try_to_reconcile(self) -> ExchangeError | None:
+        """Bring journal and exchange together, or say why not: what only leaves need not wait for it."""
+        try:
+            await self.reconcile()
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return exc
+        return None
+
+    async def leave(self, trade: OpenTrade, why: Outcome = "horizon") -> None:
+        """Close a trade; a journal that cannot be written keeps nobody in."""
+        try:
+            trouble = await self._execution.leave(trade, why)
+        except JournalError as exc:
+            trouble = await self._execution.close(trade.symbol, trade.side)
+            trouble = f"{trade.symbol}: closed without the journal ({exc}) {trouble}".rstrip()
+        if trouble:
             self._scribe.note("trouble", trouble, trade.symbol, urgent=True)
 
     async def flatten(self) -> bool:
         """Close everything in the symbols that are traded; whether nothing is left."""
         for _ in range(PASSES):
-            await self.reconcile()
+            trouble = await self.try_to_reconcile()
             trades = self._ledger.open_trades()
-            if not trades:
+            if not trades and trouble is None:
                 return True
             for trade in trades:
-                if trade.status == "open" and (trouble := await self._execution.leave(trade, "flatten")):
-                    self._scribe.note("trouble", trouble, trade.symbol, urgent=True)
+                if trade.status == "open":
+                    await self.leave(trade, "flatten")
         await self.reconcile()
         return not self._ledger.open_trades()
+
+    async def _protect(self, correction: Correction, stop: Decimal) -> str:
+        """Bind the stop; what is traded and cannot be protected is closed in the next cycle."""
+        symbol, side = correction.symbol, correction.side
+        outcome = await self._execution.protect(symbol, side, stop, correction.take_profit)
+        now = self._clock.monotonic()
+        bare_for = now - self._bare.setdefault((symbol, side), now)
+        if not outcome or bare_for < self._settings.session.reconcile_s or symbol not in self.horizons:
+            return outcome
+        return f"{outcome}; so it is closed. {await self._execution.close(symbol, side)}".rstrip()
 
     def _terms(self) -> Terms:
         return Terms(
@@ -170,8 +219,8 @@ class Upkeep:
             require_stop=self._settings.risk.require_stop,
         )
 
-    async def _carry_out(self, correction: Correction) -> None:
-        """Do what a correction asks for, and keep it with its outcome."""
+    async def _carry_out(self, correction: Correction) -> str:
+        """Do what a correction asks for, and keep it with its outcome: what stood in the way of it."""
         outcome = await self._do(correction)
         self._ledger.correct(
             self._clock.now_ms(),
@@ -181,8 +230,9 @@ class Upkeep:
             outcome=outcome or "done",
         )
         text = f"{correction.symbol}: {correction.kind}: {correction.why}. {outcome}".strip()
-        expected = correction.kind in {"settle", "look_up"} and not outcome
-        self._scribe.note("correction", text, correction.symbol, urgent=not expected)
+        expected = correction.kind == "settle" or (correction.kind == "look_up" and not outcome)
+        self._scribe.note_once("correction", text, correction.symbol, urgent=not expected)
+        return outcome
 
     async def _do(self, correction: Correction) -> str:
         """What stood in the way of a correction; empty if it is done."""
@@ -198,11 +248,9 @@ class Upkeep:
             case "resize" if trade is not None:
                 self._ledger.resize(trade.trade, correction.size)
             case "adopt" if trade is not None:
-                self._ledger.open_trade(trade, None, self._clock.now_ms())
+                self._ledger.adopt(trade, self._clock.now_ms())
             case "protect" if correction.stop is not None:
-                outcome = await execution.protect(
-                    symbol, correction.side, correction.stop, correction.take_profit
-                )
+                outcome = await self._protect(correction, correction.stop)
             case "close" if trade is not None and trade.status == "open":
                 outcome = await execution.leave(trade, "stop")
             case "close":

@@ -175,6 +175,27 @@ def test_another_database_is_refused(tmp_path: Path) -> None:
         Journal(path)
 
 
+def test_a_journal_of_an_older_version_is_brought_up_to_date(tmp_path: Path) -> None:
+    """An update of the program must not cost the history of a year."""
+    path = tmp_path / "journal.sqlite"
+    with sqlite3.connect(path) as older:
+        for statement in MIGRATIONS[0]:
+            older.execute(statement)
+        older.execute("INSERT INTO notes (at, kind, symbol, text) VALUES (1, 'feed', '', 'kept')")
+        older.execute("PRAGMA user_version = 1")
+    older.close()
+
+    with Journal(path) as journal:
+        assert journal.diary.notes() == [(1, "feed", "", "kept")]
+    with sqlite3.connect(path) as newer:
+        assert newer.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
+        plan = newer.execute(
+            "EXPLAIN QUERY PLAN SELECT 1 FROM trades WHERE symbol = '' AND opened < 1"
+        ).fetchall()
+    newer.close()
+    assert "trades_by_symbol" in plan[0][3]
+
+
 def test_a_newer_journal_is_left_alone(tmp_path: Path) -> None:
     """An older program would not know what the new columns mean."""
     path = tmp_path / "journal.sqlite"

@@ -17,11 +17,11 @@ from types import TracebackType
 from typing import Self
 
 from desk.errors import SettingsError
-from desk.trade.journal.database import connected, sole_user
+from desk.trade.journal.database import JournalError, connected, sole_user
 from desk.trade.journal.diary import Diary
 from desk.trade.journal.ledger import Ledger
 
-__all__ = ["Diary", "Journal", "Ledger"]
+__all__ = ["Diary", "Journal", "JournalError", "Ledger"]
 
 
 class Journal:

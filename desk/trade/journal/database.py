@@ -20,6 +20,8 @@ except ImportError:  # not a POSIX system: nothing there dies with its process a
     fcntl = None  # type: ignore[assignment]
 
 Synchronous = Literal["FULL", "NORMAL"]
+JournalError = sqlite3.Error
+"""The file cannot be read or written: the disk is full, or gone."""
 
 
 @contextlib.contextmanager
@@ -93,7 +95,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(JournalError):  # it has rolled back by itself where the disk is full
+            connection.execute("ROLLBACK")
         raise
     connection.execute("COMMIT")
 

@@ -38,6 +38,30 @@ class Ledger:
             if order is not None:
                 self._insert_order(order, trade.trade, at)
 
+    def adopt(self, trade: OpenTrade, at: int) -> None:
+        """Write down a trade that the exchange was found to hold, as an entry that was filled whole."""
+        self.open_trade(trade, None, at)
+        self._db.execute(
+            "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, answered, "
+            "status, filled, average_price, fee) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
+            (
+                trade.trade,
+                trade.trade,
+                trade.symbol,
+                trade.side,
+                plain(trade.size),
+                at,
+                at,
+                plain(trade.size),
+                plain(trade.price),
+            ),
+        )
+
+    def knows_order(self, client_id: str) -> bool:
+        """Whether an order of this id was ever written down."""
+        found = self._db.execute("SELECT 1 FROM orders WHERE client_id = ?", (client_id,)).fetchone()
+        return found is not None
+
     def intend(self, order: OrderRequest, trade: str, at: int) -> None:
         """Write down a further order of a trade, before it is sent."""
         with transaction(self._db):
@@ -70,7 +94,8 @@ class Ledger:
     def heard(self, state: OrderState, at: int) -> None:
         """Note what the exchange says of an order; older news than what is known already are ignored.
 
-        An entry that holds something makes its trade an open one, in the same transaction.
+        In the same transaction, an entry that holds something makes its trade an open one, and an exit that
+        was filled leaves so much less of its trade.
         """
         with transaction(self._db):
             known = self._orders("client_id = ?", (state.client_id,))
@@ -96,6 +121,14 @@ class Ledger:
                     "WHERE orders.trade = trades.trade AND orders.purpose = 'close')",
                     (plain(state.filled), known[0].trade),
                 )
+            if state.purpose == "close" and state.filled > known[0].filled:
+                self._lessen(known[0].trade, state.filled - known[0].filled)
+
+    def _lessen(self, trade: str, size: Decimal) -> None:
+        """Note that so much less is held of a trade."""
+        held = self.open_trade_named(trade)
+        if held is not None:
+            self.resize(trade, max(held.size - size, Decimal(0)))
 
     def resize(self, trade: str, size: Decimal) -> None:
         """Note what is held of a trade now."""
@@ -127,10 +160,25 @@ class Ledger:
         """Write down that nothing was ever held."""
         self._db.execute("UPDATE trades SET status = 'void' WHERE trade = ?", (trade,))
 
+    def void_open_trades(self) -> list[str]:
+        """Write of every trade that is not over that it came to nothing; their symbols."""
+        rows = self._db.execute(
+            "UPDATE trades SET status = 'void' WHERE status IN ('opening', 'open') RETURNING symbol"
+        )
+        return [symbol for (symbol,) in rows.fetchall()]
+
     def open_trades(self) -> list[OpenTrade]:
         """Every trade that is not over, oldest first."""
+        return self._open_trades("")
+
+    def open_trade_named(self, trade: str) -> OpenTrade | None:
+        """One that is not over; None if it is, or never was."""
+        return next(iter(self._open_trades("AND trade = ?", trade)), None)
+
+    def _open_trades(self, which: str, *values: str) -> list[OpenTrade]:
         rows = self._db.execute(
-            f"SELECT {_TRADE} FROM trades WHERE status IN ('opening', 'open') ORDER BY opened, trade"  # noqa: S608
+            f"SELECT {_TRADE} FROM trades WHERE status IN ('opening', 'open') {which} ORDER BY opened, trade",  # noqa: S608
+            values,
         )
         return [OpenTrade(**read(_TRADE, row, "price stop take_profit size")) for row in rows]
 

@@ -49,4 +49,11 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             note INTEGER PRIMARY KEY, at INTEGER NOT NULL, kind TEXT NOT NULL, symbol TEXT NOT NULL,
             text TEXT NOT NULL)""",
     ),
+    (  # 2: what is asked often stays quick in a journal of years
+        "CREATE INDEX trades_by_symbol ON trades (symbol, opened)",
+        "CREATE INDEX trades_by_model ON trades (model_file)",
+        "CREATE INDEX trades_by_end ON trades (closed)",
+        "CREATE INDEX fills_by_trade ON fills (trade)",
+        "CREATE INDEX orders_by_number ON orders (order_id)",
+    ),
 )

@@ -1,0 +1,31 @@
+"""A small real model, published as training publishes one, that sees a rise in everything."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from config import default_settings
+from desk.artefacts import ModelShelf
+from desk.learn.training import bin_rows, grow
+from desk.outcomes import Trained
+from ml_feature_engineering import FEATURES, contract_id
+from tests.test_artefacts import metadata
+
+STOP_LOSS = 0.02
+
+
+def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
+    """Publish a tradable model of ``symbol`` that is long at every candle."""
+    names = [feature.name for feature in FEATURES]
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2_000, len(names))).astype(np.float32)
+    side = (rng.random(2_000) < 0.9).astype(np.int8)
+    model = grow(bin_rows(x, side, names), default_settings().learn.baseline, rounds=20, seed=1)
+    told = metadata()
+    told["features"], told["feature_contract"] = names, contract_id()
+    told["importance"] = dict.fromkeys(names, 1.0)
+    told["settings"]["trading"] = {"stop_loss": STOP_LOSS, "take_profit": None}
+    told["verdict"] |= {"tradable": True, "reasons": []}
+    trained = Trained(symbol, model.text(), model.text(), b"", told)
+    ModelShelf(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
