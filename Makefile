@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test check fix bench soak-fetch soak-noise clean
+.PHONY: help demo train test check fix bench soak-fetch soak-kill soak-noise soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -36,6 +36,15 @@ bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of on
 
 soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth
 	$(RUN) -m benchmarks.soak_fetch
+
+soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, then compare its journal with the exchange
+	$(RUN) -m benchmarks.soak_kill
+
+soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
+	$(RUN) -m benchmarks.soak_live
+
+soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the session must be the evaluation; ten minutes
+	$(RUN) -m benchmarks.replay
 
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m benchmarks.soak_noise

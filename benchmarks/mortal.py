@@ -1,0 +1,304 @@
+"""A session over HTTP, in a process of its own, that kills itself as ``kill -9`` would.
+
+``python -m benchmarks.mortal LIFE`` takes the JSON of a ``Life``: it trades invented symbols on an embedded
+exchange whose clock stands, lets market time pass itself, candle by candle, and dies at the given call to
+the exchange: ``before`` a call, ``after`` its answer has come and before anything is made of it, or ``sent``,
+the same of the calls that send orders alone.  Before each candle it prints, as a line of JSON, what a plain
+look at the account and the journal shows.
+
+``benchmarks.soak_kill`` starts it again and again; the tests put ``staged`` sessions together from the same
+parts.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+
+import aiohttp
+import numpy as np
+from numpy.typing import NDArray
+
+from config import link_settings, live_settings
+from desk.clock import SystemClock
+from desk.errors import DeskError, ExchangeError
+from desk.frames import CANDLE_MS, Candles, frozen
+from desk.market.account import Account
+from desk.market.emulator import Keys
+from desk.market.live_settings import LinkSettings
+from desk.market.signing import Credentials
+from desk.orders import MarginMode, OrderRequest, PositionMode, Push
+from desk.policy import Thresholds, TradeRules
+from desk.ports import Clock, Exchange
+from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.trade.journal import Journal
+from desk.trade.notify import Silent
+from desk.trade.scribe import Scribe
+from desk.trade.session import Event, Session
+from desk.trade.settings import LiveSettings
+from desk.trade.signals import ModelCard, Promise
+from desk.trade.trader import Trader
+
+PLAY = Keys()
+CREDENTIALS = Credentials(PLAY.key, PLAY.secret, PLAY.passphrase)
+NOON = 1_762_430_400_000
+"""2025-11-06 12:00 UTC."""
+BEGIN = NOON + 2 * 3_600_000 + 1_000
+"""Market time at the start of a chain of lives: a second after a candle's close, two hours before funding."""
+SYMBOLS = ("BTCUSDT", "ETHUSDT", "XRPUSDT")
+LENGTH, MEMORY = 600, 3
+RULES = TradeRules(horizon=3, stop_loss=0.006, take_profit=0.008)
+"""Of a market that moves by 0.3 % a candle: a third of all trades end by their time."""
+Kind = str
+"""When a life ends: ``sent``, ``before``, ``after`` or ``never``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """One session, and its end."""
+
+    url: str
+    journal: str
+    position_mode: PositionMode
+    margin_mode: MarginMode
+    seed: int
+    """Of the market and of what the models say."""
+    rounds: int
+    kind: Kind = "never"
+    call: int = 0
+    """Number of the call, of those that ``kind`` counts, at which it dies."""
+
+
+def market(seed: int) -> list[Candles]:
+    """Random walks around 100 on a tick of 0.01, from noon on."""
+    rng = np.random.default_rng(seed)
+    times = NOON + CANDLE_MS * np.arange(LENGTH)
+    series = []
+    for symbol in SYMBOLS:
+        close = np.round(100 * np.exp(np.cumsum(rng.normal(scale=0.003, size=LENGTH))), 2)
+        open_ = np.concatenate([[100.0], close[:-1]])
+        wicks = np.round(rng.exponential(scale=0.1, size=(2, LENGTH)) + 0.01, 2)
+        high, low = np.maximum(open_, close) + wicks[0], np.minimum(open_, close) - wicks[1]
+        volume = np.full(LENGTH, 1e5)
+        values = np.stack([open_, np.round(high, 2), np.round(low, 2), close, volume, volume * close])
+        series.append(Candles(symbol, frozen(times), frozen(values)))
+    return series
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Says:
+    """A model that says what it was told, by the number of the candle: its only feature."""
+
+    probability: NDArray[np.float64]
+
+    def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Probability of up for rows of shape (n, 1)."""
+        said: NDArray[np.float64] = self.probability[x[:, 0].astype(int)]
+        return said
+
+
+def number_of(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float32]:  # noqa: ARG001
+    """The only feature: how many candles since noon."""
+    return ((times[:, -1:] - NOON) // CANDLE_MS).astype(np.float32)
+
+
+def models(series: Sequence[Candles], seed: int) -> dict[str, OpenModel]:
+    """Models that are long, short or silent by chance, each opinion for some candles."""
+    rng = np.random.default_rng(seed + 1_000)
+    return {
+        one.symbol: OpenModel(card(one.symbol), Says(np.repeat(rng.choice([0.2, 0.5, 0.8], LENGTH), 2)))
+        for one in series
+    }
+
+
+def card(symbol: str) -> ModelCard:
+    """A tradable model."""
+    return ModelCard(
+        symbol=symbol,
+        model_file=f"{symbol}_lightgbm_20251105_120000.txt",
+        created=NOON,
+        thresholds=Thresholds(long=0.6, short=0.4),
+        rules=RULES,
+        label_threshold=0.002,
+        tradable=True,
+        reasons=(),
+        promise=Promise(win_rate=None, win_rate_labelled=None, net_bps=None),
+    )
+
+
+def trial_settings(position_mode: PositionMode, margin_mode: MarginMode) -> LiveSettings:
+    """The shipped settings, without what a market whose time jumps would trip over."""
+    live = live_settings(14)
+    risk = replace(
+        live.risk,
+        max_candle_age_s=10**9,
+        max_clock_drift_s=1e9,
+        daily_loss_stop=Decimal(1),
+        losing_streak=0,
+        avoid_funding=False,
+    )
+    session = replace(
+        live.session,
+        position_mode=position_mode,
+        margin_mode=margin_mode,
+        fill_wait_s=2.0,
+        fill_look_s=0.02,
+        resend_within_s=5.0,
+    )
+    return replace(live, risk=risk, session=session)
+
+
+def trial_link(url: str) -> LinkSettings:
+    """Lines to an exchange on this machine."""
+    link = link_settings("paper", base_url=url, ws_url=url.replace("http", "ws", 1))
+    return replace(link, timeout_s=2.0, give_up_after_s=10.0)
+
+
+def staged(
+    exchange: Exchange,
+    journal: Journal,
+    series: Sequence[Candles],
+    live: LiveSettings,
+    *,
+    seed: int,
+    clock: Clock,
+) -> tuple[Trader, Session]:
+    """The parts of a session, put together."""
+    window = Window(memory=MEMORY, max_missing_share=0.5, rows=number_of)
+    by_exchange = ExchangeClock(clock)
+    scribe = Scribe(journal.diary, by_exchange, Silent())
+    forecaster = Forecaster.of(models(series, seed), window)
+    trader = Trader(exchange, journal, forecaster, by_exchange, scribe, settings=live, trade_untested=False)
+    return trader, Session(trader, journal, by_exchange, scribe, settings=live.session)
+
+
+class Mortal(Account):
+    """An account whose user dies at a call."""
+
+    kind: Kind = "never"
+    call = 0
+    COUNTED = frozenset(
+        {
+            "balance",
+            "positions",
+            "open_orders",
+            "order",
+            "fills",
+            "place",
+            "cancel",
+            "protect",
+            "close",
+            "set_up",
+        }
+    )
+
+    def step(self, moment: Kind) -> None:
+        """Die, if this is the moment."""
+        if moment != self.kind:
+            return
+        if self.call == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.call -= 1
+
+    async def place(self, request: OrderRequest) -> str:
+        """Send an order; the moments before and after are counted by ``__getattribute__``."""
+        try:
+            return await super().place(request)
+        finally:
+            self.step("sent")
+
+    def __getattribute__(self, name: str) -> object:
+        found = super().__getattribute__(name)
+        if name not in Mortal.COUNTED:
+            return found
+        step: Callable[[Kind], None] = super().__getattribute__("step")
+
+        async def stepped(*args: object, **told: object) -> object:
+            step("before")
+            try:
+                return await found(*args, **told)
+            finally:
+                step("after")
+
+        return stepped
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a plain look at account and journal shows, between two steps."""
+
+    unprotected: list[str]
+    """Positions without a stop."""
+    apart: list[str]
+    """Symbols of which the journal, waiting for nothing, says something else than the exchange."""
+
+
+async def look(account: Account, journal: Journal) -> Look:
+    """Compare account and journal."""
+    held = await account.positions()
+    waiting = {order.symbol for order in journal.ledger.unresolved()}
+    told = {(one.symbol, one.side, one.size) for one in journal.ledger.open_trades()}
+    apart = told ^ {(one.symbol, one.side, one.size) for one in held}
+    return Look(
+        sorted(one.symbol for one in held if one.stop_loss is None),
+        sorted({symbol for symbol, _, _ in apart} - waiting),
+    )
+
+
+async def candle_by_candle(
+    life: Life, series: Sequence[Candles], journal: Journal, witness: Account
+) -> AsyncGenerator[Event]:
+    """Let a candle close, hand it out, look; half a candle later the line of pushes was lost once."""
+    async with aiohttp.ClientSession() as session:
+
+        async def let_pass(ms: int) -> int:
+            async with session.post(f"{life.url}/emulator/clock?ms={ms}") as response:
+                return int((await response.json())["server_time"])
+
+        for _ in range(life.rounds):
+            try:
+                sys.stdout.write(json.dumps(asdict(await look(witness, journal))) + "\n")
+                sys.stdout.flush()
+            except ExchangeError:
+                pass  # it has no answer either: nothing was seen
+            now = await let_pass(CANDLE_MS // 2)
+            yield Push(reconnected=True)
+            now = await let_pass(CANDLE_MS - CANDLE_MS // 2)
+            row = (now - NOON) // CANDLE_MS
+            yield round_of(
+                [one.rows(row - MEMORY, row) for one in series], NOON + (row - 1) * CANDLE_MS, memory=MEMORY
+            )
+
+
+async def live(life: Life) -> str:
+    """Trade; what ended it."""
+    link, clock, series = trial_link(life.url), SystemClock(), market(life.seed)
+    async with (
+        Mortal(link, CREDENTIALS, clock=clock) as exchange,
+        Account(link, CREDENTIALS, clock=clock) as eye,
+    ):
+        exchange.kind, exchange.call = life.kind, life.call
+        with Journal(Path(life.journal)) as journal:
+            settings = trial_settings(life.position_mode, life.margin_mode)
+            _, session = staged(exchange, journal, series, settings, seed=life.seed, clock=clock)
+            events = candle_by_candle(life, series, journal, eye)
+            ending = await session.run(events, mode="live", settings="{}")
+    return f"{ending.status}: {ending.why}"
+
+
+def born(told: Mapping[str, object]) -> Life:
+    """A life from its JSON."""
+    return Life(**told)  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    try:
+        sys.stdout.write(json.dumps({"ended": asyncio.run(live(born(json.loads(sys.argv[1]))))}) + "\n")
+    except DeskError as exc:
+        sys.stdout.write(json.dumps({"ended": f"1: {exc}"}) + "\n")

@@ -1,0 +1,393 @@
+"""Kills a trading session again and again, and compares its journal with the exchange's own books.
+
+``python -m benchmarks.soak_kill [--kills 30] [--seed 0]`` runs four chains of lives, one per position mode
+and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
+(``benchmarks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
+answer.  While nobody is alive market time passes, stops and take-profits are hit, and now and then a hand
+strips a position of its stop, closes it or turns it round.  The last life of a chain is left in peace.
+
+What must be true, of every life and at the end: journal and exchange agree; no client id opened twice; no
+position is without a stop after a start or a candle; equity is deposit, journaled profits, open positions and
+the funding that a plain ledger of the exchange's executions comes to; nothing is left over.  Ends with
+status 1 if anything is not.
+"""
+
+import argparse
+import asyncio
+import json
+import random
+import signal
+import sqlite3
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import TypeVar
+
+from benchmarks.mortal import (
+    BEGIN,
+    CREDENTIALS,
+    Kind,
+    Life,
+    look,
+    market,
+    staged,
+    trial_link,
+    trial_settings,
+)
+from desk.clock import SystemClock
+from desk.errors import Throttled, Unanswered
+from desk.frames import CANDLE_MS, Candles
+from desk.market.account import Account
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.matching import Execution, Matching, Position, Ticket
+from desk.orders import MarginMode, PositionMode
+from desk.trade.journal import Journal
+from desk.trade.trader import Trader
+
+HERE = Path(__file__).resolve().parent
+DEPOSIT = Decimal(10_000)
+FAULTS = {"lost": 0.03, "500": 0.02, "reset": 0.02, "429": 0.01, "truncate": 0.01}
+ROUNDS = 8
+"""Candles that a life would see."""
+MODES: tuple[tuple[PositionMode, MarginMode], ...] = (
+    ("one_way", "isolated"),
+    ("hedge", "isolated"),
+    ("one_way", "crossed"),
+    ("hedge", "crossed"),
+)
+KINDS: tuple[Kind, ...] = ("sent", "sent", "before", "sent", "after")
+"""In turns; three of five fall between sending an order and journaling its answer."""
+CALLS = {"sent": 4, "before": 60, "after": 60}
+"""The latest call at which a life dies."""
+GAPS, GAPPED = 0.25, (Decimal("0.98"), Decimal("1.02"))
+"""Share of the deaths after which a price jumps, and by which factor: beyond the stop or the take-profit."""
+BY_HAND = "by-hand"
+EXACT = Decimal("1e-6")
+"""USDT: the exchange tells average prices with twelve decimals."""
+FUNDING_MS, FUNDING_RATE = 8 * 3_600_000, Decimal("0.0001")
+"""What the embedded exchange settles where it is told nothing else."""
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class Figures:
+    """What happened in one chain, and what went wrong."""
+
+    name: str
+    kills: Counter[str] = field(default_factory=Counter)
+    lives: int = 0
+    looks: int = 0
+    orders: int = 0
+    resent: int = 0
+    """Client ids that the exchange refused because it had seen them."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """Executions that closed, by cause."""
+    while_dead: int = 0
+    """Stops and take-profits that were hit while no session was alive."""
+    hands: Counter[str] = field(default_factory=Counter)
+    corrections: Counter[str] = field(default_factory=Counter)
+    funding: Decimal = Decimal(0)
+    trades: int = 0
+    off_by: Decimal = Decimal(0)
+    """Largest difference of an equity, USDT."""
+    wrong: list[str] = field(default_factory=list)
+
+    def must(self, *, hold: bool, claim: str) -> None:
+        """Note a claim that does not hold."""
+        if not hold:
+            self.wrong.append(f"{self.name}: {claim}")
+
+
+class Chain:
+    """Lives of one session on one exchange, one after the other."""
+
+    def __init__(self, exchange: EmbeddedExchange, series: Sequence[Candles], life: Life, kills: int) -> None:
+        self.exchange, self.series, self.life = exchange, series, life
+        self.path = Path(life.journal)
+        self.kills = kills
+        self.books = exchange.venue.matching.account
+        self.by_hand: set[tuple[str, int]] = set()
+        """Positions that a hand opened, and that no session has closed yet."""
+        self.figures = Figures(f"{life.position_mode} {life.margin_mode}")
+        self.chance = random.Random(f"{life.seed} {self.figures.name}")  # noqa: S311 - moments, no secrets
+
+    async def run(self) -> Figures:
+        """Kill as often as is asked, then let one live, and compare."""
+        figures = self.figures
+        while figures.kills.total() < self.kills:
+            kind = KINDS[figures.kills.total() % len(KINDS)]
+            if await self._live(kind, self.chance.randrange(CALLS[kind])):
+                figures.kills[kind] += 1
+            self._without_anybody()
+        await self._live("never", 0)
+        await self._compare()
+        return figures
+
+    async def _live(self, kind: Kind, call: int) -> bool:
+        """One life; whether it was killed."""
+        told = {**asdict(self.life), "kind": kind, "call": call}
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "benchmarks.mortal", json.dumps(told)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            cwd=HERE.parent,
+        )
+        said, complained = await child.communicate()
+        self.figures.lives += 1
+        for line in map(json.loads, said.decode().splitlines()):
+            if "ended" in line:
+                self.figures.must(
+                    hold=line["ended"].startswith("0: "), claim=f"a life ended with {line['ended']}"
+                )
+                continue
+            self.figures.looks += 1
+            self.figures.must(hold=not line["unprotected"], claim=f"unprotected: {line['unprotected']}")
+            self.figures.must(hold=not line["apart"], claim=f"journal and exchange differ: {line['apart']}")
+        ends = {0, -signal.SIGKILL}
+        self.figures.must(
+            hold=child.returncode in ends, claim=f"a life fell over: {complained.decode()[-2000:]}"
+        )
+        return child.returncode == -signal.SIGKILL
+
+    def _without_anybody(self) -> None:
+        """What happens while no session is alive: a hand on the account, and time."""
+        held = list(self.books.positions.values())
+        self.by_hand &= self.books.positions.keys()
+        matching, now = self.exchange.venue.matching, self.exchange.now_ms()
+        hand = self.chance.choice(["strip", "close", "turn", "", "", "", ""])
+        if held and hand:
+            position = self.chance.choice(held)
+            other = (position.symbol, -position.side)
+            if hand == "turn" and {other, (position.symbol, position.side)} & self.by_hand:
+                hand = "close"
+            self.figures.hands[hand] += 1
+            if hand == "close":
+                matching.close(position.symbol, now, side=position.side)
+            if hand == "turn":
+                self.by_hand.add(other)
+                turn(matching, position, now, name=f"{BY_HAND}-{self.figures.hands[hand]}")
+            if hand == "strip":
+                for plan in self.books.plans_of(position.symbol, position.side):
+                    matching.cancel_plan(plan.plan_id)
+        before = len(self.books.executions)
+        if held and self.chance.random() < GAPS:
+            position = self.chance.choice(held)
+            mark = self.books.marks[position.symbol]
+            self.exchange.set_price(position.symbol, round(mark * self.chance.choice(GAPPED), 2))
+        self.exchange.pass_time(self.chance.randrange(4) * CANDLE_MS)
+        self.figures.while_dead += len(self.books.executions) - before
+
+    async def _compare(self) -> None:
+        """Start once more, and look at everything; then close everything, and look again."""
+        link, clock, life = trial_link(self.exchange.url), SystemClock(), self.life
+        async with Account(link, CREDENTIALS, clock=clock) as account:
+            with Journal(self.path) as journal:
+                live = trial_settings(life.position_mode, life.margin_mode)
+                trader, _ = staged(account, journal, self.series, live, seed=life.seed, clock=clock)
+                await answered(trader.start)
+                await self._agree(account, journal, trader)
+                self.figures.must(hold=await answered(trader.upkeep.flatten), claim="it could not be closed")
+                await self._agree(account, journal, trader)
+                self.figures.must(hold=not self.books.positions, claim="a position is left")
+                self.figures.must(hold=not self.books.plans, claim="a stop is left")
+                self._count(journal)
+
+    async def _agree(self, account: Account, journal: Journal, trader: Trader) -> None:
+        """Positions, orders and equity of the two, at rest."""
+        figures = self.figures
+        found = await answered(lambda: look(account, journal))
+        figures.must(hold=not found.unprotected, claim=f"unprotected at the end: {found.unprotected}")
+        figures.must(hold=not found.apart, claim=f"journal and exchange differ at the end: {found.apart}")
+        figures.must(hold=journal.ledger.unresolved() == [], claim="an order is unresolved at the end")
+        figures.must(hold=not self.books.live_orders(), claim="an order is open at the end")
+        equity = DEPOSIT + sum((one.profit for one in journal.ledger.closed_trades()), Decimal(0))
+        for trade in journal.ledger.open_trades():
+            mark = self.books.marks[trade.symbol]
+            for order in journal.ledger.orders_of(trade.trade):
+                way = trade.side if order.purpose == "open" else -trade.side
+                equity += way * order.filled * (mark - (order.average_price or mark)) - order.fee
+        equity += of_strangers(self.books.executions, journal)
+        figures.funding = sum(funding(self.books.executions, self.series, self.exchange.now_ms()), Decimal(0))
+        told = trader.upkeep.seen.balance.equity
+        off_by = max(
+            abs(equity - figures.funding - self.books.balance().equity),
+            abs(told - self.books.balance().equity),
+        )
+        figures.off_by = max(figures.off_by, off_by)
+        figures.must(hold=off_by < EXACT, claim=f"equity is off by {off_by} USDT")
+
+    def _count(self, journal: Journal) -> None:
+        """The figures, and that every entry is one trade."""
+        figures, executions = self.figures, self.books.executions
+        entries = Counter(one.fill.client_id for one in executions if one.fill.purpose == "open")
+        made = {one.trade for one in journal.ledger.closed_trades() if one.model_file}
+        twice = [name for name, times in entries.items() if times > 1]
+        figures.must(hold=not twice, claim=f"opened twice: {twice}")
+        apart = sorted(name for name in set(entries) ^ made if not name.startswith(BY_HAND))
+        figures.must(hold=not apart, claim=f"entries are not trades: {apart}")
+        figures.trades = len(made)
+        figures.orders = sum(order.cause == "order" for order in self.books.orders.values())
+        figures.resent = self.exchange.stats.trading["refused 40786"]
+        figures.ended.update(one.fill.cause for one in executions if one.fill.purpose == "close")
+        with closing(sqlite3.connect(self.path)) as rows:
+            kinds = rows.execute("SELECT kind, count(*) FROM corrections GROUP BY kind")
+            figures.corrections.update(dict(kinds.fetchall()))
+
+
+def funding(executions: Sequence[Execution], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
+    """What positions paid at every settlement, from executions and candles alone."""
+    for candles in series:
+        for at in range(BEGIN - BEGIN % FUNDING_MS + FUNDING_MS, now + 1, FUNDING_MS):
+            price = Decimal(repr(float(candles.close[int((at - candles.open_time[0]) // CANDLE_MS) - 1])))
+            for one in executions:
+                if one.fill.symbol == candles.symbol and one.fill.at <= at:
+                    way = one.fill.side if one.fill.purpose == "open" else -one.fill.side
+                    yield way * one.fill.size * price * FUNDING_RATE
+
+
+def turn(matching: Matching, position: Position, now: int, *, name: str) -> None:
+    """Open three times as much on the other side of a position, without a stop.
+
+    In one-way mode this turns the position round; in hedge mode it is a second one.
+    """
+    ticket = Ticket(
+        client_id=name,
+        symbol=position.symbol,
+        side=-position.side,
+        purpose="open",
+        size=3 * position.size,
+        kind="market",
+    )
+    matching.place(ticket, now)
+
+
+def of_strangers(executions: Iterable[Execution], journal: Journal) -> Decimal:
+    """Profit less fees of what was done on the account and belongs to no trade of the journal."""
+    ledger = journal.ledger
+    trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]
+    ours = {one.client_id for trade in trades for one in ledger.orders_of(trade)}
+    kept = {one.trade_id for trade in trades for one in ledger.fills_of(trade)}
+    return sum(
+        (
+            one.profit - one.fill.fee
+            for one in executions
+            if one.fill.client_id not in ours and one.fill.trade_id not in kept
+        ),
+        Decimal(0),
+    )
+
+
+async def answered(work: Callable[[], Awaitable[Answer]]) -> Answer:
+    """Ask until there is an answer: the faults stay on."""
+    while True:
+        try:
+            return await work()
+        except (Unanswered, Throttled):
+            continue
+
+
+async def chain(
+    modes: tuple[PositionMode, MarginMode],
+    *,
+    kills: int,
+    seed: int,
+    folder: Path,
+    rounds: int = ROUNDS,
+    faults: Mapping[str, float] = FAULTS,
+) -> Figures:
+    """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles."""
+    series = market(seed)
+    options = ExchangeOptions(
+        now_ms=BEGIN, rate_limit=0, minute_limit=0, faults=faults, fault_seed=seed, balance=DEPOSIT
+    )
+    async with EmbeddedExchange(series, options, clock=SystemClock()) as exchange:
+        life = Life(
+            url=exchange.url,
+            journal=str(folder / f"{'_'.join(modes)}.sqlite"),
+            position_mode=modes[0],
+            margin_mode=modes[1],
+            seed=seed,
+            rounds=rounds,
+        )
+        return await Chain(exchange, series, life, kills).run()
+
+
+def table(all_figures: Sequence[Figures]) -> Iterator[str]:
+    """Lines of figures, one column per chain."""
+    rows: dict[str, Callable[[Figures], object]] = {
+        "": lambda one: one.name,
+        "kills": lambda one: one.kills.total(),
+        "- order sent, answer not journaled": lambda one: one.kills["sent"],
+        "- before a call": lambda one: one.kills["before"],
+        "- after a call": lambda one: one.kills["after"],
+        "lives, last one in peace": lambda one: one.lives,
+        "looks at account and journal": lambda one: one.looks,
+        "orders": lambda one: one.orders,
+        "client ids refused as known": lambda one: one.resent,
+        "trades": lambda one: one.trades,
+        "stops hit": lambda one: one.ended["stop_loss"],
+        "take-profits hit": lambda one: one.ended["take_profit"],
+        "closed while nobody was alive": lambda one: one.while_dead,
+        "by hand: stripped, closed, turned": lambda one: ", ".join(
+            str(one.hands[hand]) for hand in ("strip", "close", "turn")
+        ),
+        "corrections": lambda one: one.corrections.total(),
+    }
+    for kind in sorted(set().union(*(one.corrections for one in all_figures))):
+        rows[f"- {kind}"] = lambda one, kind=kind: one.corrections[kind]  # type: ignore[misc]
+    rows["funding paid, USDT"] = lambda one: f"{one.funding:.4f}"
+    rows["equity off by at most, USDT"] = lambda one: f"{float(one.off_by):.1e}"
+    rows["violations"] = lambda one: len(one.wrong)
+    for name, value in rows.items():
+        yield f"{name:36}" + "".join(f"{value(one)!s:>18}" for one in all_figures)
+
+
+async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:
+    """All pairs of modes side by side."""
+    shares = [kills // len(MODES) + (number < kills % len(MODES)) for number in range(len(MODES))]
+    return await asyncio.gather(
+        *(
+            chain(modes, kills=share, seed=seed + number, folder=folder)
+            for number, (modes, share) in enumerate(zip(MODES, shares, strict=True))
+        )
+    )
+
+
+def soak(kills: int, seed: int) -> int:
+    """Run the chains; print the table."""
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        done = asyncio.run(chains(kills, seed, Path(folder)))
+    for line in table(done):
+        print(line)
+    wrong = [text for one in done for text in one.wrong]
+    for text in wrong:
+        print(f"WRONG {text}")
+    killed = sum(one.kills.total() for one in done)
+    sent = sum(one.kills["sent"] for one in done)
+    print(
+        f"{killed} kills, {sent} of them between an order and its answer in the journal; "
+        f"{len(wrong)} violations; {time.perf_counter() - began:.0f} s"
+    )
+    return bool(wrong)
+
+
+def main() -> int:
+    """Read the options and soak."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--kills", type=int, default=30)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    return soak(args.kills, args.seed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

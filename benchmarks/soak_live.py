@@ -1,0 +1,304 @@
+"""A day of live trading in minutes: 300 symbols, lines that break, answers that go wrong.
+
+``python -m benchmarks.soak_live [--symbols 300] [--hours 24] [--seed 0] [--push-lost 0]`` runs the whole
+session of ``--mode live`` in one process with the embedded exchange, over HTTP and websockets, on a loop
+whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
+features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
+answers and pushes go wrong: refused, broken off, cut, never given, lost after an order was accepted, without
+some rows; told twice, told late and so out of order.  ``--push-lost`` loses a share of the pushes besides, as
+no connection does.
+
+Afterwards every border of the day is compared with the true candles (``soak_live_truth``), journal and
+exchange must agree, and memory must be flat.  Ends with status 1 where one of these fails.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import gc
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.decisions import model
+from benchmarks.soak_live_truth import Told, examined, truth
+from benchmarks.virtual_time import VirtualClock, VirtualTimeLoop, run
+from config import default_settings, link_settings, live_settings, stream_settings
+from desk.frames import CANDLE_MS, CandleRound, Candles
+from desk.market.account import Account
+from desk.market.bitget import Bitget
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.live_settings import LinkSettings
+from desk.market.signing import Credentials
+from desk.market.stream import CandleStream
+from desk.policy import Thresholds, TradeRules
+from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.journal import Journal
+from desk.trade.notify import Silent
+from desk.trade.scribe import Scribe
+from desk.trade.session import Ending, Session, live_events
+from desk.trade.signals import ModelCard, Promise
+from desk.trade.trader import Trader
+from ml_feature_engineering import memory_of, newest_rows
+
+REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"
+START = 1_762_387_200_000
+"""2025-11-06 00:00 UTC, on the grid."""
+PUSH_EVERY_S = 60.0
+SETTLE_S = 45.0
+"""After the last border, until the session is asked to stop."""
+BREAK_EVERY_S = (20.0, 60.0)
+"""One websocket of seven breaks off so often: each of them every five minutes or so."""
+FAULTS = {
+    "429": 0.004,
+    "500": 0.004,
+    "reset": 0.004,
+    "truncate": 0.003,
+    "html": 0.001,
+    "hang": 0.001,
+    "lost": 0.003,
+    "hole": 0.0005,
+    "push_twice": 0.01,
+    "push_late": 0.01,
+}
+"""Two of a hundred answers, and two of a hundred pushes."""
+LINES = 7
+"""Six websockets of candles at 300 symbols, and the private one."""
+MODELS = 10
+FLAT_MB_A_DAY = 30.0
+"""What may be added to the memory between the first quarter of the run and its end, per day."""
+KEYS = Credentials("emulator-key", "emulator-secret", "emulator-passphrase")
+
+
+class PacedLink(LinkSettings):
+    """The line to the exchange, at the pace that a real one is asked at."""
+
+    __slots__ = ()
+
+    @property
+    def paced(self) -> bool:
+        """Yes."""
+        return True
+
+
+class Listening:
+    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``."""
+
+    def __init__(self, feed: CandleStream, told: Told, clock: VirtualClock) -> None:
+        self._feed = feed
+        self._told = told
+        self._clock = clock
+
+    async def rounds(self) -> AsyncIterator[CandleRound]:
+        """The rounds of the feed."""
+        async for candles in self._feed.rounds():
+            self._told.rounds.append(candles.open_time)
+            self._told.absent[candles.open_time] = dict(candles.absent)
+            self._told.news.update(f"absent: {why[:60]}" for why in candles.absent.values())
+            self._told.delays_s.append((self._clock.now_ms() - candles.open_time - CANDLE_MS) / 1000)
+            for line in candles.news:
+                self._told.news[kind_of(line)] += 1
+                if "revised" in line:
+                    self._told.revised.add((line.split(":")[0], int(line.split()[4])))
+            yield candles
+
+
+@dataclass
+class Memory:
+    """Resident megabytes and objects, hour by hour."""
+
+    resident: list[float] = field(default_factory=list)
+    objects: list[int] = field(default_factory=list)
+
+    def look(self) -> None:
+        """Take the figures now."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        self.resident.append(pages * 4096 / 1e6)
+        self.objects.append(len(gc.get_objects()))
+
+    @property
+    def growth_mb_a_day(self) -> float:
+        """Between the first quarter and the end, per 24 hours."""
+        first = len(self.resident) // 4
+        hours = len(self.resident) - 1 - first
+        return (self.resident[-1] - self.resident[first]) / hours * 24 if hours > 0 else 0.0
+
+
+def card(symbol: str) -> ModelCard:
+    """A tradable model that fires now and then."""
+    return ModelCard(
+        symbol=symbol,
+        model_file=f"{symbol}_lightgbm_20251105_120000.txt",
+        created=START - 86_400_000,
+        thresholds=Thresholds(long=0.53, short=0.47),
+        rules=TradeRules(horizon=2, stop_loss=0.004, take_profit=0.008),
+        label_threshold=0.002,
+        tradable=True,
+        reasons=(),
+        promise=Promise(win_rate=None, win_rate_labelled=None, net_bps=None),
+    )
+
+
+async def live(
+    loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
+) -> tuple[Ending, Told, Memory, EmbeddedExchange, list[str]]:
+    """The day."""
+    clock = VirtualClock(loop, START)
+    options = ExchangeOptions(
+        now_ms=START,
+        speed=1.0,
+        latency_ms=40,
+        push_every_s=PUSH_EVERY_S,
+        faults={**FAULTS, "push_lost": args.push_lost},
+        fault_seed=args.seed,
+        balance=Decimal(1_000_000),
+        history_ms=3_600_000,
+    )
+    base = default_settings().fetch
+    limits = live_settings(14)
+    limits = replace(
+        limits,
+        risk=replace(limits.risk, losing_streak=0, daily_loss_stop=Decimal(1)),
+    )
+    symbols = [one.symbol for one in series]
+    grown = [model(10 * number) for number in range(MODELS)]
+    models = {name: OpenModel(card(name), grown[at % MODELS]) for at, name in enumerate(symbols)}
+    window = Window(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
+    told, memory = Told(), Memory()
+    async with EmbeddedExchange(series, options, clock=clock) as served:
+        ws_url = served.url.replace("http", "ws")
+        fetch = replace(base, base_url=served.url, attempts=4, timeout_s=5.0, give_up_after_s=30.0)
+        link = link_settings("paper", base_url=served.url, ws_url=ws_url)
+        paced = PacedLink(**{name: getattr(link, name) for name in LinkSettings.__dataclass_fields__})
+        async with Bitget(fetch, clock=clock) as market, Account(paced, KEYS, clock=clock) as account:
+            stream = CandleStream(
+                symbols, market=market, ws_url=ws_url, settings=stream_settings(memory_of()), clock=clock
+            )
+            with Journal(path) as journal:
+                by_exchange = ExchangeClock(clock)
+                scribe = Scribe(journal.diary, by_exchange, Silent())
+                trader = Trader(
+                    account,
+                    journal,
+                    Forecaster.of(models, window),
+                    by_exchange,
+                    scribe,
+                    settings=limits,
+                    trade_untested=False,
+                    confirm=stream.confirmed,
+                )
+                session = Session(trader, journal, by_exchange, scribe, settings=limits.session)
+                tasks = [
+                    asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
+                    asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
+                ]
+                feed = Listening(stream, told, clock)
+                events = live_events(feed, account, clock, look_s=limits.session.look_s)
+                ending = await session.run(events, mode="live", settings="{}")
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+                problems = await differences(served, journal)
+    return ending, told, memory, served, problems
+
+
+async def breaking(served: EmbeddedExchange, clock: VirtualClock, chance: random.Random) -> None:
+    """Break a websocket off, again and again."""
+    while True:
+        await clock.sleep(chance.uniform(*BREAK_EVERY_S))
+        served.sockets.disconnect(chance.randrange(LINES))
+
+
+async def hourly(memory: Memory, clock: VirtualClock, session: Session, hours: float) -> None:
+    """Look at the memory every hour, and end the session after the last one."""
+    began, real = clock.monotonic(), time.monotonic()
+    while (passed := (clock.monotonic() - began) / 3600) < hours:
+        await clock.sleep(min(1.0, hours - passed) * 3600)
+        memory.look()
+        print(
+            f"hour {(clock.monotonic() - began) / 3600:5.1f}: {memory.resident[-1]:6.1f} MB, "
+            f"{memory.objects[-1]:8,d} objects, {time.monotonic() - real:5.0f} s",
+            flush=True,
+        )
+    await clock.sleep(SETTLE_S)
+    session.ask("clean")
+
+
+async def differences(served: EmbeddedExchange, journal: Journal) -> list[str]:
+    """What journal and exchange do not agree on, now that the session is over."""
+    account = served.venue.matching.account
+    problems = [f"still held: {position}" for position in account.positions]
+    problems += [f"still open: {order.ticket.client_id}" for order in account.live_orders()]
+    problems += [f"open in the journal: {trade.symbol}" for trade in journal.ledger.open_trades()]
+    profit = sum((trade.profit for trade in journal.ledger.closed_trades()), Decimal(0))
+    if abs(account.cash - served.options.balance - profit) > Decimal("1e-9"):
+        problems.append(f"cash {account.cash}, the journal's profits {profit}")
+    return problems
+
+
+def kind_of(line: str) -> str:
+    """What a line of news is about."""
+    for kind in ("revised", "do not exist", "silent", "connected again"):
+        if kind in line:
+            return kind
+    return "other"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it, look at everything, print the figures; 1 if there is a problem."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--symbols", type=int, default=300)
+    parser.add_argument("--hours", type=float, default=24.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--push-lost", type=float, default=0.0, help="share of pushes that are never sent")
+    args = parser.parse_args(argv)
+    series = truth(args.symbols, memory_of() + 24 + int(args.hours * 12) + 12, args.seed)
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "soak.sqlite"
+        ending, told, memory, served, problems = run(lambda loop: live(loop, series, path, args))
+        counts, wrong = examined(path, series, told, hours=args.hours)
+        problems += wrong
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            notes = db.execute("SELECT kind, count(*) FROM notes GROUP BY kind ORDER BY 2 DESC").fetchall()
+            mended = db.execute(
+                "SELECT kind, count(*) FROM corrections GROUP BY kind ORDER BY 2 DESC"
+            ).fetchall()
+            trades = db.execute("SELECT status, ended, count(*) FROM trades GROUP BY 1, 2").fetchall()
+            size_mb = path.stat().st_size / 1e6
+    if ending.status:
+        problems.append(f"the session ended with status {ending.status}: {ending.why}")
+    if memory.growth_mb_a_day > FLAT_MB_A_DAY:
+        problems.append(f"memory grew by {memory.growth_mb_a_day:.0f} MB a day")
+    stats = served.stats.as_json()
+    print(f"ended: {ending.why}; {time.monotonic() - began:.0f} s")
+    print(f"decisions: {dict(counts)}")
+    print(
+        f"rounds {len(told.rounds)}, told {np.median(told.delays_s):.2f} s after the border in the median, "
+        f"{max(told.delays_s):.2f} s at worst"
+    )
+    print(f"feed: {dict(told.news)}")
+    print(f"requests {stats['total']}, throttled {stats['throttled']}, faults {stats['faults']}")
+    print(f"sockets {stats['sockets']}")
+    print(f"trading {stats['trading']}; trades {trades}")
+    print(f"corrections {mended}; notes {notes}; journal {size_mb:.1f} MB")
+    resident = [round(mb) for mb in memory.resident]
+    print(f"memory: {memory.growth_mb_a_day:+.1f} MB a day after the first quarter; hour by hour {resident}")
+    for problem in problems[:40]:
+        print(f"PROBLEM {problem}")
+    print(f"{len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
