@@ -19,8 +19,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from desk.market import wire
-from desk.orders import Contract, Fill, Holding, MarginMode, OrderState, OrderStatus, PositionMode, Purpose
+from desk.orders import Fill, Holding, MarginMode, OrderState, OrderStatus, PositionMode, Purpose
 from desk.policy import LONG, SHORT
 
 Row = Mapping[str, object]
@@ -318,27 +317,6 @@ def bound_exit_of(row: Row) -> BoundExit:
     )
 
 
-def contract_of(listed: wire.Contract, row: Row) -> Contract:
-    """What orders must obey, from a contract and the row that it was read from."""
-    return Contract(
-        symbol=listed.symbol,
-        tick=listed.tick,
-        size_step=listed.size_step,
-        min_size=listed.min_size,
-        min_notional=listed.min_notional,
-        max_market_size=listed.max_market_size,
-        max_limit_size=listed.max_limit_size,
-        maker_fee=listed.maker_fee,
-        taker_fee=listed.taker_fee,
-        max_leverage=listed.max_leverage or Decimal(1),
-        maintenance_rate=1 / (listed.max_leverage or Decimal(1)),
-        funding_hours=listed.funding_hours or 1,
-        limit_open_time=_announced(row.get("limitOpenTime")),
-        off_time=_announced(row.get("offTime")),
-        status=listed.status,
-    )
-
-
 def modes_of(row: Row) -> Modes:
     """Read how a symbol is set up, from the account row."""
     return Modes(
@@ -363,11 +341,6 @@ def position_mode(row: Row) -> PositionMode:
     if mode not in {"one_way_mode", "hedge_mode"}:
         raise ValueError(f"posMode is {row.get('posMode')!r}")
     return "hedge" if mode == "hedge_mode" else "one_way"
-
-
-def _announced(value: object) -> int | None:
-    time = maybe(value)
-    return int(time) if time is not None and time > 0 else None
 
 
 def _fee_of_order(row: Row) -> Decimal:

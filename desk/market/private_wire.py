@@ -24,6 +24,7 @@ from typing import Generic, TypeVar, cast
 
 from desk.errors import Unanswered
 from desk.market import private_rows, wire
+from desk.market.order_terms import strict_terms
 from desk.market.private_requests import ROWS
 from desk.market.private_rows import BoundExit, Detail, Modes, Row
 from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
@@ -54,10 +55,7 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Co
         As ``desk.market.wire.read_contracts``.
     """
     listed = wire.read_contracts(body, endpoint=endpoint, status=status)
-    rows = {str(row.get("symbol")): row for row in _rows(wire.read_data(body, endpoint=endpoint))}
-    return tuple(
-        private_rows.contract_of(one, rows[one.symbol]) for one in listed.contracts if one.kind == "perpetual"
-    )
+    return tuple(strict_terms(one) for one in listed.contracts if one.kind == "perpetual")
 
 
 def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:

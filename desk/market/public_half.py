@@ -14,7 +14,7 @@ from desk.errors import Unanswered
 from desk.frames import Candles
 from desk.market.bitget import Bitget, Unreachable
 from desk.market.newest import MOST, newest_candles
-from desk.market.stored import contract_of
+from desk.market.order_terms import usual_terms
 from desk.orders import Contract
 
 
@@ -39,7 +39,7 @@ class PublicHalf:
         """Every perpetual that is listed now."""
         with _reached():
             table = await self._market.contracts()
-        return tuple(contract_of(one) for one in table.contracts if one.kind == "perpetual")
+        return tuple(usual_terms(one) for one in table.contracts if one.kind == "perpetual")
 
     async def newest_candles(self, symbols: Iterable[str], *, now: int) -> dict[str, Candles | str]:
         """As many finished candles of each symbol as one request brings, or why they could not be had."""

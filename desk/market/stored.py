@@ -19,12 +19,10 @@ from desk.frames import Candles
 from desk.market.candle_store import CandleStore
 from desk.market.emulator.listings import price_tick
 from desk.market.emulator.sources import read_candles, read_synthetic, synthetic_series
-from desk.market.wire import Contract as Listed
+from desk.market.order_terms import USUAL_FUNDING_HOURS, USUAL_LEVERAGE, USUAL_MAINTENANCE, usual_terms
 from desk.orders import Contract
 
 _CACHED = re.compile(r"(.+)_5m_(\d+)d\.pkl")
-USUAL_LEVERAGE = Decimal(50)
-USUAL_MAINTENANCE = Decimal("0.01")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,7 +74,7 @@ def _cached(folder: Path, wanted: set[str]) -> Stored:
     except CacheError:
         listed = {}
     contracts = [
-        replace(contract_of(listed[one.symbol]), limit_open_time=None, off_time=None)  # not known then
+        replace(usual_terms(listed[one.symbol]), limit_open_time=None, off_time=None)  # not known then
         if one.symbol in listed
         else usual_contract(one)
         for one in series
@@ -105,28 +103,6 @@ def invented(text: str, symbols: Sequence[str]) -> Stored:
     return Stored(chosen, tuple(usual_contract(one) for one in chosen), {})
 
 
-def contract_of(listed: Listed) -> Contract:
-    """A contract of the public list, for simulated fills."""
-    leverage = listed.max_leverage or USUAL_LEVERAGE
-    return Contract(
-        symbol=listed.symbol,
-        tick=listed.tick,
-        size_step=listed.size_step,
-        min_size=listed.min_size,
-        min_notional=listed.min_notional,
-        max_market_size=listed.max_market_size,
-        max_limit_size=listed.max_limit_size,
-        maker_fee=listed.maker_fee,
-        taker_fee=listed.taker_fee,
-        max_leverage=leverage,
-        maintenance_rate=min(1 / leverage, USUAL_MAINTENANCE),
-        funding_hours=listed.funding_hours or 8,
-        limit_open_time=listed.limit_open_time,
-        off_time=listed.off_time,
-        status=listed.status,
-    )
-
-
 def usual_contract(candles: Candles) -> Contract:
     """Terms of a symbol of which only candles are known; a step of the size is worth some USDT."""
     tick = price_tick(candles)
@@ -143,7 +119,7 @@ def usual_contract(candles: Candles) -> Contract:
         taker_fee=Decimal("0.0006"),
         max_leverage=USUAL_LEVERAGE,
         maintenance_rate=USUAL_MAINTENANCE,
-        funding_hours=8,
+        funding_hours=USUAL_FUNDING_HOURS,
         limit_open_time=None,
         off_time=None,
         status="normal",

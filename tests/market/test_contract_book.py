@@ -8,7 +8,8 @@ import pytest
 
 from desk.market.candle_store import CandleStore
 from desk.market.contract_book import NO_BOOK, ContractBook, read_book
-from desk.market.stored import contract_of, read_stored
+from desk.market.order_terms import usual_terms
+from desk.market.stored import read_stored
 from tests.market.series import NOW, random_candles
 from tests.market.test_candle_store import CONTRACT
 
@@ -46,7 +47,7 @@ def test_an_announcement_counts_live_and_not_in_a_replay(tmp_path: Path) -> None
     store.save(random_candles(CONTRACT.symbol, count=600), days=2)
     store.save_contracts(BOOK)
     (replayed,) = read_stored(tmp_path, [CONTRACT.symbol]).contracts
-    live = contract_of(LEAVING)
+    live = usual_terms(LEAVING)
 
     assert (live.limit_open_time, live.off_time) == (NOW + 1, NOW + 2)
     assert replayed == replace(live, limit_open_time=None, off_time=None)
