@@ -31,8 +31,8 @@ from desk.trade.settings import SessionSettings
 
 FIRST_PAUSE_S = 0.5
 CLOSING_ATTEMPTS = 3
-CLOCKS_APART_MS = 2_000
-"""How much the exchange's times may lie behind ours."""
+CLOCKS_APART_MS = 60_000
+"""How much the exchange's times may lie behind ours.  What an earlier trade ended with is known already."""
 FILLS_PATIENCE_S = 60.0
 """How long a trade that seems to be over waits for the fills that ended it: positions may be told late."""
 

@@ -174,7 +174,7 @@ class Trader:
         wish = Wish(opinion=opinion, position=sample)
         leverage = leverage_for(wish, stop, contract, self._settings.risk)
         if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
-            self._scribe.note("trouble", f"{symbol}: {trouble}", symbol, urgent=True)
+            self._scribe.note("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
 
     async def _leave_due(self, candles: CandleRound) -> bool:
         """Close every position that the candle ends by its time; whether there was one."""

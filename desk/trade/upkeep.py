@@ -26,8 +26,8 @@ from desk.trade.settings import LiveSettings
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
-OVERDUE_CANDLES = 2
-"""Without a candle of its symbol, a position is closed so long after its time."""
+OVERDUE_MS = 30_000
+"""Without a candle of its symbol, a position is closed so long after the candle that would have ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class Upkeep:
 
     async def close_overdue(self) -> None:
         """Close what should have been closed, and whose symbol has no candle that says so."""
-        late = self._clock.now_ms() - (OVERDUE_CANDLES + 1) * CANDLE_MS
+        late = self._clock.now_ms() - CANDLE_MS - OVERDUE_MS
         for trade in self._ledger.open_trades():
             if trade.status == "open" and trade.due <= late:
                 self._scribe.note(
