@@ -203,6 +203,7 @@ async def trade(
     lines = lines_from(os.environ)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
+        journal.require_mode(mode)
         market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock, demo=link.demo))
         candles = CandleStream(
             symbols,

@@ -74,7 +74,7 @@ FAULTS = {
 LINES = 7
 """Six websockets of candles at 300 symbols, and the private one."""
 MODELS = 10
-FLAT_MB_A_DAY = 30.0
+FLAT_MB_A_DAY = 10.0
 """What may be added to the memory between the first quarter of the run and its end, per day."""
 KEYS = Credentials("emulator-key", "emulator-secret", "emulator-passphrase")
 

@@ -154,10 +154,11 @@ class Closing:
     def answered(self, symbol: str, rows: Rows, now: int) -> list[FeedEvent]:
         """REST tells finished candles of a symbol, increasing and checked.
 
-        What it says is true: candles that were told otherwise are revised.
+        What it says is true: candles that were told otherwise are revised.  Doubts last until it has the
+        newest candle that was closed: right after a border it may not have it yet.
         """
         events: list[FeedEvent] = []
-        newest = self.window.newest(symbol)
+        before = newest = self.window.newest(symbol)
         for place, open_time in enumerate(rows.open_time.tolist()):
             if open_time + CANDLE_MS > now:
                 break
@@ -175,7 +176,8 @@ class Closing:
             events.append(self._appended(symbol, open_time, values))
             newest = open_time
         self._suspects.pop(symbol, None)
-        self._doubts.discard(symbol)
+        if len(rows) and rows.open_time[-1] >= before:
+            self._doubts.discard(symbol)
         return events
 
     def refused(self, symbol: str, why: str) -> SymbolSilent:

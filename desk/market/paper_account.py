@@ -7,6 +7,7 @@ behind it that happened while no process was there: candles that passed, stops t
 Not here: candles as they come (``desk.trade.replay.PaperFeed``).
 """
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,17 +15,20 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
+from desk.errors import Throttled, Unanswered
 from desk.frames import CANDLE_MS
 from desk.market.bitget import Bitget
-from desk.market.live_settings import LinkSettings
+from desk.market.live_settings import BEGIN_AGAIN_S, LinkSettings
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_file import PaperFile
 from desk.market.paper_funding import LiveFunding
 from desk.market.public_half import PublicHalf
 from desk.market.settings import FetchSettings
+from desk.orders import Contract
 from desk.ports import Clock
 
+log = logging.getLogger(__name__)
 HISTORY_MS: Final = 4 * 86_400_000
 """How long ended orders are kept: longer than the time that a start can catch up with (``newest.MOST``
 candles), so that everything that it lets happen can still be asked for.  The file is written at every order
@@ -66,7 +70,7 @@ async def paper_account(
         fetch, timeout_s=link.timeout_s, attempts=link.attempts, give_up_after_s=link.give_up_after_s
     )
     async with Bitget(fetch, clock=clock) as market:
-        contracts = await PublicHalf(market).contracts()
+        contracts = await _contracts(PublicHalf(market), clock)
     async with Bitget(quick, clock=clock) as market:
         public, file = PublicHalf(market), PaperFile(journal)
         paper = PaperExchange(
@@ -86,6 +90,17 @@ async def paper_account(
         else:
             first = f"No paper account at {file.path}: a new one begins with {equity:.2f} USDT."
         yield PaperAccount(paper, funding, (first, *news))
+
+
+async def _contracts(public: PublicHalf, clock: Clock) -> tuple[Contract, ...]:
+    """Ask until the exchange answers, for twenty minutes."""
+    for pause in BEGIN_AGAIN_S:
+        try:
+            return await public.contracts()
+        except (Throttled, Unanswered) as exc:
+            log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
+            await clock.sleep(pause)
+    return await public.contracts()
 
 
 async def _catch_up(paper: PaperExchange, public: PublicHalf, funding: LiveFunding) -> list[str]:

@@ -39,7 +39,7 @@ from desk.market.closing import (
     last_finished,
 )
 from desk.market.connection import Connection, Say, within
-from desk.market.live_settings import StreamSettings
+from desk.market.live_settings import BEGIN_AGAIN_S, StreamSettings
 from desk.market.newest import newest_candles
 from desk.market.paging import RECENT, Page
 from desk.market.settings import on_loopback
@@ -50,6 +50,10 @@ TICK_S = 0.25
 """Between two looks at the time."""
 CONFIRM_S = 5.0
 """Longest wait for the candles that somebody wants to act on."""
+CONFIRM_AGAIN_S = 0.3
+"""Until REST is asked again for a candle that it does not have yet."""
+IN_BACKGROUND = 8
+"""Questions at once that nobody waits for: who wants to act is not queued behind hundreds of them."""
 ASKED_ANEW = 12
 """Finished candles, an hour of them, that every question to REST compares."""
 FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
@@ -91,6 +95,7 @@ class CandleStream:
         self._events: asyncio.Queue[FeedEvent | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()
+        self._background = asyncio.Semaphore(IN_BACKGROUND)
         self._next_question: dict[str, float] = {}
         self._fails: dict[str, int] = {}
         self._trouble: dict[str, str] = {}
@@ -116,7 +121,7 @@ class CandleStream:
 
         A websocket may lose the last word of a candle without a trace, where its price stayed the same.
         """
-        sure = await asyncio.gather(*map(self._is_confirmed, symbols))
+        sure = await asyncio.gather(*(self._is_confirmed(symbol, open_time) for symbol in symbols))
         told = self._round(open_time, self._closing.doubted, ())
         unsure = {symbol for symbol, well in zip(symbols, sure, strict=True) if not well}
         rows = [row for row, symbol in enumerate(told.symbols) if symbol in set(symbols) - unsure]
@@ -131,10 +136,16 @@ class CandleStream:
             absent=absent,
         )
 
-    async def _is_confirmed(self, symbol: str) -> bool:
-        """Ask about a symbol that somebody wants to act on; whether there was an answer in time."""
+    async def _is_confirmed(self, symbol: str, open_time: int) -> bool:
+        """Ask about a symbol that somebody wants to act on; whether REST told that candle in time."""
+
+        async def until_told() -> None:
+            while (newest := await self._ask(symbol)) is None or newest < open_time:
+                await self._clock.sleep(CONFIRM_AGAIN_S)
+
         with suppress(Unanswered):
-            return await within(self._clock, CONFIRM_S, self._ask(symbol), endpoint=PATH)
+            await within(self._clock, CONFIRM_S, until_told(), endpoint=PATH)
+            return True
         return False
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
@@ -142,11 +153,19 @@ class CandleStream:
 
         Raises
         ------
-        Unreachable, Unanswered
-            If the exchange does not even tell its time.
+        Unreachable, Unanswered, Throttled, Refused, DataError
+            If the exchange does not even tell its time, for twenty minutes.
         """
-        await self._set_clock()
-        await self._fill(self._symbols)
+        for pause in (*BEGIN_AGAIN_S, None):
+            try:
+                await self._set_clock()
+                await self._fill(self._symbols)
+                break
+            except NO_ANSWER as exc:
+                if pause is None:
+                    raise
+                log.warning("the feed cannot begin, another try in %g s: %s", pause, exc)
+                await self._clock.sleep(pause)
         self._closing.begin(self._now())
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
@@ -212,13 +231,13 @@ class CandleStream:
         with suppress(*NO_ANSWER):
             await self._set_clock()
         before = {symbol: self.window.newest(symbol) for symbol in symbols}
-        answered = await asyncio.gather(*map(self._ask, symbols))
+        answered = await asyncio.gather(*map(self._ask_in_turn, symbols))
         filled = sum(
             (self.window.newest(symbol) - newest) // CANDLE_MS
             for symbol, newest in before.items()
             if newest != NOT_YET
         )
-        unfilled = tuple(symbol for symbol, told in zip(symbols, answered, strict=True) if not told)
+        unfilled = tuple(symbol for symbol, told in zip(symbols, answered, strict=True) if told is None)
         self._tell(FeedRestored(symbols, filled, unfilled))
 
     # Questions to REST -------------------------------------------------------------------------------
@@ -243,30 +262,36 @@ class CandleStream:
                 self._trouble.pop(symbol, None)
                 self._closing.load(candles)
 
-    async def _ask(self, symbol: str) -> bool:
-        """Ask about the newest candles of a symbol; whether there was an answer."""
+    async def _ask_in_turn(self, symbol: str) -> int | None:
+        """``_ask`` where nobody waits for the answer."""
+        async with self._background:
+            return await self._ask(symbol)
+
+    async def _ask(self, symbol: str) -> int | None:
+        """Ask about the newest candles of a symbol; the newest that was told, None without an answer."""
         now = self._now()
         last = last_finished(now)
         behind = (last - self.window.newest(symbol)) // CANDLE_MS
         try:
             if behind + ASKED_ANEW > self._settings.memory:
                 await self._fill((symbol,))
-                return symbol not in self._trouble
+                return None if symbol in self._trouble else self.window.newest(symbol)
             page = Page(RECENT, last + CANDLE_MS, max(behind, 0) + ASKED_ANEW)
             rows = finished(merge([await self._market.candles(symbol, page)]), now)
         except NO_ANSWER as exc:
             self._trouble[symbol] = str(exc)
-            return False
+            return None
         self._trouble.pop(symbol, None)
-        self._tell(*self._closing.answered(symbol, rows.where(~broken(rows)), now))
+        rows = rows.where(~broken(rows))
+        self._tell(*self._closing.answered(symbol, rows, now))
         self._tell(*self._closing.border(self._now()))
-        return True
+        return int(rows.open_time[-1]) if len(rows) else NOT_YET
 
     async def _settle(self, symbol: str) -> None:
         """Ask about a symbol that is in doubt, and say when it may be asked about again."""
         try:
-            told = await self._ask(symbol)
-            settled = told and symbol not in self._closing.wanted(self._now())
+            told = await self._ask_in_turn(symbol)
+            settled = told is not None and symbol not in self._closing.wanted(self._now())
             fails = 0 if settled else self._fails.get(symbol, 0) + 1
             self._fails[symbol] = fails
             wait = min(FIRST_WAIT_S * 2 ** max(fails - 1, 0), LONGEST_WAIT_S)
@@ -296,7 +321,7 @@ class CandleStream:
             for symbol in self._symbols:
                 await self._clock.sleep(self._settings.audit_s)
                 if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:
-                    await self._ask(symbol)
+                    await self._ask_in_turn(symbol)
 
     # Inside ------------------------------------------------------------------------------------------
 

@@ -274,6 +274,8 @@ class Execution:
         except AccountError:
             raise
         except ExchangeError as exc:
+            if isinstance(exc, Refused) and remedy_for(exc.code) in {"bar_symbol", "nothing_there"}:
+                return ""  # the symbol is gone, and its fills with it
             return f"{trade.symbol}: its fills could not be asked for: {exc}"
         return ""
 

@@ -195,7 +195,7 @@ class Notifier:
         self._settings = settings
         self._clock = clock
         self._digest: deque[str] = deque()
-        self._left_out = 0
+        self._left_out = self._left_out_told = 0
 
     @property
     def dropped(self) -> int:
@@ -228,16 +228,19 @@ class Notifier:
 
     async def digest(self) -> None:
         """Put the rest on its way on schedule, for as long as it is let."""
-        told = 0
         while self._settings.digest_hours:
             await self._clock.sleep(self._settings.digest_hours * HOUR_S)
-            lines = [*self._digest]
-            self._digest.clear()
-            if self._left_out > told:
-                lines.insert(0, f"({self._left_out - told} sentences before these were left out)")
-                told = self._left_out
-            for box in self._boxes if lines else ():
-                box.put("\n".join(lines))
+            self.put_digest()
+
+    def put_digest(self) -> None:
+        """Put what has gathered on its way."""
+        lines = [*self._digest]
+        self._digest.clear()
+        if self._left_out > self._left_out_told:
+            lines.insert(0, f"({self._left_out - self._left_out_told} sentences before these were left out)")
+            self._left_out_told = self._left_out
+        for box in self._boxes if lines else ():
+            box.put("\n".join(lines))
 
 
 async def _first_of(*works: Coroutine[object, object, object]) -> None:
@@ -266,6 +269,7 @@ async def notifying(
         try:
             yield notifier
         finally:
+            notifier.put_digest()
             await _first_of(notifier.all_delivered(), clock.sleep(LAST_WORDS * settings.timeout_s))
             notifier.give_up()
             for task in tasks:

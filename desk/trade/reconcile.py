@@ -180,7 +180,7 @@ def _protection(holding: Holding, trade: OpenTrade | None, terms: Terms) -> Iter
     if side * (holding.mark_price - wanted) <= 0:
         why = f"unprotected, and the mark {holding.mark_price:f} is beyond the stop {wanted:f} already"
         if trade is None and holding.symbol not in terms.horizons:
-            why = f"{why}: it is not of this program and is left alone"
+            why = f"unprotected, and beyond the stop {wanted:f} already: it is left alone, no model trades it"
             yield Correction(kind="tell", symbol=holding.symbol, why=why, side=side)
             return
         yield Correction(kind="close", symbol=holding.symbol, why=why, trade=trade, side=side)

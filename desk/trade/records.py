@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
+from desk.frames import CANDLE_MS
 from desk.orders import Fill, OrderStatus, Purpose
 from desk.trade.signals import Opinion
 
@@ -107,7 +108,8 @@ def foreign(fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> list[Fill]:
 
 
 def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> Outcome:
-    """What ended a trade that this program did not close, by the last fill that closed some of it."""
+    """What ended a trade that was found to be over: the last fill that closed some of it, or our order."""
+    orders = list(orders)
     names: dict[str, Outcome] = {
         "stop_loss": "stop",
         "take_profit": "take_profit",
@@ -115,7 +117,12 @@ def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderReco
         "order": "close",
     }
     closing = [one for one in foreign(fills, orders) if one.purpose == "close" and one.side == trade.side]
-    return names[max(closing, key=lambda one: one.at).cause] if closing else "unknown"
+    if closing:
+        return names[max(closing, key=lambda one: one.at).cause]
+    ours = [one for one in orders if one.purpose == "close" and one.filled]
+    if not ours:
+        return "unknown"
+    return "horizon" if ours[-1].written >= trade.due + CANDLE_MS else "flatten"
 
 
 def settled(

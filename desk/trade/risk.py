@@ -13,7 +13,7 @@ Not here: exits, which are never refused (``desk.trade.session``), and sending (
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
@@ -89,6 +89,8 @@ class Situation:
     contracts: Mapping[str, Contract]
     watching: Mapping[str, str] = field(default_factory=dict)
     """Symbols that only look on, and why: demoted, barred by the exchange, an order still unresolved."""
+    unconfirmed: Mapping[str, str] = field(default_factory=dict)
+    """Symbols whose newest candle the exchange's own records do not confirm, and why."""
     stopping: str = ""
     """Why nothing is opened any more; empty while all is well."""
     trade_untested: bool = False
@@ -169,20 +171,11 @@ def with_approved(situation: Situation, ruling: Ruling) -> Situation:
     exposure = ruling.exposure
     contract = situation.contracts[exposure.symbol]
     bound = exposure.notional / ruling.order.leverage + 2 * contract.taker_fee * exposure.notional
-    return Situation(
-        now=situation.now,
-        equity=situation.equity,
+    return replace(
+        situation,
         available=situation.available - bound,
-        day_equity=situation.day_equity,
         held=(*situation.held, exposure),
         orders_last_minute=situation.orders_last_minute + 1,
-        losses_in_a_row=situation.losses_in_a_row,
-        last_loss_at=situation.last_loss_at,
-        clock_drift_s=situation.clock_drift_s,
-        contracts=situation.contracts,
-        watching=situation.watching,
-        stopping=situation.stopping,
-        trade_untested=situation.trade_untested,
     )
 
 
@@ -241,6 +234,8 @@ def _of_moment(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator
         yield Reason(
             "candle", f"the candle closed {age:.0f} s ago, at most {limits.max_candle_age_s} s are allowed"
         )
+    if why := situation.unconfirmed.get(wish.symbol):
+        yield Reason("candle", f"the exchange has not confirmed the candle: {why}")
     if abs(situation.clock_drift_s) > limits.max_clock_drift_s:
         yield Reason(
             "clock", f"the clock has drifted by {situation.clock_drift_s:+.2f} s against the exchange's"

@@ -16,6 +16,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+from collections import Counter
 from collections.abc import AsyncGenerator, Coroutine, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -96,7 +97,7 @@ class Session:
         self._waiting_since: float | None = None
         self._reconciled = float("-inf")
         self._forgotten_on = -1
-        self._failed = 0
+        self._failed: Counter[str] = Counter()
 
     def ask(self, stop: Stop) -> None:
         """Ask for an end; the session sees it before its next step."""
@@ -113,7 +114,12 @@ class Session:
         """
         if self._stop_file.exists():
             raise SettingsError(f"{self._stop_file} is there: remove it to trade again")
-        number = self._journal.begin(self._clock.now_ms(), mode=mode, settings=settings)
+        try:
+            number = self._journal.begin(self._clock.now_ms(), mode=mode, settings=settings)
+        except JournalError as exc:
+            raise SettingsError(
+                f"{self._journal.path} cannot be written ({exc}): make room, or move it"
+            ) from exc
         self._scribe.note("session", f"started in mode {mode}")
         try:
             ending = await self._until_end(events)
@@ -140,29 +146,40 @@ class Session:
         for pause in (*START_AGAIN_S, None):
             try:
                 await self._trader.start()
-                return await self._guarded(self._end_if_due())
+                return await self._guarded("end", self._end_if_due())
             except (Unanswered, Throttled) as exc:
                 if pause is None:
                     return Ending(1, f"could not start: the exchange does not answer: {exc}")
                 log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
-                await self._clock.sleep(pause)
-                if self._asked is not None or self._stop_file.exists():
-                    return Ending(1, f"asked to stop before the exchange answered: {exc}")
-            except DeskError as exc:
+                if (ending := await self._asked_within(pause)) is not None:
+                    return ending
+            except (DeskError, JournalError) as exc:
                 return Ending(1, f"could not start: {exc}")
+        return None
+
+    async def _asked_within(self, pause: float) -> Ending | None:
+        """Wait to begin; an end that is asked for meanwhile comes at once, and nothing was looked at."""
+        until = self._clock.monotonic() + pause
+        while (left := until - self._clock.monotonic()) > 0:
+            if self._asked is not None or self._stop_file.exists():
+                killed = self._asked == "kill" or self._stop_file.exists()
+                why = "asked to stop before the exchange answered: positions keep their stops"
+                return Ending(3 if killed else 0, why)
+            await self._clock.sleep(min(left, self._settings.look_s))
         return None
 
     async def _step(self, event: Event) -> Ending | None:
         """Take one step; before it and after it, whatever came of it, see whether the session is over."""
         if isinstance(event, Broken):
             return Ending(1, f"the feed of candles broke: {event.error or 'it ended'}")
-        for work in (self._end_if_due, partial(self._take, event), self._end_if_due):
-            if (ending := await self._guarded(work())) is not None:
+        kind, take = type(event).__name__, partial(self._take, event)
+        for name, work in (("end", self._end_if_due), (kind, take), ("end", self._end_if_due)):
+            if (ending := await self._guarded(name, work())) is not None:
                 return ending
         return None
 
-    async def _guarded(self, work: Coroutine[Any, Any, Ending | Done | None]) -> Ending | None:
-        """Do ``work``; what fails is noted, and ends the session only when it keeps failing."""
+    async def _guarded(self, kind: str, work: Coroutine[Any, Any, Ending | Done | None]) -> Ending | None:
+        """Do ``work``; what fails is noted, and ends the session only when its kind keeps failing."""
         try:
             outcome = await work
         except AccountError as exc:
@@ -172,26 +189,26 @@ class Session:
             self._scribe.note_once("trouble", "the exchange does not answer; the log tells more", urgent=True)
             return None
         except Exception as exc:  # noqa: BLE001 - the end of a session step
-            return self._failure(exc)
+            return self._failure(kind, exc)
         if isinstance(outcome, Ending):
             return outcome
         if outcome is not None:
-            self._failed = 0
+            self._failed[kind] = 0
             self._scribe.over("trouble")
         return None
 
-    def _failure(self, exc: Exception) -> Ending | None:
+    def _failure(self, kind: str, exc: Exception) -> Ending | None:
         """Note a step that failed."""
-        self._failed += 1
+        self._failed[kind] += 1
         if isinstance(exc, DeskError):
             text = f"a step failed: {exc}"
         else:
             log.error("a step failed", exc_info=exc)
             text = f"a step failed by a defect ({type(exc).__name__}); the log has the whole story"
         self._scribe.note("trouble", text, urgent=True)
-        if self._failed < self._settings.max_failed_steps:
+        if self._failed[kind] < self._settings.max_failed_steps:
             return None
-        return Ending(1, f"{self._failed} steps failed in a row, the last one so: {text}")
+        return Ending(1, f"{self._failed[kind]} steps failed in a row, the last one so: {text}")
 
     async def _take(self, event: Event) -> Done | None:
         """What an event asks for; None if that was nothing."""
@@ -211,8 +228,7 @@ class Session:
         ):
             await self._reconcile()
         elif isinstance(event, Tick):
-            await self._trader.prepare_next()
-            return None
+            return "done" if await self._trader.prepare_next() else None
         else:
             return None
         return "done"
@@ -265,10 +281,12 @@ class Session:
 
     async def _flatten(self, status: int, why: str) -> Ending:
         self._trader.stopping = why
-        if await self._trader.upkeep.flatten():
+        left = await self._trader.upkeep.flatten()
+        if strangers := self._trader.upkeep.strangers:
+            why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
+        if not left:
             return Ending(status, why)
-        left = ", ".join(trade.symbol for trade in self._journal.ledger.open_trades())
-        return Ending(status or 1, f"{why}. STILL OPEN, close by hand: {left}")
+        return Ending(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")
 
     def _forget(self) -> None:
         """Once a day, let go of old decisions that led to nothing."""

@@ -14,6 +14,7 @@ Not here: when these steps are taken, and how a session ends (``desk.trade.sessi
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,10 @@ from desk.trade.upkeep import Upkeep
 
 Confirm = Callable[[Sequence[str], int], Awaitable[CandleRound]]
 """Given symbols and an open time (ms): those candles as the exchange's own records have them."""
+
+
+CONFIRMATIONS = 2
+"""Turns of one candle; each takes a tenth of a second, and five where REST does not answer."""
 
 
 class Trader:
@@ -103,18 +108,19 @@ class Trader:
             symbol for symbol, card in self._forecaster.cards.items() if card.tradable or self._trade_untested
         ]
 
-    async def prepare_next(self) -> None:
-        """Set leverage and margin mode of one more symbol that may be traded, before they are needed.
+    async def prepare_next(self) -> bool:
+        """Set leverage and margin mode of one more symbol that may be traded; whether there was one.
 
         One at a time, between candles: for hundreds of symbols it takes minutes at the exchange's pace.
         """
-        held = {trade.symbol for trade in self._ledger.open_trades()}
+        held = {trade.symbol for trade in self._ledger.open_trades()} if self._unprepared else set()
         while self._unprepared:
             symbol = self._unprepared.pop(0)
             card = self._forecaster.cards.get(symbol)
             if card is not None and symbol not in held:
                 await self._prepare(symbol, card)
-                return
+                return True
+        return False
 
     async def on_round(self, candles: CandleRound) -> None:
         """A candle has closed: leave, decide, enter."""
@@ -125,11 +131,11 @@ class Trader:
             text = f"{missed} candles after {self._newest} have passed without a decision"
             self._scribe.note("feed", text, urgent=True)
         self._newest = candles.open_time
-        await self.upkeep.learn_contracts()
         trouble = await self.upkeep.try_to_reconcile()
-        left = await self._leave_due(candles)
+        left = await self._leave_due(candles.open_time)
         if trouble is not None:
             raise trouble
+        await self.upkeep.learn_contracts()
         if left:
             await self.upkeep.look()
         opinions, rulings = await self._decide(candles)
@@ -176,24 +182,21 @@ class Trader:
         if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
             self._scribe.note("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
 
-    async def _leave_due(self, candles: CandleRound) -> bool:
-        """Close every position that the candle ends by its time; whether there was one."""
-        rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
+    async def _leave_due(self, open_time: int) -> bool:
+        """Close every position whose time is over with a candle, come or not; whether there was one."""
         due = []
         for trade in self._ledger.open_trades():
-            row = rows.get(trade.symbol)
-            if row is None or trade.status != "open":
-                continue
+            price = float(trade.price)
             held = Position(
                 side=trade.side,
                 opened=trade.opened,
                 due=trade.due,
-                close=float(trade.price),
+                close=price,
                 stop=None,  # the exchange's business
                 take_profit=None,
             )
-            o, h, l, c = (float(price) for price in candles.values[row, :4, -1])
-            if exit_of(held, Candle(candles.open_time, o, h, l, c)) is not None:
+            over = exit_of(held, Candle(open_time, price, price, price, price)) is not None
+            if over and trade.status == "open":
                 due.append(trade)
         await together(self.upkeep.leave(trade) for trade in due)
         return bool(due)
@@ -202,26 +205,34 @@ class Trader:
         """All opinions, and a ruling for every side that fired on a flat symbol.
 
         Where something would be opened its candle is confirmed first; one that the exchange has otherwise is
-        decided on anew.
+        decided on anew.  There is time for that once, and once more for those that then come next.
         """
         opinions, silent = self._forecaster.opinions(candles)
-        rulings, sure = self._rule(opinions), set[str]()
-        while self._confirm is not None:
-            approved = {symbol for symbol, ruling in rulings.items() if ruling.order is not None}
-            if not (unsure := sorted(approved - sure)):
-                break
-            told, untold = self._forecaster.opinions(await self._confirm(unsure, candles.open_time))
-            opinions = [one for one in opinions if one.symbol not in unsure] + told
-            silent |= untold
-            sure.update(unsure)
-            rulings = self._rule(opinions)
         for symbol, why in silent.items():
             self._scribe.note_once("no decision", f"{symbol}: no decision: {why}", symbol)
         for opinion in opinions:
             self._scribe.over("no decision", opinion.symbol)
+        rulings = self._rule(opinions, {})
+        if self._confirm is None:
+            return opinions, rulings
+        confirmed: set[str] = set()
+        unconfirmed: dict[str, str] = {}
+        for _ in range(CONFIRMATIONS):
+            if not (asked := sorted(_approved(rulings) - confirmed)):
+                return opinions, rulings
+            told, untold = self._forecaster.opinions(await self._confirm(asked, candles.open_time))
+            again = {opinion.symbol: opinion for opinion in told}
+            opinions = [again.get(opinion.symbol, opinion) for opinion in opinions]
+            confirmed |= set(again)
+            unconfirmed |= untold
+            rulings = self._rule(opinions, unconfirmed)
+        if _approved(rulings) - confirmed:
+            late = {opinion.symbol for opinion in opinions} - confirmed - set(unconfirmed)
+            unconfirmed |= dict.fromkeys(late, "there was no time to ask")
+            rulings = self._rule(opinions, unconfirmed)
         return opinions, rulings
 
-    def _rule(self, opinions: list[Opinion]) -> dict[str, Ruling]:
+    def _rule(self, opinions: list[Opinion], unconfirmed: dict[str, str]) -> dict[str, Ruling]:
         """A ruling for every side that fired on a flat symbol, the strongest opinion first."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
         wishes = []
@@ -234,7 +245,7 @@ class Trader:
         if not wishes:
             return {}
         wishes.sort(key=lambda one: (-abs(one.opinion.probability - 0.5), one.symbol))
-        situation = self._situation()
+        situation = replace(self._situation(), unconfirmed=unconfirmed)
         rulings = {}
         for wish in wishes:
             ruling = rule(wish, situation, self._settings.risk)
@@ -312,6 +323,11 @@ class Trader:
             self._diary.demote(found.card, self._clock.now_ms(), found.demotion)
             text = f"{name} only looks on from now: {found.demotion}. Retrain it"
             self._scribe.note("retrain", text, found.card.symbol, urgent=True)
+
+
+def _approved(rulings: dict[str, Ruling]) -> set[str]:
+    """Symbols in which something would be opened."""
+    return {symbol for symbol, ruling in rulings.items() if ruling.order is not None}
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

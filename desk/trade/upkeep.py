@@ -7,11 +7,12 @@ Not here: what is opened (``desk.trade.trader``), how orders are sent (``desk.tr
 """
 
 import asyncio
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.errors import AccountError, ExchangeError, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError
 from desk.frames import CANDLE_MS
 from desk.orders import Balance, Contract, Holding
 from desk.ports import Exchange
@@ -26,6 +27,10 @@ from desk.trade.settings import LiveSettings
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
+GHOST_MS = 15_000
+"""So long after a trade has ended a position of its kind is taken for one that is told too late."""
+SETTLING_S = 0.5
+"""How late positions may be told after a fill."""
 OVERDUE_MS = 30_000
 """Without a candle of its symbol, a position is closed so long after the candle that would have ended it."""
 
@@ -97,6 +102,7 @@ class Upkeep:
         asked = machine.now_ms()
         server = await self._exchange.server_time()
         self._clock.set_by(server, asked=asked, answered=machine.now_ms())
+        self._watch_clock()
         balance, holdings, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()
         )
@@ -111,13 +117,26 @@ class Upkeep:
         self._seen = Outlook(balance, tuple(holdings), day_equity)
         return Account(holdings=holdings, orders=orders)
 
+    def _watch_clock(self) -> None:
+        """Tell when the machine's clock has moved so far that nothing is opened."""
+        if abs(self._clock.drift_s) <= self._settings.risk.max_clock_drift_s:
+            self._scribe.over("clock")
+            return
+        text = (
+            "this machine's clock has moved against the exchange's since the start: nothing is opened until "
+            "it is back, or the session is started again"
+        )
+        self._scribe.note_once("clock", text, urgent=True)
+
     async def learn_contracts(self) -> None:
         """Ask what orders must obey: at first and once an hour; without an answer those of before hold."""
         if self.contracts and self._clock.now_ms() - self._contracts_at < HOUR_MS:
             return
         try:
             told = await self._exchange.contracts()
-        except (Unanswered, Throttled) as exc:
+        except AccountError:
+            raise
+        except ExchangeError as exc:
             if not self.contracts:
                 raise
             self._scribe.note_once("trouble", f"contracts were not told anew: {exc}", about="contracts")
@@ -138,13 +157,25 @@ class Upkeep:
             books = Books(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
             wanted = reconcile(books, account, self._terms())
             self._remember(books, wanted)
-            wanted = [one for one in wanted if one.kind != "tell" and one not in done]
+            ghosts = self._just_closed() if any(one.kind == "adopt" for one in wanted) else set()
+            wanted = [
+                one
+                for one in wanted
+                if one.kind != "tell"
+                and one not in done
+                and not (one.kind == "adopt" and one.trade is not None and _leg(one.trade) in ghosts)
+            ]
             if not wanted:
                 break
             for correction in wanted:
                 outcome = await self._carry_out(correction)
                 if not (outcome and correction.kind == "protect"):
                     done.append(correction)
+
+    def _just_closed(self) -> set[tuple[str, int]]:
+        """What was closed a moment ago, and may still be told as held: nobody adopts that."""
+        since = self._clock.now_ms() - GHOST_MS
+        return {(trade.symbol, trade.side) for trade in self._ledger.closed_trades(since=since)}
 
     def _remember(self, books: Books, wanted: Sequence[Correction]) -> None:
         """Tell what is only told, and keep what a look says about how long something has been so."""
@@ -161,18 +192,17 @@ class Upkeep:
         late = self._clock.now_ms() - CANDLE_MS - OVERDUE_MS
         for trade in self._ledger.open_trades():
             if trade.status == "open" and trade.due <= late:
-                self._scribe.note(
-                    "overdue", f"{trade.symbol}: closed without a candle", trade.symbol, urgent=True
-                )
+                text = f"{trade.symbol}: its time is over and no candle of it came: it is closed"
+                self._scribe.note_once("overdue", text, trade.symbol, about=trade.trade, urgent=True)
                 await self.leave(trade)
 
-    async def try_to_reconcile(self) -> ExchangeError | None:
+    async def try_to_reconcile(self) -> ExchangeError | JournalError | None:
         """Bring journal and exchange together, or say why not: what only leaves need not wait for it."""
         try:
             await self.reconcile()
         except AccountError:
             raise
-        except ExchangeError as exc:
+        except (ExchangeError, JournalError) as exc:
             return exc
         return None
 
@@ -186,18 +216,47 @@ class Upkeep:
         if trouble:
             self._scribe.note("trouble", trouble, trade.symbol, urgent=True)
 
-    async def flatten(self) -> bool:
-        """Close everything in the symbols that are traded; whether nothing is left."""
-        for _ in range(PASSES):
+    async def flatten(self) -> tuple[str, ...]:
+        """Close everything in the symbols that are traded; the symbols in which something is left.
+
+        What the exchange holds counts, not what the journal says: a trade that is over may still wait for its
+        fills, and a journal that cannot be written says nothing new.
+
+        Raises
+        ------
+        ExchangeError
+            If the exchange does not tell what it holds.
+        """
+        left: set[str] = set()
+        for turn in range(PASSES):
+            if turn:
+                await self._clock.sleep(SETTLING_S)
             trouble = await self.try_to_reconcile()
-            trades = self._ledger.open_trades()
-            if not trades and trouble is None:
-                return True
-            for trade in trades:
+            for trade in self._ledger.open_trades():
                 if trade.status == "open":
                     await self.leave(trade, "flatten")
-        await self.reconcile()
-        return not self._ledger.open_trades()
+            held = await self._left()
+            left = {one.symbol for one in held} | {order.symbol for order in self._ledger.unresolved()}
+            if not left and not self._ledger.open_trades():
+                break
+            for holding in held if turn or isinstance(trouble, JournalError) else ():
+                if why := await self._execution.close(holding.symbol, holding.side):
+                    self._scribe.note("trouble", why, holding.symbol, urgent=True)
+        with contextlib.suppress(ExchangeError):
+            await self.look()
+        return tuple(sorted(left))
+
+    async def _left(self) -> tuple[Holding, ...]:
+        """What is held in the symbols that are traded."""
+        ours = {*self.horizons, *(trade.symbol for trade in self._ledger.open_trades())}
+        held = await self._exchange.positions()
+        return tuple(one for one in held if one.size > 0 and one.symbol in ours)
+
+    @property
+    def strangers(self) -> tuple[str, ...]:
+        """Symbols of what was held when the account was last seen, and that nobody here trades."""
+        held = () if self._seen is None else self._seen.holdings
+        return tuple(sorted({one.symbol for one in held if one.size > 0 and one.symbol not in self.horizons}))
 
     async def _protect(self, correction: Correction, stop: Decimal) -> str:
         """Bind the stop; what is traded and cannot be protected is closed in the next cycle."""
@@ -230,8 +289,13 @@ class Upkeep:
             outcome=outcome or "done",
         )
         text = f"{correction.symbol}: {correction.kind}: {correction.why}. {outcome}".strip()
-        expected = correction.kind == "settle" or (correction.kind == "look_up" and not outcome)
-        self._scribe.note_once("correction", text, correction.symbol, urgent=not expected)
+        symbol, about = correction.symbol, f"{correction.symbol} {correction.kind}"
+        urgent = correction.kind != "settle" and bool(outcome or correction.kind != "look_up")
+        if outcome:
+            self._scribe.note_once("correction", text, symbol, about=about, urgent=urgent)
+        else:
+            self._scribe.over("correction", about)
+            self._scribe.note("correction", text, symbol, urgent=urgent)
         return outcome
 
     async def _do(self, correction: Correction) -> str:
@@ -258,3 +322,7 @@ class Upkeep:
             case "cancel":
                 outcome = await execution.cancel(symbol, correction.order)
         return outcome
+
+
+def _leg(trade: OpenTrade) -> tuple[str, int]:
+    return trade.symbol, trade.side

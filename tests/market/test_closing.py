@@ -301,6 +301,19 @@ def test_a_candle_in_doubt_is_waited_for() -> None:
     assert feed.border(at(1, 0.5)) == [BorderPassed(NOW, ())]
 
 
+def test_an_answer_without_the_newest_candle_settles_no_doubt() -> None:
+    """REST may be a moment behind the websocket."""
+    feed = closing("AUSDT")
+    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+    feed.answered("AUSDT", rest(-3, -1), at(1, 0.3))
+
+    assert feed.doubted == {"AUSDT"}
+    feed.answered("AUSDT", rest(-3, 0), at(1, 0.5))
+    assert feed.doubted == set()
+
+
 def test_a_doubt_that_nobody_settles_leaves_its_symbol_out() -> None:
     """REST does not answer: the others decide, and at the next candle they no longer wait for it."""
     feed = closing("AUSDT", "BUSDT")

@@ -341,9 +341,35 @@ async def test_who_wants_to_act_has_the_candle_confirmed() -> None:
         assert told.symbols == ("BTCUSDT",)
         assert told.values[0, :, -1].tolist() == TRUTH.values[:, HISTORY].tolist()
         under.served.on(f"GET {RECENT.path}", plain("<html>", status=502))
-        told = await under.stream.confirmed(("BTCUSDT",), NOW)
+        asked = asyncio.ensure_future(under.stream.confirmed(("BTCUSDT",), NOW))
+        while not asked.done():
+            await under.clock.advance(0.5)
+        told = asked.result()
         assert (told.symbols, told.values.shape[0]) == ((), 0)
         assert "its candle was not confirmed" in told.absent["BTCUSDT"]
+
+
+async def test_an_answer_without_the_candle_confirms_nothing() -> None:
+    """Right after a border REST may not have it yet: it is asked again, and then has the last word."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 1, 0.3)
+        short = row(0)
+        short[5] = "0.001"
+        arg = {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}
+        await under.peers[0].say({"action": "update", "arg": arg, "data": [short], "ts": NOW + 298_000})
+        await under.tells(1, whole=False)
+        assert isinstance(await first, CandleClosed)
+        late = tell([row(place)[:7] for place in range(-20, 0)])
+        under.served.on(f"GET {RECENT.path}", late)
+
+        asked = asyncio.ensure_future(under.stream.confirmed(("BTCUSDT",), NOW))
+        await under.clock.advance(1.0)
+        assert not asked.done()
+        under.served.on(f"GET {RECENT.path}", tell([row(place)[:7] for place in range(-20, 1)]))
+        while not asked.done():
+            await under.clock.advance(0.5)
+        assert asked.result().values[0, :, -1].tolist() == TRUTH.values[:, HISTORY].tolist()
 
 
 async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_not() -> None:

@@ -78,7 +78,7 @@ async def test_a_candle_that_was_told_otherwise_is_decided_anew(tmp_path: Path) 
 
 @pytest.mark.parametrize("why", ["its candle was not confirmed (no answer)"])
 async def test_a_candle_that_nobody_confirms_opens_nothing(tmp_path: Path, why: str) -> None:
-    """The journal says so once."""
+    """The journal says why."""
     play = long_once(tmp_path)
     empty = flat().values[None, :, 0:0]
     untold = CandleRound(
@@ -90,8 +90,7 @@ async def test_a_candle_that_nobody_confirms_opens_nothing(tmp_path: Path, why: 
     )
     with play.journal:
         _, rows = await decided(play, replace(untold))
-        assert rows == []
+        assert rows == [("refused",)]
         assert await play.paper.positions() == []
-        assert [text for _, kind, _, text in play.journal.diary.notes() if kind == "no decision"] == [
-            f"BTCUSDT: no decision: {why}"
-        ]
+        ((_, _, _, reasons),) = play.journal.diary.decisions_at(int(flat().open_time[2]))
+        assert f"the exchange has not confirmed the candle: {why}" in reasons

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -20,7 +21,7 @@ from desk.frames import CANDLE_MS, CandleRound, Candles, frozen
 from desk.orders import Holding, OrderRequest, OrderState, Push
 from desk.policy import LONG
 from desk.trade.replay import SimulatedClock
-from desk.trade.session import Broken, Deaf, Event, live_events
+from desk.trade.session import Broken, Deaf, Event, Tick, live_events
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
 from tests.trade.stage import Stage, live_settings, said, stage
@@ -48,6 +49,7 @@ def floor(
     *,
     at: Sequence[int] = (SIGNAL,),
     symbols: Sequence[str] = ("BTCUSDT",),
+    listed: Sequence[str] = (),
 ) -> tuple[Stage, FaultyExchange]:
     """A session that goes long once, on a line that may break."""
     series = [flat(symbol) for symbol in symbols]
@@ -60,7 +62,7 @@ def floor(
         tmp_path,
         series,
         models,
-        contracts=[contract(symbol) for symbol in symbols],
+        contracts=[contract(symbol) for symbol in listed or symbols],
         terms=ROUNDED,
         wrap=line,
         settings=live_settings(session=UNHEARD),
@@ -124,7 +126,7 @@ async def test_a_part_that_reconciliation_saw_first_is_not_taken_off_twice(tmp_p
         await play.paper.place(by_hand(size=Decimal(40), purpose="close"))
         await play.trader.upkeep.reconcile()
         assert [one.size for one in play.journal.ledger.open_trades()] == [60]
-        assert await play.trader.upkeep.flatten()
+        assert await play.trader.upkeep.flatten() == ()
         assert await agrees(play)
         exits = [one for one in play.journal.ledger.orders_of(trade.trade) if one.purpose == "close"]
         assert [one.filled for one in exits] == [60]
@@ -153,10 +155,11 @@ async def test_a_position_that_is_adopted_has_orders_of_its_own(tmp_path: Path) 
             await play.trader.on_round(candles)
             if play.journal.ledger.open_trades():
                 break
-        assert await play.trader.upkeep.flatten()
+        assert await play.trader.upkeep.flatten() == ()
+        await play.clock.sleep(20)
         await play.paper.place(by_hand(size=Decimal(5)))
         await play.trader.upkeep.reconcile()
-        assert await play.trader.upkeep.flatten()
+        assert await play.trader.upkeep.flatten() == ()
         assert await held(play) == 0
         assert [one.ended for one in play.journal.ledger.closed_trades()] == ["flatten", "flatten"]
     ids = [request.client_id for request in line.placed]
@@ -440,3 +443,141 @@ async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path:
     async with contextlib.aclosing(live_events(Broke(), line, Yielding(float(NOON)), look_s=1.0)) as told:
         found = [await anext(told) for _ in range(20)]
     assert any(isinstance(one, Deaf) and "login refused" in one.why for one in found)
+
+
+async def test_a_position_that_is_told_after_its_end_is_not_adopted(tmp_path: Path) -> None:
+    """The list of positions is a moment behind: nobody opened anything, and no loss of it is booked."""
+    play, line = floor(tmp_path, Ghostly)
+    assert isinstance(line, Ghostly)
+    with play.journal:
+        async for candles in rounds(play):
+            line.ghosts = list(await play.paper.positions()) or line.ghosts
+            await play.trader.on_round(candles)
+            if line.ghosts and not await held(play):
+                line.haunted = True
+                await play.trader.upkeep.reconcile()
+                line.haunted = False
+                break
+        assert play.journal.ledger.open_trades() == []
+        assert [trade.ended for trade in play.journal.ledger.closed_trades()] == ["horizon"]
+        assert await agrees(play)
+
+
+class Ghostly(FaultyExchange):
+    """Positions that are over are told once more."""
+
+    haunted = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.ghosts: list[Holding] = []
+
+    async def positions(self) -> Sequence[Holding]:
+        return self.ghosts if self.haunted else await super().positions()
+
+
+@pytest.mark.parametrize(("stop", "status"), [("kill", 3), ("clean", 0)])
+async def test_an_end_before_the_exchange_answers_comes_at_once(
+    tmp_path: Path, stop: Literal["kill", "clean"], status: int
+) -> None:
+    """SIGUSR1 in the middle of a maintenance: status 3, or a supervisor starts it again."""
+    play, line = floor(tmp_path)
+    line.script = {"contracts": ["dropped"] * 999}
+    play.session.ask(stop)
+    with play.journal:
+        ending = await run(play, play.feed.rounds())
+    assert (ending.status, play.clock.at) == (status, play.clock.at)
+    assert "before the exchange answered" in ending.why
+
+
+async def test_the_kill_switch_names_what_it_left_alone(tmp_path: Path) -> None:
+    """What is held by hand in a symbol without a model is nobody's here: its owner must hear of it."""
+    play, _ = floor(tmp_path, symbols=("BTCUSDT",), listed=("BTCUSDT", "ETHUSDT"))
+    await play.paper.set_position_mode("one_way")
+    play.paper.feed_price("ETHUSDT", 50.0)
+    await play.paper.place(replace(by_hand(size=Decimal(5)), symbol="ETHUSDT"))
+
+    async def events() -> AsyncGenerator[Event]:
+        async for candles in play.feed.rounds():
+            yield candles
+            play.session.ask("kill")
+
+    with play.journal:
+        ending = await run(play, events())
+    assert ending.status == 3
+    assert "left alone, because no model trades it: ETHUSDT" in ending.why
+    assert await held(play) == 5
+
+
+async def test_a_full_disk_lets_the_kill_switch_close_everything(tmp_path: Path) -> None:
+    """Also what was to be written first: a stop was hit, and nobody can note it."""
+    play, _ = floor(tmp_path, symbols=("BTCUSDT", "ETHUSDT"))
+
+    async def events() -> AsyncGenerator[Event]:
+        number = 0
+        async for candles in play.feed.rounds():
+            yield candles
+            if number == ENTRY:
+                for connection in (play.journal.ledger._db, play.journal.diary._db):
+                    connection.execute("PRAGMA query_only = ON")
+                await play.paper.close("BTCUSDT", LONG)
+                play.session.ask("kill")
+            number += 1
+
+    with play.journal:
+        ending = await run(play, events())
+        assert await held(play) == 0
+    assert ending.status == 3
+    assert "STILL OPEN" not in ending.why
+
+
+async def test_time_exits_need_no_candle_of_their_own(tmp_path: Path) -> None:
+    """A symbol that is left out of a round, because its candle is late or in doubt, is left all the same."""
+    play, _ = floor(tmp_path, symbols=("BTCUSDT", "ETHUSDT"))
+    with play.journal:
+        number = 0
+        async for candles in rounds(play):
+            told = candles
+            if number > ENTRY:
+                told = replace(
+                    candles,
+                    symbols=candles.symbols[1:],
+                    times=candles.times[1:],
+                    values=candles.values[1:],
+                    absent={"BTCUSDT": "its candle is in doubt"},
+                )
+            await play.trader.on_round(told)
+            number += 1
+            if number == ENTRY + 3:
+                break
+        assert await held(play) == 0
+
+
+async def test_a_defect_in_every_candle_ends_the_session(tmp_path: Path) -> None:
+    """Looks in between that go well are no reason to go on for ever."""
+    play, _ = floor(tmp_path)
+
+    async def events() -> AsyncGenerator[Event]:
+        async for candles in play.feed.rounds():
+            yield replace(candles, values=candles.values[:, :1])
+            await play.clock.sleep(61)
+            yield Tick()
+
+    with play.journal:
+        ending = await run(play, events())
+    assert ending.status == 1
+    assert "5 steps failed in a row" in ending.why
+
+
+async def test_fills_that_the_exchange_refuses_to_tell_hold_up_nothing_for_ever(tmp_path: Path) -> None:
+    """The symbol was removed while it was held: a minute later the trade is over."""
+    play, line = floor(tmp_path)
+    with play.journal:
+        number = 0
+        async for candles in rounds(play):
+            await play.trader.on_round(candles)
+            if number == ENTRY:
+                await play.paper.close("BTCUSDT", LONG)
+                line.script = {"fills": ["40309"] * 999}
+            number += 1
+        assert play.journal.ledger.open_trades() == []

@@ -33,7 +33,7 @@ async def test_a_whole_session_in_every_mode(tmp_path: Path, stage: Stage, modes
         floor.agrees()
         assert floor.held
         assert {one.margin_mode for one in floor.held} == {modes[1]}
-        assert await floor.trader.upkeep.flatten()
+        assert await floor.trader.upkeep.flatten() == ()
         floor.agrees()
 
         ended = {one.ended for one in floor.journal.ledger.closed_trades()}
@@ -74,7 +74,7 @@ async def test_a_position_that_a_hand_closed_is_settled(tmp_path: Path, stage: S
 
         assert [one.ended for one in floor.journal.ledger.closed_trades()].count("close") == 1
         floor.agrees()
-        assert await floor.trader.upkeep.flatten()
+        assert await floor.trader.upkeep.flatten() == ()
         floor.agrees()
 
 

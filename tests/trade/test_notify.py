@@ -94,8 +94,9 @@ async def test_trouble_goes_out_at_once(post: Post) -> None:
         notifier.tell("all is well", urgent=False)
         notifier.tell("BTCUSDT: no stop", urgent=True)
         await asyncio.wait_for(post.arrived.wait(), 5)
+        assert post.got == [{"chat_id": "5", "text": "BTCUSDT: no stop"}]
 
-    assert post.got == [{"chat_id": "5", "text": "BTCUSDT: no stop"}]
+    assert post.texts == ["BTCUSDT: no stop", "all is well"]  # with the last words, when the session ends
 
 
 async def test_what_is_urgent_at_the_end_is_still_delivered(post: Post) -> None:

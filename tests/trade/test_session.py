@@ -281,6 +281,6 @@ async def test_a_process_that_dies_at_any_call_is_put_right_by_the_next(tmp_path
     with again.journal:
         await again.trader.start()
         await assert_agreement(again, line)
-        assert await again.trader.upkeep.flatten()
+        assert await again.trader.upkeep.flatten() == ()
         await assert_agreement(again, line)
         assert await play.paper.positions() == []

@@ -60,13 +60,13 @@ class Journal:
         """Let go of the file."""
         self._held.close()
 
-    def begin(self, at: int, *, mode: str, settings: str) -> int:
-        """Note the start of a session; its number.
+    def require_mode(self, mode: str) -> None:
+        """See that the sessions before were of this mode.
 
         Raises
         ------
         SettingsError
-            If the sessions before were of another mode: their trades and equity are of another account.
+            If they were not: their trades and equity are of another account.
         """
         last = self._sure.execute("SELECT mode FROM sessions ORDER BY session DESC LIMIT 1").fetchone()
         if last is not None and last[0] != mode:
@@ -74,6 +74,16 @@ class Journal:
                 f"{self.path} is the journal of mode {last[0]}, and this is mode {mode}: name another file "
                 "with --journal"
             )
+
+    def begin(self, at: int, *, mode: str, settings: str) -> int:
+        """Note the start of a session; its number.
+
+        Raises
+        ------
+        SettingsError
+            As ``require_mode``.
+        """
+        self.require_mode(mode)
         row = self._sure.execute(
             "INSERT INTO sessions (began, mode, settings) VALUES (?, ?, ?)", (at, mode, settings)
         )

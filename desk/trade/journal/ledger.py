@@ -213,8 +213,11 @@ class Ledger:
         return found
 
     def orders_since(self, at: int) -> int:
-        """How many orders were written from a time (ms) on."""
-        (count,) = self._db.execute("SELECT COUNT(*) FROM orders WHERE written >= ?", (at,)).fetchone()
+        """How many orders were sent from a time (ms) on; what was adopted was none."""
+        query = (
+            "SELECT COUNT(*) FROM orders WHERE written >= ? AND NOT (status = 'filled' AND order_id IS NULL)"
+        )
+        (count,) = self._db.execute(query, (at,)).fetchone()
         return int(count)
 
     def record_fills(self, fills: Iterable[Fill], trade: OpenTrade | None) -> None:
@@ -249,7 +252,8 @@ class Ledger:
         """How many of the newest trades lost in a row, and when the last of them ended."""
         streak, last = 0, None
         rows = self._db.execute(
-            "SELECT net, closed FROM trades WHERE status = 'closed' ORDER BY closed DESC, trade DESC LIMIT ?",
+            "SELECT net, closed FROM trades WHERE closed IS NOT NULL "
+            "ORDER BY closed DESC, trade DESC LIMIT ?",
             (_LONGEST_STREAK,),
         )
         for net, closed in rows:
