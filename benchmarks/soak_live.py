@@ -23,6 +23,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -108,7 +109,9 @@ class Listening:
             for line in candles.news:
                 self._told.news[kind_of(line)] += 1
                 if "revised" in line:
-                    self._told.revised.add((line.split(":")[0], int(line.split()[4])))
+                    symbol, _, rest = line.partition(": the candle of ")
+                    at = datetime.strptime(rest[:20], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
+                    self._told.revised.add((symbol, int(at.timestamp() * 1000)))
             yield candles
 
 

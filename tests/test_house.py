@@ -70,7 +70,7 @@ PURE = {
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
     *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
-    *(f"desk.trade.{name}" for name in ("scoreboard", "settings", "signals")),
+    *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
 }

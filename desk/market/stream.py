@@ -18,6 +18,7 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import aiohttp
 
@@ -381,13 +382,18 @@ def _told(event: FeedEvent) -> str:
     """An event as a sentence."""
     match event:
         case CandleRevised():
-            return f"{event.symbol}: the candle of {event.open_time} was revised"
+            return f"{event.symbol}: the candle of {_utc(event.open_time)} was revised"
         case CandlesAbsent():
-            return f"{event.symbol}: {event.hole.candles} candles from {event.hole.first} on do not exist"
+            hole = event.hole
+            return f"{event.symbol}: {hole.candles} candles from {_utc(hole.first)} on do not exist"
         case SymbolSilent():
-            return f"{event.symbol}: silent since {event.since}{f', {event.why}' if event.why else ''}"
+            return f"{event.symbol}: silent since {_utc(event.since)}{f', {event.why}' if event.why else ''}"
         case FeedRestored():
             lost = f", nothing known of {', '.join(event.unfilled)}" if event.unfilled else ""
             return f"{len(event.symbols)} symbols: connected again, {event.filled} candles filled in{lost}"
         case _:
             return ""
+
+
+def _utc(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"

@@ -14,7 +14,7 @@ it; never because an order was refused.
 Not here: whether anything should be sent (``desk.trade.risk``), and when (``desk.trade.session``).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
@@ -24,7 +24,16 @@ from desk.orders import Contract, OrderRequest, OrderState, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
 from desk.trade.journal import Journal
-from desk.trade.records import UNRESOLVED, OpenTrade, OrderRecord, Outcome, ended_by, missing_exit, settled
+from desk.trade.records import (
+    UNRESOLVED,
+    ClosedTrade,
+    OpenTrade,
+    OrderRecord,
+    Outcome,
+    ended_by,
+    missing_exit,
+    settled,
+)
 from desk.trade.refusals import remedy_for
 from desk.trade.risk import Ruling
 from desk.trade.settings import SessionSettings
@@ -64,6 +73,8 @@ class Execution:
         self._set_up: dict[str, Decimal] = {}
         self._unexplained: dict[str, float] = {}
         self.contracts: Mapping[str, Contract] = {}
+        self.on_close: Callable[[ClosedTrade], None] = lambda _: None
+        """Told of every trade that is over, once it is written down."""
         self.barred: dict[str, str] = {}
         """Symbols in which nothing is opened any more in this session, and why."""
 
@@ -264,6 +275,7 @@ class Execution:
             self._ledger.void_trade(trade.trade)
         else:
             self._ledger.close_trade(result)
+            self.on_close(result)
         return ""
 
     async def _learn_fills(self, trade: OpenTrade, orders: Sequence[OrderRecord]) -> str:

@@ -104,6 +104,8 @@ class Forecaster:
         self._models: dict[str, OpenModel] = {}
         self.refused: dict[str, str] = {}
         """Symbols whose newest model may not be used, and why; an older one may be in use all the same."""
+        self.taken_up: list[str] = []
+        """Model files that the last look has put to use."""
 
     @classmethod
     def of(cls, models: Mapping[str, OpenModel], window: Window) -> Self:
@@ -118,8 +120,9 @@ class Forecaster:
         return {symbol: model.card for symbol, model in self._models.items()}
 
     def refresh(self) -> list[str]:
-        """Take up what was published since the last look; what is to be told of it."""
+        """Take up what was published since the last look; what is wrong with what cannot be."""
         news = []
+        self.taken_up = []
         for symbol in self._symbols:
             mark = self._shelf.mark(symbol)
             if symbol in self._marks and self._marks[symbol] == mark:
@@ -132,12 +135,12 @@ class Forecaster:
             except ModelError as exc:
                 self.refused[symbol] = str(exc)
                 kept = "no model of it is in use" if old is None else f"{old.card.model_file} stays in use"
-                news.append(f"the newest model is refused, {kept}. {exc}")
+                news.append(f"{exc}. This newest model is refused, {kept}")
                 continue
             self.refused.pop(symbol, None)
             self._models[symbol] = new
             if known:
-                news.append(f"{symbol}: {new.card.model_file} is in use now")
+                self.taken_up.append(new.card.model_file)
         return news
 
     def opinions(self, candles: CandleRound) -> tuple[list[Opinion], dict[str, str]]:

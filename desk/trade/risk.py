@@ -21,7 +21,7 @@ from desk.frames import CANDLE_MS
 from desk.orders import Contract
 from desk.policy import Position
 from desk.trade.settings import RiskLimits
-from desk.trade.signals import SIDES, Opinion
+from desk.trade.signals import Opinion
 
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 
@@ -364,15 +364,3 @@ def _least(wish: Wish, contract: Contract) -> Decimal:
     """The smallest size that the exchange takes."""
     steps = (contract.min_notional / wish.price / contract.size_step).to_integral_value(ROUND_CEILING)
     return max(contract.min_size, steps * contract.size_step, contract.size_step)
-
-
-def describe(ruling: Ruling) -> str:
-    """One line for people."""
-    side = SIDES[ruling.wish.side]
-    if ruling.order is None:
-        return f"{ruling.wish.symbol}: no {side}: " + "; ".join(reason.text for reason in ruling.reasons)
-    stop = "" if ruling.order.stop_loss is None else f", stop {ruling.order.stop_loss:f}"
-    return (
-        f"{ruling.wish.symbol}: {side} {ruling.order.size:f} at about {ruling.wish.price:f}{stop}, "
-        f"{ruling.order.leverage} ×"
-    )

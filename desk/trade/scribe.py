@@ -4,10 +4,13 @@ Sentences come in.  Not here: delivery (``desk.trade.notify``).
 """
 
 import logging
+from collections import defaultdict
+from collections.abc import Mapping
 from typing import Protocol
 
 from desk.ports import Clock
 from desk.trade.journal import Diary, JournalError
+from desk.trade.sentences import names
 
 log = logging.getLogger("desk.trade")
 
@@ -31,11 +34,12 @@ class Scribe:
     def note(self, kind: str, text: str, symbol: str = "", *, urgent: bool = False) -> None:
         """Say something; people are told also where the journal cannot be written."""
         log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
-        self._news.tell(text, urgent=urgent)
-        try:
-            self._diary.note(self._clock.now_ms(), kind, text, symbol)
-        except JournalError as exc:
-            log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
+        self._news.tell(f"{kind}: {text}", urgent=urgent)
+        self._keep(kind, text, symbol)
+
+    def mention(self, text: str) -> None:
+        """Say something in the log alone."""
+        log.info("%s", text)
 
     def note_once(
         self, kind: str, text: str, symbol: str = "", *, about: str = "", urgent: bool = False
@@ -45,6 +49,25 @@ class Scribe:
         if self._told.get(key) != text:
             self._told[key] = text
             self.note(kind, text, symbol, urgent=urgent)
+
+    def note_each_once(self, kind: str, whys: Mapping[str, str]) -> None:
+        """Say of symbols what goes on for long: to people in one sentence for all with the same reason."""
+        fresh = {symbol: why for symbol, why in whys.items() if self._told.get((kind, symbol)) != why}
+        together: dict[str, list[str]] = defaultdict(list)
+        for symbol, why in fresh.items():
+            self._told[kind, symbol] = why
+            together[why].append(symbol)
+            self._keep(kind, f"{symbol}: {why}", symbol)
+        for why, symbols in together.items():
+            text = f"{names(symbols)}: {why}"
+            log.info("%s: %s", kind, text)
+            self._news.tell(f"{kind}: {text}", urgent=False)
+
+    def _keep(self, kind: str, text: str, symbol: str) -> None:
+        try:
+            self._diary.note(self._clock.now_ms(), kind, text, symbol)
+        except JournalError as exc:
+            log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 
     def over(self, kind: str, about: str = "") -> None:
         """What went on has ended: when it begins again it is said again."""

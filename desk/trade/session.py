@@ -29,6 +29,7 @@ from desk.ports import CandleFeed, Clock, Exchange
 from desk.trade.journal import Journal, JournalError
 from desk.trade.risk import DAY_MS
 from desk.trade.scribe import Scribe
+from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
 from desk.trade.trader import Trader
 
@@ -115,12 +116,16 @@ class Session:
         if self._stop_file.exists():
             raise SettingsError(f"{self._stop_file} is there: remove it to trade again")
         try:
+            unfinished = self._journal.unfinished()
             number = self._journal.begin(self._clock.now_ms(), mode=mode, settings=settings)
         except JournalError as exc:
             raise SettingsError(
                 f"{self._journal.path} cannot be written ({exc}): make room, or move it"
             ) from exc
         self._scribe.note("session", f"started in mode {mode}")
+        if unfinished is not None:
+            text = f"the session of {utc(unfinished)} did not end in order; journal and exchange are compared"
+            self._scribe.note("session", text, urgent=True)
         try:
             ending = await self._until_end(events)
         except asyncio.CancelledError:
@@ -267,7 +272,7 @@ class Session:
     async def _stop_cleanly(self) -> Ending | None:
         self._trader.stopping = "the session is about to end"
         if self._settings.on_stop == "flatten":
-            return await self._flatten(0, "asked to stop, everything closed")
+            return await self._flatten(0, "asked to stop")
         left = [trade.symbol for trade in self._journal.ledger.open_trades()]
         if not left:
             return Ending(0, "asked to stop, nothing was open")
@@ -281,7 +286,10 @@ class Session:
 
     async def _flatten(self, status: int, why: str) -> Ending:
         self._trader.stopping = why
+        before = len(self._journal.ledger.open_trades())
         left = await self._trader.upkeep.flatten()
+        gone = before - len(left)
+        why = f"{why}; {gone} position{'s' * (gone != 1)} closed" if gone > 0 else f"{why}; nothing was open"
         if strangers := self._trader.upkeep.strangers:
             why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
         if not left:

@@ -33,7 +33,6 @@ from desk.trade.risk import (
     Ruling,
     Situation,
     Wish,
-    describe,
     leverage_for,
     money,
     rule,
@@ -41,6 +40,7 @@ from desk.trade.risk import (
 )
 from desk.trade.scoreboard import Score, labelled_wins, score
 from desk.trade.scribe import Scribe
+from desk.trade.sentences import begun, decided, entry, names, utc
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import SIDES, ModelCard, Opinion
 from desk.trade.upkeep import Upkeep
@@ -104,9 +104,13 @@ class Trader:
         await self._exchange.set_position_mode(self._settings.session.position_mode)
         await self.upkeep.learn_contracts()
         await self.upkeep.reconcile()
-        self._unprepared = [
-            symbol for symbol, card in self._forecaster.cards.items() if card.tradable or self._trade_untested
-        ]
+        cards = self._forecaster.cards
+        self._unprepared = [symbol for symbol, card in cards.items() if card.tradable or self._trade_untested]
+        seen = self.upkeep.seen
+        held = [holding.symbol for holding in seen.holdings]
+        untested, now = self._trade_untested, self._clock.now_ms()
+        text = begun(cards.values(), seen.balance.equity, held, untested=untested, now=now)
+        self._scribe.note("session", text)
 
     async def prepare_next(self) -> bool:
         """Set leverage and margin mode of one more symbol that may be traded; whether there was one.
@@ -128,7 +132,7 @@ class Trader:
         for line in candles.news:
             self._scribe.note("feed", line)
         if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
-            text = f"{missed} candles after {self._newest} have passed without a decision"
+            text = f"{missed} candles after that of {utc(self._newest)} have passed without a decision"
             self._scribe.note("feed", text, urgent=True)
         self._newest = candles.open_time
         trouble = await self.upkeep.try_to_reconcile()
@@ -141,7 +145,18 @@ class Trader:
         opinions, rulings = await self._decide(candles)
         self._write_decisions(opinions, rulings)
         await self._enter([ruling for ruling in rulings.values() if ruling.order is not None])
-        self._diary.record_equity(self._clock.now_ms(), self.upkeep.seen.balance)
+        seen = self.upkeep.seen
+        self._diary.record_equity(self._clock.now_ms(), seen.balance)
+        held = len(self._ledger.open_trades())
+        self._scribe.mention(
+            decided(
+                candles.open_time,
+                rulings,
+                opinions=len(opinions),
+                equity=seen.balance.equity,
+                held=held,
+            )
+        )
         if self._clock.now_ms() // HOUR_MS != self._scored_at:
             self.keep_scores()
 
@@ -166,6 +181,8 @@ class Trader:
         """Use newer models from this candle on."""
         for line in self._forecaster.refresh():
             self._scribe.note("model", line, urgent=True)
+        if taken_up := self._forecaster.taken_up:
+            self._scribe.note("model", f"in use from now on: {names(taken_up)}")
         cards = self._forecaster.cards.items()
         self.upkeep.horizons = {symbol: card.rules.horizon for symbol, card in cards}
 
@@ -208,8 +225,7 @@ class Trader:
         decided on anew.  There is time for that once, and once more for those that then come next.
         """
         opinions, silent = self._forecaster.opinions(candles)
-        for symbol, why in silent.items():
-            self._scribe.note_once("no decision", f"{symbol}: no decision: {why}", symbol)
+        self._scribe.note_each_once("no decision", silent)
         for opinion in opinions:
             self._scribe.over("no decision", opinion.symbol)
         rulings = self._rule(opinions, {})
@@ -308,10 +324,10 @@ class Trader:
 
         async def one(ruling: Ruling) -> None:
             sent: Sending = await self._execution.enter(ruling)
-            if sent.outcome == "done":
-                self._scribe.note("entry", describe(ruling), ruling.wish.symbol)
+            if sent.state is not None and sent.outcome == "done":
+                self._scribe.note("entry", entry(ruling, sent.state), ruling.wish.symbol)
             else:
-                text = f"{describe(ruling)}: {sent.outcome}: {sent.text}"
+                text = f"{entry(ruling)}: {sent.outcome}: {sent.text}"
                 self._scribe.note("trouble", text, ruling.wish.symbol, urgent=True)
 
         await together(one(ruling) for ruling in rulings)

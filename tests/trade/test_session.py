@@ -201,7 +201,7 @@ async def test_a_defect_ends_the_session_only_when_it_stays(
 
         assert ending.status == 1
         assert "5 steps failed in a row" in ending.why
-        assert sum(text.startswith("a step failed by a defect") for text in play.news.urgent) == 6
+        assert sum(text.startswith("trouble: a step failed by a defect") for text in play.news.urgent) == 6
     assert "Traceback" in caplog.text
 
 
@@ -229,7 +229,7 @@ async def test_a_newer_model_is_taken_up_at_a_candle(tmp_path: Path) -> None:
     border = NOON + (MEMORY - 1 + 20) * 300_000
     assert NOON + (MEMORY - 1 + 10) * 300_000 < max(opened) < border
     assert any("its model is torn" in text and "stays in use" in text for text in play.news.urgent)
-    assert any("newer.txt is in use now" in text for text in play.news.urgent)
+    assert any("in use from now on" in text and "newer.txt" in text for text in play.news.calm)
 
 
 @pytest.mark.parametrize("seed", range(6))

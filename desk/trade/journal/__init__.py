@@ -75,6 +75,12 @@ class Journal:
                 "with --journal"
             )
 
+    def unfinished(self) -> int | None:
+        """When the last session began, ms, if it has no end: its process was killed, or the power failed."""
+        query = "SELECT began, ended FROM sessions ORDER BY session DESC LIMIT 1"
+        last = self._sure.execute(query).fetchone()
+        return None if last is None or last[1] is not None else int(last[0])
+
     def begin(self, at: int, *, mode: str, settings: str) -> int:
         """Note the start of a session; its number.
 
