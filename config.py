@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
-from desk.arguments import live_parser, training_parser
+from desk.arguments import live_parser, named_symbols, training_parser
 from desk.errors import SettingsError
 from desk.frames import CANDLES_PER_DAY
 from desk.learn.selection import SelectionRules
@@ -24,7 +24,6 @@ from desk.learn.settings import ExploreSettings, LearnSettings, Parameters, Trad
 from desk.learn.verdict import VerdictRules
 from desk.market.live_settings import LinkSettings, StreamSettings
 from desk.market.settings import FetchSettings
-from desk.market.signing import Credentials
 from desk.trade.settings import (
     LiveSettings,
     NotifySettings,
@@ -296,15 +295,6 @@ def stream_settings(memory: int) -> StreamSettings:
     )
 
 
-def credentials_from(environ: Mapping[str, str]) -> Credentials:
-    """Read the API key; all missing variables are reported at once by name, no value ever."""
-    names = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE")
-    if missing := [name for name in names if not environ.get(name, "").strip()]:
-        raise SettingsError(f"not set in the environment: {', '.join(missing)}")
-    key, secret, passphrase = (environ[name].strip() for name in names)
-    return Credentials(key, secret, passphrase)
-
-
 def live_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
     """Read the command line of live trading; its defaults are the values above.
 
@@ -314,7 +304,7 @@ def live_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
         If two arguments contradict each other.
     """
     base = default_settings()
-    parser = live_parser()
+    parser = live_parser(BITGET_WS)
     parser.set_defaults(
         base_url=base.fetch.base_url,
         models_dir=base.models_dir,
@@ -386,7 +376,7 @@ def narrowed(args: argparse.Namespace) -> Settings:
     fetch = replace(
         base.fetch,
         base_url=args.base_url,
-        symbols=tuple(name for name in args.symbols.split(",") if name),
+        symbols=named_symbols(args.symbols),
         include_rwa=args.include_rwa or base.fetch.include_rwa,
         top=top,
         days=args.days,

@@ -16,25 +16,25 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
-from rich.table import Table
-
 import config
 from config import Settings
+from desk.arguments import named_symbols, nearest
 from desk.artefacts import ModelShelf
 from desk.clock import SystemClock
-from desk.errors import DataError, DeskError, ModelError, ModelIncomplete, SettingsError
+from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.frames import CANDLE_MS, Candles
 from desk.learn.training import load_model
+from desk.logs import start_logging
 from desk.market.account import Account
-from desk.market.bitget import Bitget, Unreachable
-from desk.market.candle_store import CandleStore
+from desk.market.bitget import Bitget
+from desk.market.credentials import credentials_for
+from desk.market.look import Look, look
 from desk.market.matching import Terms
-from desk.market.newest import newest_candles
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account
 from desk.market.stored import invented, read_stored
@@ -55,19 +55,16 @@ from desk.trade.scribe import Scribe, Tell
 from desk.trade.session import Ending, Session, heeding, live_events, replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import Opinion
+from desk.trade.start import require_startable
 from desk.trade.trader import Confirm, Trader
+from desk.trade.watched import Watched, candles_of
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Market:
-    """The newest closed candles, or why they are not there, per symbol."""
-
-    candles: Mapping[str, Candles | str]
-    now: int
-    """Time of the exchange, or of this machine where the exchange was not reached; ms."""
+HOUR_MS = 3_600_000
+"""Candles that are older are of the past."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,14 +73,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         args = config.live_arguments(argv)
         settings = config.pointed(args)
-        named = tuple(filter(None, args.symbols.split(",")))
+        named = named_symbols(args.symbols)
         if args.once:
             return decide_once(settings, named, voice)
         stored = args.replay is not None or args.demo
-        logging.basicConfig(
-            level=logging.WARNING if stored else logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        )
+        start_logging(logging.WARNING if stored else logging.INFO)
         symbols = published(ModelShelf(settings.models_dir), named)
         ending = asyncio.run((replay if stored else trade)(args, settings, symbols, voice))
         (voice.say if ending.status == OK else voice.complain)(f"Ended: {ending.why}.")
@@ -111,36 +105,21 @@ def decide_once(settings: Settings, named: tuple[str, ...], voice: Voice) -> int
         If there is no model to ask.
     """
     models, problems = open_models(ModelShelf(settings.models_dir), named)
-    market = asyncio.run(look_at_market(settings, tuple(models), voice)) if models else Market({}, 0)
+    clock, count = SystemClock(), memory_of()
+    market = (
+        asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock)) if models else Look({}, 0)
+    )
+    if market.unreached:
+        voice.complain(f"⚠️ {market.unreached}")
     ready = [found for found in market.candles.values() if isinstance(found, Candles)]
     problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
     opinions, silent = form_opinions(ready, models, settings)
     problems |= silent
     if opinions:
-        voice.show(decision_table(opinions, market.now))
+        tell_decisions(opinions, market.now, voice)
     for symbol, trouble in sorted(problems.items()):
         voice.complain(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
     return OK if opinions else FATAL
-
-
-async def look_at_market(settings: Settings, symbols: tuple[str, ...], voice: Voice) -> Market:
-    """Get the newest closed candles: from the exchange or, where it is not reached, from the cache."""
-    clock = SystemClock()
-    try:
-        async with Bitget(settings.fetch, clock=clock) as exchange:
-            now = await exchange.server_time()
-            return Market(await newest_candles(exchange, symbols, count=memory_of(), now=now), now)
-    except Unreachable as exc:
-        voice.complain(f"⚠️ {exc} Deciding on cached candles: mind how old they are.")
-    store = CandleStore(settings.fetch.cache_dir)
-    cached: dict[str, Candles | str] = {}
-    for symbol in symbols:
-        try:
-            candles = store.load(symbol, settings.fetch.days)
-            cached[symbol] = candles.rows(max(0, len(candles) - memory_of()), len(candles))
-        except DataError as exc:
-            cached[symbol] = str(exc)
-    return Market(cached, clock.now_ms())
 
 
 def form_opinions(
@@ -158,10 +137,19 @@ def form_opinions(
     return opinions, silent
 
 
-def decision_table(opinions: Sequence[Opinion], now: int) -> Table:
-    """One row per symbol, the strongest opinion first."""
+def tell_decisions(opinions: Sequence[Opinion], now: int, voice: Voice) -> None:
+    """One row per symbol, the strongest opinion first; loudly, if the candles are of the past."""
+    oldest = now - min(opinion.open_time for opinion in opinions) - CANDLE_MS
+    title = "Decisions on the newest closed candles"
+    if oldest > HOUR_MS:
+        title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
+        voice.complain(
+            f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
+            "nothing in it is a decision for now."
+        )
     strongest_first = sorted(opinions, key=lambda one: -abs(one.probability - 0.5))
-    return terminal.decision_table([_cells(opinion, now) for opinion in strongest_first])
+    rows = [_cells(opinion, now) for opinion in strongest_first]
+    voice.show(live_tables.decision_table(rows, width=voice.width, title=title))
 
 
 def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
@@ -174,8 +162,8 @@ def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
         f"{opinion.close:g}",
         f"{opinion.probability:.3f}",
         opinion.side,
-        "none: a newer candle has closed" if stale else opinion.action,
-        terminal.in_short(opinion.card.reasons),
+        "too late" if stale else opinion.action,
+        "a newer candle has closed" if stale else terminal.in_short(opinion.card.reasons),
     )
 
 
@@ -194,16 +182,13 @@ async def trade(
     """
     mode, clock = str(args.mode), SystemClock()
     live = config.live_settings(settings.max_model_age_days)
-    if mode == "live" and os.environ.get("BITGET_LIVE") != "yes":
-        raise SettingsError(
-            "--mode live trades real money: set BITGET_LIVE=yes in the environment to mean it"
-        )
     link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
-    credentials = None if mode == "paper" else config.credentials_from(os.environ)
+    credentials = credentials_for(mode, os.environ)
     lines = lines_from(os.environ)
+    require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
-        journal.require_mode(mode)
+        journal.require_mode(mode)  # once more, under the lock
         market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock, demo=link.demo))
         candles = CandleStream(
             symbols,
@@ -235,12 +220,13 @@ async def trade(
         news = await stack.enter_async_context(notifying(lines, live.notify, clock))
         forecaster = Forecaster(DiskShelf(ModelShelf(settings.models_dir)), symbols, window_of(settings))
         trader, session = staged(exchange, journal, forecaster, clock, news, live, args, candles.confirmed)
-        voice.say(f"Mode {mode}, {len(symbols)} models, journal {journal.path}. Ctrl-C stops.")
+        voice.say(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=told(live))
         if scores := trader.keep_scores(every=True):
-            voice.show(live_tables.score_table([score_cells(one) for one in scores]))
+            rows = [score_cells(one) for one in scores]
+            voice.show(live_tables.score_table(rows, width=voice.width))
         return ending
 
 
@@ -251,12 +237,19 @@ async def replay(
 
     The models are those whose figures are reported: what was published may have learned these candles.
     """
+    named = args.journal != Path(config.JOURNAL)
+    if named:
+        require_startable(args.journal, "replay")
     shelf = DiskShelf(ModelShelf(settings.models_dir), evaluated=True)
     forecaster = Forecaster(shelf, symbols, window_of(settings))
     for line in forecaster.refresh():
         voice.complain(f"❌ {line}")
     names = list(forecaster.cards)
     stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
+        voice.say(
+            "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
+        )
     first = {one.symbol: max(shelf.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
@@ -265,11 +258,14 @@ async def replay(
     candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
     feed = PaperFeed(candles, paper, stored.funding)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "replay.sqlite" if args.journal == Path(config.JOURNAL) else args.journal
+        path = args.journal if named else Path(folder) / "replay.sqlite"
         with Journal(path, durable=False) as journal:
             trader, session = staged(paper, journal, forecaster, clock, Silent(), live, args)
-            with heeding(session):
-                ending = await session.run(replayed_events(feed), mode="replay", settings=told(live))
+            columns, total = live_tables.replay_columns(), candles_of(stored.series, first)
+            with heeding(session), voice.bar(columns, total=total, plain="Replayed") as bar:
+                watched = Watched(feed, start=min(first.values()), show=lambda done: bar.show(done, total))
+                events = replayed_events(watched)
+                ending = await session.run(events, mode="replay", settings=told(live))
             slippage = settings.learn.trading.slippage
             wanted = policy_trades(
                 journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
@@ -278,10 +274,11 @@ async def replay(
             equity, holdings = (await paper.balance()).equity, await paper.positions()
             account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
             scores = trader.keep_scores(every=True)
-    voice.show(live_tables.score_table([score_cells(one) for one in scores]))
+    if rows := [score_cells(one) for one in scores]:
+        voice.show(live_tables.score_table(rows, width=voice.width))
     voice.show(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
-    rows = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
-    voice.show(live_tables.bill_table(rows))
+    bills = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
+    voice.show(live_tables.bill_table(bills))
     return ending
 
 
@@ -378,11 +375,12 @@ def published(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[str, ...]:
             "or name another directory with --models-dir"
         )
     if strangers := sorted(set(named) - set(there)):
-        raise SettingsError(
-            f"{shelf.folder} holds no model of {', '.join(strangers)}: train them "
-            f"(python train_live_lightgbm.py --symbols {','.join(strangers)})"
-        )
-    return named or there
+        meant = {name: near for name in strangers if (near := nearest(name, there))}
+        told = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in strangers]
+        unknown = [name for name in strangers if name not in meant]
+        way = f": train it (python train_live_lightgbm.py --symbols {','.join(unknown)})" if unknown else ""
+        raise SettingsError(f"{shelf.folder} holds no model of {', '.join(told)}{way}")
+    return tuple(dict.fromkeys(named)) or there
 
 
 def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:

@@ -1,10 +1,35 @@
 """What the command lines may say.
 
-A service: parsers without defaults go out; the doors set those of ``config.py``, and read.
+A service: parsers without defaults go out; the doors set those of ``config.py``, and read.  Names of
+symbols are read here for both doors.
 """
 
 import argparse
+import difflib
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+
+
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells the defaults that say something."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or not str(action.default):
+            return action.help
+        return super()._get_help_string(action)
+
+
+def named_symbols(text: str) -> tuple[str, ...]:
+    """Names as the exchange spells them: `` btcusdt, ETHUSDT`` is BTCUSDT and ETHUSDT."""
+    return tuple(name for part in text.split(",") if (name := part.strip().upper()))
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one of ``known`` that was probably meant; None where none is close."""
+    names = tuple(known)
+    if f"{name}USDT" in names:
+        return f"{name}USDT"
+    return next(iter(difflib.get_close_matches(name, names, n=1, cutoff=0.8)), None)
 
 
 def training_parser() -> argparse.ArgumentParser:
@@ -17,7 +42,7 @@ def training_parser() -> argparse.ArgumentParser:
             "1 something failed, 2 wrong arguments or settings, 130 interrupted."
         ),
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Defaults,
     )
     what = parser.add_argument_group("what is trained")
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all active ones")
@@ -52,30 +77,35 @@ def training_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def live_parser() -> argparse.ArgumentParser:
-    """Arguments of ``live_trade.py``."""
+def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Arguments of ``live_trade.py``; ``websockets`` are the usual addresses by mode."""
     parser = argparse.ArgumentParser(
         prog="python live_trade.py",
         description="Trade the published models: simulated fills by default, demo account, or real money.",
         epilog=(
             "All other values: config.py. Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
-            "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. A file STOP beside the journal, or "
-            "SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong arguments or "
-            "settings, nothing started, 3 ended by the kill switch or the daily loss stop."
+            "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. Messages go to NOTIFY_WEBHOOK (an "
+            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set. A file STOP beside the "
+            "journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong "
+            "arguments or settings, nothing started, 3 ended by the kill switch or the daily loss stop."
         ),
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Defaults,
     )
     what = parser.add_argument_group("what is done")
     what.add_argument(
         "--mode",
         choices=("paper", "demo", "live"),
         default="paper",
-        help="simulated fills on real candles, Bitget's demo account, or real money",
+        help="simulated fills on real candles, Bitget's demo account (which --demo is not), or real money",
     )
     what.add_argument("--once", action="store_true", help="decide once, print the table, send nothing, end")
     what.add_argument("--replay", type=Path, metavar="DIR", help="run on stored candles, a simulated clock")
-    what.add_argument("--demo", action="store_true", help="run on the invented candles of the training demo")
+    what.add_argument(
+        "--demo",
+        action="store_true",
+        help="run on the invented candles of the training demo; not --mode demo, Bitget's demo account",
+    )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(
         "--trade-untested",
@@ -94,5 +124,6 @@ def live_parser() -> argparse.ArgumentParser:
         "--cache-dir", type=Path, metavar="DIR", help="cached candles, for when the exchange is not reached"
     )
     where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
-    where.add_argument("--ws-url", metavar="URL", help="websocket address; without it, the one of the mode")
+    usual = ", ".join(f"{mode} {address}" for mode, address in websockets.items())
+    where.add_argument("--ws-url", metavar="URL", help=f"websocket address; without it by mode: {usual}")
     return parser

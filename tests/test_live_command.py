@@ -146,7 +146,7 @@ def test_sigterm_closes_what_a_model_opened(tmp_path: Path) -> None:
         assert held.stop_loss is not None
         assert held.margin_mode == "isolated"
         assert status == 0, "".join(at.said)
-        assert "everything closed" in last
+        assert "1 position closed" in last
         assert at.held == []
         assert [one.ended for one in at.trades()] == ["flatten"]
         at.told_nothing()

@@ -1,12 +1,22 @@
 """The command of live trading: what is asked for, what is refused, and that no secret is in any of it."""
 
+import re
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 import live_trade
-from config import credentials_from, default_settings, link_settings, live_arguments, live_settings
+from config import default_settings, link_settings, live_arguments, live_settings
+from desk.artefacts import ModelShelf
 from desk.errors import SettingsError
+from desk.frames import CANDLE_MS
+from desk.market.candle_store import CandleStore
+from desk.market.credentials import credentials_from
+from desk.market.synthetic import synthesize
+from desk.trade.journal import Journal
+from ml_feature_engineering import FEATURES, contract_id
+from tests.published import publish
 
 KEY, SECRET, PASSPHRASE = "bg_0123key", "s3cr3t-of-the-user", "p4ssphrase-of-the-user"
 MODELS = "models/live_trading"
@@ -82,9 +92,80 @@ def test_missing_keys_are_named_together(
     assert SECRET not in told
 
 
+@pytest.mark.parametrize(("mode", "where"), [("demo", "inside demo mode"), ("live", "API management")])
+def test_who_has_no_key_is_told_where_one_is_made(
+    models: Path, mode: str, where: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """All that is missing at once, and that paper wants none of it."""
+    told = complaint(["--mode", mode, "--models-dir", str(models)], capsys, 2)
+
+    assert where in told
+    assert "--mode paper needs none" in told
+    assert "BITGET_API_PASSPHRASE" in told
+    assert ("BITGET_LIVE=yes" in told) == (mode == "live")
+
+
+@pytest.mark.parametrize("argv", [[], ["--replay", "."], ["--demo"]])
+def test_a_refused_start_says_one_thing_and_leaves_nothing(
+    models: Path, bare: Path, argv: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No banner of a session that is not begun, no lock and no empty journal."""
+    (bare / "STOP").touch()
+    before = sorted(bare.iterdir())
+
+    named = ["--journal", str(bare / "new.sqlite"), "--models-dir", str(models)]
+    assert live_trade.main([*argv, *named]) == 2
+
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.strip().endswith("STOP is there: remove it to trade again")
+    assert sorted(bare.iterdir()) == before
+
+
+def test_a_replay_beside_other_sessions_is_status_2(
+    models: Path, bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its tables would count their trades as its own."""
+    with Journal(bare / "kept.sqlite") as journal:
+        journal.begin(1, mode="replay", settings="{}")
+
+    told = complaint(
+        ["--demo", "--journal", str(bare / "kept.sqlite"), "--models-dir", str(models)], capsys, 2
+    )
+
+    assert "kept.sqlite holds sessions already" in told
+
+
+def test_one_decision_without_the_exchange_speaks_of_candles(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of the exchange and of the cache, not of training; old candles are told loudly."""
+    publish(bare / "m", "BTCUSDT", at_ms=1_767_225_600_000)
+    where = ["--models-dir", str(bare / "m"), "--cache-dir", str(bare / "c")]
+    alone = ["--once", *where, "--base-url", "http://127.0.0.1:1"]
+
+    told = complaint(alone, capsys, 1)
+
+    assert "http://127.0.0.1:1 is not reached" in told
+    assert f"no candles of BTCUSDT are cached in {bare / 'c'}" in told
+    assert "--offline" not in told
+    assert "start again" not in told
+
+    candles = synthesize("noise", 1, symbol="BTCUSDT", end=1_767_225_600_000, candles=800)
+    CandleStore(bare / "c").save(candles, days=180)
+    assert live_trade.main(alone) == 0
+
+    said = capsys.readouterr()
+    assert re.search(r"THE CANDLES ARE UP TO [\d,]+ DAYS OLD: the table is of the past", said.err)
+    assert "Of the past: decisions" in said.out
+    assert "too late" in said.out
+
+
 @pytest.mark.parametrize(
     ("argv", "said"),
     [
+        (["--symbols", " btcusd"], "holds no model of BTCUSD (meant BTCUSDT?)"),
+        (["--symbols", "ethereum"], "train it (python train_live_lightgbm.py --symbols ETHEREUM)"),
         (["--once", "--demo"], "--once and --demo exclude each other"),
         (["--mode", "live", "--trade-untested"], "--trade-untested is for paper trading"),
         (["--mode", "demo", "--replay", "x"], "--replay is for paper trading"),
@@ -136,3 +217,27 @@ def test_a_key_is_in_no_text_of_a_session() -> None:
     told = repr(credentials_from(environ)) + live_trade.told(live_settings(14))
 
     assert not any(secret in told for secret in environ.values())
+
+
+def test_a_replay_in_which_nothing_may_trade_says_so_first(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who waits for its end must know before it that the tables will be empty, and what to add."""
+    end = 1_767_225_600_000
+    publish(bare / "m", "BTCUSDT", at_ms=end)
+    shelf = ModelShelf(bare / "m")
+    features = tuple(feature.name for feature in FEATURES)
+    metadata = shelf.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
+    metadata["verdict"] |= {"tradable": False, "reasons": ["no edge"]}
+    shelf.rewrite_metadata(metadata)
+    began = datetime.fromisoformat(metadata["split"]["test"]["first"])
+    last = int(began.timestamp() * 1000) + 20 * CANDLE_MS
+    candles = synthesize("noise", 1, symbol="BTCUSDT", end=last, candles=800)
+    CandleStore(bare / "c").save(candles, days=180)
+
+    assert live_trade.main(["--replay", str(bare / "c"), "--models-dir", str(bare / "m")]) == 0
+
+    first, *rest = capsys.readouterr().out.splitlines()
+    assert first.startswith("No model is tradable, so nothing will be traded: add --trade-untested")
+    assert "Replayed: 100 %" in rest
+    assert "Promised and delivered" not in "".join(rest)

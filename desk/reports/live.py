@@ -6,31 +6,84 @@ Cells and figures come in; rich tables go out; the door prints them.  Pure.
 from collections.abc import Iterable, Sequence
 
 from rich import box
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+ROOMY = 105
+"""Columns of a terminal from which on nothing is left out."""
+LABELLED = "right side,\nif labelled"
+"""Share of the trades on labelled candles that took the side that came."""
 
-def score_table(rows: Iterable[Sequence[str]]) -> Table:
-    """Promised against delivered, one row per model that has traded."""
-    table = Table(title="Promised and delivered", box=box.SIMPLE_HEAD)
-    names = ("symbol", "trades", "won [95 %]", "promised", "net bp [95 %]", "promised", "labelled", "state")
-    for name in names:
-        table.add_column(name, justify="left" if name in {"symbol", "state"} else "right")
+
+def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
+    """Promised against delivered, one row per model that has traded; on a narrow terminal without labels."""
+    table = Table(
+        title="Promised and delivered, with [95 % intervals]",
+        box=box.SIMPLE_HEAD,
+        show_edge=False,
+        pad_edge=False,
+        padding=(0, 1 if width >= ROOMY else 0),
+    )
+    names = [
+        "symbol",
+        "trades",
+        "won\nafter costs",
+        "promised\nto win",
+        "net bp\na trade",
+        "promised\nnet bp",
+        LABELLED,
+        "state",
+    ]
+    left = {"symbol", "state"}
+    for name in (chosen := _chosen(names, leaving={LABELLED}, width=width)):
+        table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*row)
+        cells = dict(zip(names, row, strict=True))
+        table.add_row(*(cells[name].replace(", ", ",").replace(" [", "\n[") for name in chosen))
     return table
+
+
+def decision_table(rows: Sequence[Sequence[str]], *, width: int, title: str) -> Table:
+    """One row per model that was asked; on a narrow terminal without age and price."""
+    table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    names = ["symbol", "closed (UTC)", "age", "close", "P(up)", "signal", "action", "because"]
+    right = {"age", "close", "P(up)"}
+    for name in (chosen := _chosen(names, leaving={"age", "close"}, width=width)):
+        table.add_column(name, justify="right" if name in right else "left", no_wrap=name != "because")
+    for row in rows:
+        cells = dict(zip(names, row, strict=True))
+        table.add_row(*(cells[name] for name in chosen))
+    return table
+
+
+def _chosen(names: Sequence[str], *, leaving: set[str], width: int) -> list[str]:
+    """All columns, or those that a narrow terminal has room for."""
+    return [name for name in names if width >= ROOMY or name not in leaving]
 
 
 def difference_table(lines: Sequence[tuple[str, int, float]]) -> Table:
     """From what the evaluation says to what the session earned; the last line is the sum of the others."""
     table = Table(title="From the evaluation to the session", box=box.SIMPLE_HEAD)
     table.add_column("")
-    for name in ("trades", "net bp, summed"):
+    for name in ("trades", "net bp, summed", "net bp a trade"):
         table.add_column(name, justify="right")
     for number, (what, trades, net_bps) in enumerate(lines, start=1):
         if number == len(lines):
             table.add_section()
-        table.add_row(what, f"{trades:+,}" if 1 < number < len(lines) else f"{trades:,}", f"{net_bps:+,.4f}")
+        count = f"{trades:+,}" if 1 < number < len(lines) else f"{trades:,}"
+        table.add_row(what, count, f"{round(net_bps):+,}", f"{net_bps / trades:+,.1f}" if trades else "–")
     return table
+
+
+def replay_columns() -> tuple[ProgressColumn, ...]:
+    """Columns of the bar of a replay."""
+    return (
+        TextColumn("Replaying"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("candles ·"),
+        TimeRemainingColumn(),
+    )
 
 
 def bill_table(rows: Sequence[tuple[str, str]]) -> Table:

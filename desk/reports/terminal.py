@@ -103,16 +103,6 @@ def fetch_table(rows: Sequence[tuple[str, int, int, float, int, int, float]]) ->
     return table
 
 
-def decision_table(rows: Sequence[Sequence[str]]) -> Table:
-    """One row per model that was asked."""
-    table = Table(title="Decisions on the newest closed candles")
-    for name in ("symbol", "closed (UTC)", "age", "close", "P(up)", "signal", "action", "because"):
-        table.add_column(name, justify="right" if name in {"age", "close", "P(up)"} else "left")
-    for row in rows:
-        table.add_row(*row)
-    return table
-
-
 def closing_table(summary: Json) -> Table:
     """One row per trained symbol, the averages below; narrow enough for a terminal of 100 columns."""
     title = "Out of sample: labelled test candles, and trades on all test candles after costs"

@@ -7,7 +7,7 @@ With ``as_json`` all of it goes to standard error, so that standard output holds
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from rich.console import Console, RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
@@ -19,15 +19,20 @@ PLAIN_WIDTH = 120
 
 
 class Bar:
-    """One live line; without a terminal it is silent."""
+    """One live line; without a terminal it is silent, or ``tenth`` says every tenth."""
 
-    def __init__(self, progress: Progress, task: TaskID) -> None:
+    def __init__(self, progress: Progress, task: TaskID, tenth: Callable[[int], None] | None = None) -> None:
         self._progress = progress
         self._task = task
+        self._tenth = tenth
+        self._told = 0
 
     def show(self, done: float, total: float | None = None, note: str = "") -> None:
         """Set how much is done, of how much, and the ``note`` that a column may name."""
         self._progress.update(self._task, completed=done, total=total, note=note)
+        if self._tenth is not None and (now := int(self._progress.tasks[0].percentage) // 10) > self._told:
+            self._told = now
+            self._tenth(now * 10)
 
 
 class Voice:
@@ -50,6 +55,11 @@ class Voice:
         self._quiet = quiet
         self._as_json = as_json
         self._live = False
+
+    @property
+    def width(self) -> int:
+        """Columns that a table may take."""
+        return self._console.width
 
     def say(self, text: str) -> None:
         """Say a line, unless quiet."""
@@ -74,14 +84,24 @@ class Voice:
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
-    def bar(self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "") -> Iterator[Bar]:
-        """A live line while the block runs."""
+    def bar(
+        self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "", plain: str = ""
+    ) -> Iterator[Bar]:
+        """A live line while the block runs; without a terminal ``plain`` and a number at every tenth."""
+
+        def tenth(percent: int) -> None:
+            self.say(f"{plain}: {percent} %")
+
         shown = self._console.is_terminal and not self._quiet
         progress = Progress(*columns, console=self._console, disable=not shown, transient=True)
         with progress:
             self._live = shown
             try:
-                yield Bar(progress, progress.add_task("", total=total, note=note))
+                yield Bar(
+                    progress,
+                    progress.add_task("", total=total, note=note),
+                    tenth if plain and not shown else None,
+                )
             finally:
                 self._live = False
 

@@ -23,6 +23,25 @@ from desk.trade.records import ClosedTrade
 from desk.trade.signals import ModelCard
 
 BPS = 1e4
+RULES = {
+    "verdict": "its model is not tradable",
+    "watching": "its model only watched: demoted, or the symbol was barred",
+    "model age": "its model was too old",
+    "stop": "there was no stop that could be placed",
+    "stopping": "the session was about to end",
+    "candle": "the candle was too old or not confirmed",
+    "clock": "the clock had drifted",
+    "held": "the symbol was held already",
+    "positions": "as many positions were open as may be",
+    "order rate": "too many orders in a minute",
+    "daily loss": "the day's loss was too large",
+    "losing streak": "paused after losses in a row",
+    "contract": "the contract was not open for trading",
+    "leaving": "the contract was about to be closed",
+    "funding": "a funding settlement was ahead",
+    "liquidation": "liquidation would have come too near",
+}
+"""What a refusal by a rule of ``desk.trade.risk`` means; the other rules are limits of the size."""
 Key = tuple[str, int]
 """Symbol and open time of the signal candle."""
 
@@ -70,18 +89,28 @@ def explain(
     missing: dict[str, list[float]] = defaultdict(list)
     for key, net in wanted.items():
         if key not in nets:
-            what = f"refused: {rules[key]}" if key in rules else "not made: in another position then"
-            missing[what].append(net)
+            missing[_why_missing(rules.get(key))].append(net)
     instead = [net for key, net in nets.items() if key not in wanted]
     both = [(nets[key], net) for key, net in wanted.items() if key in nets]
-    lines = [Line("as the evaluation trades these candles", len(wanted), sum(wanted.values()) * BPS)]
+    lines = [Line("trades of the evaluation on these candles", len(wanted), sum(wanted.values()) * BPS)]
     lines += [Line(what, -len(lost), -sum(lost) * BPS) for what, lost in sorted(missing.items())]
     lines += [
-        Line("made instead: flat at other times", len(instead), sum(instead) * BPS),
-        Line("rounding of prices and stops", 0, sum(ours - theirs for ours, theirs in both) * BPS),
-        Line("as the session traded", len(nets), sum(nets.values()) * BPS),
+        Line("traded because an earlier trade was not made", len(instead), sum(instead) * BPS),
+        Line(
+            "the same trades at rounded prices and stops",
+            0,
+            sum(ours - theirs for ours, theirs in both) * BPS,
+        ),
+        Line("trades of the session", len(nets), sum(nets.values()) * BPS),
     ]
     return lines
+
+
+def _why_missing(rule: str | None) -> str:
+    """Why the session did not make a trade of the evaluation."""
+    if rule is None:
+        return "not made: another trade of the symbol was still open"
+    return f"refused: {RULES.get(rule, f'too small an order under the limit of {rule}')}"
 
 
 def policy_trades(

@@ -31,9 +31,15 @@ class Scribe:
         self._news = news
         self._told: dict[tuple[str, str], str] = {}
 
-    def note(self, kind: str, text: str, symbol: str = "", *, urgent: bool = False) -> None:
-        """Say something; people are told also where the journal cannot be written."""
-        log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
+    def note(
+        self, kind: str, text: str, symbol: str = "", *, urgent: bool = False, logged: bool = True
+    ) -> None:
+        """Say something; people are told also where the journal cannot be written.
+
+        ``logged`` False: a door says it itself.
+        """
+        if logged:
+            log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
         self._news.tell(f"{kind}: {text}", urgent=urgent)
         self._keep(kind, text, symbol)
 

@@ -85,7 +85,8 @@ def decided(
     entries = sum(ruling.order is not None for ruling in rulings.values())
     refused = Counter(ruling.reasons[0].rule for ruling in rulings.values() if ruling.reasons)
     why = f" ({', '.join(f'{rule} {count}' for rule, count in refused.most_common())})" if refused else ""
-    asked = f"{opinions} models asked, {entries} to enter, {refused.total()} refused{why}"
+    models = f"{opinions} model{'s' * (opinions != 1)}"
+    asked = f"{models} asked, {entries} to enter, {refused.total()} refused{why}"
     account = f"equity {equity:.2f} USDT, {held} open"
     closed, coming = utc(open_time + CANDLE_MS), utc(open_time + 2 * CANDLE_MS)
     return f"candle that closed at {closed}: {asked}; {account}; next at {coming}"

@@ -134,7 +134,7 @@ class Session:
         with contextlib.suppress(JournalError):  # it was told already why nothing could be written
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
-        self._scribe.note("session", text, urgent=ending.status != 0)
+        self._scribe.note("session", text, urgent=ending.status != 0, logged=False)
         return ending
 
     async def _until_end(self, events: AsyncGenerator[Event]) -> Ending:

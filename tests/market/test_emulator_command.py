@@ -14,13 +14,17 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.frames import CANDLE_MS, Candles
-from desk.market.emulator.__main__ import main
+from desk.market.emulator import ExchangeOptions
+from desk.market.emulator.__main__ import ahead, main
+from desk.market.emulator.listings import price_tick
 from desk.market.emulator.sources import (
+    DAYS_AHEAD,
     USUAL_END,
     align_ends,
     read_candles,
     read_funding,
     read_synthetic,
+    run_on,
     synthetic_series,
 )
 from tests.market.emulator_samples import T0, open_exchange, steps
@@ -187,6 +191,39 @@ def test_synthetic_series_end_where_the_market_is() -> None:
     assert last(T0 + 5, beside) == [T0 - CANDLE_MS] * 2
     assert last(None, beside) == [T0 + 29 * CANDLE_MS] * 2
     assert last(None, []) == [USUAL_END - CANDLE_MS] * 2
+
+
+@pytest.mark.parametrize("text", ["AUSDT=edge:1", "AUSDT=noise:3"])
+def test_a_synthetic_series_that_runs_on_keeps_its_past(text: str) -> None:
+    """Who trained on it meets the same history, and what comes is candles of the same market."""
+    names = read_synthetic(text)
+    [past] = synthetic_series(names, beside=[], now_ms=None)
+
+    [whole] = run_on([past], names, days=2)
+    new = whole.since(int(past.open_time[-1]) + CANDLE_MS)
+
+    assert np.array_equal(whole.open_time[: len(past)], past.open_time)
+    assert np.array_equal(whole.values[:, : len(past)], past.values)
+    assert len(new) == 2 * 288
+    assert np.all(np.diff(whole.open_time) == CANDLE_MS)
+    o, h, l, c, volume, quote_volume = whole.values
+    assert np.array_equal(o[1:], c[:-1])
+    assert np.all((l <= np.minimum(o, c)) & (h >= np.maximum(o, c)) & (l > 0))
+    assert np.array_equal(volume == 0, quote_volume == 0)
+    assert price_tick(whole) == price_tick(past)
+
+
+def test_a_running_clock_starts_where_the_past_ends() -> None:
+    """The default server time is the end of what could be trained on, not of what is still to come."""
+    names = read_synthetic("AUSDT=noise:1")
+    series = [*synthetic_series(names, beside=[], now_ms=None), steps(30)]
+
+    options, longer = ahead(ExchangeOptions(speed=1.0), series, names)
+
+    assert options.now_ms == USUAL_END
+    assert longer[0].open_time[-1] == USUAL_END + DAYS_AHEAD * 288 * CANDLE_MS - CANDLE_MS
+    assert longer[1] is series[1]
+    assert ahead(ExchangeOptions(speed=1.0, now_ms=T0), series, names)[0].now_ms == T0
 
 
 WRONG_ARGUMENTS = [

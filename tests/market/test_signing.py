@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from config import credentials_from
 from desk.errors import SettingsError
 from desk.market import private_requests as asked
+from desk.market.credentials import credentials_from
 from desk.market.signing import (
     Credentials,
     body_text,

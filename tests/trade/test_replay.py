@@ -123,9 +123,9 @@ def test_every_step_from_the_evaluation_to_the_session_is_told() -> None:
     assert first.trades + sum(line.trades for line in between) == last.trades
     assert first.net_bps + sum(line.net_bps for line in between) == pytest.approx(last.net_bps)
     assert [line.what for line in between] == [
-        "not made: in another position then",
-        "refused: clock",
-        "refused: funding",
-        "made instead: flat at other times",
-        "rounding of prices and stops",
+        "not made: another trade of the symbol was still open",
+        "refused: a funding settlement was ahead",
+        "refused: the clock had drifted",
+        "traded because an earlier trade was not made",
+        "the same trades at rounded prices and stops",
     ]

@@ -10,12 +10,13 @@ import contextlib
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from desk.clock import SystemClock
 from desk.errors import SettingsError
-from desk.frames import Candles
+from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator.keys import Keys
 from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import (
@@ -27,12 +28,16 @@ from desk.market.emulator.options import (
 )
 from desk.market.emulator.server import EmbeddedExchange
 from desk.market.emulator.sources import (
+    DAYS_AHEAD,
+    SyntheticName,
     align_ends,
     list_late,
+    newest_open,
     punch_holes,
     read_candles,
     read_funding,
     read_synthetic,
+    run_on,
     synthetic_series,
 )
 from desk.market.synthetic import KINDS
@@ -45,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         options = _options(args)
         series, funding = _series(args)
+        if args.speed > 0:
+            options, series = ahead(options, series, read_synthetic(args.synthetic))
         exchange_ended = asyncio.run(_serve(series, options, funding))
     except SettingsError as exc:
         parser.error(str(exc))
@@ -107,6 +114,14 @@ def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]
     return (punch_holes(series, share=args.holes, seed=args.fault_seed) if args.holes else series), funding
 
 
+def ahead(
+    options: ExchangeOptions, series: Sequence[Candles], names: Sequence[SyntheticName]
+) -> tuple[ExchangeOptions, list[Candles]]:
+    """Where the clock runs, synthetic series go on; it starts as if they did not."""
+    start = newest_open(series, default=0) + CANDLE_MS if options.now_ms is None else options.now_ms
+    return replace(options, now_ms=start), run_on(series, names)
+
+
 def _parser() -> argparse.ArgumentParser:
     """All options, with what they do."""
     parser = argparse.ArgumentParser(
@@ -115,12 +130,19 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     add = parser.add_argument
-    add("--candles", type=Path, metavar="DIR", help="folder of SYMBOL.parquet files, served as they are")
+    add(
+        "--candles",
+        type=Path,
+        metavar="DIR",
+        help="folder of SYMBOL.parquet files, served as they are; columns: timestamp (open time in ms), "
+        "open, high, low, close, volume",
+    )
     add(
         "--synthetic",
         default="",
         metavar="NAME=KIND:SEED,…",
-        help=f"invented series of 190 days; KIND is one of {', '.join(KINDS)}",
+        help=f"invented series of 190 days; KIND is one of {', '.join(KINDS)}. Where the clock "
+        f"runs (--speed) they go on for {DAYS_AHEAD} days",
     )
     add(
         "--funding",
@@ -141,7 +163,8 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.0,
         metavar="X",
-        help="market seconds per second; 0, the default: the clock stands",
+        help="market seconds per second; 0, the default: the clock stands. At any speed but 1 live_trade.py "
+        "opens nothing: to its check of clocks, this machine's is wrong",
     )
     add(
         "--align-end",

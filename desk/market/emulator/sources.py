@@ -9,6 +9,7 @@ it is.  pyarrow is a development requirement, imported only when a file is read.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, COLUMNS, Candles, frozen
+from desk.frames import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 from desk.market.emulator.listings import DAY_MS, Funding
 from desk.market.synthetic import KINDS, synthesize
 
@@ -24,6 +25,10 @@ OUTAGE: Final = 4
 """Candles that an outage lasts on average."""
 USUAL_END: Final = 1_767_225_600_000
 """Where synthetic series end that have nothing else to end at: 2026-01-01 00:00 UTC."""
+DAYS_AHEAD: Final = 7
+"""How far synthetic series go on while the exchange's clock runs."""
+_AHEAD_SEED: Final = 2**32
+"""Added to a seed, so that what comes is drawn apart from what was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +80,41 @@ def synthetic_series(
     else:
         end = newest_open(beside, default=USUAL_END - CANDLE_MS) + CANDLE_MS
     return [synthesize(name.kind, name.seed, symbol=name.symbol, end=end) for name in names]
+
+
+def run_on(
+    series: Iterable[Candles], names: Iterable[SyntheticName], *, days: int = DAYS_AHEAD
+) -> list[Candles]:
+    """Let the series of ``names`` go on for so many ``days``; what they already hold stays as it is.
+
+    The first candle of what comes opens at the last close, on the same tick; an edge is planted in it as
+    before, but for its first hours, which have nothing to look back on.
+    """
+    known = {name.symbol: name for name in names}
+    return [
+        _run_on(candles, known[candles.symbol], days) if candles.symbol in known else candles
+        for candles in series
+    ]
+
+
+def _run_on(candles: Candles, name: SyntheticName, days: int) -> Candles:
+    """One series, ``days`` longer."""
+    end = int(candles.open_time[-1]) + CANDLE_MS + days * DAY_MS
+    count = days * CANDLES_PER_DAY
+    ahead = synthesize(name.kind, name.seed + _AHEAD_SEED, symbol=name.symbol, end=end, candles=count)
+    last = float(candles.close[-1])
+    places = max(
+        0, *(-int(Decimal(repr(price)).as_tuple().exponent) for price in candles.close[-99:].tolist())
+    )
+    o, h, l, c = np.round(ahead.values[:4] * (last / ahead.values[0, 0]), places)
+    typical = (h + l + c) / 3
+    volume = np.round(ahead.values[5] / typical, 4)
+    values = np.stack([o, h, l, c, volume, np.round(volume * typical, 4)])
+    return Candles(
+        candles.symbol,
+        frozen(np.concatenate([candles.open_time, ahead.open_time])),
+        frozen(np.concatenate([candles.values, values], axis=1)),
+    )
 
 
 def newest_open(series: Iterable[Candles], *, default: int) -> int:

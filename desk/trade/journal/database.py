@@ -27,10 +27,13 @@ JournalError = sqlite3.Error
 @contextlib.contextmanager
 def sole_user(path: Path) -> Iterator[None]:
     """Be the only process that has the journal open, until the block ends or this process dies."""
+    _require_place(path)
     try:
         lock = path.with_name(f"{path.name}.lock").open("a+b")
     except OSError as exc:
-        raise SettingsError(f"{path} cannot be written ({exc.strerror}): name another file") from exc
+        raise SettingsError(
+            f"{path} cannot be written ({exc.strerror}): name another file with --journal"
+        ) from exc
     with lock:
         if fcntl is not None:
             try:
@@ -41,6 +44,46 @@ def sole_user(path: Path) -> Iterator[None]:
                     "Stop it, or name another file with --journal"
                 ) from exc
         yield
+
+
+def newest_mode(path: Path) -> str | None:
+    """Mode of the last session that the journal holds; None of a file that is not there, or holds none.
+
+    Neither a lock nor a file is made, and no table is changed.
+
+    Raises
+    ------
+    SettingsError
+        If there can be no journal at ``path``, or something else is there.
+    """
+    _require_place(path)
+    if not path.exists() or not path.stat().st_size:
+        return None
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+            if not _version(connection, path):
+                return None
+            query = "SELECT mode FROM sessions ORDER BY session DESC LIMIT 1"
+            found = connection.execute(query).fetchone()
+    except sqlite3.Error as exc:
+        raise _unusable(path, exc) from exc
+    return None if found is None else str(found[0])
+
+
+def _require_place(path: Path) -> None:
+    """See that there can be a file at ``path``."""
+    if path.is_dir():
+        raise SettingsError(f"{path} is a folder: name a file in it with --journal")
+    if not path.parent.is_dir():
+        raise SettingsError(
+            f"the folder {path.parent} does not exist: make it, or name another file with --journal"
+        )
+
+
+def _unusable(path: Path, exc: sqlite3.Error) -> SettingsError:
+    return SettingsError(
+        f"{path} cannot be opened as a journal ({exc}): restore a copy, or name another file with --journal"
+    )
 
 
 @contextlib.contextmanager
@@ -63,15 +106,12 @@ def connected(path: Path, synchronous: Synchronous) -> Iterator[sqlite3.Connecti
             connection.execute("PRAGMA foreign_keys = ON")
             _migrate(connection, path)
         except sqlite3.DatabaseError as exc:
-            raise SettingsError(
-                f"{path} cannot be opened as a journal ({exc}): restore a copy, or name another file "
-                "with --journal"
-            ) from exc
+            raise _unusable(path, exc) from exc
         yield connection
 
 
-def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    """Bring the tables up to date; a file that a newer program wrote is left alone."""
+def _version(connection: sqlite3.Connection, path: Path) -> int:
+    """Schema version of the file, 0 of an empty one; one that is not ours to write is refused."""
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if version > len(MIGRATIONS):
         raise SettingsError(
@@ -81,6 +121,12 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     (tables,) = connection.execute("SELECT COUNT(*) FROM sqlite_master WHERE type = 'table'").fetchone()
     if version == 0 and tables:
         raise SettingsError(f"{path} is a database of something else: name another file with --journal")
+    return int(version)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Bring the tables up to date; a file that a newer program wrote is left alone."""
+    version = _version(connection, path)
     for number, script in enumerate(MIGRATIONS[version:], start=version + 1):
         with transaction(connection):
             for statement in script:

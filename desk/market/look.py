@@ -1,0 +1,55 @@
+"""The market as it is now: from the exchange or, where it is not reached, from the cache.
+
+Place in the house: what a single decision looks at.  Settings of the client and symbols come in; a ``Look``
+goes out.  Not here: candles as they happen (``desk.market.stream``).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from desk.errors import DataError
+from desk.frames import Candles
+from desk.market.bitget import Bitget, Unreachable
+from desk.market.candle_store import CandleStore
+from desk.market.newest import newest_candles
+from desk.market.settings import FetchSettings
+from desk.ports import Clock
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """The newest closed candles, or why they are not there, per symbol."""
+
+    candles: Mapping[str, Candles | str]
+    now: int
+    """Time of the exchange, or of this machine where the exchange was not reached; ms."""
+    unreached: str = ""
+    """What is to be told where the exchange was not reached."""
+
+
+async def look(fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, clock: Clock) -> Look:
+    """Get the newest ``count`` closed candles of each symbol."""
+    try:
+        async with Bitget(fetch, clock=clock) as exchange:
+            now = await exchange.server_time()
+            return Look(await newest_candles(exchange, symbols, count=count, now=now), now)
+    except Unreachable:
+        unreached = (
+            f"{fetch.base_url} is not reached: check the connection, a proxy or firewall, and the address "
+            "(--base-url or BITGET_BASE_URL)."
+        )
+    store = CandleStore(fetch.cache_dir)
+    cached: dict[str, Candles | str] = {}
+    for symbol in symbols:
+        try:
+            cached[symbol] = _cached(store, symbol, fetch.days, count)
+        except DataError as exc:
+            cached[symbol] = str(exc)
+    return Look(cached, clock.now_ms(), unreached)
+
+
+def _cached(store: CandleStore, symbol: str, days: int, count: int) -> Candles | str:
+    if not store.files(symbol):
+        return f"the exchange is not reached, and no candles of {symbol} are cached in {store.folder}"
+    candles = store.load(symbol, days)
+    return candles.rows(max(0, len(candles) - count), len(candles))

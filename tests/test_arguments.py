@@ -1,0 +1,55 @@
+"""What the command lines say, and how names of symbols are read."""
+
+import pytest
+
+import config
+from desk.arguments import live_parser, named_symbols, nearest
+
+
+def test_names_are_read_as_the_exchange_spells_them() -> None:
+    """A blank after a comma is no part of a name."""
+    assert named_symbols(" btcusdt, ETHUSDT,,") == ("BTCUSDT", "ETHUSDT")
+    assert named_symbols("") == ()
+    assert config.narrowed(config.training_arguments(["--symbols", "btcusdt, ethUSDT"])).fetch.symbols == (
+        "BTCUSDT",
+        "ETHUSDT",
+    )
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("BTC", "BTCUSDT"),
+        ("BTCUSD", "BTCUSDT"),
+        ("BITCUSDT", "BTCUSDT"),
+        ("1000PEPUSDT", "1000PEPEUSDT"),
+        ("SOLUSDT", None),
+        ("NOPEUSDT", None),
+    ],
+)
+def test_a_typo_is_told_from_another_symbol(typed: str, meant: str | None) -> None:
+    """That all names end alike must not make them near."""
+    assert nearest(typed, ["BTCUSDT", "SUIUSDT", "1000PEPEUSDT"]) == meant
+
+
+def test_help_tells_defaults_only_where_they_say_something() -> None:
+    """Words such as "(default: None)" are the program talking to itself."""
+    told = " ".join(live_parser(config.BITGET_WS).format_help().split())
+
+    assert "(default: None)" not in told
+    assert "(default: )" not in told
+    assert "(default: False)" not in told
+    assert "demo wss://wspap.bitget.com" in told
+    assert "not --mode demo" in told
+    for name in ("NOTIFY_WEBHOOK", "TELEGRAM_TOKEN", "TELEGRAM_CHAT"):
+        assert name in told
+
+
+def test_a_default_that_is_zero_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """0 workers means one per core: that is a value, not the absence of one."""
+    with pytest.raises(SystemExit):
+        config.training_arguments(["--help"])
+
+    told = " ".join(capsys.readouterr().out.split())
+    assert "one per core (default: 0)" in told
+    assert "(default: None)" not in told
