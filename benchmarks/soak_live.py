@@ -75,6 +75,8 @@ FAULTS = {
 LINES = 7
 """Six websockets of candles at 300 symbols, and the private one."""
 MODELS = 10
+A_FEW, MOST_LOOKED_AT = 5, 0.0002
+"""Decisions, and share of them, that may have looked at a candle whose last word came late, at its price."""
 FLAT_MB_A_DAY = 10.0
 """What may be added to the memory between the first quarter of the run and its end, per day."""
 KEYS = Credentials("emulator-key", "emulator-secret", "emulator-passphrase")
@@ -279,6 +281,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             ).fetchall()
             trades = db.execute("SELECT status, ended, count(*) FROM trades GROUP BY 1, 2").fetchall()
             size_mb = path.stat().st_size / 1e6
+    looked = counts["only looked at wrong candles"]
+    if not args.push_lost and looked > A_FEW + MOST_LOOKED_AT * counts["decided"]:
+        problems.append(f"{looked} decisions looked at wrong candles: more than a late last word explains")
     if ending.status:
         problems.append(f"the session ended with status {ending.status}: {ending.why}")
     if memory.growth_mb_a_day > FLAT_MB_A_DAY:
