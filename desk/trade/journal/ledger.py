@@ -162,10 +162,10 @@ class Ledger:
 
     def void_open_trades(self) -> list[str]:
         """Write of every trade that is not over that it came to nothing; their symbols."""
-        rows = self._db.execute(
-            "UPDATE trades SET status = 'void' WHERE status IN ('opening', 'open') RETURNING symbol"
-        )
-        return [symbol for (symbol,) in rows.fetchall()]
+        lost = self.open_trades()
+        for trade in lost:
+            self.void_trade(trade.trade)
+        return [trade.symbol for trade in lost]
 
     def open_trades(self) -> list[OpenTrade]:
         """Every trade that is not over, oldest first."""
