@@ -62,6 +62,14 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         future.add_done_callback(self._done)
         return future
 
+    async def shutdown_default_executor(self, *timeout: float | None) -> None:
+        """Let the threads end; newer versions of Python wait for that by the loop's time, which stands."""
+        self._skipping.at_work += 1
+        try:
+            await super().shutdown_default_executor(*timeout)
+        finally:
+            self._skipping.at_work -= 1
+
     def _done(self, _: asyncio.Future[Any]) -> None:
         self._skipping.at_work -= 1
 
