@@ -1,5 +1,6 @@
 """An order is sent once, whatever happens to its answer, and the journal knows what became of it."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -54,7 +55,7 @@ def approved() -> Ruling:
 
 
 @pytest.fixture
-def bench(tmp_path: Path) -> Bench:
+def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
     paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=Terms())
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 1e6)
@@ -62,7 +63,8 @@ def bench(tmp_path: Path) -> Bench:
     journal = Journal(tmp_path / "journal.sqlite")
     execution = Execution(line, journal, clock, settings=SESSION)
     execution.contracts = {"BTCUSDT": contract()}
-    return Bench(journal, paper, line, execution, clock)
+    yield Bench(journal, paper, line, execution, clock)
+    journal.close()
 
 
 async def test_an_entry_is_journaled_filled_and_protected(bench: Bench) -> None:
