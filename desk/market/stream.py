@@ -17,7 +17,6 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
@@ -112,7 +111,7 @@ class CandleStream:
         async with aclosing(self.events()) as events:
             async for event in events:
                 if isinstance(event, BorderPassed):
-                    yield self._round(event.open_time, event.without, tuple(news))
+                    yield self._round(event.open_time, self._symbols, event.without, tuple(news))
                     news.clear()
                 elif not isinstance(event, CandleClosed):
                     news.append(_told(event))
@@ -123,19 +122,8 @@ class CandleStream:
         A websocket may lose the last word of a candle without a trace, where its price stayed the same.
         """
         sure = await asyncio.gather(*(self._is_confirmed(symbol, open_time) for symbol in symbols))
-        told = self._round(open_time, self._closing.doubted, ())
         unsure = {symbol for symbol, well in zip(symbols, sure, strict=True) if not well}
-        rows = [row for row, symbol in enumerate(told.symbols) if symbol in set(symbols) - unsure]
-        absent = {symbol: told.absent[symbol] for symbol in symbols if symbol in told.absent}
-        for symbol in unsure - set(absent):
-            absent[symbol] = "its candle was not confirmed" + self._trouble_of(symbol)
-        return replace(
-            told,
-            symbols=tuple(told.symbols[row] for row in rows),
-            times=told.times[rows],
-            values=told.values[rows],
-            absent=absent,
-        )
+        return self._round(open_time, symbols, unsure.union(self._closing.doubted))
 
     async def _is_confirmed(self, symbol: str, open_time: int) -> bool:
         """Ask about a symbol that somebody wants to act on; whether REST told that candle in time."""
@@ -346,18 +334,19 @@ class CandleStream:
         else:
             self._events.put_nowait(None)
 
-    def _round(self, open_time: int, without: Collection[str], news: tuple[str, ...]) -> CandleRound:
-        ready = self.window.ready(open_time) & [symbol not in without for symbol in self._symbols]
+    def _round(
+        self, open_time: int, among: Sequence[str], without: Collection[str], news: tuple[str, ...] = ()
+    ) -> CandleRound:
+        ready = self.window.ready(open_time)
+        there = [symbol for symbol in among if ready[self.window.row[symbol]] and symbol not in without]
+        rows = [self.window.row[symbol] for symbol in there]
+        missing = set(among) - set(there)
         return CandleRound(
             open_time=open_time,
-            symbols=tuple(symbol for symbol, there in zip(self._symbols, ready, strict=True) if there),
-            times=self.window.open_time[ready],
-            values=self.window.values[ready],
-            absent={
-                symbol: self._why_absent(symbol, open_time)
-                for symbol, there in zip(self._symbols, ready, strict=True)
-                if not there
-            },
+            symbols=tuple(there),
+            times=self.window.open_time[rows],
+            values=self.window.values[rows],
+            absent={symbol: self._why_absent(symbol, open_time) for symbol in among if symbol in missing},
             news=news,
         )
 
@@ -375,7 +364,9 @@ class CandleStream:
             return "a newer candle has closed"
         if symbol in self._closing.doubted:
             return "its candle is in doubt" + self._trouble_of(symbol)
-        return f"{self.window.count(symbol)} candles, {self._settings.memory} needed"
+        if (count := self.window.count(symbol)) < self._settings.memory:
+            return f"{count} candles, {self._settings.memory} needed"
+        return "its candle was not confirmed" + self._trouble_of(symbol)
 
 
 def _told(event: FeedEvent) -> str:

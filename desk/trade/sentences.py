@@ -53,7 +53,7 @@ def entry(ruling: Ruling, state: OrderState | None = None) -> str:
     return f"{text}, until {utc(wish.due)}"
 
 
-def left(trade: ClosedTrade) -> str:
+def exited(trade: ClosedTrade) -> str:
     """What a trade came to."""
     prices = f"{_brief(trade.entry_price)} → {_brief(trade.exit_price)}"
     came_to = f"net {trade.net * 1e4:+.1f} bp, {trade.profit:+.2f} USDT"

@@ -23,7 +23,7 @@ from desk.trade.reconcile import Account, Books, Correction, Terms, reconcile
 from desk.trade.records import OpenTrade, Outcome
 from desk.trade.risk import DAY_MS, HOUR_MS, daily_loss
 from desk.trade.scribe import Scribe
-from desk.trade.sentences import left
+from desk.trade.sentences import exited
 from desk.trade.settings import LiveSettings
 
 PASSES = 4
@@ -69,7 +69,7 @@ class Upkeep:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
         self._execution = execution
-        execution.on_close = lambda trade: scribe.note("exit", left(trade), trade.symbol)
+        execution.on_close = lambda trade: scribe.note("exit", exited(trade), trade.symbol)
         self._clock = clock
         self._scribe = scribe
         self._settings = settings

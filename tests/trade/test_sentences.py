@@ -7,7 +7,7 @@ from desk.orders import OrderState
 from desk.policy import LONG
 from desk.trade.records import ClosedTrade
 from desk.trade.risk import rule
-from desk.trade.sentences import begun, decided, entry, left, names
+from desk.trade.sentences import begun, decided, entry, exited, names
 from tests.trade.samples import LIMITS, NOON, card, situation, wish
 
 FILLED = OrderState(
@@ -52,7 +52,7 @@ def test_an_entry_is_told_with_the_price_that_was_paid() -> None:
 
 def test_an_exit_is_told_with_what_it_came_to() -> None:
     """Money that goes in must be seen to come out."""
-    assert left(CLOSED) == (
+    assert exited(CLOSED) == (
         "BTCUSDT: long 7.18 closed: 100.0215 → 100.3, net +15.9 bp, +1.14 USDT: its time was over"
     )
 

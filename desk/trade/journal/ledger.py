@@ -29,33 +29,36 @@ class Ledger:
     def __init__(self, connection: Connection) -> None:
         self._db = connection
 
-    def open_trade(self, trade: OpenTrade, order: OrderRequest | None, at: int) -> None:
+    def open_trade(self, trade: OpenTrade, order: OrderRequest, at: int) -> None:
         """Write down a trade with the order that is about to be sent for it, before it is sent."""
-        values = [plain(getattr(trade, name)) for name in _TRADE.split(", ")]
         with transaction(self._db):
-            marks = ",".join("?" * len(values))
-            self._db.execute(f"INSERT OR IGNORE INTO trades ({_TRADE}) VALUES ({marks})", values)  # noqa: S608
-            if order is not None:
-                self._insert_order(order, trade.trade, at)
+            self._insert_trade(trade)
+            self._insert_order(order, trade.trade, at)
 
     def adopt(self, trade: OpenTrade, at: int) -> None:
         """Write down a trade that the exchange was found to hold, as an entry that was filled whole."""
-        self.open_trade(trade, None, at)
-        self._db.execute(
-            "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, answered, "
-            "status, filled, average_price, fee) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
-            (
-                trade.trade,
-                trade.trade,
-                trade.symbol,
-                trade.side,
-                plain(trade.size),
-                at,
-                at,
-                plain(trade.size),
-                plain(trade.price),
-            ),
-        )
+        with transaction(self._db):
+            self._insert_trade(trade)
+            self._db.execute(
+                "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, answered, "
+                "status, filled, average_price, fee) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
+                (
+                    trade.trade,
+                    trade.trade,
+                    trade.symbol,
+                    trade.side,
+                    plain(trade.size),
+                    at,
+                    at,
+                    plain(trade.size),
+                    plain(trade.price),
+                ),
+            )
+
+    def _insert_trade(self, trade: OpenTrade) -> None:
+        values = [plain(getattr(trade, name)) for name in _TRADE.split(", ")]
+        marks = ",".join("?" * len(values))
+        self._db.execute(f"INSERT OR IGNORE INTO trades ({_TRADE}) VALUES ({marks})", values)  # noqa: S608
 
     def knows_order(self, client_id: str) -> bool:
         """Whether an order of this id was ever written down."""
