@@ -18,7 +18,6 @@ from pathlib import Path
 
 from desk.arguments import live_parser, named_symbols, training_parser
 from desk.errors import SettingsError
-from desk.frames import CANDLES_PER_DAY
 from desk.learn.selection import SelectionRules
 from desk.learn.settings import ExploreSettings, LearnSettings, Parameters, TradingSettings
 from desk.learn.verdict import VerdictRules
@@ -32,6 +31,7 @@ from desk.trade.settings import (
     ScoreSettings,
     SessionSettings,
 )
+from desk.values import CANDLES_PER_DAY
 
 HERE = Path(__file__).resolve().parent
 BITGET = "https://api.bitget.com"

@@ -20,7 +20,6 @@ import numpy as np
 
 from desk.errors import CacheError, DeskError, SettingsError
 from desk.files import remove_drafts
-from desk.frames import Candles
 from desk.market.bitget import FUNDING_ROWS, Bitget
 from desk.market.candle_store import CandleStore
 from desk.market.candles import NOTHING_HELD, Held, Rows, merge
@@ -40,6 +39,7 @@ from desk.market.page_journal import PageJournal
 from desk.market.paging import Window, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
+from desk.values import Candles
 
 __all__ = ["FetchProblem", "FetchReport", "Fetched", "Progress", "Tally", "choose", "fetch_universe"]
 

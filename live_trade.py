@@ -24,10 +24,8 @@ from pathlib import Path
 import config
 from config import Settings
 from desk.arguments import named_symbols, nearest
-from desk.artefacts import ModelShelf
 from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.learn.training import load_model
 from desk.logs import start_logging
 from desk.market.account import Account
@@ -40,6 +38,7 @@ from desk.market.paper_account import paper_account
 from desk.market.stored import invented, read_stored
 from desk.market.stream import CandleStream
 from desk.ports import CandleFeed, Clock, Exchange
+from desk.registry import ModelShelf
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.voice import Voice
@@ -58,6 +57,7 @@ from desk.trade.signals import Opinion
 from desk.trade.start import require_startable
 from desk.trade.trader import Confirm, Trader
 from desk.trade.watched import Watched, candles_of
+from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130

@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import MissingFeatures, NotEnoughHistory
-from desk.frames import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from desk.indicators import oscillators, price, time_of_day, trend, volatility, volume
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 
 CONTRACT_VERSION = 1
 """Raise it whenever a formula changes: models that were trained before are then refused by live trading."""
@@ -325,7 +325,7 @@ def newest_rows(values: NDArray[np.float64], open_time: NDArray[np.int64]) -> ND
     Parameters
     ----------
     values : ndarray, shape (symbols, 6, n), float64
-        The newest n ≥ ``memory_of()`` candles of each symbol, rows as in ``desk.frames.COLUMNS``.
+        The newest n ≥ ``memory_of()`` candles of each symbol, rows as in ``desk.values.COLUMNS``.
     open_time : ndarray, shape (symbols, n), int64
         Their open times, ms.
 

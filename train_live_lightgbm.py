@@ -18,12 +18,10 @@ from dataclasses import asdict, dataclass, field, replace
 import config
 from config import Settings
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, fetch_universe
-from desk.artefacts import ModelShelf
 from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Broken, Done, Executor, Processes, Serial
 from desk.files import sole_writer
-from desk.frames import Candles, FeatureSet, LabelledSet
 from desk.learn import record
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, describe, describe_explored, explore_grid
@@ -37,11 +35,13 @@ from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.sources import read_synthetic, synthetic_series
 from desk.outcomes import Failed, Json, Skipped, Trained
+from desk.registry import ModelShelf
 from desk.reports import terminal
 from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
 from desk.reports.summary import Effort, Results, summarise
 from desk.reports.voice import Bar, Voice
+from desk.values import Candles, FeatureSet, LabelledSet
 from desk.versions import versions
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
 

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 
 from config import default_settings, live_settings
-from desk.frames import CANDLE_MS, CandleRound, frozen
 from desk.learn.averaging import average
 from desk.learn.training import Model, bin_rows, grow
 from desk.orders import Contract
@@ -24,6 +23,7 @@ from desk.trade.journal import Journal
 from desk.trade.records import Decision
 from desk.trade.risk import Situation, Wish, rule, with_approved
 from desk.trade.signals import ModelCard, Opinion, Promise
+from desk.values import CANDLE_MS, CandleRound, frozen
 from ml_feature_engineering import FEATURES, memory_of, newest_rows
 
 SYMBOLS, ROUNDS, SEEDS, TREES = 300, 30, 5, 40

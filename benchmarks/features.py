@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import talib
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.indicators.panel import Panel
+from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features, memory_of, newest_rows
 
 LENGTH = 51_840

@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 from config import link_settings, live_settings
 from desk.clock import SystemClock
 from desk.errors import DeskError, ExchangeError
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.account import Account
 from desk.market.emulator import Keys
 from desk.market.live_settings import LinkSettings
@@ -44,6 +43,7 @@ from desk.trade.session import Event, Session
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import ModelCard, Promise
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles, frozen
 
 PLAY = Keys()
 CREDENTIALS = Credentials(PLAY.key, PLAY.secret, PLAY.passphrase)

@@ -24,12 +24,12 @@ from typing import Any
 
 from config import Settings, default_settings
 from desk.executors import Broken, Processes
-from desk.frames import Candles
 from desk.learn.study import Terms
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE, price_tick
 from desk.market.emulator.sources import read_candles
 from desk.outcomes import Json
+from desk.values import Candles
 from train_live_lightgbm import Examined, SymbolJob, train_symbol
 
 HERE = Path(__file__).resolve().parent

@@ -31,12 +31,11 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
-from desk.artefacts import ModelShelf
-from desk.frames import Candles
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.stored import read_stored
 from desk.policy import Costs, trades_of
+from desk.registry import ModelShelf
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
@@ -47,6 +46,7 @@ from desk.trade.session import Session, replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import Promise
 from desk.trade.trader import Trader
+from desk.values import Candles
 from ml_feature_engineering import build_features, memory_of
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"

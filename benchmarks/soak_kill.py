@@ -42,13 +42,13 @@ from benchmarks.mortal import (
 )
 from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
-from desk.frames import CANDLE_MS, Candles
 from desk.market.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Execution, Matching, Position, Ticket
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles
 
 HERE = Path(__file__).resolve().parent
 DEPOSIT = Decimal(10_000)

@@ -33,7 +33,6 @@ from benchmarks.decisions import model
 from benchmarks.soak_live_truth import Told, examined, truth
 from benchmarks.virtual_time import VirtualClock, VirtualTimeLoop, run
 from config import default_settings, link_settings, live_settings, stream_settings
-from desk.frames import CANDLE_MS, CandleRound, Candles
 from desk.market.account import Account
 from desk.market.bitget import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -49,6 +48,7 @@ from desk.trade.scribe import Scribe
 from desk.trade.session import Ending, Session, live_events
 from desk.trade.signals import ModelCard, Promise
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"

@@ -22,9 +22,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.emulator.sources import read_candles
 from desk.market.synthetic import synthesize
+from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import memory_of, newest_rows
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"

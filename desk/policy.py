@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
+from desk.values import CANDLE_MS, Candles
 
 LONG, SHORT, FLAT = 1, -1, 0
 """Sides.  A price moves in favour of a position when side × change is positive."""

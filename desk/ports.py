@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
 from typing import Protocol
 
-from desk.frames import CandleRound
 from desk.orders import (
     Balance,
     Contract,
@@ -21,6 +20,7 @@ from desk.orders import (
     PositionMode,
     Push,
 )
+from desk.values import CandleRound
 
 
 class Clock(Protocol):

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Iterator, Sequence
 
 from desk.clock import SystemClock
-from desk.frames import Candles
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.values import Candles
 
 UNPACED = ExchangeOptions(rate_limit=0, minute_limit=0)
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from config import default_settings
-from desk.artefacts import ModelShelf
 from desk.learn.training import bin_rows, grow
 from desk.outcomes import Trained
+from desk.registry import ModelShelf
 from ml_feature_engineering import FEATURES, contract_id
-from tests.test_artefacts import metadata
+from tests.test_registry import metadata
 
 STOP_LOSS = 0.02
 

@@ -14,13 +14,13 @@ import pytest
 
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, choose, fetch_universe
 from desk.errors import CacheError, SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.market.bitget import Unreachable
 from desk.market.candle_store import CandleStore
 from desk.market.candles import check_candles
 from desk.market.contract_book import ContractBook
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.paging import DAY_MS, HISTORY, RECENT
+from desk.values import CANDLE_MS, Candles
 from tests.market.scripted import hang_up, serving
 from tests.market.series import (
     NOW,

@@ -9,8 +9,8 @@ import jsonschema
 import pytest
 from rich.console import Console
 
-from desk.artefacts import ModelShelf
 from desk.outcomes import Failed, Skipped
+from desk.registry import ModelShelf
 from desk.reports.exploration import (
     best_out_of_fold,
     exploration,

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 import config
-from desk.artefacts import ModelShelf
 from desk.market.emulator import EmbeddedExchange
 from desk.market.synthetic import synthesize
+from desk.registry import ModelShelf
 from tests.exchange import serving
 from tests.test_train_live_lightgbm import END, Run
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, Candles
 from desk.indicators.panel import Panel
+from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, Feature
 from tests.indicators.markets import KINDS, bits, market, markets, real_series
 

@@ -7,8 +7,8 @@ import pytest
 
 import ml_feature_engineering as door
 from desk.errors import MissingFeatures, NotEnoughHistory
-from desk.frames import Candles, FeatureSet, frozen
 from desk.indicators.panel import Panel
+from desk.values import Candles, FeatureSet, frozen
 from ml_feature_engineering import (
     FEATURES,
     Feature,

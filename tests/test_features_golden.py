@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
-from desk.frames import CANDLE_MS
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
+from desk.values import CANDLE_MS
 from ml_feature_engineering import FEATURES, contract_id, memory_of
 
 GOLDEN = Path(__file__).parent / "golden" / f"features_{contract_id()}.csv"

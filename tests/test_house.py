@@ -14,7 +14,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 DOORS = {"config", "data_fetcher", "ml_feature_engineering", "train_live_lightgbm", "live_trade"}
 FOUNDATION = {
     "desk.errors",
-    "desk.frames",
+    "desk.values",
     "desk.ports",
     "desk.files",
     "desk.outcomes",
@@ -26,11 +26,11 @@ SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
-    "desk.frames": {"desk.errors"},
+    "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.policy": {"desk.errors", "desk.frames"},
+    "desk.policy": {"desk.errors", "desk.values"},
     "desk.orders": set(),
-    "desk.ports": {"desk.errors", "desk.frames", "desk.orders"},
+    "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
     "desk": FOUNDATION,
     "desk.reports": FOUNDATION | {"desk.reports"},
@@ -40,9 +40,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching", "desk.clock"},
-    "desk.learn": {"desk.errors", "desk.frames", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "ml_feature_engineering": {"desk.errors", "desk.frames", "desk.indicators"},
+    "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "config": {"desk"},
     "data_fetcher": {"desk", "config"},
     "train_live_lightgbm": {"desk", *SHARED_DOORS},
@@ -52,7 +52,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 PURE = {
     *(
         "desk.errors",
-        "desk.frames",
+        "desk.values",
         "desk.ports",
         "desk.outcomes",
         "desk.orders",
@@ -84,7 +84,7 @@ ADDRESS = {
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},
-    "jsonschema": {"desk.artefacts"},
+    "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.emulator"},
     "pickle": {"desk.market.candle_store", "desk.market.inert_pickle"},
     "sklearn": {"desk.learn.evaluation"},
@@ -93,7 +93,7 @@ ADDRESS = {
 WRITERS = {"write_file", "point_link", "remove_drafts"}
 MAY_WRITE = {
     "desk.files",
-    "desk.artefacts",
+    "desk.registry",
     "desk.market.candle_store",
     "desk.market.paper_file",
     "data_fetcher",

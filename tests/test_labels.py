@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.frames import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, frozen
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, frozen
 from ml_feature_engineering import attach_labels
 
 few = settings(max_examples=60, deadline=None, derandomize=True, database=None)

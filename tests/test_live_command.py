@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 import live_trade
-from desk.frames import CANDLE_MS
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import Ticket
 from desk.market.synthetic import synthesize
 from desk.orders import Holding
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
+from desk.values import CANDLE_MS
 from tests.exchange import serving
 from tests.published import publish
 

@@ -8,13 +8,13 @@ import pytest
 
 import live_trade
 from config import default_settings, link_settings, live_arguments, live_settings
-from desk.artefacts import ModelShelf
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS
 from desk.market.candle_store import CandleStore
 from desk.market.credentials import credentials_from
 from desk.market.synthetic import synthesize
+from desk.registry import ModelShelf
 from desk.trade.journal import Journal
+from desk.values import CANDLE_MS
 from ml_feature_engineering import FEATURES, contract_id
 from tests.published import publish
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from desk import policy
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.policy import (
     ENDED,
     FLAT,
@@ -29,6 +28,7 @@ from desk.policy import (
     step,
     trades_of,
 )
+from desk.values import CANDLE_MS, Candles
 from tests.learn.trading import FREE, PLAIN, TAKER, candles_from, plain_trades, some_probabilities, walk
 
 BOTH = Thresholds(long=0.6, short=0.4)

@@ -18,10 +18,8 @@ from scipy import stats
 
 from benchmarks import soak_noise
 from config import Settings, default_settings
-from desk.artefacts import ModelShelf
 from desk.errors import NotEnoughHistory
 from desk.executors import Done, Processes
-from desk.frames import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
 from desk.learn import record
 from desk.learn.blocks import Mean
 from desk.learn.evaluation import measure
@@ -31,7 +29,9 @@ from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
 from desk.market.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.policy import Costs
+from desk.registry import ModelShelf
 from desk.reports.voice import Voice
+from desk.values import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
 from ml_feature_engineering import attach_labels
 from train_live_lightgbm import Examined, Run, SymbolJob, train_symbol
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from desk.artefacts import ModelShelf
 from desk.outcomes import Failed, Skipped
+from desk.registry import ModelShelf
 from desk.reports.summary import Effort, Results, summarise
 from desk.reports.terminal import closing_words
 

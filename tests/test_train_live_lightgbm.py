@@ -18,11 +18,11 @@ import pytest
 import live_trade
 import train_live_lightgbm
 from config import default_settings
-from desk.artefacts import ModelShelf
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange
 from desk.market.synthetic import synthesize
+from desk.registry import ModelShelf
+from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features
 from tests.exchange import serving
 

@@ -24,7 +24,7 @@ class Panel:
     Parameters
     ----------
     values : ndarray, shape (..., 6, n), float64
-        Rows as in ``desk.frames.COLUMNS``; finite, prices positive, volumes not negative.
+        Rows as in ``desk.values.COLUMNS``; finite, prices positive, volumes not negative.
     open_time : ndarray, shape (..., n), int64
         Open times, ms since 1970 UTC.
     """

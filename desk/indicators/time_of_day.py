@@ -7,9 +7,9 @@ look at the open time of their own candle alone.  Pure.
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
+from desk.values import CANDLE_MS
 
 HOUR, DAY, WEEK = 12, 288, 2016
 """Lengths in candles.  Weeks are counted from 1970-01-01, a Thursday, 00:00 UTC."""

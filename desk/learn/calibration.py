@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import UP
+from desk.values import UP
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

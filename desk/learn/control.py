@@ -8,11 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from desk.frames import UP, LabelledSet
 from desk.learn.blocks import DAY_MS, Mean, clustered_mean
 from desk.learn.recipe import recipe_of, teach
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Split
+from desk.values import UP, LabelledSet
 
 
 def control_accuracy(

@@ -23,7 +23,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from desk.errors import NotEnoughHistory
-from desk.frames import DOWN, UP, Candles, LabelledSet
 from desk.learn.blocks import clustered_mean, ratio_of_sums, share_interval
 from desk.learn.settings import LearnSettings
 from desk.learn.study import Terms, costs_of, rules_of, study
@@ -31,6 +30,7 @@ from desk.learn.trades import Block, Interval, TradeFigures, examine_trades, poo
 from desk.learn.verdict import Evaluation
 from desk.outcomes import Json
 from desk.policy import Thresholds
+from desk.values import DOWN, UP, Candles, LabelledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.frames import DOWN, UNKNOWN, UP, LabelledSet
 from desk.learn.averaging import average
 from desk.learn.settings import LearnSettings, Parameters
 from desk.learn.splits import Fold, Rows
 from desk.learn.training import Model, Scores, bin_rows, grow
+from desk.values import DOWN, UNKNOWN, UP, LabelledSet
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Values of the learning stages come in; plain JSON values go out.  Pure.  The meaning of every key
 stands in ``docs/schemas/metadata.schema.json``.
 
-Not here: names, digest and time of publishing (``desk.artefacts``).
+Not here: names, digest and time of publishing (``desk.registry``).
 """
 
 import hashlib
@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 
-from desk.frames import DOWN, NEUTRAL, UP, Candles, LabelledSet
 from desk.learn.blocks import Mean
 from desk.learn.calibration import Calibration
 from desk.learn.evaluation import Metrics
@@ -26,6 +25,7 @@ from desk.learn.study import Study
 from desk.learn.trades import TradeFigures
 from desk.learn.tuning import Tuned
 from desk.learn.verdict import Evaluation, Verdict
+from desk.values import DOWN, NEUTRAL, UP, Candles, LabelledSet
 
 Json = dict[str, Any]
 

@@ -28,9 +28,9 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, DOWN, UP
 from desk.learn.blocks import binomial_interval
 from desk.policy import Thresholds, one_at_a_time
+from desk.values import CANDLE_MS, DOWN, UP
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.int8]

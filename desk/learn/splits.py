@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import NotEnoughHistory
-from desk.frames import CANDLE_MS, LabelledSet, frozen
+from desk.values import CANDLE_MS, LabelledSet, frozen
 
 Rows = NDArray[np.int64]
 

@@ -14,10 +14,10 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLES_PER_DAY, DOWN, UP, Candles
 from desk.learn.blocks import clustered_mean, share_interval
 from desk.learn.trades import BPS, Block
 from desk.policy import Trades
+from desk.values import CANDLES_PER_DAY, DOWN, UP, Candles
 
 THIRDS = ("calm", "middle", "volatile")
 FEWEST_LABELLED = 100

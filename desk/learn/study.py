@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import NotEnoughHistory
-from desk.frames import UP, Candles, LabelledSet
 from desk.learn.calibration import Calibration, calibrate
 from desk.learn.evaluation import Metrics, last_return, measure
 from desk.learn.recipe import Recipe, out_of_fold, recipe_of, teach
@@ -28,6 +27,7 @@ from desk.learn.training import Model, Scores
 from desk.learn.tuning import Tuned, tune
 from desk.learn.verdict import Evaluation, Evidence, Examination, examine
 from desk.policy import Costs, TradeRules
+from desk.values import UP, Candles, LabelledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

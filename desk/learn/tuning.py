@@ -29,11 +29,11 @@ from numpy.typing import NDArray
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
-from desk.frames import DOWN, UP, LabelledSet
 from desk.learn.blocks import Mean, clustered_mean
 from desk.learn.settings import LearnSettings, Parameters
 from desk.learn.splits import Fold
 from desk.learn.training import Bins, Features, Model, Scores, Sides, bin_rows, grow, grow_until_flat
+from desk.values import DOWN, UP, LabelledSet
 
 SOFTNESS = 0.5
 """Spread of the soft win rate, in standard deviations of the fold's scores."""

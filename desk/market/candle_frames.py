@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from desk.frames import COLUMNS
+from desk.values import COLUMNS
 
 INSTRUMENTS, CHANNEL = "USDT-FUTURES", "candle5m"
 MOST_BYTES = 3_500
@@ -26,7 +26,7 @@ class Bar(NamedTuple):
 
     open_time: int
     values: tuple[float, ...]
-    """As in ``desk.frames.COLUMNS``."""
+    """As in ``desk.values.COLUMNS``."""
 
 
 @dataclass(frozen=True, slots=True)

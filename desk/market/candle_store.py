@@ -26,12 +26,12 @@ from typing import TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
 from desk.files import sole_writer, write_file
-from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 from desk.market.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
 from desk.market.contract_book import NO_BOOK, ContractBook, read_book
 from desk.market.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.inert_pickle import FrameParts, read_frame
 from desk.market.page_journal import PageJournal
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 
 CONTRACTS_FILE = "contracts.json"
 LARGEST_FILE = 256 * 2**20

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import COLUMNS, Candles
+from desk.values import COLUMNS, Candles
 
 NOT_YET = -1
 """Open time of a place that no candle has filled."""
@@ -20,7 +20,7 @@ class CandleWindow:
     """The newest ``memory`` candles of every symbol, ready for ``ml_feature_engineering.newest_rows``.
 
     Row s of the arrays belongs to ``symbols[s]``; the newest candle stands last.  ``values`` has shape
-    (symbols, 6, memory), C-contiguous, float64, rows as in ``desk.frames.COLUMNS``, NaN where no candle is
+    (symbols, 6, memory), C-contiguous, float64, rows as in ``desk.values.COLUMNS``, NaN where no candle is
     yet; ``open_time`` has shape (symbols, memory), int64, ``NOT_YET`` there.  Both change with every candle:
     copy what must last.
     """

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import CandleError
-from desk.frames import CANDLE_MS, COLUMNS, Candles, Hole, frozen
+from desk.values import CANDLE_MS, COLUMNS, Candles, Hole, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)

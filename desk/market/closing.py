@@ -22,10 +22,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.frames import CANDLE_MS, Candles, Hole
 from desk.market.candle_frames import Bar, Bars
 from desk.market.candle_window import NOT_YET, CandleWindow
 from desk.market.candles import Rows, describe_broken
+from desk.values import CANDLE_MS, Candles, Hole
 
 COMPARED = 3
 """So many finished candles of a websocket frame are compared with what is known."""
@@ -38,7 +38,7 @@ class CandleClosed:
     symbol: str
     open_time: int
     values: tuple[float, ...]
-    """As in ``desk.frames.COLUMNS``."""
+    """As in ``desk.values.COLUMNS``."""
 
 
 @dataclass(frozen=True, slots=True)

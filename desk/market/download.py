@@ -16,7 +16,6 @@ from typing import Protocol
 import numpy as np
 
 from desk.errors import CandleError, DeskError, NotEnoughHistory
-from desk.frames import CANDLE_MS, Candles, Hole
 from desk.market.candles import (
     NO_ROWS,
     Held,
@@ -33,6 +32,7 @@ from desk.market.candles import (
 )
 from desk.market.ends import FetchEnds
 from desk.market.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
+from desk.values import CANDLE_MS, Candles, Hole
 
 EMPTY_PAGES = 2
 """So many pages without a row mean that there is nothing older: one alone may be a slip of the exchange."""

@@ -20,7 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from desk.errors import DataError
-from desk.frames import frozen
+from desk.values import frozen
 
 HOUR_MS = 3_600_000
 INDEX, COLUMN = "funding_time", "funding_rate"

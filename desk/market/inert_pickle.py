@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import CacheError
-from desk.frames import COLUMNS
+from desk.values import COLUMNS
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 

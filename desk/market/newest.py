@@ -10,11 +10,11 @@ import asyncio
 from collections.abc import Iterable
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
-from desk.frames import CANDLE_MS, Candles
 from desk.market.bitget import Bitget
 from desk.market.candles import NOTHING_HELD, Rows
 from desk.market.download import download
 from desk.market.paging import RECENT, Window
+from desk.values import CANDLE_MS, Candles
 
 SPARE = 32
 """Candles of time that are asked for beyond ``count``: where a few do not exist, enough are left."""

@@ -25,8 +25,8 @@ from pathlib import Path
 import numpy as np
 
 from desk.files import flush_folder
-from desk.frames import COLUMNS
 from desk.market.candles import Rows, broken, merge
+from desk.values import COLUMNS
 
 HEAD = struct.Struct("<4sII")
 MARK = b"PAGE"

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, CANDLES_PER_DAY
+from desk.values import CANDLE_MS, CANDLES_PER_DAY
 
 DAY_MS = CANDLES_PER_DAY * CANDLE_MS
 

@@ -32,7 +32,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import Refused, Unanswered
-from desk.frames import CANDLE_MS
 from desk.market.matching import Denied, Execution, Matching, Order, Terms, Ticket
 from desk.orders import (
     Balance,
@@ -46,6 +45,7 @@ from desk.orders import (
     Push,
 )
 from desk.ports import Clock
+from desk.values import CANDLE_MS
 
 CLEANED: Final = {"22001", "22002"}
 """Nothing to cancel, nothing to close: what was asked for is so."""
@@ -142,7 +142,7 @@ class PaperExchange:
         times : ndarray, shape (n,)
             Open times of finished candles, ms, increasing.
         values : ndarray, shape (6, n)
-            Rows as in ``desk.frames.COLUMNS``.
+            Rows as in ``desk.values.COLUMNS``.
         rates : mapping
             Funding by time of settlement (ms): charged when the first candle has closed that ends then or
             later.

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Final
 
 from desk.errors import Throttled, Unanswered
-from desk.frames import CANDLE_MS
 from desk.market.bitget import Bitget
 from desk.market.live_settings import BEGIN_AGAIN_S, LinkSettings
 from desk.market.matching import Terms
@@ -27,6 +26,7 @@ from desk.market.public_half import PublicHalf
 from desk.market.settings import FetchSettings
 from desk.orders import Contract
 from desk.ports import Clock
+from desk.values import CANDLE_MS
 
 log = logging.getLogger(__name__)
 HISTORY_MS: Final = 4 * 86_400_000

@@ -15,10 +15,10 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.frames import CANDLE_MS
 from desk.market.funding import HOUR_MS
 from desk.market.paper import PaperExchange
 from desk.orders import Contract
+from desk.values import CANDLE_MS
 
 KEPT_MS = 24 * HOUR_MS
 """How long a rate is kept: a settlement is charged within the next candles that come."""

@@ -11,11 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from desk.errors import Unanswered
-from desk.frames import Candles
 from desk.market.bitget import Bitget, Unreachable
 from desk.market.newest import MOST, newest_candles
 from desk.market.order_terms import usual_terms
 from desk.orders import Contract
+from desk.values import Candles
 
 
 class PublicHalf:

@@ -22,7 +22,6 @@ from datetime import UTC, datetime
 import aiohttp
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
-from desk.frames import CANDLE_MS, CandleRound
 from desk.market.bitget import HEADERS, Bitget, Unreachable
 from desk.market.candle_frames import Acknowledged, Bars, Failure, read_text, subscriptions
 from desk.market.candle_window import NOT_YET, CandleWindow
@@ -44,6 +43,7 @@ from desk.market.newest import newest_candles
 from desk.market.paging import RECENT, Page
 from desk.market.settings import on_loopback
 from desk.ports import Clock
+from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
 TICK_S = 0.25

@@ -36,7 +36,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
 
 Floats = NDArray[np.float64]
 

@@ -22,9 +22,9 @@ from typing import cast
 import numpy as np
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.frames import COLUMNS
 from desk.market.candles import NO_ROWS, Rows
 from desk.market.funding import FundingRates
+from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429

@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from desk.frames import CANDLE_MS
 from desk.outcomes import Json
+from desk.values import CANDLE_MS
 
 WIDTH, HEIGHT = 1_080, 560
 TOP, BOTTOM, LEFT, RIGHT, GAP = 132, 446, 112, 28, 40

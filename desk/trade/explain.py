@@ -15,12 +15,12 @@ from decimal import Decimal
 
 import numpy as np
 
-from desk.frames import Candles
 from desk.orders import Contract, Holding
 from desk.policy import Costs, trades_of
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
 from desk.trade.signals import ModelCard
+from desk.values import Candles
 
 BPS = 1e4
 RULES = {

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelError
-from desk.frames import CANDLE_MS, COLUMNS, CandleRound, Candles
 from desk.trade.signals import ModelCard, Opinion
+from desk.values import CANDLE_MS, COLUMNS, CandleRound, Candles
 
 FeatureRows = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]]
 """From candles of shape (symbols, 6, n) and their open times to the newest rows (symbols, features)."""

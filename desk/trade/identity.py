@@ -8,8 +8,8 @@ it twice, because the exchange refuses an id that it has seen.
 import hashlib
 from typing import Final
 
-from desk.frames import CANDLE_MS
 from desk.orders import Purpose
+from desk.values import CANDLE_MS
 
 PREFIX: Final = "lgb"
 """Of every order of this program."""

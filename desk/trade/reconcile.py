@@ -27,12 +27,12 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
-from desk.frames import CANDLE_MS
 from desk.orders import Contract, Holding, OrderState
 from desk.policy import LONG
 from desk.trade.identity import is_ours
 from desk.trade.records import OpenTrade, OrderRecord
 from desk.trade.settings import Unknown
+from desk.values import CANDLE_MS
 
 Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "tell"]
 

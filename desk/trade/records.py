@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from desk.frames import CANDLE_MS
 from desk.orders import Fill, OrderStatus, Purpose
 from desk.trade.signals import Opinion
+from desk.values import CANDLE_MS
 
 TradeStatus = Literal["opening", "open"]
 SendStatus = Literal["intended", "refused", "absent"] | OrderStatus

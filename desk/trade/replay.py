@@ -14,9 +14,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, CandleRound, Candles
 from desk.ports import CandleFeed
 from desk.trade.forecasting import round_of
+from desk.values import CANDLE_MS, CandleRound, Candles
 
 
 @dataclass(slots=True)

@@ -17,11 +17,11 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
-from desk.frames import CANDLE_MS
 from desk.orders import Contract
 from desk.policy import Position
 from desk.trade.settings import RiskLimits
 from desk.trade.signals import Opinion
+from desk.values import CANDLE_MS
 
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 

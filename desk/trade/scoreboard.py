@@ -24,10 +24,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS
 from desk.trade.records import ClosedTrade
 from desk.trade.settings import ScoreSettings
 from desk.trade.signals import ModelCard
+from desk.values import CANDLE_MS
 
 DAY_MS = 86_400_000
 Z95 = 1.959964

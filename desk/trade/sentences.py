@@ -11,11 +11,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
-from desk.frames import CANDLE_MS
 from desk.orders import OrderState
 from desk.trade.records import ClosedTrade, Outcome
 from desk.trade.risk import Ruling
 from desk.trade.signals import SIDES, ModelCard
+from desk.values import CANDLE_MS
 
 NAMED: Final = 5
 """Symbols that a sentence names at most."""

@@ -23,7 +23,6 @@ from functools import partial
 from typing import Any, Literal
 
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
-from desk.frames import CandleRound
 from desk.orders import Push
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.trade.journal import Journal, JournalError
@@ -32,6 +31,7 @@ from desk.trade.scribe import Scribe
 from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
 from desk.trade.trader import Trader
+from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"

@@ -18,7 +18,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from desk.frames import CANDLE_MS, CandleRound
 from desk.policy import FLAT, LONG, Candle, Position, exit_of, open_position
 from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock
@@ -44,6 +43,7 @@ from desk.trade.sentences import begun, decided, entry, names, utc
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import SIDES, ModelCard, Opinion
 from desk.trade.upkeep import Upkeep
+from desk.values import CANDLE_MS, CandleRound
 
 Confirm = Callable[[Sequence[str], int], Awaitable[CandleRound]]
 """Given symbols and an open time (ms): those candles as the exchange's own records have them."""

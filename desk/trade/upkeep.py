@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from desk.errors import AccountError, ExchangeError
-from desk.frames import CANDLE_MS
 from desk.orders import Balance, Contract, Holding
 from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock
@@ -25,6 +24,7 @@ from desk.trade.risk import DAY_MS, HOUR_MS, daily_loss
 from desk.trade.scribe import Scribe
 from desk.trade.sentences import exited
 from desk.trade.settings import LiveSettings
+from desk.values import CANDLE_MS
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""

@@ -6,8 +6,8 @@ the same rounds go out, and how many candles of time have passed is shown.
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 
-from desk.frames import CANDLE_MS, CandleRound, Candles
 from desk.ports import CandleFeed
+from desk.values import CANDLE_MS, CandleRound, Candles
 
 
 class Watched:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, Candles, frozen
+from desk.values import CANDLE_MS, Candles, frozen
 
 SERIES = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
 KINDS = ("walk", "flat", "ticks", "jump", "rise", "fall", "unmoved", "untraded")

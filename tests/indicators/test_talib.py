@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import talib
 
-from desk.frames import Candles
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
+from desk.values import Candles
 from ml_feature_engineering import FEATURES
 from tests.indicators.markets import real_series
 

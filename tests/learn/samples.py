@@ -4,10 +4,10 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from desk.frames import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
 from desk.learn.selection import SelectionRules
 from desk.learn.settings import LearnSettings, Parameters, TradingSettings
 from desk.learn.verdict import VerdictRules
+from desk.values import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
 
 START = 1_700_000_100_000 // CANDLE_MS * CANDLE_MS
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from desk.frames import DOWN, NEUTRAL, UP, LabelledSet, frozen
 from desk.learn.blocks import Mean
 from desk.learn.control import control_accuracy
 from desk.learn.splits import hold_out
+from desk.values import DOWN, NEUTRAL, UP, LabelledSet, frozen
 from tests.learn.samples import labelled_set, settings
 
 KNOWABLE = labelled_set(20_000, signal=2.0)

@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from desk.frames import CANDLE_MS, Candles
 from desk.learn.evaluation import last_return, measure
+from desk.values import CANDLE_MS, Candles
 from tests.learn.samples import START
 
 

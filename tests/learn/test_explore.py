@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
-from desk.frames import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
 from desk.learn.settings import ExploreSettings, LearnSettings
 from desk.learn.study import Terms, study
+from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk
 

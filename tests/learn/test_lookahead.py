@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 import ml_feature_engineering as engineering
 from desk.errors import LookAhead
-from desk.frames import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
 from desk.learn.lookahead import check_features, check_labels, draw_rows
 from desk.market.synthetic import synthesize
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from ml_feature_engineering import FEATURES, attach_labels, memory_of
 
 END = 1_767_225_600_000

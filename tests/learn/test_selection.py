@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from scipy import optimize, signal, stats
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP
 from desk.learn import selection
 from desk.learn.selection import Selection, SelectionRules, lower_bound, provable_rate, select
 from desk.policy import one_at_a_time
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP
 from tests.learn.trading import MIDNIGHT, some_probabilities
 
 SHARES = (0.002, 0.005, 0.01, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2)

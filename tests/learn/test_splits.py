@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.frames import CANDLE_MS, LabelledSet
 from desk.learn.splits import hold_out, walk_forward
+from desk.values import CANDLE_MS, LabelledSet
 from tests.learn.samples import labelled_set
 
 horizons = st.integers(1, 12)

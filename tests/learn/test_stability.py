@@ -6,11 +6,11 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from desk.frames import DOWN, UNKNOWN, UP, Candles, frozen
 from desk.learn.blocks import DAY_MS
 from desk.learn.stability import THIRDS, stability, trailing_volatility
 from desk.learn.trades import Block, examine_trades, trades_in
 from desk.policy import Thresholds
+from desk.values import DOWN, UNKNOWN, UP, Candles, frozen
 from tests.learn.trading import PLAIN, TAKER, block_on, some_probabilities, walk
 
 THRESHOLDS = Thresholds(long=0.62, short=0.35)

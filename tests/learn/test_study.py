@@ -17,7 +17,6 @@ from sklearn.metrics import (
 )
 
 from desk.errors import NotEnoughHistory
-from desk.frames import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
 from desk.learn import splits
 from desk.learn import study as protocol
 from desk.learn.recipe import out_of_fold, recipe_of, teach
@@ -28,6 +27,7 @@ from desk.learn.study import Study, Terms, probability_of, study
 from desk.learn.trades import figures
 from desk.market.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
 from ml_feature_engineering import attach_labels, build_features
 from tests.learn.samples import BASELINE, SELECTION, labelled_set, settings
 from tests.learn.trading import MIDNIGHT, labels_of, plain_trades

@@ -10,7 +10,6 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
-from desk.frames import CANDLE_MS, DOWN, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from desk.learn.trades import (
     BPS,
     DayLine,
@@ -22,6 +21,7 @@ from desk.learn.trades import (
     trades_in,
 )
 from desk.policy import Costs, Thresholds, TradeRules
+from desk.values import CANDLE_MS, DOWN, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.trading import (
     MIDNIGHT,
     PLAIN,

@@ -8,9 +8,9 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
-from desk.frames import NEUTRAL, UP, LabelledSet
 from desk.learn.splits import hold_out, walk_forward
 from desk.learn.tuning import Tuned, soft_win_rate, tune
+from desk.values import NEUTRAL, UP, LabelledSet
 from tests.learn.samples import BASELINE, labelled_set, settings
 
 

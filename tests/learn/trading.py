@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, UNKNOWN, Candles, frozen
 from desk.learn.trades import Block
 from desk.policy import Costs, Thresholds, TradeRules
+from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
 MIDNIGHT = 1_700_006_400_000
 """2023-11-15 00:00 UTC."""

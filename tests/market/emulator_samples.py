@@ -8,8 +8,8 @@ from typing import Any, Final
 import aiohttp
 import numpy as np
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding
+from desk.values import CANDLE_MS, Candles, frozen
 
 T0: Final = 1_762_560_000_000
 """An open time that is midnight in UTC as well."""

@@ -4,9 +4,9 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from desk.frames import CANDLE_MS
 from desk.market.matching import Matching, Order, Terms, Ticket
 from desk.orders import Contract
+from desk.values import CANDLE_MS
 
 T0: Final = 1_762_560_000_000
 BTC: Final = Contract(

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from desk.frames import CANDLE_MS, Candles
 from desk.market.candles import Rows, check_candles
 from desk.market.settings import FetchSettings
+from desk.values import CANDLE_MS, Candles
 
 NOW = 1_762_560_000_000
 """A server time on the grid: 2025-11-08 00:00 UTC."""

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError
-from desk.frames import CANDLE_MS, Candles, Hole
 from desk.market.candles import (
     NO_ROWS,
     Rows,
@@ -20,6 +19,7 @@ from desk.market.candles import (
     merge,
     missing_between,
 )
+from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, random_candles, rows_of, without
 
 PRICES = slice(0, 4)

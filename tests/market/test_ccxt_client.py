@@ -6,8 +6,8 @@ import time
 import pytest
 
 from desk.clock import SystemClock
-from desk.frames import CANDLE_MS
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.values import CANDLE_MS
 from tests.market.series import random_candles
 
 ccxt = pytest.importorskip("ccxt.async_support", reason="ccxt of requirements-dev.txt is not installed")

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.frames import CANDLE_MS, Candles, Hole
 from desk.market.candle_frames import (
     MOST_BYTES,
     Acknowledged,
@@ -31,6 +30,7 @@ from desk.market.closing import (
     FeedEvent,
     SymbolSilent,
 )
+from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, random_candles, rows_of
 
 MEMORY, AHEAD = 60, 12

@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError, NotEnoughHistory, Unanswered
-from desk.frames import CANDLE_MS, Candles, Hole
 from desk.market.candles import NOTHING_HELD, Held, Rows
 from desk.market.download import Download, download
 from desk.market.paging import DAY_MS, HISTORY, RECENT, Page, window_of
+from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, assert_same_candles, random_candles, rows_of, without
 
 Spoil = Callable[[int, Page, Rows], Rows]

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding
 from desk.market.emulator.endpoints import ENDPOINTS
 from desk.market.emulator.listings import plain, price_tick
+from desk.values import CANDLE_MS, Candles
 from tests.market.emulator_samples import MARKET, T0, HandClock, open_exchange, steps
 
 DAY_MS = 288 * CANDLE_MS

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from desk.frames import CANDLE_MS, Candles, frozen
+from desk.values import CANDLE_MS, Candles, frozen
 from tests.market.emulator_samples import T0, HandClock, open_exchange, steps
 
 DAY_MS = 288 * CANDLE_MS

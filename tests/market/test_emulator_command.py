@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 import pytest
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator import ExchangeOptions
 from desk.market.emulator.__main__ import ahead, main
 from desk.market.emulator.listings import price_tick
@@ -27,6 +26,7 @@ from desk.market.emulator.sources import (
     run_on,
     synthetic_series,
 )
+from desk.values import CANDLE_MS, Candles
 from tests.market.emulator_samples import T0, open_exchange, steps
 
 ROOT = Path(__file__).parents[2]

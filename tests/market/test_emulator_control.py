@@ -2,7 +2,7 @@
 
 import pytest
 
-from desk.frames import CANDLE_MS
+from desk.values import CANDLE_MS
 from tests.market.test_emulator_private import NOW, Customer, customer
 
 

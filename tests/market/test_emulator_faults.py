@@ -8,11 +8,11 @@ import aiohttp
 import pytest
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS
 from desk.market.emulator.brotli import stored
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.options import FAULTS, read_by_symbol, read_faults
 from desk.market.emulator.sources import list_late, punch_holes
+from desk.values import CANDLE_MS
 from tests.market.emulator_samples import T0, open_exchange, steps
 
 PAGE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "granularity": "5m", "limit": "20"}

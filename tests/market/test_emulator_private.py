@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding, Keys
 from desk.market.emulator.__main__ import _options, _parser
 from desk.market.emulator.keys import signature
+from desk.values import CANDLE_MS, Candles, frozen
 from tests.market.emulator_samples import T0, Answer, HandClock
 
 MIX: Final = "/api/v2/mix"

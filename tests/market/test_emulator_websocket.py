@@ -16,9 +16,9 @@ import numpy as np
 import pytest
 from aiohttp import WSMsgType
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import Ticket
+from desk.values import CANDLE_MS, Candles, frozen
 from tests.market.emulator_samples import T0, steps
 from tests.market.lines import HandClock
 

@@ -18,9 +18,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
-from desk.frames import Candles
 from desk.market.candles import check_candles
 from desk.market.inert_pickle import ADMITTED, FrameParts, read_frame
+from desk.values import Candles
 from tests.market.series import assert_same_candles, random_candles
 
 CANDLES: Candles = random_candles(count=12)

@@ -3,8 +3,8 @@
 import pytest
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS
 from desk.market.matching import Terms
+from desk.values import CANDLE_MS
 from tests.market.matching_samples import Desk
 
 LONG = 1

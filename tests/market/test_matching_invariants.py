@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from desk.frames import CANDLE_MS
 from desk.market.matching import Denied, Execution, Order
+from desk.values import CANDLE_MS
 from tests.market.matching_samples import BTC, Desk, plain_equity
 
 SYMBOLS = st.sampled_from(["BTCUSDT", "ETHUSDT"])

@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator.listings import price_tick
 from desk.market.emulator.sources import read_candles
 from desk.market.matching import Execution, Matching, Terms, Ticket
 from desk.market.paper import exactly
 from desk.market.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
+from desk.values import CANDLE_MS, Candles
 from tests.market.matching_samples import BTC
 
 THRESHOLDS = Thresholds(long=0.8, short=0.2)

@@ -8,10 +8,10 @@ from decimal import Decimal
 import pytest
 
 from desk.errors import Refused
-from desk.frames import CANDLE_MS
 from desk.market.paper import PaperExchange, exactly
 from desk.policy import LONG
 from desk.ports import Exchange
+from desk.values import CANDLE_MS
 from tests.market.emulator_samples import T0, HandClock
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract, TradingFloor, entry, held
 from tests.market.matching_samples import BTC, ETH

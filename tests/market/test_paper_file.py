@@ -10,13 +10,13 @@ import pytest
 
 from desk.errors import Refused, SettingsError, Unanswered
 from desk.files import DRAFT
-from desk.frames import CANDLE_MS
 from desk.market.matching import Matching, Terms
 from desk.market.matching.state import state_of
 from desk.market.paper import PaperExchange
 from desk.market.paper_file import PaperFile
 from desk.orders import Contract
 from desk.policy import LONG
+from desk.values import CANDLE_MS
 from tests.market.emulator_samples import T0, HandClock
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, entry
 from tests.market.matching_samples import BTC, ETH

@@ -10,7 +10,6 @@ import pytest
 
 from config import link_settings
 from desk.errors import ExchangeError, Refused, SettingsError, Unanswered
-from desk.frames import CANDLE_MS
 from desk.market.bitget import CONTRACTS, TIME, Bitget
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
@@ -20,6 +19,7 @@ from desk.market.paper_funding import LiveFunding
 from desk.market.public_half import PublicHalf
 from desk.orders import Contract
 from desk.policy import LONG
+from desk.values import CANDLE_MS
 from tests.market.emulator_samples import T0, HandClock, open_exchange
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, entry
 from tests.market.lines import exchange, tell

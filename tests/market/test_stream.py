@@ -12,7 +12,6 @@ import pytest
 from aiohttp import web
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS
 from desk.market.bitget import TIME, Bitget
 from desk.market.closing import (
     BorderPassed,
@@ -26,6 +25,7 @@ from desk.market.live_settings import StreamSettings
 from desk.market.newest import SPARE
 from desk.market.paging import RECENT
 from desk.market.stream import CandleStream
+from desk.values import CANDLE_MS
 from tests.market.lines import Exchange, HandClock, Peer, exchange, hang_up, plain, tell
 from tests.market.series import NOW, fetch_settings, random_candles
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from desk.frames import CANDLE_MS
 from desk.market.bitget import Bitget
 from desk.market.closing import BorderPassed, CandleClosed, FeedEvent, FeedRestored
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.stream import CandleStream
+from desk.values import CANDLE_MS
 from tests.market.lines import HandClock
 from tests.market.series import NOW, fetch_settings, random_candles
 from tests.market.test_stream import stream_settings

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.synthetic import (
     EDGE_HORIZON,
     EDGE_THRESHOLD,
@@ -17,6 +16,7 @@ from desk.market.synthetic import (
     oracle,
     synthesize,
 )
+from desk.values import CANDLE_MS, Candles, frozen
 
 END = 1_767_225_600_000
 every_kind = pytest.mark.parametrize("kind", KINDS)

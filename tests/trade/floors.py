@@ -13,7 +13,6 @@ from pathlib import Path
 
 from benchmarks import mortal, soak_kill
 from desk.clock import SystemClock
-from desk.frames import CANDLE_MS, Candles
 from desk.market.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Matching, Terms
@@ -26,6 +25,7 @@ from desk.trade.replay import SimulatedClock
 from desk.trade.session import Ending, Event, Session
 from desk.trade.settings import LiveSettings
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles
 
 SEED = 3
 FIRST = (mortal.BEGIN - mortal.NOON) // CANDLE_MS

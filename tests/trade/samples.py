@@ -4,12 +4,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from desk.frames import CANDLE_MS
 from desk.orders import Contract
 from desk.policy import LONG, Candle, Thresholds, TradeRules, open_position
 from desk.trade.risk import Situation, Wish
 from desk.trade.settings import RiskLimits, ScoreSettings, SessionSettings
 from desk.trade.signals import ModelCard, Opinion, Promise
+from desk.values import CANDLE_MS
 
 NOON = 1_762_430_400_000
 """2025-11-06 12:00 UTC."""

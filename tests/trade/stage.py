@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelIncomplete
-from desk.frames import CANDLE_MS, Candles
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.orders import Contract
@@ -23,6 +22,7 @@ from desk.trade.session import Ending, Session, replayed_events
 from desk.trade.settings import LiveSettings, NotifySettings, PaperSettings, RiskLimits, SessionSettings
 from desk.trade.signals import ModelCard
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles
 from tests.trade.samples import SCORE, SESSION, UNLIMITED
 
 MEMORY = 3

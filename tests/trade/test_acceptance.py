@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.frames import Candles
 from desk.learn.study import Study, Terms, probability_of, rules_of, study
 from desk.market.emulator.sources import read_candles
 from desk.market.matching import Terms as Fills
@@ -20,6 +19,7 @@ from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
 from desk.trade.scribe import Scribe
 from desk.trade.session import Session, replayed_events
 from desk.trade.trader import Trader
+from desk.values import Candles
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
 from tests.learn.samples import SELECTION, settings
 from tests.trade.samples import UNLIMITED, card, contract

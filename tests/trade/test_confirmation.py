@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.frames import CandleRound, frozen
 from desk.trade.trader import Trader
+from desk.values import CandleRound, frozen
 from tests.trade.samples import NOON, card
 from tests.trade.stage import Stage, live_settings, said, stage
 from tests.trade.test_exits import flat

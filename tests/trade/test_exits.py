@@ -17,11 +17,11 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError
-from desk.frames import CANDLE_MS, CandleRound, Candles, frozen
 from desk.orders import Holding, OrderRequest, OrderState, Push
 from desk.policy import LONG
 from desk.trade.replay import SimulatedClock
 from desk.trade.session import Broken, Deaf, Event, Tick, live_events
+from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
 from tests.trade.stage import Stage, live_settings, said, stage

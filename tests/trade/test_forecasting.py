@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.values import CANDLE_MS, Candles, frozen
 from tests.trade.samples import NOON, card
 from tests.trade.stage import TestShelf
 

@@ -14,7 +14,6 @@ import pytest
 
 from config import link_settings
 from desk.clock import SystemClock
-from desk.frames import CANDLE_MS, Candles, frozen
 from desk.market.bitget import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.listings import Funding
@@ -30,6 +29,7 @@ from desk.trade.replay import PaperFeed
 from desk.trade.scribe import Scribe
 from desk.trade.session import Session, live_events
 from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
 from tests.market.lines import HandClock
 from tests.market.series import NOW, fetch_settings

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.frames import Candles, frozen
 from desk.policy import Costs, Thresholds, TradeRules, trades_of
 from desk.trade.explain import bill, explain
 from desk.trade.signals import Promise
+from desk.values import Candles, frozen
 from tests.learn.trading import some_probabilities, walk
 from tests.trade.samples import NOON, card, contract
 from tests.trade.stage import MEMORY, said, stage

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError, SettingsError
-from desk.frames import Candles, frozen
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.orders import Balance
@@ -19,6 +18,7 @@ from desk.trade.forecasting import OpenModel
 from desk.trade.replay import SimulatedClock
 from desk.trade.session import Broken, Ending, Event, Tick, replayed_events
 from desk.trade.signals import ModelCard
+from desk.values import Candles, frozen
 from tests.trade.faulty import FaultyExchange, PowerCut
 from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
 from tests.trade.stage import MEMORY, Says, Stage, live_settings, said, stage

@@ -16,7 +16,6 @@ from pathlib import Path
 
 from desk.clock import SystemClock
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator.keys import Keys
 from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import (
@@ -41,6 +40,7 @@ from desk.market.emulator.sources import (
     synthetic_series,
 )
 from desk.market.synthetic import KINDS
+from desk.values import CANDLE_MS, Candles
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
-from desk.frames import CANDLE_MS
 from desk.market.emulator.listings import DAY_MS, Listing, forming_row
+from desk.values import CANDLE_MS
 
 PRODUCT_TYPE: Final = "USDT-FUTURES"
 _KINDS: Final = (PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES")

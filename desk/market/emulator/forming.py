@@ -11,7 +11,7 @@ to its high first; each leg is straight and takes a third of the five minutes.
 from dataclasses import dataclass
 from typing import Final
 
-from desk.frames import CANDLE_MS, Candles
+from desk.values import CANDLE_MS, Candles
 
 LEGS: Final = 3
 

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.frames import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
 from desk.market.emulator.forming import Forming, forming
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
 
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS

@@ -23,7 +23,6 @@ from typing import Final, Self
 from aiohttp import web
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, Candles
 from desk.market.emulator.brotli import stored
 from desk.market.emulator.control import Stats, control_routes
 from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Question
@@ -37,6 +36,7 @@ from desk.market.emulator.sockets import Sockets
 from desk.market.emulator.sources import newest_open
 from desk.market.emulator.venue import Venue
 from desk.ports import Clock
+from desk.values import CANDLE_MS, Candles
 
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import SettingsError
-from desk.frames import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 from desk.market.emulator.listings import DAY_MS, Funding
 from desk.market.synthetic import KINDS, synthesize
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 
 OUTAGE: Final = 4
 """Candles that an outage lasts on average."""

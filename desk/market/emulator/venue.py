@@ -16,12 +16,12 @@ from typing import Final
 
 import numpy as np
 
-from desk.frames import CANDLE_MS
 from desk.market.emulator.endpoints import KEEP_MARGIN_RATE
 from desk.market.emulator.forming import LEGS, path_of
 from desk.market.emulator.listings import Listing, plain
 from desk.market.matching import Matching, Terms
 from desk.orders import Contract
+from desk.values import CANDLE_MS
 
 SLIPPAGE: Final = Decimal("0.0001")
 _MOVE, _FUND, _OPEN = range(3)

@@ -10,7 +10,6 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from desk.frames import CANDLE_MS
 from desk.market.matching.account import Account
 from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
 from desk.market.matching.triggers import Span, next_meeting
@@ -26,6 +25,7 @@ from desk.market.matching.values import (
     Ticket,
 )
 from desk.orders import Contract
+from desk.values import CANDLE_MS
 
 PROTECTIONS: Final[tuple[Protection, Protection]] = ("stop_loss", "take_profit")
 SWEEPS: Final = 16

@@ -9,9 +9,9 @@ from typing import Any
 import jsonschema
 import pytest
 
-from desk.artefacts import ModelShelf
 from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
 from desk.outcomes import Trained
+from desk.registry import ModelShelf
 from tests.power import cut_power
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
