@@ -26,10 +26,10 @@ from desk.learn import record
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, describe, describe_explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
+from desk.learn.protocol import Terms, study
+from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
-from desk.learn.study import Terms, study
-from desk.learn.together import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.verdict import VerdictRules, pending
 from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions

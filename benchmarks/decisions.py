@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from config import default_settings, live_settings
-from desk.learn.averaging import average
+from desk.learn.ensemble import average
 from desk.learn.training import Model, bin_rows, grow
 from desk.orders import Contract
 from desk.policy import FLAT, Candle, Thresholds, TradeRules, open_position

@@ -24,7 +24,7 @@ from typing import Any
 
 from config import Settings, default_settings
 from desk.executors import Broken, Processes
-from desk.learn.study import Terms
+from desk.learn.protocol import Terms
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE, price_tick
 from desk.market.emulator.sources import read_candles

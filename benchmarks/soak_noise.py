@@ -19,8 +19,8 @@ from scipy import stats
 
 from config import Settings, default_settings
 from desk.executors import Broken, Processes
-from desk.learn.blocks import Mean, ratio_of_sums
-from desk.learn.study import Terms
+from desk.learn.clustered import Mean, ratio_of_sums
+from desk.learn.protocol import Terms
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide
 from desk.market.emulator.listings import price_tick

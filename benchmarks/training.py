@@ -16,7 +16,7 @@ from typing import Any
 
 from config import default_settings
 from desk.executors import Broken, Processes
-from desk.learn.study import Terms
+from desk.learn.protocol import Terms
 from desk.market.emulator.sources import read_candles
 from desk.outcomes import Skipped
 from train_live_lightgbm import SymbolJob, train_symbol

@@ -21,10 +21,10 @@ from config import Settings, default_settings
 from desk.errors import NotEnoughHistory
 from desk.executors import Done, Processes
 from desk.learn import record
-from desk.learn.blocks import Mean
+from desk.learn.clustered import Mean
 from desk.learn.evaluation import measure
+from desk.learn.protocol import Terms, rules_of
 from desk.learn.selection import select
-from desk.learn.study import Terms, rules_of
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
 from desk.market.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize

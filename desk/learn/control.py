@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from desk.learn.blocks import DAY_MS, Mean, clustered_mean
+from desk.learn.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.recipe import recipe_of, teach
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Split

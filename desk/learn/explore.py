@@ -1,7 +1,7 @@
 """Other horizons and thresholds, measured before anybody believes in them.
 
 Labelled candles of one symbol and the settings of one cell of the grid come in; a ``Cell`` goes out: what the
-training's own protocol (``desk.learn.study``) finds out of fold and on the test part, with the costs of a
+training's own protocol (``desk.learn.protocol``) finds out of fold and on the test part, with the costs of a
 taker and with an entry that rests in the book.  Pure.
 
 Nothing is tuned: the baseline's parameters, its rounds chosen by walking forward.  On real candles tuned
@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from desk.errors import NotEnoughHistory
-from desk.learn.blocks import clustered_mean, ratio_of_sums, share_interval
+from desk.learn.clustered import clustered_mean, ratio_of_sums, share_interval
+from desk.learn.protocol import Terms, costs_of, rules_of, study
 from desk.learn.settings import LearnSettings
-from desk.learn.study import Terms, costs_of, rules_of, study
 from desk.learn.trades import Block, Interval, TradeFigures, examine_trades, pooled
 from desk.learn.verdict import Evaluation
 from desk.outcomes import Json

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.learn.averaging import average
+from desk.learn.ensemble import average
 from desk.learn.settings import LearnSettings, Parameters
 from desk.learn.splits import Fold, Rows
 from desk.learn.training import Model, Scores, bin_rows, grow

@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from desk.learn.blocks import Mean
 from desk.learn.calibration import Calibration
+from desk.learn.clustered import Mean
 from desk.learn.evaluation import Metrics
+from desk.learn.protocol import Study
 from desk.learn.splits import Fold, Rows, Split
 from desk.learn.stability import Stability
-from desk.learn.study import Study
 from desk.learn.trades import TradeFigures
 from desk.learn.tuning import Tuned
 from desk.learn.verdict import Evaluation, Verdict

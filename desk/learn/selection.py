@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from desk.errors import SettingsError
-from desk.learn.blocks import binomial_interval
+from desk.learn.clustered import binomial_interval
 from desk.policy import Thresholds, one_at_a_time
 from desk.values import CANDLE_MS, DOWN, UP
 

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
-from desk.learn.blocks import Mean, clustered_mean
+from desk.learn.clustered import Mean, clustered_mean
 from desk.learn.settings import LearnSettings, Parameters
 from desk.learn.splits import Fold
 from desk.learn.training import Bins, Features, Model, Scores, Sides, bin_rows, grow, grow_until_flat

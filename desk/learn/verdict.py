@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats
 
 from desk.errors import SettingsError
-from desk.learn.blocks import Mean, above_zero, ratio_of_sums
+from desk.learn.clustered import Mean, above_zero, ratio_of_sums
 from desk.learn.selection import Selection, SideChoice
 from desk.learn.trades import TradeFigures
 

@@ -8,8 +8,8 @@ import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
 from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
+from desk.learn.protocol import Terms, study
 from desk.learn.settings import ExploreSettings, LearnSettings
-from desk.learn.study import Terms, study
 from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk

@@ -4,7 +4,7 @@ import lightgbm
 import numpy as np
 import pytest
 
-from desk.learn.averaging import average
+from desk.learn.ensemble import average
 from desk.learn.recipe import Recipe, out_of_fold, recipe_of, teach
 from desk.learn.splits import hold_out, walk_forward
 from desk.learn.training import bin_rows, grow

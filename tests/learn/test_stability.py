@@ -6,7 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from desk.learn.blocks import DAY_MS
+from desk.learn.clustered import DAY_MS
 from desk.learn.stability import THIRDS, stability, trailing_volatility
 from desk.learn.trades import Block, examine_trades, trades_in
 from desk.policy import Thresholds

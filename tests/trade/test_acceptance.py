@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.learn.study import Study, Terms, probability_of, rules_of, study
+from desk.learn.protocol import Study, Terms, probability_of, rules_of, study
 from desk.market.emulator.sources import read_candles
 from desk.market.matching import Terms as Fills
 from desk.market.paper import PaperExchange

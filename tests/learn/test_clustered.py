@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from desk.learn.blocks import (
+from desk.learn.clustered import (
     DAY_MS,
     above_zero,
     binomial_interval,

@@ -3,13 +3,13 @@
 One ``RunEvidence`` per trained symbol comes in; verdicts and JSON go out.  Pure.  Models are not kept for it:
 hundreds would not fit in memory.
 
-Not here: what can be said of one symbol alone (``desk.learn.study``), and the rules (``desk.learn.verdict``).
+Not here: what can be said of one symbol alone (``desk.learn.protocol``), and the rules (``desk.learn.verdict``).
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from desk.learn.blocks import Mean
+from desk.learn.clustered import Mean
 from desk.learn.record import describe_controls, describe_trades
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import Evaluation, Examination, Verdict, VerdictRules, decide, earlier_tests

@@ -17,13 +17,12 @@ from sklearn.metrics import (
 )
 
 from desk.errors import NotEnoughHistory
-from desk.learn import splits
-from desk.learn import study as protocol
+from desk.learn import protocol, splits
+from desk.learn.protocol import Study, Terms, probability_of, study
 from desk.learn.recipe import out_of_fold, recipe_of, teach
 from desk.learn.selection import select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, hold_out, walk_forward
-from desk.learn.study import Study, Terms, probability_of, study
 from desk.learn.trades import figures
 from desk.market.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules
