@@ -20,7 +20,7 @@ import numpy as np
 
 from desk.errors import CacheError, DeskError, SettingsError
 from desk.files import remove_drafts
-from desk.market.bitget import FUNDING_ROWS, Bitget
+from desk.market.bitget.public import FUNDING_ROWS, Bitget
 from desk.market.candle_store import CandleStore
 from desk.market.candles import NOTHING_HELD, Held, Rows, merge
 from desk.market.contract_book import ContractBook

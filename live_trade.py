@@ -29,9 +29,9 @@ from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
 from desk.logs import start_logging
 from desk.market.account import Account
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
+from desk.market.bitget.snapshot import Look, look
 from desk.market.credentials import credentials_for
-from desk.market.look import Look, look
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account

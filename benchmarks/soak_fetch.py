@@ -33,7 +33,7 @@ import numpy as np
 from config import default_settings
 from data_fetcher import fetch_universe
 from desk.clock import SystemClock
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
 from desk.market.candle_store import CandleStore
 from desk.market.candles import Rows
 from desk.market.emulator.sources import read_synthetic, synthetic_series

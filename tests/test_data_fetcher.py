@@ -14,7 +14,7 @@ import pytest
 
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, choose, fetch_universe
 from desk.errors import CacheError, SettingsError
-from desk.market.bitget import Unreachable
+from desk.market.bitget.public import Unreachable
 from desk.market.candle_store import CandleStore
 from desk.market.candles import check_candles
 from desk.market.contract_book import ContractBook

@@ -60,7 +60,7 @@ PURE = {
         "desk.indicators",
     ),
     "desk.learn",
-    *("desk.market.candles", "desk.market.paging", "desk.market.wire", "desk.market.synthetic"),
+    *("desk.market.candles", "desk.market.paging", "desk.market.bitget.wire", "desk.market.synthetic"),
     "desk.market.order_terms",
     *("desk.market.signing", "desk.market.private_requests", "desk.market.private_rows"),
     *("desk.market.private_wire", "desk.market.private_frames", "desk.market.live_settings"),

@@ -8,7 +8,7 @@ As it is written, numbers of a contract as text, so that none loses a digit::
     {"schema_version": 1, "source": "api.bitget.com", "server_time": 1762560000000,
      "contracts": [{"symbol": "BTCUSDT", "tick": "0.1", "taker_fee": "0.0006", "turnover": 1.25e9, …}]}
 
-Not here: how the exchange spells a contract, see ``desk.market.wire``.
+Not here: how the exchange spells a contract, see ``desk.market.bitget.wire``.
 """
 
 import json
@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from desk.market.wire import Contract
+from desk.market.bitget.wire import Contract
 
 SCHEMA_VERSION = 1
 NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)

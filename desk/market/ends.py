@@ -1,6 +1,6 @@
 """What ends a whole fetch instead of one symbol's part in it.
 
-Place in the house: raised by ``desk.market.bitget`` and ``data_fetcher``, told by the doors.  Pure.
+Place in the house: raised by ``desk.market.bitget.public`` and ``data_fetcher``, told by the doors.  Pure.
 
 Not here: everything that costs one symbol only, see ``desk.errors``.
 """

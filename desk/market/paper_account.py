@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from desk.errors import Throttled, Unanswered
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
 from desk.market.live_settings import BEGIN_AGAIN_S, LinkSettings
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange

@@ -1,6 +1,6 @@
 """What an account hears unasked: Bitget's private websocket.
 
-Place in the house: ``desk.market.account`` asks for pushes; ``desk.market.connection`` keeps the line up;
+Place in the house: ``desk.market.account`` asks for pushes; ``desk.market.bitget.websocket`` keeps the line up;
 ``desk.market.private_frames`` reads what comes.
 
 Each time the line is open, the key logs in, the three channels are opened, and a push says ``reconnected``:
@@ -18,7 +18,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 
 from desk.errors import AccountError, Unanswered
-from desk.market.connection import Connection, Say, within
+from desk.market.bitget.websocket import Connection, Say, within
 from desk.market.live_settings import LinkSettings
 from desk.market.private_frames import (
     BAD_KEY,

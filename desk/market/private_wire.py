@@ -23,7 +23,8 @@ from decimal import Decimal
 from typing import Generic, TypeVar, cast
 
 from desk.errors import Unanswered
-from desk.market import private_rows, wire
+from desk.market import private_rows
+from desk.market.bitget import wire
 from desk.market.order_terms import strict_terms
 from desk.market.private_requests import ROWS
 from desk.market.private_rows import BoundExit, Detail, Modes, Row
@@ -44,7 +45,7 @@ class Listed(Generic[Value]):
 
 
 def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Contract, ...]:
-    """Read what orders in each perpetual must obey; see ``desk.market.wire.read_contracts`` for the payload.
+    """Read what orders in each perpetual must obey; see ``desk.market.bitget.wire.read_contracts`` for the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
     above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
@@ -52,7 +53,7 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Co
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_contracts``.
+        As ``desk.market.bitget.wire.read_contracts``.
     """
     listed = wire.read_contracts(body, endpoint=endpoint, status=status)
     return tuple(strict_terms(one) for one in listed.contracts if one.kind == "perpetual")
@@ -68,7 +69,7 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if there is no such row or no such number.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if there is no such row or no such number.
     """
 
     def read(data: object) -> Balance:
@@ -92,7 +93,7 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Hol
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position that is
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position that is
         left out would be taken for flat.
     """
 
@@ -114,7 +115,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> Listed
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
     def read(data: object) -> Listed[BoundExit]:
@@ -138,7 +139,7 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no order.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no order.
     """
     return _read(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
 
@@ -151,7 +152,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> Listed[Orde
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
     def read(data: object) -> Listed[OrderState]:
@@ -175,7 +176,7 @@ def read_fills(
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if a row is no execution.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row is no execution.
     """
     known = taker_fees or {}
 
@@ -196,7 +197,7 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``.
+        As ``desk.market.bitget.wire.read_data``.
     """
     return _read(
         lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
@@ -213,7 +214,7 @@ def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tup
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``.
+        As ``desk.market.bitget.wire.read_data``.
     """
 
     def read(data: object) -> tuple[tuple[str, str], ...]:
@@ -234,7 +235,7 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if a mode is missing.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a mode is missing.
     """
     return _read(lambda data: private_rows.modes_of(cast("Row", data)), "an account", body, endpoint, status)
 
@@ -245,7 +246,7 @@ def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> Posi
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``; ``Unanswered`` also if it names none.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it names none.
     """
     return _read(
         lambda data: private_rows.position_mode(cast("Row", data)), "a position mode", body, endpoint, status
@@ -258,7 +259,7 @@ def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.wire.read_data``.
+        As ``desk.market.bitget.wire.read_data``.
     """
     wire.read_data(body, endpoint=endpoint, status=status)
 

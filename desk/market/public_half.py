@@ -4,15 +4,15 @@ Place in the house: between the public client and ``desk.market.paper``; satisfi
 are turned into what a session reads; an exchange that nobody reaches is one that does not answer, which ends
 no session.
 
-Not here: requests and their repetition (``desk.market.bitget``).
+Not here: requests and their repetition (``desk.market.bitget.public``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from desk.errors import Unanswered
-from desk.market.bitget import Bitget, Unreachable
-from desk.market.newest import MOST, newest_candles
+from desk.market.bitget.newest import MOST, newest_candles
+from desk.market.bitget.public import Bitget, Unreachable
 from desk.market.order_terms import usual_terms
 from desk.orders import Contract
 from desk.values import Candles

@@ -27,11 +27,12 @@ import aiohttp
 from yarl import URL
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
-from desk.market import private_requests, wire
-from desk.market.bitget import DEMO, HEADERS, TIME, no_repetition
+from desk.market import private_requests
+from desk.market.bitget import wire
+from desk.market.bitget.public import DEMO, HEADERS, TIME, no_repetition
+from desk.market.bitget.throttle import Throttle
 from desk.market.live_settings import LinkSettings
 from desk.market.signing import Credentials, body_text, query_text, signed_headers
-from desk.market.throttle import Throttle
 from desk.ports import Clock
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0

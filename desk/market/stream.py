@@ -2,7 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.CandleFeed`` for a session.  Symbols and the public client come in;
 rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.closing`` knows
-when a candle is finished; here are the lines (``desk.market.connection``), the questions to REST, and the
+when a candle is finished; here are the lines (``desk.market.bitget.websocket``), the questions to REST, and the
 clock.
 
 How it runs: one ``candles`` call per symbol fills the window.  Then websockets, each with at most
@@ -22,7 +22,9 @@ from datetime import UTC, datetime
 import aiohttp
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
-from desk.market.bitget import HEADERS, Bitget, Unreachable
+from desk.market.bitget.newest import newest_candles
+from desk.market.bitget.public import HEADERS, Bitget, Unreachable
+from desk.market.bitget.websocket import Connection, Say, within
 from desk.market.candle_frames import Acknowledged, Bars, Failure, read_text, subscriptions
 from desk.market.candle_window import NOT_YET, CandleWindow
 from desk.market.candles import broken, finished, merge
@@ -37,9 +39,7 @@ from desk.market.closing import (
     SymbolSilent,
     last_finished,
 )
-from desk.market.connection import Connection, Say, within
 from desk.market.live_settings import BEGIN_AGAIN_S, StreamSettings
-from desk.market.newest import newest_candles
 from desk.market.paging import RECENT, Page
 from desk.market.settings import on_loopback
 from desk.ports import Clock

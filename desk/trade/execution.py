@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import Literal
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
+from desk.market.bitget.codes import remedy_for
 from desk.orders import Contract, OrderRequest, OrderState, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
@@ -34,7 +35,6 @@ from desk.trade.records import (
     missing_exit,
     settled,
 )
-from desk.trade.refusals import remedy_for
 from desk.trade.risk import Ruling
 from desk.trade.settings import SessionSettings
 

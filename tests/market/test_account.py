@@ -14,7 +14,7 @@ import pytest
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
 from desk.market import private_requests as asked
 from desk.market.account import Account
-from desk.market.bitget import TIME
+from desk.market.bitget.public import TIME
 from desk.market.live_settings import LinkSettings
 from desk.market.private_frames import read_text
 from desk.market.signing import Credentials, signature

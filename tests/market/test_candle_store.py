@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from desk.errors import CacheError, SettingsError
+from desk.market.bitget.wire import Contract
 from desk.market.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
 from desk.market.contract_book import ContractBook
-from desk.market.wire import Contract
 from desk.values import CANDLE_MS, COLUMNS, Hole
 from tests.market.series import NOW, assert_same_candles, random_candles, without
 

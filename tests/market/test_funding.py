@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
-from desk.market.bitget import FUNDING_ROWS
+from desk.market.bitget.public import FUNDING_ROWS
 from desk.market.candle_store import CandleStore
 from desk.market.funding import (
     HOUR_MS,

@@ -10,7 +10,7 @@ import pytest
 
 from config import link_settings
 from desk.errors import ExchangeError, Refused, SettingsError, Unanswered
-from desk.market.bitget import CONTRACTS, TIME, Bitget
+from desk.market.bitget.public import CONTRACTS, TIME, Bitget
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account

@@ -12,7 +12,8 @@ import pytest
 from aiohttp import web
 
 from desk.errors import SettingsError
-from desk.market.bitget import TIME, Bitget
+from desk.market.bitget.newest import SPARE
+from desk.market.bitget.public import TIME, Bitget
 from desk.market.closing import (
     BorderPassed,
     CandleClosed,
@@ -22,7 +23,6 @@ from desk.market.closing import (
     SymbolSilent,
 )
 from desk.market.live_settings import StreamSettings
-from desk.market.newest import SPARE
 from desk.market.paging import RECENT
 from desk.market.stream import CandleStream
 from desk.values import CANDLE_MS

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
 from desk.market.closing import BorderPassed, CandleClosed, FeedEvent, FeedRestored
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.stream import CandleStream

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from desk.errors import AccountError, Unanswered
+from desk.market.bitget.codes import remedy_for
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.orders import OrderRequest
@@ -16,7 +17,6 @@ from desk.trade.execution import Execution, Sending
 from desk.trade.identity import client_id, is_ours
 from desk.trade.journal import Journal
 from desk.trade.records import OpenTrade
-from desk.trade.refusals import remedy_for
 from desk.trade.replay import SimulatedClock
 from desk.trade.risk import Ruling, rule
 from tests.trade.faulty import FaultyExchange

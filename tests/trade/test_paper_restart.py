@@ -14,7 +14,7 @@ import pytest
 
 from config import link_settings
 from desk.clock import SystemClock
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.listings import Funding
 from desk.market.matching import Terms

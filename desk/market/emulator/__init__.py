@@ -4,7 +4,7 @@ Place in the house: the market, as a double.  Series come in, from parquet files
 ``desk.market.synthetic`` or from a test; HTTP and websockets go out.  Users start it with
 ``python -m desk.market.emulator``; ``--demo`` and tests use ``EmbeddedExchange`` in process.
 
-It shares no parsing with the client (``desk.market.wire``, ``desk.market.bitget``): a double that shares
+It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market.bitget.public``): a double that shares
 the client's code shares its mistakes.
 
 Its one account trades against the matching core (``desk.market.matching``); its play keys are those of

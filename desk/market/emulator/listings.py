@@ -4,7 +4,7 @@ Place in the house: the market, inside the emulator.  A ``Candles`` and funding 
 ``sources``; JSON text and plain values go out, to ``endpoints``.  Pure.
 
 The spelling is written down here a second time, on purpose: a double that shared code with the client
-(``desk.market.wire``) would share its mistakes.
+(``desk.market.bitget.wire``) would share its mistakes.
 
 Not here: which rows an answer holds, see ``endpoints``.
 """

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.bitget import Bitget, Unreachable
+from desk.market.bitget.public import Bitget, Unreachable
 from desk.market.paging import HISTORY, RECENT, Page
 from tests.market.scripted import Reply, Script, hang_up, plain, refusal, serving, success
 from tests.market.series import NOW, ImpatientClock, fetch_settings

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from desk.market.throttle import Throttle
+from desk.market.bitget.throttle import Throttle
 from tests.market.series import StagedClock
 
 

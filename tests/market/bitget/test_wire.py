@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import ExchangeError, Refused, Throttled, Unanswered
-from desk.market import wire
+from desk.market.bitget import wire
 
 PATH = "/api/v2/mix/market/candles"
 ROW = ["1762560000000", "102263.4", "102310.8", "102201.1", "102288.5", "41.0382", "4196571.8801"]

@@ -19,7 +19,7 @@ from typing import TypeVar
 import aiohttp
 
 from desk.errors import AccountError, ExchangeError, Unanswered
-from desk.market.throttle import Throttle
+from desk.market.bitget.throttle import Throttle
 from desk.ports import Clock
 
 PING_EVERY_S, DEAD_AFTER_S = 25.0, 60.0

@@ -1,11 +1,11 @@
 """How Bitget spells things: bytes in, values out.
 
 Place in the house: the only module of the client that knows field names.  Bodies come in from
-``desk.market.bitget``; rows, contracts and numbers go out.  Pure: it can be given every odd body ever seen.
+``desk.market.bitget.public``; rows, contracts and numbers go out.  Pure: it can be given every odd body ever seen.
 
 Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
 
-Not here: HTTP, repetition, pacing (``desk.market.bitget``); what makes a row a candle
+Not here: HTTP, repetition, pacing (``desk.market.bitget.public``); what makes a row a candle
 (``desk.market.candles``).
 
 References

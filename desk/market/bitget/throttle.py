@@ -1,6 +1,6 @@
 """Who may send a request now: a pace per endpoint and over all, pauses, and a cap on requests in flight.
 
-Place in the house: between ``desk.market.bitget`` and the network.  An endpoint's path comes in; permission
+Place in the house: between ``desk.market.bitget.public`` and the network.  An endpoint's path comes in; permission
 comes out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
 
 The pace is a leaky bucket with the memory of half a step (the generic cell rate algorithm): requests leave
@@ -12,7 +12,7 @@ seconds needs rate × latency requests in flight.  It may have twice as many and
 answers do not idle the pace and quick ones do not pile up.  Over all endpoints ``in_flight`` is never
 exceeded.
 
-Not here: which answers cause a pause and which requests are repeated, see ``desk.market.bitget``.
+Not here: which answers cause a pause and which requests are repeated, see ``desk.market.bitget.public``.
 """
 
 import asyncio

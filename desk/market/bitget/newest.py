@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Iterable
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
-from desk.market.bitget import Bitget
+from desk.market.bitget.public import Bitget
 from desk.market.candles import NOTHING_HELD, Rows
 from desk.market.download import download
 from desk.market.paging import RECENT, Window

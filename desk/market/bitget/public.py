@@ -1,7 +1,7 @@
 """Bitget's public market data over HTTP.
 
 Place in the house: the client.  ``data_fetcher`` and ``desk.market.download`` ask; requests go out at the
-pace of ``desk.market.throttle``; answers are read by ``desk.market.wire`` and come back as values.
+pace of ``desk.market.bitget.throttle``; answers are read by ``desk.market.bitget.wire`` and come back as values.
 
 What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
 no usable body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.
@@ -22,13 +22,13 @@ from typing import Self, TypeVar
 import aiohttp
 
 from desk.errors import DeskError, Throttled, Unanswered
-from desk.market import wire
+from desk.market.bitget import wire
+from desk.market.bitget.throttle import Throttle
 from desk.market.candles import Rows
 from desk.market.ends import FetchEnds
 from desk.market.funding import FundingRates
 from desk.market.paging import Page
 from desk.market.settings import FetchSettings
-from desk.market.throttle import Throttle
 from desk.ports import Clock
 
 PRODUCT_TYPE = "USDT-FUTURES"
