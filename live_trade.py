@@ -28,10 +28,10 @@ from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
 from desk.logs import start_logging
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import Bitget
 from desk.market.bitget.snapshot import Look, look
-from desk.market.credentials import credentials_for
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account

@@ -27,10 +27,10 @@ from numpy.typing import NDArray
 from config import link_settings, live_settings
 from desk.clock import SystemClock
 from desk.errors import DeskError, ExchangeError
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import Keys
 from desk.market.live_settings import LinkSettings
-from desk.market.signing import Credentials
 from desk.orders import MarginMode, OrderRequest, PositionMode, Push
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange

@@ -42,7 +42,7 @@ from benchmarks.mortal import (
 )
 from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Execution, Matching, Position, Ticket
 from desk.orders import MarginMode, PositionMode

@@ -33,11 +33,11 @@ from benchmarks.decisions import model
 from benchmarks.soak_live_truth import Told, examined, truth
 from benchmarks.virtual_time import VirtualClock, VirtualTimeLoop, run
 from config import default_settings, link_settings, live_settings, stream_settings
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.live_settings import LinkSettings
-from desk.market.signing import Credentials
 from desk.market.stream import CandleStream
 from desk.policy import Thresholds, TradeRules
 from desk.trade.exchange_clock import ExchangeClock

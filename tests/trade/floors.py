@@ -13,7 +13,7 @@ from pathlib import Path
 
 from benchmarks import mortal, soak_kill
 from desk.clock import SystemClock
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Matching, Terms
 from desk.market.paper import PaperExchange

@@ -7,7 +7,7 @@ Place in the house: between the environment and the signed client.  A mode and t
 from collections.abc import Mapping
 
 from desk.errors import SettingsError
-from desk.market.signing import Credentials
+from desk.market.bitget.account.signing import Credentials
 
 
 def credentials_for(mode: str, environ: Mapping[str, str]) -> Credentials | None:

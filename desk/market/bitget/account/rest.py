@@ -1,6 +1,6 @@
 """Signed requests to Bitget.
 
-Place in the house: between ``desk.market.account`` and the network.  Paths, parameters and a reader come in;
+Place in the house: between ``desk.market.bitget.account.account`` and the network.  Paths, parameters and a reader come in;
 what the reader makes of the answer goes out.  Requests leave at the pace that the exchange allows a user per
 endpoint, signed with the exchange's time.
 
@@ -27,12 +27,12 @@ import aiohttp
 from yarl import URL
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
-from desk.market import private_requests
 from desk.market.bitget import wire
+from desk.market.bitget.account import requests as private_requests
+from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
 from desk.market.bitget.public import DEMO, HEADERS, TIME, no_repetition
 from desk.market.bitget.throttle import Throttle
 from desk.market.live_settings import LinkSettings
-from desk.market.signing import Credentials, body_text, query_text, signed_headers
 from desk.ports import Clock
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0

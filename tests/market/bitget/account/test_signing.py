@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from desk.errors import SettingsError
-from desk.market import private_requests as asked
-from desk.market.credentials import credentials_from
-from desk.market.signing import (
+from desk.market.bitget.account import requests as asked
+from desk.market.bitget.account.credentials import credentials_from
+from desk.market.bitget.account.signing import (
     Credentials,
     body_text,
     login_message,

@@ -1,8 +1,8 @@
 """An account at Bitget: its real one or its demo.
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
-``desk.market.private_requests``, travels by ``desk.market.signed_rest`` and is read by
-``desk.market.private_wire``; what the exchange says unasked comes by ``desk.market.private_stream``.
+``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
+``desk.market.bitget.account.wire``; what the exchange says unasked comes by ``desk.market.bitget.account.stream``.
 
 Reading order: ``Account`` from the top; reads, then writes, then settings, then pushes.
 
@@ -23,14 +23,14 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from desk.errors import DeskError, Refused, Unanswered
-from desk.market import private_requests as asked
-from desk.market import private_wire as wire
+from desk.market.bitget.account import requests as asked
+from desk.market.bitget.account import wire
+from desk.market.bitget.account.messages import PositionsChanged
+from desk.market.bitget.account.rest import SignedRest
+from desk.market.bitget.account.rows import BoundExit, Detail, Modes, completed
+from desk.market.bitget.account.signing import Credentials
+from desk.market.bitget.account.stream import PrivateStream
 from desk.market.live_settings import LinkSettings
-from desk.market.private_frames import PositionsChanged
-from desk.market.private_rows import BoundExit, Detail, Modes, completed
-from desk.market.private_stream import PrivateStream
-from desk.market.signed_rest import SignedRest
-from desk.market.signing import Credentials
 from desk.orders import (
     Balance,
     Contract,

@@ -1,6 +1,6 @@
 """How a request proves whose it is.
 
-Place in the house: beside ``desk.market.signed_rest`` and ``desk.market.private_stream``, which send what is
+Place in the house: beside ``desk.market.bitget.account.rest`` and ``desk.market.bitget.account.stream``, which send what is
 made here.  Credentials, a time and a request come in; headers or a login message go out.  Pure.
 
 A signature is made over exactly the bytes that are sent: ``query_text`` gives the query as it must stand in
@@ -8,7 +8,7 @@ the address, ``body_text`` the body.  One exception: of a query with percent-enc
 the decoded text.
 
 Not here: the clock (times come in as the exchange counts them), the requests themselves
-(``desk.market.private_requests``).
+(``desk.market.bitget.account.requests``).
 
 References
 ----------

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from desk.clock import SystemClock
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.signing import Credentials
 from desk.market.candles import check_candles
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
 from desk.market.live_settings import LinkSettings
-from desk.market.signing import Credentials
 from desk.values import CANDLE_MS, Candles
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract
 from tests.market.series import NOW

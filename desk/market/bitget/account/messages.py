@@ -1,7 +1,7 @@
 """What Bitget's private websocket says: texts in, values out.
 
-Place in the house: texts come in from ``desk.market.private_stream``; what rows mean is told by
-``desk.market.private_rows``.  Pure.
+Place in the house: texts come in from ``desk.market.bitget.account.stream``; what rows mean is told by
+``desk.market.bitget.account.rows``.  Pure.
 
 Pushes may be late, come twice or in any order, and grow fields over time.  A text or a row that cannot be
 read is ``Unreadable`` and never a reason to stop listening: what it said can be asked for.
@@ -16,8 +16,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.market import private_rows
-from desk.market.private_rows import Row
+from desk.market.bitget.account import rows as private_rows
+from desk.market.bitget.account.rows import Row
 from desk.orders import Balance, Fill, Push
 
 ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"

@@ -1,7 +1,7 @@
 """How Bitget tells an account: bytes in, values of ``desk.orders`` out.
 
-Place in the house: the answers' half of the private client; ``desk.market.private_requests`` is the other.
-Bodies come in from ``desk.market.signed_rest``; what a row means is told by ``desk.market.private_rows``.
+Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the other.
+Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by ``desk.market.bitget.account.rows``.
 Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
@@ -10,7 +10,7 @@ waiting orders and stops such a row is left out with a remark.  It is somebody e
 program is of a known form, and would bar the way to everything else for as long as it waits; an order of this
 program is asked for by its client id besides, and a stop that is left out is only bound once more.
 
-Not here: what the private websocket says, see ``desk.market.private_frames``.
+Not here: what the private websocket says, see ``desk.market.bitget.account.messages``.
 
 References
 ----------
@@ -23,11 +23,11 @@ from decimal import Decimal
 from typing import Generic, TypeVar, cast
 
 from desk.errors import Unanswered
-from desk.market import private_rows
 from desk.market.bitget import wire
+from desk.market.bitget.account import rows as private_rows
+from desk.market.bitget.account.requests import ROWS
+from desk.market.bitget.account.rows import BoundExit, Detail, Modes, Row
 from desk.market.order_terms import strict_terms
-from desk.market.private_requests import ROWS
-from desk.market.private_rows import BoundExit, Detail, Modes, Row
 from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
 
 Value = TypeVar("Value")
@@ -167,7 +167,7 @@ def read_fills(
 ) -> Listed[Fill]:
     """Read one page of executions, newest first; ``taker_fees``, by symbol, value fees in other coins.
 
-    One row as it travels; see ``desk.market.private_rows.fill_of`` for what it leaves open::
+    One row as it travels; see ``desk.market.bitget.account.rows.fill_of`` for what it leaves open::
 
         {"tradeId": "1", "symbol": "BTCUSDT", "orderId": "13698", "price": "102288.5", "baseVolume": "0.01",
          "feeDetail": [{"feeCoin": "USDT", "totalFee": "-0.61373", "deduction": "no"}], "side": "buy",

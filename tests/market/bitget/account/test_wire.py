@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market import private_rows, private_wire
+from desk.market.bitget.account import rows as private_rows
+from desk.market.bitget.account import wire as private_wire
 from desk.orders import OrderState
 from desk.policy import LONG, SHORT
 

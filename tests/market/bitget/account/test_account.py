@@ -12,17 +12,17 @@ from typing import Any
 import pytest
 
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
-from desk.market import private_requests as asked
-from desk.market.account import Account
+from desk.market.bitget.account import requests as asked
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.messages import read_text
+from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.public import TIME
 from desk.market.live_settings import LinkSettings
-from desk.market.private_frames import read_text
-from desk.market.signing import Credentials, signature
 from desk.orders import OrderRequest, Push
 from desk.policy import LONG, SHORT
+from tests.market.bitget.account.test_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
 from tests.market.lines import Answer, Exchange, HandClock, Peer, exchange, hang_up, plain, refuse, tell
 from tests.market.series import NOW, ImpatientClock
-from tests.market.test_private_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
 
 CREDENTIALS = Credentials("bg-key-0123", "secret-of-the-key", "pass-phrase-9")
 REQUEST = OrderRequest(

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from desk.errors import AccountError, Refused, Throttled, Unanswered
-from desk.market.account import Account
+from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
 from desk.market.live_settings import LinkSettings
-from desk.market.signing import Credentials
 from desk.orders import Contract, Holding, MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG, SHORT
 from tests.market.series import ImpatientClock, random_candles

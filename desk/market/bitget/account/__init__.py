@@ -1,0 +1,1 @@
+"""The account on Bitget: signing, requests, what its answers and messages say."""
