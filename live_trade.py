@@ -32,11 +32,11 @@ from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import Bitget
 from desk.market.bitget.snapshot import Look, look
+from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account
 from desk.market.stored import invented, read_stored
-from desk.market.stream import CandleStream
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.registry import ModelShelf
 from desk.reports import live as live_tables

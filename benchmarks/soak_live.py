@@ -37,8 +37,8 @@ from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.feed.stream import CandleStream
 from desk.market.live_settings import LinkSettings
-from desk.market.stream import CandleStream
 from desk.policy import Thresholds, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window

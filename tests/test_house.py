@@ -68,7 +68,7 @@ PURE = {
         "desk.market.bitget.account.rows",
     ),
     *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.live_settings"),
-    *("desk.market.candle_frames", "desk.market.candle_window", "desk.market.closing"),
+    *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
     *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),

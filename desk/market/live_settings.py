@@ -1,7 +1,7 @@
 """What live trading may be told about its lines to the exchange.
 
 Place in the house: the market room's settings, as ``desk.market.settings`` are for fetching.  ``config.py``
-gives the values; ``desk.market.bitget.account.account`` and ``desk.market.stream`` read them.  Pure.
+gives the values; ``desk.market.bitget.account.account`` and ``desk.market.feed.stream`` read them.  Pure.
 
 Not here: default values, and the API key (``desk.market.bitget.account.signing``).
 """

@@ -17,10 +17,10 @@ from desk.clock import SystemClock
 from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.listings import Funding
+from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
 from desk.market.paper import PaperExchange
 from desk.market.paper_account import paper_account
-from desk.market.stream import CandleStream
 from desk.policy import LONG, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
@@ -31,9 +31,9 @@ from desk.trade.session import Session, live_events
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
+from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
 from tests.market.series import NOW, fetch_settings
-from tests.market.test_stream import stream_settings
 from tests.trade.samples import SESSION, UNLIMITED, card
 from tests.trade.stage import MEMORY, WINDOW, Told, live_settings, said
 from tests.trade.test_replay import NOTHING

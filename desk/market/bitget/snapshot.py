@@ -1,7 +1,7 @@
 """The market as it is now: from the exchange or, where it is not reached, from the cache.
 
 Place in the house: what a single decision looks at.  Settings of the client and symbols come in; a ``Look``
-goes out.  Not here: candles as they happen (``desk.market.stream``).
+goes out.  Not here: candles as they happen (``desk.market.feed.stream``).
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """A websocket that stays up.
 
-Place in the house: between ``desk.market.stream``, ``desk.market.bitget.account.stream`` and the network.  An
+Place in the house: between ``desk.market.feed.stream``, ``desk.market.bitget.account.stream`` and the network.  An
 address comes in, and what to say when the line is open; every text that is heard goes out.
 
 The rules of the exchange that are kept here: the text ``ping`` every 25 s, or it hangs up after two minutes

@@ -9,7 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.market.candle_frames import (
+from desk.market.candles import Rows
+from desk.market.feed.closing import (
+    BorderPassed,
+    CandleClosed,
+    CandleRevised,
+    CandlesAbsent,
+    Closing,
+    FeedEvent,
+    SymbolSilent,
+)
+from desk.market.feed.messages import (
     MOST_BYTES,
     Acknowledged,
     Bar,
@@ -19,17 +29,7 @@ from desk.market.candle_frames import (
     read_text,
     subscriptions,
 )
-from desk.market.candle_window import NOT_YET, CandleWindow
-from desk.market.candles import Rows
-from desk.market.closing import (
-    BorderPassed,
-    CandleClosed,
-    CandleRevised,
-    CandlesAbsent,
-    Closing,
-    FeedEvent,
-    SymbolSilent,
-)
+from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, random_candles, rows_of
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from desk.market.bitget.public import Bitget
-from desk.market.closing import BorderPassed, CandleClosed, FeedEvent, FeedRestored
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.stream import CandleStream
+from desk.market.feed.closing import BorderPassed, CandleClosed, FeedEvent, FeedRestored
+from desk.market.feed.stream import CandleStream
 from desk.values import CANDLE_MS
+from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
 from tests.market.series import NOW, fetch_settings, random_candles
-from tests.market.test_stream import stream_settings
 
 MEMORY, AHEAD = 100, 10
 SYMBOLS = ("AUSDT", "BUSDT", "CUSDT")

@@ -1,7 +1,7 @@
 """Candles as they happen.
 
 Place in the house: satisfies ``desk.ports.CandleFeed`` for a session.  Symbols and the public client come in;
-rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.closing`` knows
+rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.feed.closing`` knows
 when a candle is finished; here are the lines (``desk.market.bitget.websocket``), the questions to REST, and the
 clock.
 
@@ -25,10 +25,8 @@ from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import HEADERS, Bitget, Unreachable
 from desk.market.bitget.websocket import Connection, Say, within
-from desk.market.candle_frames import Acknowledged, Bars, Failure, read_text, subscriptions
-from desk.market.candle_window import NOT_YET, CandleWindow
 from desk.market.candles import broken, finished, merge
-from desk.market.closing import (
+from desk.market.feed.closing import (
     BorderPassed,
     CandleClosed,
     CandleRevised,
@@ -39,6 +37,8 @@ from desk.market.closing import (
     SymbolSilent,
     last_finished,
 )
+from desk.market.feed.messages import Acknowledged, Bars, Failure, read_text, subscriptions
+from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.live_settings import BEGIN_AGAIN_S, StreamSettings
 from desk.market.paging import RECENT, Page
 from desk.market.settings import on_loopback

@@ -14,7 +14,7 @@ from aiohttp import web
 from desk.errors import SettingsError
 from desk.market.bitget.newest import SPARE
 from desk.market.bitget.public import TIME, Bitget
-from desk.market.closing import (
+from desk.market.feed.closing import (
     BorderPassed,
     CandleClosed,
     CandleRevised,
@@ -22,9 +22,9 @@ from desk.market.closing import (
     FeedRestored,
     SymbolSilent,
 )
+from desk.market.feed.stream import CandleStream
 from desk.market.live_settings import StreamSettings
 from desk.market.paging import RECENT
-from desk.market.stream import CandleStream
 from desk.values import CANDLE_MS
 from tests.market.lines import Exchange, HandClock, Peer, exchange, hang_up, plain, tell
 from tests.market.series import NOW, fetch_settings, random_candles

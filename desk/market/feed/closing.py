@@ -1,6 +1,6 @@
 """When a candle is finished, although the exchange never says so.
 
-Place in the house: the mind of ``desk.market.stream``.  Bars of the websocket, rows of REST and the time come
+Place in the house: the mind of ``desk.market.feed.stream``.  Bars of the websocket, rows of REST and the time come
 in; events go out, and the newest finished candles stand in a ``CandleWindow``.  Pure: it can be told any
 sequence of events that a network may think of.
 
@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.market.candle_frames import Bar, Bars
-from desk.market.candle_window import NOT_YET, CandleWindow
 from desk.market.candles import Rows, describe_broken
+from desk.market.feed.messages import Bar, Bars
+from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.values import CANDLE_MS, Candles, Hole
 
 COMPARED = 3
