@@ -21,12 +21,12 @@ import numpy as np
 from desk.errors import CacheError, DeskError, SettingsError
 from desk.files import remove_drafts
 from desk.market.bitget.public import FUNDING_ROWS, Bitget
-from desk.market.candle_store import CandleStore
-from desk.market.candles import NOTHING_HELD, Held, Rows, merge
-from desk.market.contract_book import ContractBook
-from desk.market.download import Download, download
 from desk.market.ends import FetchEnds, Unwritable
-from desk.market.fetch_report import (
+from desk.market.history.candle_store import CandleStore
+from desk.market.history.candles import NOTHING_HELD, Held, Rows, merge
+from desk.market.history.contract_book import ContractBook
+from desk.market.history.download import Download, download
+from desk.market.history.fetch_report import (
     SILENCE,
     Fetched,
     FetchProblem,
@@ -34,9 +34,9 @@ from desk.market.fetch_report import (
     Progress,
     Tally,
 )
-from desk.market.funding import NO_FUNDING, FundingHistory, download_funding, is_due
-from desk.market.page_journal import PageJournal
-from desk.market.paging import Window, window_of
+from desk.market.history.funding import NO_FUNDING, FundingHistory, download_funding, is_due
+from desk.market.history.page_journal import PageJournal
+from desk.market.history.paging import Window, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
 from desk.values import Candles

@@ -31,9 +31,9 @@ from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pool
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
 from desk.learn.verdict import VerdictRules, pending
-from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.sources import read_synthetic, synthetic_series
+from desk.market.history.candle_store import CandleStore
 from desk.outcomes import Failed, Json, Skipped, Trained
 from desk.registry import ModelShelf
 from desk.reports import terminal

@@ -28,7 +28,7 @@ import ccxt.async_support as ccxt
 from config import default_settings
 from data_fetcher import fetch_universe
 from desk.clock import SystemClock
-from desk.market.candle_store import CandleStore
+from desk.market.history.candle_store import CandleStore
 from desk.values import CANDLE_MS, CANDLES_PER_DAY
 
 HERE = Path(__file__).resolve().parent

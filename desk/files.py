@@ -3,7 +3,7 @@
 Place in the house: foundation.  Every file of the suite that matters is written through here:
 flushed beside its target under a hidden name, then renamed over it.
 
-Not here: which files there are, see ``desk.registry`` and ``desk.market.candle_store``.
+Not here: which files there are, see ``desk.registry`` and ``desk.market.history.candle_store``.
 """
 
 import contextlib

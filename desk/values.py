@@ -3,7 +3,7 @@
 Place in the house: foundation.  Each value is made by exactly one function that has done the
 checks; whoever holds one need not check again.  Arrays inside are read-only.
 
-Reading order: ``Candles`` (made by ``desk.market.candles.check_candles``), ``FeatureSet`` (by
+Reading order: ``Candles`` (made by ``desk.market.history.candles.check_candles``), ``FeatureSet`` (by
 ``ml_feature_engineering.build_features``), ``LabelledSet`` (by ``ml_feature_engineering.attach_labels``);
 ``CandleRound`` is what live trading is given every five minutes.
 """

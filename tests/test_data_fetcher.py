@@ -15,12 +15,13 @@ import pytest
 from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, choose, fetch_universe
 from desk.errors import CacheError, SettingsError
 from desk.market.bitget.public import Unreachable
-from desk.market.candle_store import CandleStore
-from desk.market.candles import check_candles
-from desk.market.contract_book import ContractBook
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.paging import DAY_MS, HISTORY, RECENT
+from desk.market.history.candle_store import CandleStore
+from desk.market.history.candles import check_candles
+from desk.market.history.contract_book import ContractBook
+from desk.market.history.paging import DAY_MS, HISTORY, RECENT
 from desk.values import CANDLE_MS, Candles
+from tests.market.history.test_candle_store import CONTRACT
 from tests.market.scripted import hang_up, serving
 from tests.market.series import (
     NOW,
@@ -30,7 +31,6 @@ from tests.market.series import (
     random_candles,
     without,
 )
-from tests.market.test_candle_store import CONTRACT
 
 HOUSE = Path(__file__).parents[1]
 SHARED = HOUSE.parent / "shared" / "data" / "candles"

@@ -17,7 +17,7 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.options import FAULTS
 from desk.market.emulator.sources import list_late, punch_holes
 from desk.market.ends import Unwritable
-from desk.market.paging import HISTORY
+from desk.market.history.paging import HISTORY
 from tests.market.series import NOW, ImpatientClock, fetch_settings
 from tests.test_data_fetcher import DAYS, MARKET, Run
 

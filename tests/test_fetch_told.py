@@ -2,8 +2,8 @@
 
 import pytest
 
-from desk.market.contract_book import ContractBook
-from desk.market.fetch_report import Fetched, FetchProblem, FetchReport, Tally
+from desk.market.history.contract_book import ContractBook
+from desk.market.history.fetch_report import Fetched, FetchProblem, FetchReport, Tally
 from desk.reports import terminal
 from desk.reports.voice import Voice
 from tests.market.series import NOW

@@ -60,8 +60,13 @@ PURE = {
         "desk.indicators",
     ),
     "desk.learn",
-    *("desk.market.candles", "desk.market.paging", "desk.market.bitget.wire", "desk.market.synthetic"),
-    "desk.market.order_terms",
+    *(
+        "desk.market.history.candles",
+        "desk.market.history.paging",
+        "desk.market.bitget.wire",
+        "desk.market.synthetic",
+    ),
+    "desk.market.history.contract_terms",
     *(
         "desk.market.bitget.account.signing",
         "desk.market.bitget.account.requests",
@@ -90,7 +95,7 @@ ADDRESS = {
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.emulator"},
-    "pickle": {"desk.market.candle_store", "desk.market.inert_pickle"},
+    "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
     "sklearn": {"desk.learn.evaluation"},
 }
 # Who may make or change files, by what writes them.
@@ -98,7 +103,7 @@ WRITERS = {"write_file", "point_link", "remove_drafts"}
 MAY_WRITE = {
     "desk.files",
     "desk.registry",
-    "desk.market.candle_store",
+    "desk.market.history.candle_store",
     "desk.market.paper_file",
     "data_fetcher",
 }

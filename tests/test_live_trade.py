@@ -10,7 +10,7 @@ import live_trade
 from config import default_settings, link_settings, live_arguments, live_settings
 from desk.errors import SettingsError
 from desk.market.bitget.account.credentials import credentials_from
-from desk.market.candle_store import CandleStore
+from desk.market.history.candle_store import CandleStore
 from desk.market.synthetic import synthesize
 from desk.registry import ModelShelf
 from desk.trade.journal import Journal

@@ -18,8 +18,8 @@ import pytest
 import live_trade
 import train_live_lightgbm
 from config import default_settings
-from desk.market.candle_store import CandleStore
 from desk.market.emulator import EmbeddedExchange
+from desk.market.history.candle_store import CandleStore
 from desk.market.synthetic import synthesize
 from desk.registry import ModelShelf
 from desk.values import CANDLE_MS, Candles, frozen

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.funding import HOUR_MS
+from desk.market.history.funding import HOUR_MS
 from desk.market.paper import PaperExchange
 from desk.orders import Contract
 from desk.values import CANDLE_MS

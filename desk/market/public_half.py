@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from desk.errors import Unanswered
 from desk.market.bitget.newest import MOST, newest_candles
 from desk.market.bitget.public import Bitget, Unreachable
-from desk.market.order_terms import usual_terms
+from desk.market.history.contract_terms import usual_terms
 from desk.orders import Contract
 from desk.values import Candles
 

@@ -15,10 +15,15 @@ from decimal import Decimal
 from pathlib import Path
 
 from desk.errors import CacheError, SettingsError
-from desk.market.candle_store import CandleStore
 from desk.market.emulator.listings import price_tick
 from desk.market.emulator.sources import read_candles, read_synthetic, synthetic_series
-from desk.market.order_terms import USUAL_FUNDING_HOURS, USUAL_LEVERAGE, USUAL_MAINTENANCE, usual_terms
+from desk.market.history.candle_store import CandleStore
+from desk.market.history.contract_terms import (
+    USUAL_FUNDING_HOURS,
+    USUAL_LEVERAGE,
+    USUAL_MAINTENANCE,
+    usual_terms,
+)
 from desk.orders import Contract
 from desk.values import Candles
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from desk.market.candles import Rows, check_candles
+from desk.market.history.candles import Rows, check_candles
 from desk.market.settings import FetchSettings
 from desk.values import CANDLE_MS, Candles
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.public import Bitget
-from desk.market.candles import NOTHING_HELD, Rows
-from desk.market.download import download
-from desk.market.paging import RECENT, Window
+from desk.market.history.candles import NOTHING_HELD, Rows
+from desk.market.history.download import download
+from desk.market.history.paging import RECENT, Window
 from desk.values import CANDLE_MS, Candles
 
 SPARE = 32
@@ -23,7 +23,7 @@ MOST = RECENT.limit - 20 - SPARE
 
 
 class _Unwatched:
-    """A download that is over before anyone could look; satisfies ``desk.market.download.Watch``."""
+    """A download that is over before anyone could look; satisfies ``desk.market.history.download.Watch``."""
 
     def planned(self, symbol: str, pages: int) -> None:
         """Nothing."""

@@ -1,6 +1,6 @@
 """Bitget's public market data over HTTP.
 
-Place in the house: the client.  ``data_fetcher`` and ``desk.market.download`` ask; requests go out at the
+Place in the house: the client.  ``data_fetcher`` and ``desk.market.history.download`` ask; requests go out at the
 pace of ``desk.market.bitget.throttle``; answers are read by ``desk.market.bitget.wire`` and come back as values.
 
 What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
@@ -9,7 +9,7 @@ no usable body) is repeated up to ``attempts`` times, each wait twice the last, 
 the whole.  ``Refused`` is never repeated.  aiohttp would repeat a GET by itself when a connection that it
 kept open turns out to be closed, past the pace and uncounted; ``no_repetition`` keeps it from that.
 
-Not here: what is asked for and why, see ``desk.market.paging``; anything signed.
+Not here: what is asked for and why, see ``desk.market.history.paging``; anything signed.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ import aiohttp
 from desk.errors import DeskError, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
-from desk.market.candles import Rows
 from desk.market.ends import FetchEnds
-from desk.market.funding import FundingRates
-from desk.market.paging import Page
+from desk.market.history.candles import Rows
+from desk.market.history.funding import FundingRates
+from desk.market.history.paging import Page
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from desk.errors import DataError
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import Bitget, Unreachable
-from desk.market.candle_store import CandleStore
+from desk.market.history.candle_store import CandleStore
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
 from desk.values import Candles

@@ -6,7 +6,7 @@ Place in the house: the only module of the client that knows field names.  Bodie
 Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
 
 Not here: HTTP, repetition, pacing (``desk.market.bitget.public``); what makes a row a candle
-(``desk.market.candles``).
+(``desk.market.history.candles``).
 
 References
 ----------
@@ -22,8 +22,8 @@ from typing import cast
 import numpy as np
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.candles import NO_ROWS, Rows
-from desk.market.funding import FundingRates
+from desk.market.history.candles import NO_ROWS, Rows
+from desk.market.history.funding import FundingRates
 from desk.values import COLUMNS
 
 SUCCESS = "00000"

@@ -22,9 +22,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.market.candles import Rows, describe_broken
 from desk.market.feed.messages import Bar, Bars
 from desk.market.feed.window import NOT_YET, CandleWindow
+from desk.market.history.candles import Rows, describe_broken
 from desk.values import CANDLE_MS, Candles, Hole
 
 COMPARED = 3

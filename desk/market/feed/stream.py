@@ -25,7 +25,6 @@ from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import HEADERS, Bitget, Unreachable
 from desk.market.bitget.websocket import Connection, Say, within
-from desk.market.candles import broken, finished, merge
 from desk.market.feed.closing import (
     BorderPassed,
     CandleClosed,
@@ -39,8 +38,9 @@ from desk.market.feed.closing import (
 )
 from desk.market.feed.messages import Acknowledged, Bars, Failure, read_text, subscriptions
 from desk.market.feed.window import NOT_YET, CandleWindow
+from desk.market.history.candles import broken, finished, merge
+from desk.market.history.paging import RECENT, Page
 from desk.market.live_settings import BEGIN_AGAIN_S, StreamSettings
-from desk.market.paging import RECENT, Page
 from desk.market.settings import on_loopback
 from desk.ports import Clock
 from desk.values import CANDLE_MS, CandleRound

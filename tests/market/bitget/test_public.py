@@ -12,7 +12,7 @@ from aiohttp import web
 
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.bitget.public import Bitget, Unreachable
-from desk.market.paging import HISTORY, RECENT, Page
+from desk.market.history.paging import HISTORY, RECENT, Page
 from tests.market.scripted import Reply, Script, hang_up, plain, refusal, serving, success
 from tests.market.series import NOW, ImpatientClock, fetch_settings
 

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.market.candles import Rows
 from desk.market.feed.closing import (
     BorderPassed,
     CandleClosed,
@@ -30,6 +29,7 @@ from desk.market.feed.messages import (
     subscriptions,
 )
 from desk.market.feed.window import NOT_YET, CandleWindow
+from desk.market.history.candles import Rows
 from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, random_candles, rows_of
 

@@ -23,8 +23,8 @@ from desk.market.feed.closing import (
     SymbolSilent,
 )
 from desk.market.feed.stream import CandleStream
+from desk.market.history.paging import RECENT
 from desk.market.live_settings import StreamSettings
-from desk.market.paging import RECENT
 from desk.values import CANDLE_MS
 from tests.market.lines import Exchange, HandClock, Peer, exchange, hang_up, plain, tell
 from tests.market.series import NOW, fetch_settings, random_candles

@@ -27,7 +27,7 @@ from desk.market.bitget import wire
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account.requests import ROWS
 from desk.market.bitget.account.rows import BoundExit, Detail, Modes, Row
-from desk.market.order_terms import strict_terms
+from desk.market.history.contract_terms import strict_terms
 from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
 
 Value = TypeVar("Value")

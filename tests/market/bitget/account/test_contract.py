@@ -10,9 +10,9 @@ import pytest
 from desk.clock import SystemClock
 from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.signing import Credentials
-from desk.market.candles import check_candles
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
+from desk.market.history.candles import check_candles
 from desk.market.live_settings import LinkSettings
 from desk.values import CANDLE_MS, Candles
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError, NotEnoughHistory, Unanswered
-from desk.market.candles import NOTHING_HELD, Held, Rows
-from desk.market.download import Download, download
-from desk.market.paging import DAY_MS, HISTORY, RECENT, Page, window_of
+from desk.market.history.candles import NOTHING_HELD, Held, Rows
+from desk.market.history.download import Download, download
+from desk.market.history.paging import DAY_MS, HISTORY, RECENT, Page, window_of
 from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.series import NOW, assert_same_candles, random_candles, rows_of, without
 

@@ -1,6 +1,6 @@
 """Pages of a download that is not finished yet, kept so that a crash costs only what was in flight.
 
-Place in the house: beside the cache; only ``desk.market.candle_store`` hands it out.  Rows of each page come
+Place in the house: beside the cache; only ``desk.market.history.candle_store`` hands it out.  Rows of each page come
 in as they arrive; after a crash the next run gets them back.
 
 A file per symbol, appended to and flushed page by page; a record is torn if the process died while writing
@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from desk.files import flush_folder
-from desk.market.candles import Rows, broken, merge
+from desk.market.history.candles import Rows, broken, merge
 from desk.values import COLUMNS
 
 HEAD = struct.Struct("<4sII")

@@ -10,11 +10,11 @@ Files, each replaced whole or not at all::
                            attrs hold under "absent" the candles that the exchange is known not to have
     BTCUSDT_funding.pkl    the same for settled funding rates: index ``funding_time``, column
                            ``funding_rate``; attrs hold under "since" from when on none is missing
-    .BTCUSDT.pages         pages of a fetch that was not finished (``desk.market.page_journal``)
+    .BTCUSDT.pages         pages of a fetch that was not finished (``desk.market.history.page_journal``)
     contracts.json         the exchange's contracts, with turnover, of the last run
     .lock                  held by the process that fetches
 
-Not here: how a pickle is read without running it, see ``desk.market.inert_pickle``.
+Not here: how a pickle is read without running it, see ``desk.market.history.inert_pickle``.
 """
 
 import contextlib
@@ -26,11 +26,11 @@ from typing import TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
 from desk.files import sole_writer, write_file
-from desk.market.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
-from desk.market.contract_book import NO_BOOK, ContractBook, read_book
-from desk.market.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
-from desk.market.inert_pickle import FrameParts, read_frame
-from desk.market.page_journal import PageJournal
+from desk.market.history.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
+from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
+from desk.market.history.inert_pickle import FrameParts, read_frame
+from desk.market.history.page_journal import PageJournal
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 
 CONTRACTS_FILE = "contracts.json"

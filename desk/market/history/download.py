@@ -1,7 +1,7 @@
 """One symbol's missing candles, from the exchange to checked candles.
 
-Place in the house: what is held (from ``desk.market.candle_store``) and what is wanted come in; a
-``Download`` with checked candles goes out.  The client asks, ``desk.market.paging`` plans.
+Place in the house: what is held (from ``desk.market.history.candle_store``) and what is wanted come in; a
+``Download`` with checked candles goes out.  The client asks, ``desk.market.history.paging`` plans.
 
 Reading order: ``download`` is the story: up to three rounds of pages, each for what is still missing.
 
@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 
 from desk.errors import CandleError, DeskError, NotEnoughHistory
-from desk.market.candles import (
+from desk.market.ends import FetchEnds
+from desk.market.history.candles import (
     NO_ROWS,
     Held,
     Rows,
@@ -30,8 +31,7 @@ from desk.market.candles import (
     merge,
     missing_between,
 )
-from desk.market.ends import FetchEnds
-from desk.market.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
+from desk.market.history.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
 from desk.values import CANDLE_MS, Candles, Hole
 
 EMPTY_PAGES = 2

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from desk.market.candle_store import CandleStore
-from desk.market.contract_book import NO_BOOK, ContractBook, read_book
-from desk.market.order_terms import usual_terms
+from desk.market.history.candle_store import CandleStore
+from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.history.contract_terms import usual_terms
 from desk.market.stored import read_stored
+from tests.market.history.test_candle_store import CONTRACT
 from tests.market.series import NOW, random_candles
-from tests.market.test_candle_store import CONTRACT
 
 LEAVING = replace(CONTRACT, limit_open_time=NOW + 1, off_time=NOW + 2)
 BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0})

@@ -18,8 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
-from desk.market.candles import check_candles
-from desk.market.inert_pickle import ADMITTED, FrameParts, read_frame
+from desk.market.history.candles import check_candles
+from desk.market.history.inert_pickle import ADMITTED, FrameParts, read_frame
 from desk.values import Candles
 from tests.market.series import assert_same_candles, random_candles
 
@@ -140,7 +140,7 @@ def test_a_hostile_or_foreign_pickle_is_refused_and_nothing_in_it_runs(kind: str
 def test_admitted_names_are_never_called() -> None:
     """Even an admitted name only notes its arguments: its stand-in is no class of pandas or numpy."""
     for name, stand_in in ADMITTED.items():
-        assert stand_in.__module__ == "desk.market.inert_pickle", name
+        assert stand_in.__module__ == "desk.market.history.inert_pickle", name
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))

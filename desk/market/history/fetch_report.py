@@ -8,7 +8,7 @@ Not here: what it looks like on a terminal (``desk.reports``).
 from dataclasses import dataclass
 from typing import Protocol
 
-from desk.market.contract_book import ContractBook
+from desk.market.history.contract_book import ContractBook
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ import pytest
 
 from desk.errors import CacheError, SettingsError
 from desk.market.bitget.wire import Contract
-from desk.market.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
-from desk.market.contract_book import ContractBook
+from desk.market.history.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
+from desk.market.history.contract_book import ContractBook
 from desk.values import CANDLE_MS, COLUMNS, Hole
 from tests.market.series import NOW, assert_same_candles, random_candles, without
 
@@ -79,7 +79,7 @@ def test_it_opens_without_pyarrow(store: CandleStore) -> None:
     path = store.save(random_candles(count=20), days=180)
     program = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "import pandas as pd; from pathlib import Path; from desk.market.candle_store import CandleStore\n"
+        "import pandas as pd; from pathlib import Path; from desk.market.history.candle_store import CandleStore\n"
         f"path = Path({str(path)!r})\n"
         "frame = pd.read_pickle(path); assert len(frame) == 20\n"
         "candles = CandleStore(path.parent).load('BTCUSDT', 180); assert len(candles) == 20\n"
@@ -226,7 +226,7 @@ def test_a_folder_is_fetched_into_by_one_process_at_a_time(store: CandleStore) -
     """Two runs would undo each other's work; the second says so at once, and a dead first is no obstacle."""
     program = (
         "import sys; from pathlib import Path; from desk.errors import SettingsError\n"
-        "from desk.market.candle_store import CandleStore\n"
+        "from desk.market.history.candle_store import CandleStore\n"
         f"store = CandleStore(Path({str(store.folder)!r}))\n"
         "try:\n"
         "    with store.locked(): print('free')\n"

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError
-from desk.market.candles import (
+from desk.market.history.candles import (
     NO_ROWS,
     Rows,
     between,

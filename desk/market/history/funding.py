@@ -1,7 +1,7 @@
 """Settled funding rates of one symbol: what longs paid shorts, and when.
 
 Place in the house: pages come in from ``desk.market.bitget.public`` and what is held from
-``desk.market.candle_store``; a ``FundingHistory`` goes out.  No file and no clock.
+``desk.market.history.candle_store``; a ``FundingHistory`` goes out.  No file and no clock.
 
 The exchange pages them from the newest on and has no time window, so a refresh reads pages until it meets
 what is held.  A settlement that happens meanwhile moves rows to later pages, which repeats some and skips

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from desk.market import page_journal
-from desk.market.candles import Rows, merge
-from desk.market.page_journal import PageJournal
+from desk.market.history import page_journal
+from desk.market.history.candles import Rows, merge
+from desk.market.history.page_journal import PageJournal
 from tests.market.series import random_candles, rows_of
 
 WHOLE = rows_of(random_candles(count=30))
@@ -109,8 +109,8 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path) -> None:
     """A short write counts as none, whoever ran out of room."""
     program = (
         "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
-        "from pathlib import Path; from desk.market.page_journal import PageJournal\n"
-        "from tests.market.test_page_journal import page\n"
+        "from pathlib import Path; from desk.market.history.page_journal import PageJournal\n"
+        "from tests.market.history.test_page_journal import page\n"
         f"journal = PageJournal(Path({str(tmp_path / '.x.pages')!r})); journal.add(page(0, 10))\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (900, 900))\n"
         "try: journal.add(page(10, 20))\n"

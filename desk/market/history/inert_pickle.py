@@ -1,6 +1,6 @@
 """Numbers out of a pickled DataFrame, without running anything that the pickle names.
 
-Place in the house: bytes of a cache file come in from ``desk.market.candle_store``, plain arrays go out.
+Place in the house: bytes of a cache file come in from ``desk.market.history.candle_store``, plain arrays go out.
 Pure.
 
 A pickle is a program: it names functions and has them called.  Here the names that a pickled DataFrame of
@@ -16,7 +16,7 @@ Neither pandas nor numpy is called by the pickle, so that even an admitted name 
         array:  _frombuffer(bytes, dtype, shape, order)             protocol 5
                 _reconstruct(ndarray, (0,), b"b") with state (1, shape, dtype, fortran, bytes or list)
 
-Not here: whether the rows are candles (``desk.market.candles``) or funding rates (``desk.market.funding``).
+Not here: whether the rows are candles (``desk.market.history.candles``) or funding rates (``desk.market.history.funding``).
 
 References
 ----------

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.market.paging import HISTORY, RECENT, RECENT_REACH_MS, ROUNDS, Page, plan_pages, window_of
+from desk.market.history.paging import HISTORY, RECENT, RECENT_REACH_MS, ROUNDS, Page, plan_pages, window_of
 from desk.values import CANDLE_MS
 from tests.market.series import NOW
 

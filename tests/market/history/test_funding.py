@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
 from desk.market.bitget.public import FUNDING_ROWS
-from desk.market.candle_store import CandleStore
-from desk.market.funding import (
+from desk.market.history.candle_store import CandleStore
+from desk.market.history.funding import (
     HOUR_MS,
     NO_FUNDING,
     FundingHistory,

@@ -1,7 +1,7 @@
 """The exchange's contracts of one run, as ``contracts.json`` keeps them.
 
 Place in the house: a ``ContractBook`` comes in from ``data_fetcher`` and text goes out to
-``desk.market.candle_store``, which writes it; and the other way round.  Pure.
+``desk.market.history.candle_store``, which writes it; and the other way round.  Pure.
 
 As it is written, numbers of a contract as text, so that none loses a digit::
 

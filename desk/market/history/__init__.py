@@ -1,0 +1,1 @@
+"""Candles, funding rates and contracts of the past: which are missing, their pages, their checks, their cache."""
