@@ -34,8 +34,8 @@ from desk.market.bitget.public import Bitget
 from desk.market.bitget.snapshot import Look, look
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
-from desk.market.paper_account import paper_account
+from desk.market.paper.exchange import PaperExchange
+from desk.market.paper.open import paper_account
 from desk.market.stored import invented, read_stored
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.registry import ModelShelf

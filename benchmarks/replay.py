@@ -32,7 +32,7 @@ import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.market.stored import read_stored
 from desk.policy import Costs, trades_of
 from desk.registry import ModelShelf

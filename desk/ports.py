@@ -1,7 +1,7 @@
 """What the suite asks of the outside, as protocols: time, candles, and an exchange.
 
 Place in the house: foundation.  Implementations: ``desk.clock`` (real time), the tests (simulated time);
-``desk.market.bitget.account.account`` (Bitget, signed) and ``desk.market.paper`` (simulated fills); ``desk.market.feed.stream``
+``desk.market.bitget.account.account`` (Bitget, signed) and ``desk.market.paper.exchange`` (simulated fills); ``desk.market.feed.stream``
 and the replay of ``live_trade`` for candles.
 """
 

@@ -104,7 +104,7 @@ MAY_WRITE = {
     "desk.files",
     "desk.registry",
     "desk.market.history.candle_store",
-    "desk.market.paper_file",
+    "desk.market.paper.file",
     "data_fetcher",
 }
 # Where everything may be caught: the end of a symbol's job.

@@ -3,7 +3,7 @@
 Place in the house: what ``--replay`` and ``--demo`` run a session on.  ``Candles`` come in; ``CandleRound``s
 go out, each at the moment at which its candle closes.
 
-Not here: the exchange that fills orders meanwhile (``desk.market.paper``), and how the outcome is explained
+Not here: the exchange that fills orders meanwhile (``desk.market.paper.exchange``), and how the outcome is explained
 (``desk.trade.explain``).
 """
 

@@ -16,7 +16,7 @@ from desk.clock import SystemClock
 from desk.market.bitget.account.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Matching, Terms
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.orders import Holding, MarginMode, PositionMode, Push
 from desk.ports import Exchange
 from desk.trade.forecasting import round_of

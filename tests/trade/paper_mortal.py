@@ -13,7 +13,7 @@ from pathlib import Path
 from config import link_settings
 from desk.clock import SystemClock
 from desk.market.matching import Terms
-from desk.market.paper_account import paper_account
+from desk.market.paper.open import paper_account
 from tests.market.exchange_contract import entry
 from tests.market.series import NOW, fetch_settings
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from desk.errors import ModelIncomplete
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.orders import Contract
 from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock

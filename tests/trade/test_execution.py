@@ -10,7 +10,7 @@ import pytest
 from desk.errors import AccountError, Unanswered
 from desk.market.bitget.codes import remedy_for
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.orders import OrderRequest
 from desk.policy import LONG
 from desk.trade.execution import Execution, Sending

@@ -19,8 +19,8 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.listings import Funding
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
-from desk.market.paper_account import paper_account
+from desk.market.paper.exchange import PaperExchange
+from desk.market.paper.open import paper_account
 from desk.policy import LONG, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel

@@ -11,7 +11,7 @@ import pytest
 
 from desk.errors import AccountError, SettingsError
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.orders import Balance
 from desk.policy import Thresholds
 from desk.trade.forecasting import OpenModel

@@ -1,7 +1,7 @@
 """A matching core as text, and back: what a simulated account must not forget.
 
 Place in the house: the market, inside the matching core.  A ``Matching`` comes in and text goes out, which
-``desk.market.paper_file`` keeps; and the other way round.  Pure.
+``desk.market.paper.file`` keeps; and the other way round.  Pure.
 
 As it is written, on one line, money as text so that none loses a digit::
 

@@ -19,7 +19,7 @@ Feed a candle before acting on it: orders are then filled at its close, worsened
 next candle decides about their stops.
 
 Not here: where candles come from; the rules of matching (``desk.market.matching``); the file
-(``desk.market.paper_file``).
+(``desk.market.paper.file``).
 """
 
 import asyncio

@@ -12,8 +12,8 @@ from desk.errors import Refused, SettingsError, Unanswered
 from desk.files import DRAFT
 from desk.market.matching import Matching, Terms
 from desk.market.matching.state import state_of
-from desk.market.paper import PaperExchange
-from desk.market.paper_file import PaperFile
+from desk.market.paper.exchange import PaperExchange
+from desk.market.paper.file import PaperFile
 from desk.orders import Contract
 from desk.policy import LONG
 from desk.values import CANDLE_MS
@@ -88,7 +88,7 @@ async def test_nothing_is_told_of_candles_that_are_not_kept(tmp_path: Path) -> N
 
 @dataclass
 class FullDisk:
-    """Satisfies ``desk.market.paper.Keeper``: a disk that is full until there is room."""
+    """Satisfies ``desk.market.paper.exchange.Keeper``: a disk that is full until there is room."""
 
     full: bool = True
     kept: Matching | None = None

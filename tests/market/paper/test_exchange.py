@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from desk.errors import Refused
-from desk.market.paper import PaperExchange, exactly
+from desk.market.paper.exchange import PaperExchange, exactly
 from desk.policy import LONG
 from desk.ports import Exchange
 from desk.values import CANDLE_MS

@@ -12,11 +12,11 @@ from config import link_settings
 from desk.errors import ExchangeError, Refused, SettingsError, Unanswered
 from desk.market.bitget.public import CONTRACTS, TIME, Bitget
 from desk.market.matching import Terms
-from desk.market.paper import PaperExchange
-from desk.market.paper_account import paper_account
-from desk.market.paper_file import PaperFile
-from desk.market.paper_funding import LiveFunding
-from desk.market.public_half import PublicHalf
+from desk.market.paper.exchange import PaperExchange
+from desk.market.paper.file import PaperFile
+from desk.market.paper.funding import LiveFunding
+from desk.market.paper.open import paper_account
+from desk.market.paper.public import PublicHalf
 from desk.orders import Contract
 from desk.policy import LONG
 from desk.values import CANDLE_MS

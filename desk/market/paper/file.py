@@ -3,7 +3,7 @@
 Place in the house: the only module that writes it.  A matching core comes in and is on disk when ``keep``
 returns; ``load`` gives it back, after every check (``desk.market.matching.state``).
 
-Not here: when it is written (``desk.market.paper``).
+Not here: when it is written (``desk.market.paper.exchange``).
 """
 
 from collections.abc import Iterable

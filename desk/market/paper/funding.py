@@ -1,6 +1,6 @@
 """Funding of a simulated account on live candles: which rates are owed, and from where they are learned.
 
-Place in the house: beside ``desk.market.paper``.  The account and the public half of the exchange come in;
+Place in the house: beside ``desk.market.paper.exchange``.  The account and the public half of the exchange come in;
 rates by symbol and time of settlement go out, and whoever feeds candles lets them be charged.
 
 Two approximations.  Five minutes before a settlement the rate that then stands is taken; it may still move a
@@ -16,7 +16,7 @@ from typing import Protocol
 
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.history.funding import HOUR_MS
-from desk.market.paper import PaperExchange
+from desk.market.paper.exchange import PaperExchange
 from desk.orders import Contract
 from desk.values import CANDLE_MS
 

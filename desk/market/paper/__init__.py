@@ -1,0 +1,1 @@
+"""Simulated fills on real candles: an exchange in process, its account kept in a file."""
