@@ -36,7 +36,7 @@ from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
-from desk.market.stored import invented, read_stored
+from desk.market.series.stored import invented, read_stored
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.registry import ModelShelf
 from desk.reports import live as live_tables

@@ -32,8 +32,8 @@ from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
 from desk.learn.verdict import VerdictRules, pending
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.emulator.sources import read_synthetic, synthetic_series
 from desk.market.history.candle_store import CandleStore
+from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.outcomes import Failed, Json, Skipped, Trained
 from desk.registry import ModelShelf
 from desk.reports import terminal

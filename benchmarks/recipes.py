@@ -27,7 +27,7 @@ from desk.executors import Broken, Processes
 from desk.learn.protocol import Terms
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE, price_tick
-from desk.market.emulator.sources import read_candles
+from desk.market.series.sources import read_candles
 from desk.outcomes import Json
 from desk.values import Candles
 from train_live_lightgbm import Examined, SymbolJob, train_symbol

@@ -33,7 +33,7 @@ import train_live_lightgbm
 from config import default_settings, live_settings
 from desk.market.matching import Terms
 from desk.market.paper.exchange import PaperExchange
-from desk.market.stored import read_stored
+from desk.market.series.stored import read_stored
 from desk.policy import Costs, trades_of
 from desk.registry import ModelShelf
 from desk.trade.exchange_clock import ExchangeClock

@@ -34,10 +34,10 @@ from config import default_settings
 from data_fetcher import fetch_universe
 from desk.clock import SystemClock
 from desk.market.bitget.public import Bitget
-from desk.market.emulator.sources import read_synthetic, synthetic_series
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import Rows
 from desk.market.history.paging import DAY_MS, Page
+from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.values import CANDLE_MS, Candles
 
 HERE = Path(__file__).resolve().parent

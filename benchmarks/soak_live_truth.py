@@ -22,8 +22,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.market.emulator.sources import read_candles
-from desk.market.synthetic import synthesize
+from desk.market.series.sources import read_candles
+from desk.market.series.synthetic import synthesize
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import memory_of, newest_rows
 

@@ -24,7 +24,7 @@ from desk.learn.protocol import Terms
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide
 from desk.market.emulator.listings import price_tick
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from train_live_lightgbm import Examined, SymbolJob, train_symbol
 
 WALKS, TRIALS, CANDLES = 20, 50, 52_000

@@ -17,7 +17,7 @@ from typing import Any
 from config import default_settings
 from desk.executors import Broken, Processes
 from desk.learn.protocol import Terms
-from desk.market.emulator.sources import read_candles
+from desk.market.series.sources import read_candles
 from desk.outcomes import Skipped
 from train_live_lightgbm import SymbolJob, train_symbol
 

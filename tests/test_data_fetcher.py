@@ -112,7 +112,7 @@ async def test_real_series_come_through_value_by_value_within_the_budget(run: Ru
     """Real prices, zero-volume stretches, an outage; at most 229 requests for a symbol's first 180 days."""
     if not SHARED.is_dir():
         pytest.skip(f"the real series of {SHARED} are not on this machine")
-    sources = pytest.importorskip("desk.market.emulator.sources")
+    sources = pytest.importorskip("desk.market.series.sources")
     newest = int(np.datetime64(f"{end}T23:55", "ms").astype(np.int64))
     series = [candles for candles in sources.read_candles(SHARED) if int(candles.open_time[-1]) == newest]
     options = ExchangeOptions(rate_limit=0, now_ms=newest + CANDLE_MS + 12_345)

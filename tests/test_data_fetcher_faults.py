@@ -15,9 +15,9 @@ from data_fetcher import fetch_universe
 from desk.errors import SettingsError
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.options import FAULTS
-from desk.market.emulator.sources import list_late, punch_holes
 from desk.market.ends import Unwritable
 from desk.market.history.paging import HISTORY
+from desk.market.series.sources import list_late, punch_holes
 from tests.market.series import NOW, ImpatientClock, fetch_settings
 from tests.test_data_fetcher import DAYS, MARKET, Run
 

@@ -9,7 +9,7 @@ import pytest
 
 import config
 from desk.market.emulator import EmbeddedExchange
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.registry import ModelShelf
 from tests.exchange import serving
 from tests.test_train_live_lightgbm import END, Run

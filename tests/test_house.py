@@ -37,9 +37,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.indicators": FOUNDATION | {"desk.indicators"},
     "desk.market": FOUNDATION | {"desk.market"},
     "desk.market.emulator": FOUNDATION
-    | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching"},
+    | {"desk.market.emulator", "desk.market.series.synthetic", "desk.market.matching"},
     "desk.market.emulator.__main__": FOUNDATION
-    | {"desk.market.emulator", "desk.market.synthetic", "desk.market.matching", "desk.clock"},
+    | {"desk.market.emulator", "desk.market.series.synthetic", "desk.market.matching", "desk.clock"},
     "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
@@ -64,7 +64,7 @@ PURE = {
         "desk.market.history.candles",
         "desk.market.history.paging",
         "desk.market.bitget.wire",
-        "desk.market.synthetic",
+        "desk.market.series.synthetic",
     ),
     "desk.market.history.contract_terms",
     *(

@@ -17,7 +17,7 @@ import pytest
 import live_trade
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import Ticket
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.orders import Holding
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade

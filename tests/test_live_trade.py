@@ -11,7 +11,7 @@ from config import default_settings, link_settings, live_arguments, live_setting
 from desk.errors import SettingsError
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.history.candle_store import CandleStore
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.registry import ModelShelf
 from desk.trade.journal import Journal
 from desk.values import CANDLE_MS

@@ -27,7 +27,7 @@ from desk.learn.protocol import Terms, rules_of
 from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
-from desk.market.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
+from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.policy import Costs
 from desk.registry import ModelShelf
 from desk.reports.voice import Voice

@@ -20,7 +20,7 @@ import train_live_lightgbm
 from config import default_settings
 from desk.market.emulator import EmbeddedExchange
 from desk.market.history.candle_store import CandleStore
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.registry import ModelShelf
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features

@@ -13,7 +13,7 @@ from desk.errors import LookAhead
 from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
 from desk.learn.lookahead import check_features, check_labels, draw_rows
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from ml_feature_engineering import FEATURES, attach_labels, memory_of
 

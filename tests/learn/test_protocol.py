@@ -24,7 +24,7 @@ from desk.learn.selection import select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, hold_out, walk_forward
 from desk.learn.trades import figures
-from desk.market.synthetic import synthesize
+from desk.market.series.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
 from ml_feature_engineering import attach_labels, build_features

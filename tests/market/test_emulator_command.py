@@ -16,7 +16,7 @@ from desk.errors import SettingsError
 from desk.market.emulator import ExchangeOptions
 from desk.market.emulator.__main__ import ahead, main
 from desk.market.emulator.listings import price_tick
-from desk.market.emulator.sources import (
+from desk.market.series.sources import (
     DAYS_AHEAD,
     USUAL_END,
     align_ends,

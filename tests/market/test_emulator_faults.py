@@ -11,7 +11,7 @@ from desk.errors import SettingsError
 from desk.market.emulator.brotli import stored
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.options import FAULTS, read_by_symbol, read_faults
-from desk.market.emulator.sources import list_late, punch_holes
+from desk.market.series.sources import list_late, punch_holes
 from desk.values import CANDLE_MS
 from tests.market.emulator_samples import T0, open_exchange, steps
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from desk.market.emulator.listings import price_tick
-from desk.market.emulator.sources import read_candles
 from desk.market.matching import Execution, Matching, Terms, Ticket
 from desk.market.paper.exchange import exactly
-from desk.market.synthetic import synthesize
+from desk.market.series.sources import read_candles
+from desk.market.series.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
 from desk.values import CANDLE_MS, Candles
 from tests.market.matching_samples import BTC

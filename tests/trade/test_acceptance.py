@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from desk.learn.protocol import Study, Terms, probability_of, rules_of, study
-from desk.market.emulator.sources import read_candles
 from desk.market.matching import Terms as Fills
 from desk.market.paper.exchange import PaperExchange
+from desk.market.series.sources import read_candles
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window
 from desk.trade.journal import Journal

@@ -1,7 +1,7 @@
 """An exchange on this machine: Bitget's REST endpoints and websockets, served on loopback.
 
 Place in the house: the market, as a double.  Series come in, from parquet files, from
-``desk.market.synthetic`` or from a test; HTTP and websockets go out.  Users start it with
+``desk.market.series.synthetic`` or from a test; HTTP and websockets go out.  Users start it with
 ``python -m desk.market.emulator``; ``--demo`` and tests use ``EmbeddedExchange`` in process.
 
 It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market.bitget.public``): a double that shares

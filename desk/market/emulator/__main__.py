@@ -26,7 +26,7 @@ from desk.market.emulator.options import (
     read_faults,
 )
 from desk.market.emulator.server import EmbeddedExchange
-from desk.market.emulator.sources import (
+from desk.market.series.sources import (
     DAYS_AHEAD,
     SyntheticName,
     align_ends,
@@ -39,7 +39,7 @@ from desk.market.emulator.sources import (
     run_on,
     synthetic_series,
 )
-from desk.market.synthetic import KINDS
+from desk.market.series.synthetic import KINDS
 from desk.values import CANDLE_MS, Candles
 
 

@@ -33,8 +33,8 @@ from desk.market.emulator.listings import Funding, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.private import PRIVATE, answer
 from desk.market.emulator.sockets import Sockets
-from desk.market.emulator.sources import newest_open
 from desk.market.emulator.venue import Venue
+from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
 

@@ -4,7 +4,7 @@ Place in the house: between the public wire and everything that places orders, r
 contract comes in, terms go out.  The list leaves two things open, and who trades real money takes the
 strictest reading of them, who simulates fills the usual one.
 
-Not here: contracts of which nothing is listed (``desk.market.stored``).
+Not here: contracts of which nothing is listed (``desk.market.series.stored``).
 """
 
 from decimal import Decimal

@@ -9,7 +9,7 @@ import pytest
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
 from desk.market.history.contract_terms import usual_terms
-from desk.market.stored import read_stored
+from desk.market.series.stored import read_stored
 from tests.market.history.test_candle_store import CONTRACT
 from tests.market.series import NOW, random_candles
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.market.synthetic import (
+from desk.market.series.synthetic import (
     EDGE_HORIZON,
     EDGE_THRESHOLD,
     EDGE_WIN_RATE,

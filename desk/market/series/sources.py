@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from desk.errors import SettingsError
 from desk.market.emulator.listings import DAY_MS, Funding
-from desk.market.synthetic import KINDS, synthesize
+from desk.market.series.synthetic import KINDS, synthesize
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 
 OUTAGE: Final = 4
