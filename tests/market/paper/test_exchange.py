@@ -12,9 +12,9 @@ from desk.market.paper.exchange import PaperExchange, exactly
 from desk.policy import LONG
 from desk.ports import Exchange
 from desk.values import CANDLE_MS
-from tests.market.emulator_samples import T0, HandClock
+from tests.market.emulator.samples import T0, HandClock
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract, TradingFloor, entry, held
-from tests.market.matching_samples import BTC, ETH
+from tests.market.matching.samples import BTC, ETH
 
 
 @dataclass(slots=True)

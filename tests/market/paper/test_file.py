@@ -17,9 +17,9 @@ from desk.market.paper.file import PaperFile
 from desk.orders import Contract
 from desk.policy import LONG
 from desk.values import CANDLE_MS
-from tests.market.emulator_samples import T0, HandClock
+from tests.market.emulator.samples import T0, HandClock
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, entry
-from tests.market.matching_samples import BTC, ETH
+from tests.market.matching.samples import BTC, ETH
 from tests.power import cut_power
 
 

@@ -20,10 +20,10 @@ from desk.market.paper.public import PublicHalf
 from desk.orders import Contract
 from desk.policy import LONG
 from desk.values import CANDLE_MS
-from tests.market.emulator_samples import T0, HandClock, open_exchange
+from tests.market.emulator.samples import T0, HandClock, open_exchange
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, entry
 from tests.market.lines import exchange, tell
-from tests.market.matching_samples import BTC, ETH
+from tests.market.matching.samples import BTC, ETH
 from tests.market.series import NOW, ImpatientClock, fetch_settings, random_candles
 
 HOUR_MS = 3_600_000

@@ -13,8 +13,8 @@ from hypothesis.stateful import rule
 
 from desk.market.matching import Denied, Matching
 from desk.market.matching.state import NO_STATE, Writer, restored, state_of, written
-from tests.market.matching_samples import BTC, ETH, Desk
-from tests.market.test_matching_invariants import Account
+from tests.market.matching.samples import BTC, ETH, Desk
+from tests.market.matching.test_invariants import Account
 
 LONG = 1
 

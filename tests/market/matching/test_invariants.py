@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from desk.market.matching import Denied, Execution, Order
 from desk.values import CANDLE_MS
-from tests.market.matching_samples import BTC, Desk, plain_equity
+from tests.market.matching.samples import BTC, Desk, plain_equity
 
 SYMBOLS = st.sampled_from(["BTCUSDT", "ETHUSDT"])
 SIDES = st.sampled_from([1, -1])

@@ -13,7 +13,7 @@ from desk.market.emulator.faults import Faults
 from desk.market.emulator.options import FAULTS, read_by_symbol, read_faults
 from desk.market.series.sources import list_late, punch_holes
 from desk.values import CANDLE_MS
-from tests.market.emulator_samples import T0, open_exchange, steps
+from tests.market.emulator.samples import T0, open_exchange, steps
 
 PAGE = {"symbol": "BTCUSDT", "productType": "USDT-FUTURES", "granularity": "5m", "limit": "20"}
 URL = "/api/v2/mix/market/history-candles"

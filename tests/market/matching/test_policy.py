@@ -14,7 +14,7 @@ from desk.market.series.sources import read_candles
 from desk.market.series.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
 from desk.values import CANDLE_MS, Candles
-from tests.market.matching_samples import BTC
+from tests.market.matching.samples import BTC
 
 THRESHOLDS = Thresholds(long=0.8, short=0.2)
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"

@@ -8,7 +8,7 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.market.matching import Denied, Matching, Terms
-from tests.market.matching_samples import BTC, ETH, T0, Desk, plain_equity
+from tests.market.matching.samples import BTC, ETH, T0, Desk, plain_equity
 
 LONG, SHORT = 1, -1
 

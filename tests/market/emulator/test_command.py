@@ -27,7 +27,7 @@ from desk.market.series.sources import (
     synthetic_series,
 )
 from desk.values import CANDLE_MS, Candles
-from tests.market.emulator_samples import T0, open_exchange, steps
+from tests.market.emulator.samples import T0, open_exchange, steps
 
 ROOT = Path(__file__).parents[2]
 REAL = ROOT.parent / "shared" / "data"

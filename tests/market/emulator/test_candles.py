@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from desk.values import CANDLE_MS, Candles, frozen
-from tests.market.emulator_samples import T0, HandClock, open_exchange, steps
+from tests.market.emulator.samples import T0, HandClock, open_exchange, steps
 
 DAY_MS = 288 * CANDLE_MS
 END = T0 + 1500 * CANDLE_MS

@@ -19,7 +19,7 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding, Key
 from desk.market.emulator.__main__ import _options, _parser
 from desk.market.emulator.keys import signature
 from desk.values import CANDLE_MS, Candles, frozen
-from tests.market.emulator_samples import T0, Answer, HandClock
+from tests.market.emulator.samples import T0, Answer, HandClock
 
 MIX: Final = "/api/v2/mix"
 NOW: Final = T0 + 20 * CANDLE_MS

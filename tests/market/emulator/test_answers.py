@@ -10,7 +10,7 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding
 from desk.market.emulator.endpoints import ENDPOINTS
 from desk.market.emulator.listings import plain, price_tick
 from desk.values import CANDLE_MS, Candles
-from tests.market.emulator_samples import MARKET, T0, HandClock, open_exchange, steps
+from tests.market.emulator.samples import MARKET, T0, HandClock, open_exchange, steps
 
 DAY_MS = 288 * CANDLE_MS
 HOUR_MS = 3_600_000

@@ -3,7 +3,7 @@
 import asyncio
 
 from desk.market.emulator.limits import Gate
-from tests.market.emulator_samples import MARKET, HandClock, open_exchange, steps
+from tests.market.emulator.samples import MARKET, HandClock, open_exchange, steps
 
 TIME = "/api/v2/public/time"
 

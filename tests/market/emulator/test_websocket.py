@@ -19,7 +19,7 @@ from aiohttp import WSMsgType
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import Ticket
 from desk.values import CANDLE_MS, Candles, frozen
-from tests.market.emulator_samples import T0, steps
+from tests.market.emulator.samples import T0, steps
 from tests.market.lines import HandClock
 
 NOW: Final = T0 + 600 * CANDLE_MS

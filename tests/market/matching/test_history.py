@@ -5,7 +5,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.market.matching import Terms
 from desk.values import CANDLE_MS
-from tests.market.matching_samples import Desk
+from tests.market.matching.samples import Desk
 
 LONG = 1
 

@@ -3,7 +3,7 @@
 import pytest
 
 from desk.values import CANDLE_MS
-from tests.market.test_emulator_private import NOW, Customer, customer
+from tests.market.emulator.test_private import NOW, Customer, customer
 
 
 async def pulled(asks: Customer, lever: str) -> tuple[int, str]:
