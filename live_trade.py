@@ -44,11 +44,11 @@ from desk.reports import terminal
 from desk.reports.voice import Voice
 from desk.trade.cards import card_of
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.explain import bill, explain, policy_trades
 from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
 from desk.trade.journal import Journal
 from desk.trade.notify import Silent, lines_from, notifying
-from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.replay.attribution import bill, explain, policy_trades
+from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
 from desk.trade.scoreboard import score_cells
 from desk.trade.scribe import Scribe, Tell
 from desk.trade.session import Ending, Session, heeding, live_events, replayed_events

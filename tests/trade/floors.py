@@ -21,7 +21,7 @@ from desk.orders import Holding, MarginMode, PositionMode, Push
 from desk.ports import Exchange
 from desk.trade.forecasting import round_of
 from desk.trade.journal import Journal
-from desk.trade.replay import SimulatedClock
+from desk.trade.replay.feed import SimulatedClock
 from desk.trade.session import Ending, Event, Session
 from desk.trade.settings import LiveSettings
 from desk.trade.trader import Trader

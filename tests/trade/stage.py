@@ -16,7 +16,7 @@ from desk.ports import Exchange
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window
 from desk.trade.journal import Journal
-from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
 from desk.trade.scribe import Scribe
 from desk.trade.session import Ending, Session, replayed_events
 from desk.trade.settings import LiveSettings, NotifySettings, PaperSettings, RiskLimits, SessionSettings

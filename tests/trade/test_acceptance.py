@@ -15,7 +15,7 @@ from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window
 from desk.trade.journal import Journal
 from desk.trade.notify import Silent
-from desk.trade.replay import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
 from desk.trade.scribe import Scribe
 from desk.trade.session import Session, replayed_events
 from desk.trade.trader import Trader

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.trade.exchange_clock import MOST_ROUND_TRIP_MS, ExchangeClock
-from desk.trade.replay import SimulatedClock
+from desk.trade.replay.feed import SimulatedClock
 from tests.trade.samples import LIMITS, NOON
 
 ways = st.one_of(st.floats(0, MOST_ROUND_TRIP_MS / 2), st.floats(0, 20_000))

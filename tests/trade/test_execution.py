@@ -17,7 +17,7 @@ from desk.trade.execution import Execution, Sending
 from desk.trade.identity import client_id, is_ours
 from desk.trade.journal import Journal
 from desk.trade.records import OpenTrade
-from desk.trade.replay import SimulatedClock
+from desk.trade.replay.feed import SimulatedClock
 from desk.trade.risk import Ruling, rule
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import LIMITS, NOON, SESSION, contract, situation, wish

@@ -19,7 +19,7 @@ import pytest
 from desk.errors import AccountError
 from desk.orders import Holding, OrderRequest, OrderState, Push
 from desk.policy import LONG
-from desk.trade.replay import SimulatedClock
+from desk.trade.replay.feed import SimulatedClock
 from desk.trade.session import Broken, Deaf, Event, Tick, live_events
 from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange

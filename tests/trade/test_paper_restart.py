@@ -25,7 +25,7 @@ from desk.policy import LONG, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.replay import PaperFeed
+from desk.trade.replay.feed import PaperFeed
 from desk.trade.scribe import Scribe
 from desk.trade.session import Session, live_events
 from desk.trade.trader import Trader

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from desk.policy import Costs, Thresholds, TradeRules, trades_of
-from desk.trade.explain import bill, explain
+from desk.trade.replay.attribution import bill, explain
 from desk.trade.signals import Promise
 from desk.values import Candles, frozen
 from tests.learn.trading import some_probabilities, walk

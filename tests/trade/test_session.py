@@ -15,7 +15,7 @@ from desk.market.paper.exchange import PaperExchange
 from desk.orders import Balance
 from desk.policy import Thresholds
 from desk.trade.forecasting import OpenModel
-from desk.trade.replay import SimulatedClock
+from desk.trade.replay.feed import SimulatedClock
 from desk.trade.session import Broken, Ending, Event, Tick, replayed_events
 from desk.trade.signals import ModelCard
 from desk.values import Candles, frozen

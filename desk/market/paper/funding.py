@@ -37,7 +37,7 @@ class Told(Protocol):
 
 
 class LiveFunding:
-    """Rates as they become known; satisfies ``desk.trade.replay.Settlements``."""
+    """Rates as they become known; satisfies ``desk.trade.replay.feed.Settlements``."""
 
     def __init__(self, public: Told, paper: PaperExchange) -> None:
         self._public = public

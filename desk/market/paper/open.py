@@ -4,7 +4,7 @@ Place in the house: the composition of ``desk.market.paper.exchange`` for ``--mo
 public client's settings and what to begin with come in; the exchange of a session goes out, with everything
 behind it that happened while no process was there: candles that passed, stops that they touched, funding.
 
-Not here: candles as they come (``desk.trade.replay.PaperFeed``).
+Not here: candles as they come (``desk.trade.replay.feed.PaperFeed``).
 """
 
 import logging

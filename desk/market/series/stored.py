@@ -4,7 +4,7 @@ Place in the house: read only.  A folder comes in (the candle cache, or parquet 
 them); ``Stored`` goes out: series, contracts and settled funding rates.  What a folder does not tell of a
 contract is set to the exchange's usual terms, the tick to the smallest step of the prices.
 
-Not here: the replay itself (``desk.trade.replay``).
+Not here: the replay itself (``desk.trade.replay.feed``).
 """
 
 import math

@@ -4,7 +4,7 @@ Place in the house: what ``--replay`` and ``--demo`` run a session on.  ``Candle
 go out, each at the moment at which its candle closes.
 
 Not here: the exchange that fills orders meanwhile (``desk.market.paper.exchange``), and how the outcome is explained
-(``desk.trade.explain``).
+(``desk.trade.replay.attribution``).
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
