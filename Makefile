@@ -35,19 +35,19 @@ bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of on
 	$(RUN) -m benchmarks.fetch
 
 soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth
-	$(RUN) -m benchmarks.soak_fetch
+	$(RUN) -m soaks.fetch
 
 soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, then compare its journal with the exchange
-	$(RUN) -m benchmarks.soak_kill
+	$(RUN) -m soaks.kill
 
 soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
-	$(RUN) -m benchmarks.soak_live
+	$(RUN) -m soaks.live
 
 soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the session must be the evaluation; ten minutes
-	$(RUN) -m benchmarks.replay
+	$(RUN) -m soaks.replay
 
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
-	$(RUN) -m benchmarks.soak_noise
+	$(RUN) -m soaks.noise
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

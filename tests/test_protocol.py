@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from benchmarks import soak_noise
 from config import Settings, default_settings
 from desk.errors import NotEnoughHistory
 from desk.executors import Done, Processes
@@ -33,6 +32,7 @@ from desk.registry import ModelShelf
 from desk.reports.voice import Voice
 from desk.values import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
 from ml_feature_engineering import attach_labels
+from soaks import noise as soak_noise
 from train_live_lightgbm import Examined, Run, SymbolJob, train_symbol
 
 END = 1_767_225_600_000

@@ -2,7 +2,7 @@
 
 import pytest
 
-from benchmarks.soak_live import main
+from soaks.live import main
 
 
 @pytest.mark.parametrize("lost", ["0", "0.03"])

@@ -1,6 +1,6 @@
 """Whole sessions in every mode, on simulated fills and over the wire, and hands that meddle with them.
 
-Both floors run the market and the models of ``benchmarks.mortal``, candle by candle; between candles a hand
+Both floors run the market and the models of ``soaks.mortal``, candle by candle; between candles a hand
 may do things on the exchange that the session did not ask for.
 """
 
@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from benchmarks import mortal, soak_kill
 from desk.clock import SystemClock
 from desk.market.bitget.account.account import Account
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -26,6 +25,8 @@ from desk.trade.session import Ending, Event, Session
 from desk.trade.settings import LiveSettings
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles
+from soaks import kill as soak_kill
+from soaks import mortal
 
 SEED = 3
 FIRST = (mortal.BEGIN - mortal.NOON) // CANDLE_MS

@@ -1,11 +1,11 @@
-"""kill -9 at seeded moments of a session over HTTP: a short run of ``benchmarks.soak_kill``."""
+"""kill -9 at seeded moments of a session over HTTP: a short run of ``soaks.kill``."""
 
 from pathlib import Path
 
 import pytest
 
-from benchmarks.soak_kill import Figures, chain, table
 from desk.orders import MarginMode, PositionMode
+from soaks.kill import Figures, chain, table
 
 
 @pytest.mark.parametrize("modes", [("one_way", "crossed"), ("hedge", "isolated")])

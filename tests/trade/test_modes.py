@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import mortal
 from desk.orders import MarginMode, PositionMode
 from desk.trade.settings import LiveSettings
 from desk.values import CANDLE_MS
+from soaks import mortal
 from tests.trade.floors import FIRST, Floor, close, gap, settings, simulated, strip, turn, wired
 
 Stage = Callable[[Path, LiveSettings], AbstractAsyncContextManager[Floor]]

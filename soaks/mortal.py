@@ -1,12 +1,12 @@
 """A session over HTTP, in a process of its own, that kills itself as ``kill -9`` would.
 
-``python -m benchmarks.mortal LIFE`` takes the JSON of a ``Life``: it trades invented symbols on an embedded
+``python -m soaks.mortal LIFE`` takes the JSON of a ``Life``: it trades invented symbols on an embedded
 exchange whose clock stands, lets market time pass itself, candle by candle, and dies at the given call to
 the exchange: ``before`` a call, ``after`` its answer has come and before anything is made of it, or ``sent``,
 the same of the calls that send orders alone.  Before each candle it prints, as a line of JSON, what a plain
 look at the account and the journal shows.
 
-``benchmarks.soak_kill`` starts it again and again; the tests put ``staged`` sessions together from the same
+``soaks.kill`` starts it again and again; the tests put ``staged`` sessions together from the same
 parts.
 """
 

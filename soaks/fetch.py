@@ -1,6 +1,6 @@
 """Kills the fetcher again and again, and then compares every cache with the truth.
 
-``python -m benchmarks.soak_fetch [--kills 20] [--seed 0]`` serves six symbols under faults and starts the
+``python -m soaks.fetch [--kills 20] [--seed 0]`` serves six symbols under faults and starts the
 fetcher in a process of its own, which SIGKILLs itself at a seeded moment: in the middle of writing a page
 (the record is left torn), just before or just after a rename, or at any time.  The next one goes on in the
 same folder.  Whenever a fetch comes to its end the caches are compared with what was served, and the folder
@@ -137,7 +137,7 @@ class Soak:
 
     def run(self, death: Death) -> int:
         """Fetch until death, or to the end; the exit status."""
-        command = [sys.executable, "-m", "benchmarks.soak_fetch", "--child", self.url, str(self.folder)]
+        command = [sys.executable, "-m", "soaks.fetch", "--child", self.url, str(self.folder)]
         command += [str(self.log), death.kind, str(death.number), str(death.part)]
         return subprocess.run(command, check=False, cwd=HERE.parent).returncode  # noqa: S603
 

@@ -1,6 +1,6 @@
 """Whether a session that replays the test part is the evaluation, on real candles and published models.
 
-``python -m benchmarks.replay [--symbols BTCUSDT,ETHUSDT,1000PEPEUSDT,SUIUSDT] [--trials 50]`` trains the
+``python -m soaks.replay [--symbols BTCUSDT,ETHUSDT,1000PEPEUSDT,SUIUSDT] [--trials 50]`` trains the
 symbols from an embedded exchange that serves the real series beside the checkout, as a user would, and then
 replays the test part of each with the model whose figures its metadata report, twice:
 

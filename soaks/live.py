@@ -1,6 +1,6 @@
 """A day of live trading in minutes: 300 symbols, lines that break, answers that go wrong.
 
-``python -m benchmarks.soak_live [--symbols 300] [--hours 24] [--seed 0] [--push-lost 0]`` runs the whole
+``python -m soaks.live [--symbols 300] [--hours 24] [--seed 0] [--push-lost 0]`` runs the whole
 session of ``--mode live`` in one process with the embedded exchange, over HTTP and websockets, on a loop
 whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
 features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
@@ -30,8 +30,6 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.decisions import model
-from benchmarks.soak_live_truth import Told, examined, truth
-from benchmarks.virtual_time import VirtualClock, VirtualTimeLoop, run
 from config import default_settings, link_settings, live_settings, stream_settings
 from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.signing import Credentials
@@ -50,6 +48,8 @@ from desk.trade.signals import ModelCard, Promise
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
+from soaks.live_truth import Told, examined, truth
+from soaks.virtual_time import VirtualClock, VirtualTimeLoop, run
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"
 START = 1_762_387_200_000

@@ -1,8 +1,8 @@
 """Kills a trading session again and again, and compares its journal with the exchange's own books.
 
-``python -m benchmarks.soak_kill [--kills 30] [--seed 0]`` runs four chains of lives, one per position mode
+``python -m soaks.kill [--kills 30] [--seed 0]`` runs four chains of lives, one per position mode
 and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
-(``benchmarks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
+(``soaks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
 answer.  While nobody is alive market time passes, stops and take-profits are hit, and now and then a hand
 strips a position of its stop, closes it or turns it round.  The last life of a chain is left in peace.
 
@@ -29,7 +29,16 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from benchmarks.mortal import (
+from desk.clock import SystemClock
+from desk.errors import Throttled, Unanswered
+from desk.market.bitget.account.account import Account
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.matching import Execution, Matching, Position, Ticket
+from desk.orders import MarginMode, PositionMode
+from desk.trade.journal import Journal
+from desk.trade.trader import Trader
+from desk.values import CANDLE_MS, Candles
+from soaks.mortal import (
     BEGIN,
     CREDENTIALS,
     Kind,
@@ -40,15 +49,6 @@ from benchmarks.mortal import (
     trial_link,
     trial_settings,
 )
-from desk.clock import SystemClock
-from desk.errors import Throttled, Unanswered
-from desk.market.bitget.account.account import Account
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.matching import Execution, Matching, Position, Ticket
-from desk.orders import MarginMode, PositionMode
-from desk.trade.journal import Journal
-from desk.trade.trader import Trader
-from desk.values import CANDLE_MS, Candles
 
 HERE = Path(__file__).resolve().parent
 DEPOSIT = Decimal(10_000)
@@ -137,7 +137,7 @@ class Chain:
         """One life; whether it was killed."""
         told = {**asdict(self.life), "kind": kind, "call": call}
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "benchmarks.mortal", json.dumps(told)),
+            *(sys.executable, "-m", "soaks.mortal", json.dumps(told)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=HERE.parent,

@@ -1,6 +1,6 @@
 """Random walks through the real path: where nothing can be known, nothing may be called an edge.
 
-``make soak-noise``, or ``python -m benchmarks.soak_noise [WALKS [TRIALS]]``: invented series of kind
+``make soak-noise``, or ``python -m soaks.noise [WALKS [TRIALS]]``: invented series of kind
 ``noise`` go through the pool of processes and ``train_symbol`` with the settings of ``config.py``, and are
 judged together as the symbols of one run.  One line per walk, then one per claim; exit status 0 if all
 hold.

@@ -1,0 +1,1 @@
+"""What survives: kills, faults, days of simulated trading, noise, and the harness that they share."""
