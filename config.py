@@ -18,11 +18,11 @@ from pathlib import Path
 
 from desk.arguments import live_parser, named_symbols, training_parser
 from desk.errors import SettingsError
+from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
-from desk.learn.settings import ExploreSettings, LearnSettings, Parameters, TradingSettings
+from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
 from desk.learn.verdict import VerdictRules
-from desk.market.live_settings import LinkSettings, StreamSettings
-from desk.market.settings import FetchSettings
+from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
 from desk.trade.settings import (
     LiveSettings,
     NotifySettings,

@@ -18,10 +18,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from desk.errors import CacheError, DeskError, SettingsError
+from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
 from desk.market.bitget.public import FUNDING_ROWS, Bitget
-from desk.market.ends import FetchEnds, Unwritable
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import NOTHING_HELD, Held, Rows, merge
 from desk.market.history.contract_book import ContractBook

@@ -42,21 +42,19 @@ from desk.registry import ModelShelf
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.voice import Voice
-from desk.trade.cards import card_of
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
 from desk.trade.journal import Journal
 from desk.trade.notify import Silent, lines_from, notifying
 from desk.trade.replay.attribution import bill, explain, policy_trades
-from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
+from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock, Watched, candles_of
 from desk.trade.scoreboard import score_cells
 from desk.trade.scribe import Scribe, Tell
 from desk.trade.session import Ending, Session, heeding, live_events, replayed_events
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import Opinion
+from desk.trade.signals import Opinion, card_of
 from desk.trade.start import require_startable
 from desk.trade.trader import Confirm, Trader
-from desk.trade.watched import Watched, candles_of
 from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 

@@ -26,7 +26,8 @@ from config import Settings, default_settings
 from desk.executors import Broken, Processes
 from desk.learn.protocol import Terms
 from desk.learn.verdict import decide
-from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE, price_tick
+from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
+from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles
 from desk.outcomes import Json
 from desk.values import Candles

@@ -16,6 +16,8 @@
       . AccountError             and it will say so to everything: stop; the user mends key or account
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
+  + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
+    - Unwritable               the cache folder cannot be written any more
 
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
@@ -100,3 +102,11 @@ class Unanswered(ExchangeError):  # noqa: N818 - says what happened
     A read is simply asked again.  A write is never repeated blindly: the order is looked up by its
     client order id first, because the first attempt may have filled.
     """
+
+
+class FetchEnds(DeskError):  # noqa: N818 - says what it does
+    """No symbol would fare better: what was fetched is kept, and the run stops."""
+
+
+class Unwritable(FetchEnds):
+    """The cache folder cannot be written any more: the disk is full, or the folder is gone."""

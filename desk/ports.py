@@ -1,8 +1,8 @@
 """What the suite asks of the outside, as protocols: time, candles, and an exchange.
 
 Place in the house: foundation.  Implementations: ``desk.clock`` (real time), the tests (simulated time);
-``desk.market.bitget.account.account`` (Bitget, signed) and ``desk.market.paper.exchange`` (simulated fills); ``desk.market.feed.stream``
-and the replay of ``live_trade`` for candles.
+``desk.market.bitget.account.account`` (Bitget, signed) and ``desk.market.paper.exchange`` (simulated
+fills); ``desk.market.feed.stream`` and the replay of ``live_trade`` for candles.
 """
 
 from collections.abc import AsyncIterator, Sequence

@@ -10,6 +10,7 @@ Reading order: ``Candles`` (made by ``desk.market.history.candles.check_candles`
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import numpy as np
@@ -172,3 +173,8 @@ def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:
     kept = np.ascontiguousarray(array)
     kept.flags.writeable = False
     return kept
+
+
+def iso(open_time: int) -> str:
+    """A time in ms as ISO 8601 in UTC."""
+    return datetime.fromtimestamp(open_time / 1000, tz=UTC).isoformat()

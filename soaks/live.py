@@ -36,7 +36,7 @@ from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel, Window

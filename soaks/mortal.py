@@ -30,7 +30,7 @@ from desk.errors import DeskError, ExchangeError
 from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import Keys
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.orders import MarginMode, OrderRequest, PositionMode, Push
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange

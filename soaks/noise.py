@@ -23,7 +23,7 @@ from desk.learn.clustered import Mean, ratio_of_sums
 from desk.learn.protocol import Terms
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide
-from desk.market.emulator.listings import price_tick
+from desk.market.series.facts import price_tick
 from desk.market.series.synthetic import synthesize
 from train_live_lightgbm import Examined, SymbolJob, train_symbol
 

@@ -22,8 +22,7 @@ from desk.market.history.contract_book import ContractBook
 from desk.market.history.paging import DAY_MS, HISTORY, RECENT
 from desk.values import CANDLE_MS, Candles
 from tests.market.history.test_candle_store import CONTRACT
-from tests.market.scripted import hang_up, serving
-from tests.market.series import (
+from tests.market.samples import (
     NOW,
     ImpatientClock,
     assert_same_candles,
@@ -31,6 +30,7 @@ from tests.market.series import (
     random_candles,
     without,
 )
+from tests.market.scripted import hang_up, serving
 
 HOUSE = Path(__file__).parents[1]
 SHARED = HOUSE.parent / "shared" / "data" / "candles"
@@ -350,7 +350,7 @@ async def test_pages_of_an_unfinished_symbol_are_not_asked_for_again(run: Run, e
     async with EmbeddedExchange([whole], ExchangeOptions(rate_limit=0, now_ms=NOW), clock=clock) as exchange:
         program = (
             "import asyncio; from pathlib import Path; from data_fetcher import fetch_universe\n"
-            "from tests.market.series import fetch_settings; from desk.clock import SystemClock\n"
+            "from tests.market.samples import fetch_settings; from desk.clock import SystemClock\n"
             f"settings = fetch_settings({exchange.url!r}, Path({str(run.folder)!r}), days=60,"
             " requests_per_second=60.0, max_concurrent_requests=4)\n"
             "asyncio.run(fetch_universe(settings, clock=SystemClock()))\n"

@@ -12,13 +12,12 @@ from pathlib import Path
 import pytest
 
 from data_fetcher import fetch_universe
-from desk.errors import SettingsError
+from desk.errors import SettingsError, Unwritable
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.options import FAULTS
-from desk.market.ends import Unwritable
 from desk.market.history.paging import HISTORY
 from desk.market.series.sources import list_late, punch_holes
-from tests.market.series import NOW, ImpatientClock, fetch_settings
+from tests.market.samples import NOW, ImpatientClock, fetch_settings
 from tests.test_data_fetcher import DAYS, MARKET, Run
 
 HOUR_MS = 3_600_000

@@ -9,7 +9,7 @@ from data_fetcher import fetch_universe
 from desk.market.bitget.public import FUNDING
 from desk.market.emulator import ExchangeOptions
 from desk.market.history.paging import HISTORY, RECENT
-from tests.market.series import NOW, ImpatientClock, assert_same_candles, fetch_settings, random_candles
+from tests.market.samples import NOW, ImpatientClock, assert_same_candles, fetch_settings, random_candles
 from tests.test_data_fetcher import DAYS, MARKET, Run
 
 EIGHT_HOURS_MS = 8 * 3_600_000

@@ -6,7 +6,7 @@ from desk.market.history.contract_book import ContractBook
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchReport, Tally
 from desk.reports import terminal
 from desk.reports.voice import Voice
-from tests.market.series import NOW
+from tests.market.samples import NOW
 from train_live_lightgbm import FAILED, FetchBar, told_fetch
 
 FETCHED = Fetched(

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import LookAhead
-from desk.learn.record import iso
-from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet
+from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, iso
 
 Newest = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]]
 """Values (k, 6, memory) and open times (k, memory) to features (k, features) of the newest candles."""

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from desk.learn.ensemble import average
-from desk.learn.settings import LearnSettings, Parameters
+from desk.learn.parameters import Parameters
+from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows
 from desk.learn.training import Model, Scores, bin_rows, grow
 from desk.values import DOWN, UNKNOWN, UP, LabelledSet

@@ -10,7 +10,6 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from statistics import fmean, stdev
 from typing import Any
 
@@ -25,7 +24,7 @@ from desk.learn.stability import Stability
 from desk.learn.trades import TradeFigures
 from desk.learn.tuning import Tuned
 from desk.learn.verdict import Evaluation, Verdict
-from desk.values import DOWN, NEUTRAL, UP, Candles, LabelledSet
+from desk.values import DOWN, NEUTRAL, UP, Candles, LabelledSet, iso
 
 Json = dict[str, Any]
 
@@ -159,11 +158,6 @@ def plain(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) 
     """A value of this room as JSON: tuples become lists."""
     told: Json = json.loads(json.dumps(asdict(value)))
     return told
-
-
-def iso(open_time: int) -> str:
-    """A time in ms as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(open_time / 1000, tz=UTC).isoformat()
 
 
 def _part(labelled: LabelledSet, rows: Rows) -> Json:

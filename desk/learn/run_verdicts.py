@@ -3,7 +3,8 @@
 One ``RunEvidence`` per trained symbol comes in; verdicts and JSON go out.  Pure.  Models are not kept for it:
 hundreds would not fit in memory.
 
-Not here: what can be said of one symbol alone (``desk.learn.protocol``), and the rules (``desk.learn.verdict``).
+Not here: what can be said of one symbol alone (``desk.learn.protocol``), and the rules
+(``desk.learn.verdict``).
 """
 
 from collections.abc import Sequence

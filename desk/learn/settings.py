@@ -9,21 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from desk.errors import SettingsError
+from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
 from desk.learn.verdict import VerdictRules
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameters:
-    """What LightGBM is told about trees; the names are LightGBM's own."""
-
-    learning_rate: float
-    num_leaves: int
-    min_data_in_leaf: int
-    feature_fraction: float
-    bagging_fraction: float
-    lambda_l2: float
-    path_smooth: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

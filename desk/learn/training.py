@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelIncomplete
-from desk.learn.settings import Parameters
+from desk.learn.parameters import Parameters
 
 Features = NDArray[np.float32]
 Sides = NDArray[np.int8]

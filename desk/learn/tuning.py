@@ -30,7 +30,8 @@ from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
 from desk.learn.clustered import Mean, clustered_mean
-from desk.learn.settings import LearnSettings, Parameters
+from desk.learn.parameters import Parameters
+from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold
 from desk.learn.training import Bins, Features, Model, Scores, Sides, bin_rows, grow, grow_until_flat
 from desk.values import DOWN, UP, LabelledSet

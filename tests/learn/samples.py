@@ -4,8 +4,9 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
+from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
-from desk.learn.settings import LearnSettings, Parameters, TradingSettings
+from desk.learn.settings import LearnSettings, TradingSettings
 from desk.learn.verdict import VerdictRules
 from desk.values import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
 

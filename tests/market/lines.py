@@ -10,7 +10,7 @@ from typing import Any
 
 from aiohttp import WSMsgType, web
 
-from tests.market.series import NOW
+from tests.market.samples import NOW
 
 PACE_S = 0.2
 """Longer waits than this are no paces of messages."""

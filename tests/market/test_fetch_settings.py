@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from desk.errors import SettingsError
-from tests.market.series import fetch_settings
+from tests.market.samples import fetch_settings
 
 REAL = "https://api.bitget.com"
 

@@ -15,7 +15,7 @@ from desk.clock import SystemClock
 from desk.market.matching import Terms
 from desk.market.paper.open import paper_account
 from tests.market.exchange_contract import entry
-from tests.market.series import NOW, fetch_settings
+from tests.market.samples import NOW, fetch_settings
 
 
 async def live(url: str, journal: Path) -> None:

@@ -16,11 +16,11 @@ from config import link_settings
 from desk.clock import SystemClock
 from desk.market.bitget.public import Bitget
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.emulator.listings import Funding
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import Terms
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
+from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
@@ -33,7 +33,7 @@ from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
 from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
-from tests.market.series import NOW, fetch_settings
+from tests.market.samples import NOW, fetch_settings
 from tests.trade.samples import SESSION, UNLIMITED, card
 from tests.trade.stage import MEMORY, WINDOW, Told, live_settings, said
 from tests.trade.test_replay import NOTHING

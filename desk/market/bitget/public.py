@@ -1,7 +1,8 @@
 """Bitget's public market data over HTTP.
 
-Place in the house: the client.  ``data_fetcher`` and ``desk.market.history.download`` ask; requests go out at the
-pace of ``desk.market.bitget.throttle``; answers are read by ``desk.market.bitget.wire`` and come back as values.
+Place in the house: the client.  ``data_fetcher`` and ``desk.market.history.download`` ask; requests go out
+at the pace of ``desk.market.bitget.throttle``; answers are read by ``desk.market.bitget.wire`` and come
+back as values.
 
 What is repeated: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time,
 no usable body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.
@@ -21,11 +22,11 @@ from typing import Self, TypeVar
 
 import aiohttp
 
-from desk.errors import DeskError, Throttled, Unanswered
+from desk.errors import DeskError, FetchEnds, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
-from desk.market.ends import FetchEnds
 from desk.market.history.candles import Rows
+from desk.market.history.contracts import ContractTable
 from desk.market.history.funding import FundingRates
 from desk.market.history.paging import Page
 from desk.market.settings import FetchSettings
@@ -122,7 +123,7 @@ class Bitget:
         """The exchange's clock, in ms; the first question of a run, so that a wrong address is told soon."""
         return await self._read(TIME, {}, wire.read_server_time, attempts=FIRST_ATTEMPTS)
 
-    async def contracts(self) -> wire.ContractTable:
+    async def contracts(self) -> ContractTable:
         """Every USDT-margined contract, active or not."""
         return await self._read(CONTRACTS, {"productType": PRODUCT_TYPE}, wire.read_contracts)
 

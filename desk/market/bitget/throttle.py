@@ -1,7 +1,7 @@
 """Who may send a request now: a pace per endpoint and over all, pauses, and a cap on requests in flight.
 
-Place in the house: between ``desk.market.bitget.public`` and the network.  An endpoint's path comes in; permission
-comes out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
+Place in the house: between ``desk.market.bitget.public`` and the network.  An endpoint's path comes in;
+permission comes out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
 
 The pace is a leaky bucket with the memory of half a step (the generic cell rate algorithm): requests leave
 1/rate apart; one that is late by less than half a step doesn't delay those after it.  At 18 per second no

@@ -1,7 +1,7 @@
 """A websocket that stays up.
 
-Place in the house: between ``desk.market.feed.stream``, ``desk.market.bitget.account.stream`` and the network.  An
-address comes in, and what to say when the line is open; every text that is heard goes out.
+Place in the house: between ``desk.market.feed.stream``, ``desk.market.bitget.account.stream`` and the
+network.  An address comes in, and what to say when the line is open; every text that is heard goes out.
 
 The rules of the exchange that are kept here: the text ``ping`` every 25 s, or it hangs up after two minutes
 even while data flow; at most 10 messages a second; after a line is lost, another try after 1 s, then after

@@ -1,7 +1,8 @@
 """How Bitget spells things: bytes in, values out.
 
 Place in the house: the only module of the client that knows field names.  Bodies come in from
-``desk.market.bitget.public``; rows, contracts and numbers go out.  Pure: it can be given every odd body ever seen.
+``desk.market.bitget.public``; rows, contracts and numbers go out.  Pure: it can be given every odd body
+ever seen.
 
 Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
 
@@ -15,7 +16,6 @@ References
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import cast
 
@@ -23,6 +23,7 @@ import numpy as np
 
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.history.candles import NO_ROWS, Rows
+from desk.market.history.contracts import Contract, ContractTable
 from desk.market.history.funding import FundingRates
 from desk.values import COLUMNS
 
@@ -34,51 +35,6 @@ LATEST = 10**15
 """No time in ms is that late."""
 UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
-
-
-@dataclass(frozen=True, slots=True)
-class Contract:
-    """One USDT-margined contract as the exchange lists it.  Sizes in base coin, money in USDT."""
-
-    symbol: str
-    kind: str
-    """``perpetual`` or ``delivery``."""
-    status: str
-    """``normal``, or why it is not: ``listed``, ``maintain``, ``limit_open``, ``restrictedAPI``, ``off``."""
-    is_rwa: bool
-    """Whether it stands for a stock, a metal or a currency instead of a coin."""
-    tick: Decimal
-    """Smallest step of the price."""
-    size_step: Decimal
-    """Every size is a multiple of it."""
-    min_size: Decimal
-    min_notional: Decimal
-    """Least value of an order."""
-    max_limit_size: Decimal | None
-    max_market_size: Decimal | None
-    """Largest size of one order; None where the exchange doesn't say."""
-    maker_fee: Decimal
-    taker_fee: Decimal
-    """Fractions of the trade's value: 0.0006 is 6 bp."""
-    funding_hours: int | None
-    max_leverage: Decimal | None
-    limit_open_time: int | None = None
-    """From then on nothing may be opened (maintenance, delisting), ms; None: not announced."""
-    off_time: int | None = None
-    """From then on it is not traded, ms; None: not announced."""
-
-    @property
-    def active(self) -> bool:
-        """Whether it is a perpetual that may be traded freely."""
-        return self.kind == "perpetual" and self.status == "normal"
-
-
-@dataclass(frozen=True, slots=True)
-class ContractTable:
-    """All contracts of one answer, and the names of those whose row could not be read."""
-
-    contracts: tuple[Contract, ...]
-    unreadable: tuple[str, ...]
 
 
 def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:

@@ -4,8 +4,8 @@ Place in the house: the market, as a double.  Series come in, from parquet files
 ``desk.market.series.synthetic`` or from a test; HTTP and websockets go out.  Users start it with
 ``python -m desk.market.emulator``; ``--demo`` and tests use ``EmbeddedExchange`` in process.
 
-It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market.bitget.public``): a double that shares
-the client's code shares its mistakes.
+It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market.bitget.public``): a double
+that shares the client's code shares its mistakes.
 
 Its one account trades against the matching core (``desk.market.matching``); its play keys are those of
 ``keys.Keys``, or any three values it is given.
@@ -18,8 +18,8 @@ Reading order: ``options`` (what it can be told), ``sources`` (where series come
 
 from desk.market.emulator.control import Stats
 from desk.market.emulator.keys import Keys
-from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import ExchangeOptions
 from desk.market.emulator.server import EmbeddedExchange
+from desk.market.series.facts import Funding
 
 __all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats"]

@@ -17,7 +17,6 @@ from pathlib import Path
 from desk.clock import SystemClock
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
-from desk.market.emulator.listings import Funding
 from desk.market.emulator.options import (
     FAULTS,
     HISTORY_ENDS,
@@ -26,6 +25,7 @@ from desk.market.emulator.options import (
     read_faults,
 )
 from desk.market.emulator.server import EmbeddedExchange
+from desk.market.series.facts import Funding
 from desk.market.series.sources import (
     DAYS_AHEAD,
     SyntheticName,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from desk.market.emulator.endpoints import GRANULARITIES, PRODUCT_TYPE
-from desk.market.emulator.listings import HOUR_MS, Listing, forming_row
+from desk.market.emulator.listings import Listing, forming_row
 from desk.market.emulator.private_rows import (
     Row,
     pushed_account_row,
@@ -27,6 +27,7 @@ from desk.market.emulator.private_rows import (
 )
 from desk.market.matching import Execution, Order
 from desk.market.matching.account import Account
+from desk.market.series.facts import HOUR_MS
 
 SNAPSHOT: Final = 500
 SERVED: Final = ("candle5m", "ticker")

@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
-from desk.market.emulator.listings import DAY_MS, Listing, forming_row
+from desk.market.emulator.listings import Listing, forming_row
+from desk.market.series.facts import DAY_MS
 from desk.values import CANDLE_MS
 
 PRODUCT_TYPE: Final = "USDT-FUTURES"

@@ -15,51 +15,16 @@ from decimal import Decimal
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from desk.market.emulator.forming import Forming, forming
-from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
+from desk.market.series.facts import DAY_MS, HOUR_MS, USUAL_FUNDING_HOURS, Funding, Tick, price_tick
+from desk.values import CANDLE_MS, Candles, frozen
 
-HOUR_MS: Final = 3_600_000
-DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS
 TAKER_FEE: Final = "0.0006"
 MAKER_FEE: Final = "0.0002"
 USUAL_FUNDING_RATE: Final = 0.0001
-USUAL_FUNDING_HOURS: Final = 8
-FUNDING_HOURS: Final = (1, 2, 4, 8)
 
 _ROW: Final = '["%d","%r","%r","%r","%r","%r","%r"]'
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Funding:
-    """Settled funding rates of one symbol, oldest first."""
-
-    time: NDArray[np.int64]
-    """Shape (m,): settlement times, ms."""
-    rate: NDArray[np.float64]
-    """Shape (m,): fraction of the position's value, 0.0001 is 0.01 %."""
-
-    @property
-    def interval_hours(self) -> int:
-        """Hours between settlements, as the exchange could call it."""
-        if len(self.time) < 2:
-            return USUAL_FUNDING_HOURS
-        hours = float(np.median(np.diff(self.time))) / HOUR_MS
-        return min(FUNDING_HOURS, key=lambda known: abs(known - hours))
-
-
-@dataclass(frozen=True, slots=True)
-class Tick:
-    """Smallest step of the price: ``step`` × 10^-``places``."""
-
-    places: int
-    step: int
-
-    @property
-    def size(self) -> float:
-        """The step in USDT."""
-        return float(Decimal(self.step).scaleb(-self.places))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,18 +198,6 @@ def usual_funding(candles: Candles) -> Funding:
     first, last = (int(candles.open_time[0]), int(candles.open_time[-1])) if len(candles) else (0, -1)
     time = np.arange(-(-first // interval) * interval, last + CANDLE_MS + 1, interval, dtype=np.int64)
     return Funding(frozen(time), frozen(np.full(len(time), USUAL_FUNDING_RATE)))
-
-
-def price_tick(candles: Candles) -> Tick:
-    """Smallest difference between two prices of the series."""
-    prices = np.unique(candles.values[:4])
-    for places in range(13):
-        steps = prices * 10.0**places
-        whole = np.rint(steps)
-        if np.abs(steps - whole).max(initial=0.0) < 1e-3:
-            break
-    differences = np.diff(np.unique(whole))
-    return Tick(places, int(differences.min()) if len(differences) else 1)
 
 
 def plain(value: float) -> str:

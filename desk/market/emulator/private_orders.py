@@ -13,9 +13,9 @@ from typing import Final, Literal, cast
 
 from desk.market.emulator.asked import Asked
 from desk.market.emulator.endpoints import Denial
-from desk.market.emulator.listings import DAY_MS
 from desk.market.emulator.private_rows import Row, fill_row, order_row
 from desk.market.matching import Denied, Force, Order, Ticket
+from desk.market.series.facts import DAY_MS
 from desk.orders import MarginMode, Purpose
 
 LONGEST_PAGE: Final = 100

@@ -29,11 +29,12 @@ from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Questi
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import Gate
-from desk.market.emulator.listings import Funding, listing_of
+from desk.market.emulator.listings import listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.private import PRIVATE, answer
 from desk.market.emulator.sockets import Sockets
 from desk.market.emulator.venue import Venue
+from desk.market.series.facts import Funding
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles

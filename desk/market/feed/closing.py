@@ -1,8 +1,8 @@
 """When a candle is finished, although the exchange never says so.
 
-Place in the house: the mind of ``desk.market.feed.stream``.  Bars of the websocket, rows of REST and the time come
-in; events go out, and the newest finished candles stand in a ``CandleWindow``.  Pure: it can be told any
-sequence of events that a network may think of.
+Place in the house: the mind of ``desk.market.feed.stream``.  Bars of the websocket, rows of REST and the
+time come in; events go out, and the newest finished candles stand in a ``CandleWindow``.  Pure: it can be
+told any sequence of events that a network may think of.
 
 A candle of the websocket is finished when a bar follows it that opens where it ends, in time and in price: on
 this exchange the next open is the last close, so another price means that the last word of the candle was

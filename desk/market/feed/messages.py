@@ -1,6 +1,7 @@
 """What Bitget's public websocket says of candles: texts in, values out.
 
-Place in the house: texts come in from ``desk.market.feed.stream``; bars go out to ``desk.market.feed.closing``.  Pure.
+Place in the house: texts come in from ``desk.market.feed.stream``; bars go out to
+``desk.market.feed.closing``.  Pure.
 
 Not here: whether a bar is finished; the exchange doesn't say.
 

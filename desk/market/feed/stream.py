@@ -1,9 +1,9 @@
 """Candles as they happen.
 
 Place in the house: satisfies ``desk.ports.CandleFeed`` for a session.  Symbols and the public client come in;
-rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.feed.closing`` knows
-when a candle is finished; here are the lines (``desk.market.bitget.websocket``), the questions to REST, and the
-clock.
+rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.feed.closing``
+knows when a candle is finished; here are the lines (``desk.market.bitget.websocket``), the questions to
+REST, and the clock.
 
 How it runs: one ``candles`` call per symbol fills the window.  Then websockets, each with at most
 ``per_connection`` symbols, tell bars; what they leave in doubt is asked of REST.  When a line is back, all of
@@ -40,8 +40,7 @@ from desk.market.feed.messages import Acknowledged, Bars, Failure, read_text, su
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
-from desk.market.live_settings import BEGIN_AGAIN_S, StreamSettings
-from desk.market.settings import on_loopback
+from desk.market.settings import BEGIN_AGAIN_S, StreamSettings, on_loopback
 from desk.ports import Clock
 from desk.values import CANDLE_MS, CandleRound
 

@@ -1,6 +1,7 @@
 """The newest candles of many symbols, as arrays that features are computed from.
 
-Place in the house: kept by ``desk.market.feed.closing``; ``desk.market.feed.stream`` hands copies of it on.  Pure.
+Place in the house: kept by ``desk.market.feed.closing``; ``desk.market.feed.stream`` hands copies of it on.
+Pure.
 
 Not here: when a candle is closed (``desk.market.feed.closing``).
 """

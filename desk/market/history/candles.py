@@ -1,8 +1,8 @@
 """What makes rows of numbers candles.
 
 Place in the house: the gate between the outside and everything else.  Rows come in from
-``desk.market.bitget.wire`` (the exchange) or ``desk.market.history.candle_store`` (the disk); a ``Candles`` goes out, to the
-features.  Pure: no file, no network, no clock.
+``desk.market.bitget.wire`` (the exchange) or ``desk.market.history.candle_store`` (the disk); a ``Candles``
+goes out, to the features.  Pure: no file, no network, no clock.
 
 Reading order: ``check_candles`` is the gate; ``merge`` makes one series of many pages; ``broken`` and
 ``missing_between`` say what must be asked for again.

@@ -17,7 +17,7 @@ from dataclasses import asdict, dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from desk.market.bitget.wire import Contract
+from desk.market.history.contracts import Contract
 
 SCHEMA_VERSION = 1
 NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)

@@ -10,7 +10,7 @@ Not here: contracts of which nothing is listed (``desk.market.series.stored``).
 from decimal import Decimal
 from typing import Final
 
-from desk.market.bitget.wire import Contract as Listed
+from desk.market.history.contracts import Contract as Listed
 from desk.orders import Contract
 
 USUAL_LEVERAGE: Final = Decimal(50)

@@ -15,8 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
-from desk.errors import CandleError, DeskError, NotEnoughHistory
-from desk.market.ends import FetchEnds
+from desk.errors import CandleError, DeskError, FetchEnds, NotEnoughHistory
 from desk.market.history.candles import (
     NO_ROWS,
     Held,

@@ -1,7 +1,7 @@
 """Numbers out of a pickled DataFrame, without running anything that the pickle names.
 
-Place in the house: bytes of a cache file come in from ``desk.market.history.candle_store``, plain arrays go out.
-Pure.
+Place in the house: bytes of a cache file come in from ``desk.market.history.candle_store``, plain arrays go
+out. Pure.
 
 A pickle is a program: it names functions and has them called.  Here the names that a pickled DataFrame of
 numbers over time needs are admitted, and each stands for a *record* that only notes what it would have been
@@ -16,7 +16,8 @@ Neither pandas nor numpy is called by the pickle, so that even an admitted name 
         array:  _frombuffer(bytes, dtype, shape, order)             protocol 5
                 _reconstruct(ndarray, (0,), b"b") with state (1, shape, dtype, fortran, bytes or list)
 
-Not here: whether the rows are candles (``desk.market.history.candles``) or funding rates (``desk.market.history.funding``).
+Not here: whether the rows are candles (``desk.market.history.candles``) or funding rates
+(``desk.market.history.funding``).
 
 References
 ----------

@@ -1,7 +1,8 @@
 """Which pages of candles to ask for, so that every missing candle comes with the fewest requests.
 
-Place in the house: the market room's plan.  Missing open times come in from ``desk.market.history.candles``; pages go
-out to ``desk.market.history.download``, which asks for them.  Pure.
+Place in the house: the market room's plan.  Missing open times come in from
+``desk.market.history.candles``; pages go out to ``desk.market.history.download``, which asks for them.
+Pure.
 
 Two feeds stand side by side, each with its own allowance of requests::
 

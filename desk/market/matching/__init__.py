@@ -2,8 +2,8 @@
 
 Place in the house: the market, as a double.  Tickets, prices, candles and funding rates come in; orders,
 executions, positions and balances go out.  Pure: no clock (every call is handed its time), no file, no
-network; the same calls give the same account, to the order ids.  Its two skins are ``desk.market.paper.exchange``
-(in process) and ``desk.market.emulator`` (HTTP and websocket).
+network; the same calls give the same account, to the order ids.  Its two skins are
+``desk.market.paper.exchange`` (in process) and ``desk.market.emulator`` (HTTP and websocket).
 
 Reading order: ``values`` (what there is), ``margin`` (formulas), ``account`` (what an execution does to
 money and positions), ``rules`` (what a ticket must obey), ``triggers`` (what a price on its way meets),

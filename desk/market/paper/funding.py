@@ -1,7 +1,7 @@
 """Funding of a simulated account on live candles: which rates are owed, and from where they are learned.
 
-Place in the house: beside ``desk.market.paper.exchange``.  The account and the public half of the exchange come in;
-rates by symbol and time of settlement go out, and whoever feeds candles lets them be charged.
+Place in the house: beside ``desk.market.paper.exchange``.  The account and the public half of the exchange
+come in; rates by symbol and time of settlement go out, and whoever feeds candles lets them be charged.
 
 Two approximations.  Five minutes before a settlement the rate that then stands is taken; it may still move a
 little.  Settlements that the program slept through are charged at the rates of the exchange's history.  And

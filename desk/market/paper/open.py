@@ -1,8 +1,9 @@
 """A paper account beside a journal, on the real exchange's public half: opened, and brought up to now.
 
-Place in the house: the composition of ``desk.market.paper.exchange`` for ``--mode paper``.  A journal's path, the
-public client's settings and what to begin with come in; the exchange of a session goes out, with everything
-behind it that happened while no process was there: candles that passed, stops that they touched, funding.
+Place in the house: the composition of ``desk.market.paper.exchange`` for ``--mode paper``.  A journal's
+path, the public client's settings and what to begin with come in; the exchange of a session goes out, with
+everything behind it that happened while no process was there: candles that passed, stops that they touched,
+funding.
 
 Not here: candles as they come (``desk.trade.replay.feed.PaperFeed``).
 """
@@ -17,13 +18,12 @@ from typing import Final
 
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.public import Bitget
-from desk.market.live_settings import BEGIN_AGAIN_S, LinkSettings
 from desk.market.matching import Terms
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.file import PaperFile
 from desk.market.paper.funding import LiveFunding
 from desk.market.paper.public import PublicHalf
-from desk.market.settings import FetchSettings
+from desk.market.settings import BEGIN_AGAIN_S, FetchSettings, LinkSettings
 from desk.orders import Contract
 from desk.ports import Clock
 from desk.values import CANDLE_MS

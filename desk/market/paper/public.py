@@ -1,8 +1,8 @@
 """The public half of the real exchange, for an account whose fills are simulated.
 
-Place in the house: between the public client and ``desk.market.paper.exchange``; satisfies its ``Public``.  Answers
-are turned into what a session reads; an exchange that nobody reaches is one that does not answer, which ends
-no session.
+Place in the house: between the public client and ``desk.market.paper.exchange``; satisfies its ``Public``.
+Answers are turned into what a session reads; an exchange that nobody reaches is one that does not answer,
+which ends no session.
 
 Not here: requests and their repetition (``desk.market.bitget.public``).
 """

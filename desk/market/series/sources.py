@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import SettingsError
-from desk.market.emulator.listings import DAY_MS, Funding
+from desk.market.series.facts import DAY_MS, Funding
 from desk.market.series.synthetic import KINDS, synthesize
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 

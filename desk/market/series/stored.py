@@ -15,7 +15,6 @@ from decimal import Decimal
 from pathlib import Path
 
 from desk.errors import CacheError, SettingsError
-from desk.market.emulator.listings import price_tick
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_terms import (
     USUAL_FUNDING_HOURS,
@@ -23,6 +22,7 @@ from desk.market.history.contract_terms import (
     USUAL_MAINTENANCE,
     usual_terms,
 )
+from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles, read_synthetic, synthetic_series
 from desk.orders import Contract
 from desk.values import Candles

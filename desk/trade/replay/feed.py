@@ -3,11 +3,11 @@
 Place in the house: what ``--replay`` and ``--demo`` run a session on.  ``Candles`` come in; ``CandleRound``s
 go out, each at the moment at which its candle closes.
 
-Not here: the exchange that fills orders meanwhile (``desk.market.paper.exchange``), and how the outcome is explained
-(``desk.trade.replay.attribution``).
+Not here: the exchange that fills orders meanwhile (``desk.market.paper.exchange``), and how the outcome is
+explained (``desk.trade.replay.attribution``).
 """
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -145,3 +145,32 @@ class PaperFeed:
             news = ()
             if self._settlements is not None:
                 news = tuple(await self._settlements.expected(candles.open_time + 2 * CANDLE_MS))
+
+
+class Watched:
+    """The rounds of ``feed``; satisfies ``desk.ports.CandleFeed``.
+
+    Parameters
+    ----------
+    feed : CandleFeed
+    start : int
+        Open time of the first candle, ms.
+    show : callable
+        Given the candles of time since ``start``, once each round has been acted on.
+    """
+
+    def __init__(self, feed: CandleFeed, *, start: int, show: Callable[[float], None]) -> None:
+        self._feed = feed
+        self._start = start
+        self._show = show
+
+    async def rounds(self) -> AsyncGenerator[CandleRound]:
+        """As the feed tells them."""
+        async for candles in self._feed.rounds():
+            yield candles
+            self._show(1 + (candles.open_time - self._start) // CANDLE_MS)
+
+
+def candles_of(series: Sequence[Candles], first: Mapping[str, int]) -> int:
+    """Candles of time between the earliest of ``first`` (open times, ms) and the end of the series."""
+    return 1 + (max(int(one.open_time[-1]) for one in series) - min(first.values())) // CANDLE_MS

@@ -13,8 +13,8 @@ from aiohttp import web
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.bitget.public import Bitget, Unreachable
 from desk.market.history.paging import HISTORY, RECENT, Page
+from tests.market.samples import NOW, ImpatientClock, fetch_settings
 from tests.market.scripted import Reply, Script, hang_up, plain, refusal, serving, success
-from tests.market.series import NOW, ImpatientClock, fetch_settings
 
 PAGE = Page(HISTORY, NOW, 200)
 ROW = ["1762559700000", "102263.4", "102310.8", "102201.1", "102288.5", "41.0382", "4196571.8801"]

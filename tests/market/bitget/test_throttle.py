@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from desk.market.bitget.throttle import Throttle
-from tests.market.series import StagedClock
+from tests.market.samples import StagedClock
 
 
 class Traffic:

@@ -8,7 +8,8 @@ import pytest
 from desk.errors import SettingsError
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding
 from desk.market.emulator.endpoints import ENDPOINTS
-from desk.market.emulator.listings import plain, price_tick
+from desk.market.emulator.listings import plain
+from desk.market.series.facts import price_tick
 from desk.values import CANDLE_MS, Candles
 from tests.market.emulator.samples import MARKET, T0, HandClock, open_exchange, steps
 

@@ -8,7 +8,7 @@ import pytest
 from desk.clock import SystemClock
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.values import CANDLE_MS
-from tests.market.series import random_candles
+from tests.market.samples import random_candles
 
 ccxt = pytest.importorskip("ccxt.async_support", reason="ccxt of requirements-dev.txt is not installed")
 MARKET = "BTC/USDT:USDT"

@@ -15,7 +15,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.market.emulator import ExchangeOptions
 from desk.market.emulator.__main__ import ahead, main
-from desk.market.emulator.listings import price_tick
+from desk.market.series.facts import price_tick
 from desk.market.series.sources import (
     DAYS_AHEAD,
     USUAL_END,
@@ -29,7 +29,7 @@ from desk.market.series.sources import (
 from desk.values import CANDLE_MS, Candles
 from tests.market.emulator.samples import T0, open_exchange, steps
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 REAL = ROOT.parent / "shared" / "data"
 needs_real_series = pytest.mark.skipif(
     not (REAL / "candles").is_dir(), reason="the real series of ../shared/data are not beside the checkout"

@@ -31,7 +31,7 @@ from desk.market.feed.messages import (
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import Rows
 from desk.values import CANDLE_MS, Candles, Hole
-from tests.market.series import NOW, random_candles, rows_of
+from tests.market.samples import NOW, random_candles, rows_of
 
 MEMORY, AHEAD = 60, 12
 TRUTH = random_candles(count=MEMORY + AHEAD, end=NOW + AHEAD * CANDLE_MS)

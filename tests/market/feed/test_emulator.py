@@ -14,7 +14,7 @@ from desk.market.feed.stream import CandleStream
 from desk.values import CANDLE_MS
 from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
-from tests.market.series import NOW, fetch_settings, random_candles
+from tests.market.samples import NOW, fetch_settings, random_candles
 
 MEMORY, AHEAD = 100, 10
 SYMBOLS = ("AUSDT", "BUSDT", "CUSDT")

@@ -24,10 +24,10 @@ from desk.market.feed.closing import (
 )
 from desk.market.feed.stream import CandleStream
 from desk.market.history.paging import RECENT
-from desk.market.live_settings import StreamSettings
+from desk.market.settings import StreamSettings
 from desk.values import CANDLE_MS
 from tests.market.lines import Exchange, HandClock, Peer, exchange, hang_up, plain, tell
-from tests.market.series import NOW, fetch_settings, random_candles
+from tests.market.samples import NOW, fetch_settings, random_candles
 
 MEMORY, AHEAD = 60, 6
 HISTORY = MEMORY + SPARE

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from desk.errors import CacheError, SettingsError
-from desk.market.bitget.wire import Contract
 from desk.market.history.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
 from desk.market.history.contract_book import ContractBook
+from desk.market.history.contracts import Contract
 from desk.values import CANDLE_MS, COLUMNS, Hole
-from tests.market.series import NOW, assert_same_candles, random_candles, without
+from tests.market.samples import NOW, assert_same_candles, random_candles, without
 
 CONTRACT = Contract(
     symbol="BTCUSDT",
@@ -85,7 +85,7 @@ def test_it_opens_without_pyarrow(store: CandleStore) -> None:
         "candles = CandleStore(path.parent).load('BTCUSDT', 180); assert len(candles) == 20\n"
         "CandleStore(path.parent).save(candles, days=90)\n"
     )
-    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[2])
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=Path(__file__).parents[3])
 
     assert_same_candles(store.load("BTCUSDT", 90), random_candles(count=20))
 
@@ -234,7 +234,7 @@ def test_a_folder_is_fetched_into_by_one_process_at_a_time(store: CandleStore) -
     )
 
     def other_process() -> str:
-        command, house = [sys.executable, "-c", program], Path(__file__).parents[2]
+        command, house = [sys.executable, "-c", program], Path(__file__).parents[3]
         done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=house)
         return done.stdout
 

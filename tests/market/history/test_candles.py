@@ -20,7 +20,7 @@ from desk.market.history.candles import (
     missing_between,
 )
 from desk.values import CANDLE_MS, Candles, Hole
-from tests.market.series import NOW, random_candles, rows_of, without
+from tests.market.samples import NOW, random_candles, rows_of, without
 
 PRICES = slice(0, 4)
 PLANTED_FAULTS: dict[str, tuple[int | slice, float, str]] = {

@@ -11,7 +11,7 @@ from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
 from desk.market.history.contract_terms import usual_terms
 from desk.market.series.stored import read_stored
 from tests.market.history.test_candle_store import CONTRACT
-from tests.market.series import NOW, random_candles
+from tests.market.samples import NOW, random_candles
 
 LEAVING = replace(CONTRACT, limit_open_time=NOW + 1, off_time=NOW + 2)
 BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0})

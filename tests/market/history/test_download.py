@@ -13,7 +13,7 @@ from desk.market.history.candles import NOTHING_HELD, Held, Rows
 from desk.market.history.download import Download, download
 from desk.market.history.paging import DAY_MS, HISTORY, RECENT, Page, window_of
 from desk.values import CANDLE_MS, Candles, Hole
-from tests.market.series import NOW, assert_same_candles, random_candles, rows_of, without
+from tests.market.samples import NOW, assert_same_candles, random_candles, rows_of, without
 
 Spoil = Callable[[int, Page, Rows], Rows]
 

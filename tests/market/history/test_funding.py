@@ -25,7 +25,7 @@ from desk.market.history.funding import (
     is_due,
     merge_rates,
 )
-from tests.market.series import NOW, random_candles
+from tests.market.samples import NOW, random_candles
 
 INTERVAL = 8 * HOUR_MS
 

@@ -21,7 +21,7 @@ from desk.errors import CacheError, DataError
 from desk.market.history.candles import check_candles
 from desk.market.history.inert_pickle import ADMITTED, FrameParts, read_frame
 from desk.values import Candles
-from tests.market.series import assert_same_candles, random_candles
+from tests.market.samples import assert_same_candles, random_candles
 
 CANDLES: Candles = random_candles(count=12)
 GOOD = pickle.dumps(CANDLES.frame(), protocol=5)

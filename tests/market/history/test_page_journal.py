@@ -11,7 +11,7 @@ import pytest
 from desk.market.history import page_journal
 from desk.market.history.candles import Rows, merge
 from desk.market.history.page_journal import PageJournal
-from tests.market.series import random_candles, rows_of
+from tests.market.samples import random_candles, rows_of
 
 WHOLE = rows_of(random_candles(count=30))
 
@@ -117,6 +117,6 @@ def test_a_limit_on_the_size_of_files_is_a_full_disk(tmp_path: Path) -> None:
         "except OSError: journal.close(); assert len(journal.read()) == 10; print('told')\n"
     )
     command = [sys.executable, "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2])
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
 
     assert done.stdout == "told\n"

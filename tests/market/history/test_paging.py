@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from desk.market.history.paging import HISTORY, RECENT, RECENT_REACH_MS, ROUNDS, Page, plan_pages, window_of
 from desk.values import CANDLE_MS
-from tests.market.series import NOW
+from tests.market.samples import NOW
 
 
 def grid(days: int, now: int = NOW) -> np.ndarray:

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.market.emulator.listings import price_tick
 from desk.market.matching import Execution, Matching, Terms, Ticket
 from desk.market.paper.exchange import exactly
+from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles
 from desk.market.series.synthetic import synthesize
 from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
@@ -17,7 +17,7 @@ from desk.values import CANDLE_MS, Candles
 from tests.market.matching.samples import BTC
 
 THRESHOLDS = Thresholds(long=0.8, short=0.2)
-REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
+REAL = Path(__file__).resolve().parents[4] / "shared" / "data" / "candles"
 
 
 def traded(

@@ -24,7 +24,7 @@ from tests.market.emulator.samples import T0, HandClock, open_exchange
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, entry
 from tests.market.lines import exchange, tell
 from tests.market.matching.samples import BTC, ETH
-from tests.market.series import NOW, ImpatientClock, fetch_settings, random_candles
+from tests.market.samples import NOW, ImpatientClock, fetch_settings, random_candles
 
 HOUR_MS = 3_600_000
 

@@ -2,7 +2,8 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; what the exchange says unasked comes by ``desk.market.bitget.account.stream``.
+``desk.market.bitget.account.wire``; what the exchange says unasked comes by
+``desk.market.bitget.account.stream``.
 
 Reading order: ``Account`` from the top; reads, then writes, then settings, then pushes.
 
@@ -30,7 +31,7 @@ from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.rows import BoundExit, Detail, Modes, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.orders import (
     Balance,
     Contract,

@@ -1,7 +1,8 @@
 """What a trader asks of Bitget, in its words: paths, paces, and the parameters of every call.
 
-Place in the house: values of ``desk.orders`` come in from ``desk.market.bitget.account.account``; parameters go out to
-``desk.market.bitget.account.rest``.  Pure.  Its counterpart for the answers is ``desk.market.bitget.account.wire``.
+Place in the house: values of ``desk.orders`` come in from ``desk.market.bitget.account.account``;
+parameters go out to ``desk.market.bitget.account.rest``.  Pure.  Its counterpart for the answers is
+``desk.market.bitget.account.wire``.
 
 The one table that costs money when it is wrong: in hedge mode ``side`` is the direction of the *position*,
 also when it is closed; in one-way mode it is the direction of the *trade*.

@@ -1,8 +1,8 @@
 """Signed requests to Bitget.
 
-Place in the house: between ``desk.market.bitget.account.account`` and the network.  Paths, parameters and a reader come in;
-what the reader makes of the answer goes out.  Requests leave at the pace that the exchange allows a user per
-endpoint, signed with the exchange's time.
+Place in the house: between ``desk.market.bitget.account.account`` and the network.  Paths, parameters and a
+reader come in; what the reader makes of the answer goes out.  Requests leave at the pace that the exchange
+allows a user per endpoint, signed with the exchange's time.
 
 What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
 exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
@@ -32,7 +32,7 @@ from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
 from desk.market.bitget.public import DEMO, HEADERS, TIME, no_repetition
 from desk.market.bitget.throttle import Throttle
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.ports import Clock
 
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0

@@ -1,7 +1,8 @@
 """What one row of an account's answer means.
 
 Place in the house: rows, as they stand in answers and in pushes alike, come in from
-``desk.market.bitget.account.wire`` and ``desk.market.bitget.account.messages``; values of ``desk.orders`` go out.  Pure.
+``desk.market.bitget.account.wire`` and ``desk.market.bitget.account.messages``; values of ``desk.orders``
+go out.  Pure.
 
 Numbers travel as text, some as JSON numbers, and some as "" where there is nothing to tell.  A profit or fee
 of "" is 0, a price of "" is None.  Everything that a decision hangs on (equity, size, price of an execution)

@@ -1,7 +1,8 @@
 """How a request proves whose it is.
 
-Place in the house: beside ``desk.market.bitget.account.rest`` and ``desk.market.bitget.account.stream``, which send what is
-made here.  Credentials, a time and a request come in; headers or a login message go out.  Pure.
+Place in the house: beside ``desk.market.bitget.account.rest`` and ``desk.market.bitget.account.stream``,
+which send what is made here.  Credentials, a time and a request come in; headers or a login message go out.
+Pure.
 
 A signature is made over exactly the bytes that are sent: ``query_text`` gives the query as it must stand in
 the address, ``body_text`` the body.  One exception: of a query with percent-encoded names the exchange signs

@@ -1,7 +1,7 @@
 """What an account hears unasked: Bitget's private websocket.
 
-Place in the house: ``desk.market.bitget.account.account`` asks for pushes; ``desk.market.bitget.websocket`` keeps the line up;
-``desk.market.bitget.account.messages`` reads what comes.
+Place in the house: ``desk.market.bitget.account.account`` asks for pushes; ``desk.market.bitget.websocket``
+keeps the line up; ``desk.market.bitget.account.messages`` reads what comes.
 
 Each time the line is open, the key logs in, the three channels are opened, and a push says ``reconnected``:
 whatever happened before must be asked for.  That includes the first time, because something may have happened
@@ -32,7 +32,7 @@ from desk.market.bitget.account.messages import (
 from desk.market.bitget.account.rest import ACCOUNT_CODES
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.websocket import Connection, Say, within
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.orders import Push
 from desk.ports import Clock
 

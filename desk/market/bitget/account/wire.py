@@ -1,8 +1,8 @@
 """How Bitget tells an account: bytes in, values of ``desk.orders`` out.
 
-Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the other.
-Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by ``desk.market.bitget.account.rows``.
-Pure.
+Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the
+other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by
+``desk.market.bitget.account.rows``. Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
 that is left out would be taken for flat, an execution for money that was never made or lost.  Of the lists of
@@ -69,7 +69,8 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if there is no such row or no such number.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if there is no such row or no such
+        number.
     """
 
     def read(data: object) -> Balance:
@@ -93,8 +94,8 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Hol
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position that is
-        left out would be taken for flat.
+        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position
+        that is left out would be taken for flat.
     """
 
     def read(data: object) -> tuple[Holding, ...]:

@@ -17,12 +17,12 @@ from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.messages import read_text
 from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.public import TIME
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.orders import OrderRequest, Push
 from desk.policy import LONG, SHORT
 from tests.market.bitget.account.test_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
 from tests.market.lines import Answer, Exchange, HandClock, Peer, exchange, hang_up, plain, refuse, tell
-from tests.market.series import NOW, ImpatientClock
+from tests.market.samples import NOW, ImpatientClock
 
 CREDENTIALS = Credentials("bg-key-0123", "secret-of-the-key", "pass-phrase-9")
 REQUEST = OrderRequest(

@@ -13,10 +13,10 @@ from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
 from desk.market.history.candles import check_candles
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.values import CANDLE_MS, Candles
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract
-from tests.market.series import NOW
+from tests.market.samples import NOW
 
 KEYS = Keys()
 

@@ -13,10 +13,10 @@ from desk.market.bitget.account.account import Account
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
-from desk.market.live_settings import LinkSettings
+from desk.market.settings import LinkSettings
 from desk.orders import Contract, Holding, MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG, SHORT
-from tests.market.series import ImpatientClock, random_candles
+from tests.market.samples import ImpatientClock, random_candles
 
 KEYS = Keys()
 CREDENTIALS = Credentials(KEYS.key, KEYS.secret, KEYS.passphrase)

@@ -1,0 +1,68 @@
+"""What a series of candles and its funding rates say of their contract: the tick, the hours between settlements.  Pure.
+
+``Candles`` and settled rates come in; ``Tick`` and ``Funding`` go out, to the embedded exchange and to
+replays of stored candles.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles
+
+HOUR_MS: Final = 3_600_000
+
+
+DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS
+
+
+USUAL_FUNDING_HOURS: Final = 8
+
+
+FUNDING_HOURS: Final = (1, 2, 4, 8)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Funding:
+    """Settled funding rates of one symbol, oldest first."""
+
+    time: NDArray[np.int64]
+    """Shape (m,): settlement times, ms."""
+    rate: NDArray[np.float64]
+    """Shape (m,): fraction of the position's value, 0.0001 is 0.01 %."""
+
+    @property
+    def interval_hours(self) -> int:
+        """Hours between settlements, as the exchange could call it."""
+        if len(self.time) < 2:
+            return USUAL_FUNDING_HOURS
+        hours = float(np.median(np.diff(self.time))) / HOUR_MS
+        return min(FUNDING_HOURS, key=lambda known: abs(known - hours))
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Smallest step of the price: ``step`` × 10^-``places``."""
+
+    places: int
+    step: int
+
+    @property
+    def size(self) -> float:
+        """The step in USDT."""
+        return float(Decimal(self.step).scaleb(-self.places))
+
+
+def price_tick(candles: Candles) -> Tick:
+    """Smallest difference between two prices of the series."""
+    prices = np.unique(candles.values[:4])
+    for places in range(13):
+        steps = prices * 10.0**places
+        whole = np.rint(steps)
+        if np.abs(steps - whole).max(initial=0.0) < 1e-3:
+            break
+    differences = np.diff(np.unique(whole))
+    return Tick(places, int(differences.min()) if len(differences) else 1)
