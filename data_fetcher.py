@@ -6,7 +6,8 @@ funding rates and contracts end up in the cache folder, and a ``FetchReport`` sa
 Reading order: ``fetch_universe`` is the story; ``choose`` says which symbols; ``_fetch_symbol`` what happens
 to one.
 
-Not here: pages and their repetition (``desk.market``), what the terminal shows (a ``Progress`` is told).
+Not here: pages and their repetition (``desk.market``), what the terminal shows (a ``ProgressObserver`` is
+told).
 """
 
 import asyncio
@@ -20,27 +21,35 @@ import numpy as np
 
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
-from desk.market.bitget.public import FUNDING_ROWS, Bitget
+from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.candles import NOTHING_HELD, Held, Rows, merge
+from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows, merge
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.download import Download, download
 from desk.market.history.fetch_report import (
     SILENCE,
     Fetched,
     FetchProblem,
+    FetchProgress,
     FetchReport,
-    Progress,
-    Tally,
+    ProgressObserver,
 )
 from desk.market.history.funding import NO_FUNDING, FundingHistory, download_funding, is_due
 from desk.market.history.page_journal import PageJournal
-from desk.market.history.paging import Window, window_of
+from desk.market.history.paging import PageRange, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
 from desk.values import Candles
 
-__all__ = ["FetchProblem", "FetchReport", "Fetched", "Progress", "Tally", "choose", "fetch_universe"]
+__all__ = [
+    "FetchProblem",
+    "FetchProgress",
+    "FetchReport",
+    "Fetched",
+    "ProgressObserver",
+    "choose",
+    "fetch_universe",
+]
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +63,7 @@ NO_NOTES: tuple[str, ...] = ()
 
 
 async def fetch_universe(
-    settings: FetchSettings, *, clock: Clock, progress: Progress = SILENCE
+    settings: FetchSettings, *, clock: Clock, progress: ProgressObserver = SILENCE
 ) -> FetchReport:
     """Bring the cache up to date: the newest ``days`` × 288 finished candles of every chosen symbol.
 
@@ -78,7 +87,7 @@ async def fetch_universe(
     with store.locked():
         store.check_source(settings.source)
         remove_drafts(store.folder)
-        async with Bitget(settings, clock=clock) as market:
+        async with BitgetPublic(settings, clock=clock) as market:
             now = await market.server_time()
             book = await _contract_book(market, settings, now)
             symbols = choose(settings, book)
@@ -136,7 +145,7 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
             yield f"{symbol} cannot be traded: it is a {contract.kind} contract with status {contract.status}"
 
 
-async def _contract_book(market: Bitget, settings: FetchSettings, now: int) -> ContractBook:
+async def _contract_book(market: BitgetPublic, settings: FetchSettings, now: int) -> ContractBook:
     table = await market.contracts()
     if table.unreadable:
         log.warning("left out, their contract data cannot be read: %s", ", ".join(table.unreadable))
@@ -158,15 +167,15 @@ def _writing(store: CandleStore) -> Iterator[None]:
 
 
 class _Fetch:
-    """All symbols of one run; also the ``Watch`` of their downloads."""
+    """All symbols of one run; also the ``DownloadObserver`` of their downloads."""
 
     def __init__(
         self,
         settings: FetchSettings,
         store: CandleStore,
-        market: Bitget,
+        market: BitgetPublic,
         clock: Clock,
-        progress: Progress,
+        progress: ProgressObserver,
         symbols: tuple[str, ...],
         book: ContractBook,
     ) -> None:
@@ -178,7 +187,7 @@ class _Fetch:
         self._symbols = symbols
         self._now = book.server_time
         self._funding_hours = {contract.symbol: contract.funding_hours for contract in book.contracts}
-        self._window: Window = window_of(self._now, settings.days)
+        self._window: PageRange = window_of(self._now, settings.days)
         self._under_way = min(len(symbols), SYMBOLS_UNDER_WAY)
         self._workers = -(-settings.max_concurrent_requests // self._under_way)
         self._outcomes: dict[str, Fetched | FetchProblem] = {}
@@ -204,7 +213,7 @@ class _Fetch:
         self._pages[symbol] = self._pages.get(symbol, 0) + pages
         self._expect(symbol, pages)
 
-    async def came(self, symbol: str, rows: Rows) -> None:
+    async def came(self, symbol: str, rows: RawRows) -> None:
         """Keep the rows of a page of several, so that a crash doesn't lose them."""
         self._candles += len(rows)
         self._tell()
@@ -301,13 +310,13 @@ class _Fetch:
             return held, (*notes, f"funding rates are not up to date: {type(exc).__name__}: {exc}")
         return got, notes
 
-    def _held(self, symbol: str, journal: PageJournal) -> tuple[Held, tuple[str, ...]]:
+    def _held(self, symbol: str, journal: PageJournal) -> tuple[KnownCandles, tuple[str, ...]]:
         """What the cache has, and what an interrupted run had brought."""
         if not self._settings.use_cache:
             journal.remove()
             return NOTHING_HELD, ()
         held, notes = self._store.held(symbol)
-        return Held(merge([held.rows, journal.read()]), held.absent), notes
+        return KnownCandles(merge([held.rows, journal.read()]), held.absent), notes
 
     def _keep(self, got: Download, journal: PageJournal) -> None:
         """Write the cache, if it is not what it should be already; the pages are then not needed any more."""
@@ -323,7 +332,7 @@ class _Fetch:
     def _tell(self) -> None:
         begun = max(len(self._expected), 1)
         self._progress.update(
-            Tally(
+            FetchProgress(
                 symbols=len(self._symbols),
                 symbols_done=len(self._outcomes),
                 requests=self._market.sent.total(),
@@ -344,7 +353,7 @@ def _first_of(failures: BaseExceptionGroup) -> BaseException:
 
 
 async def _take_offline(
-    settings: FetchSettings, store: CandleStore, clock: Clock, progress: Progress
+    settings: FetchSettings, store: CandleStore, clock: Clock, progress: ProgressObserver
 ) -> FetchReport:
     """What is cached, as if it had been fetched."""
     began = clock.monotonic()

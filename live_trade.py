@@ -28,31 +28,31 @@ from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
 from desk.logs import start_logging
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
-from desk.market.bitget.public import Bitget
-from desk.market.bitget.snapshot import Look, look
+from desk.market.bitget.public import BitgetPublic
+from desk.market.bitget.snapshot import MarketSnapshot, look
 from desk.market.feed.stream import CandleStream
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.stored import invented, read_stored
 from desk.ports import CandleFeed, Clock, Exchange
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
-from desk.reports.voice import Voice
+from desk.reports.console import Console
+from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import Silent, lines_from, notifying
+from desk.trade.notify import NoNotifier, lines_from, notifying
 from desk.trade.replay.attribution import bill, explain, policy_trades
-from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock, Watched, candles_of
+from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import score_cells
-from desk.trade.scribe import Scribe, Tell
-from desk.trade.session import Ending, Session, heeding, live_events, replayed_events
+from desk.trade.session import Session, SessionResult, heeding, live_events, replayed_events
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import Opinion, card_of
+from desk.trade.signals import Signal, card_of
 from desk.trade.start import require_startable
 from desk.trade.trader import Confirm, Trader
 from desk.values import CANDLE_MS, Candles
@@ -67,34 +67,34 @@ HOUR_MS = 3_600_000
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
-    voice = Voice(quiet=False, as_json=False)
+    console = Console(quiet=False, as_json=False)
     try:
         args = config.live_arguments(argv)
         settings = config.pointed(args)
         named = named_symbols(args.symbols)
         if args.once:
-            return decide_once(settings, named, voice)
+            return decide_once(settings, named, console)
         stored = args.replay is not None or args.demo
         start_logging(logging.WARNING if stored else logging.INFO)
-        symbols = published(ModelShelf(settings.models_dir), named)
-        ending = asyncio.run((replay if stored else trade)(args, settings, symbols, voice))
-        (voice.say if ending.status == OK else voice.complain)(f"Ended: {ending.why}.")
+        symbols = published(ModelRegistry(settings.models_dir), named)
+        ending = asyncio.run((replay if stored else trade)(args, settings, symbols, console))
+        (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
         return ending.status  # noqa: TRY300 - the ways to end stand together
     except SettingsError as exc:
-        voice.complain(str(exc))
+        console.error(str(exc))
         return WRONG
     except DeskError as exc:
-        voice.complain(str(exc))
+        console.error(str(exc))
         return FATAL
     except KeyboardInterrupt:
-        voice.complain("Interrupted.")
+        console.error("Interrupted.")
         return INTERRUPTED
 
 
 # One decision --------------------------------------------------------------------------------------
 
 
-def decide_once(settings: Settings, named: tuple[str, ...], voice: Voice) -> int:
+def decide_once(settings: Settings, named: tuple[str, ...], console: Console) -> int:
     """Ask every model about the newest closed candle of its symbol, and show the answers.
 
     Raises
@@ -102,30 +102,32 @@ def decide_once(settings: Settings, named: tuple[str, ...], voice: Voice) -> int
     SettingsError
         If there is no model to ask.
     """
-    models, problems = open_models(ModelShelf(settings.models_dir), named)
+    models, problems = open_models(ModelRegistry(settings.models_dir), named)
     clock, count = SystemClock(), memory_of()
     market = (
-        asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock)) if models else Look({}, 0)
+        asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock))
+        if models
+        else MarketSnapshot({}, 0)
     )
     if market.unreached:
-        voice.complain(f"⚠️ {market.unreached}")
+        console.error(f"⚠️ {market.unreached}")
     ready = [found for found in market.candles.values() if isinstance(found, Candles)]
     problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
     opinions, silent = form_opinions(ready, models, settings)
     problems |= silent
     if opinions:
-        tell_decisions(opinions, market.now, voice)
+        tell_decisions(opinions, market.now, console)
     for symbol, trouble in sorted(problems.items()):
-        voice.complain(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
+        console.error(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
     return OK if opinions else FATAL
 
 
 def form_opinions(
     candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
-) -> tuple[list[Opinion], dict[str, str]]:
+) -> tuple[list[Signal], dict[str, str]]:
     """What the models make of the newest candle of each series; and of which, and why, they make nothing."""
     forecaster = Forecaster.of(models, window_of(settings))
-    opinions: list[Opinion] = []
+    opinions: list[Signal] = []
     silent: dict[str, str] = {}
     for newest in sorted({int(series.open_time[-1]) for series in candles}):
         these = [series for series in candles if series.open_time[-1] == newest]
@@ -135,22 +137,22 @@ def form_opinions(
     return opinions, silent
 
 
-def tell_decisions(opinions: Sequence[Opinion], now: int, voice: Voice) -> None:
+def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> None:
     """One row per symbol, the strongest opinion first; loudly, if the candles are of the past."""
     oldest = now - min(opinion.open_time for opinion in opinions) - CANDLE_MS
     title = "Decisions on the newest closed candles"
     if oldest > HOUR_MS:
         title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
-        voice.complain(
+        console.error(
             f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
             "nothing in it is a decision for now."
         )
     strongest_first = sorted(opinions, key=lambda one: -abs(one.probability - 0.5))
     rows = [_cells(opinion, now) for opinion in strongest_first]
-    voice.show(live_tables.decision_table(rows, width=voice.width, title=title))
+    console.table(live_tables.decision_table(rows, width=console.width, title=title))
 
 
-def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
+def _cells(opinion: Signal, now: int) -> tuple[str, ...]:
     closed = opinion.open_time + CANDLE_MS
     stale = now - closed >= CANDLE_MS
     return (
@@ -169,8 +171,8 @@ def _cells(opinion: Opinion, now: int) -> tuple[str, ...]:
 
 
 async def trade(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], voice: Voice
-) -> Ending:
+    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
+) -> SessionResult:
     """Trade until something ends it: on simulated fills, on the demo account, or on real money.
 
     Raises
@@ -187,7 +189,7 @@ async def trade(
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
         journal.require_mode(mode)  # once more, under the lock
-        market = await stack.enter_async_context(Bitget(settings.fetch, clock=clock, demo=link.demo))
+        market = await stack.enter_async_context(BitgetPublic(settings.fetch, clock=clock, demo=link.demo))
         candles = CandleStream(
             symbols,
             market=market,
@@ -210,27 +212,31 @@ async def trade(
             feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
             exchange = paper.exchange
             for line in paper.news:
-                voice.say(line)
+                console.print(line)
             if not paper.exchange.continued and (lost := journal.ledger.void_open_trades()):
-                voice.say(f"What the former account held is given up without a result: {', '.join(lost)}.")
+                console.print(
+                    f"What the former account held is given up without a result: {', '.join(lost)}."
+                )
         else:
-            exchange = await stack.enter_async_context(Account(link, credentials, clock=clock))
+            exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
         news = await stack.enter_async_context(notifying(lines, live.notify, clock))
-        forecaster = Forecaster(DiskShelf(ModelShelf(settings.models_dir)), symbols, window_of(settings))
+        forecaster = Forecaster(
+            DiskModelSource(ModelRegistry(settings.models_dir)), symbols, window_of(settings)
+        )
         trader, session = staged(exchange, journal, forecaster, clock, news, live, args, candles.confirmed)
-        voice.say(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
+        console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=told(live))
         if scores := trader.keep_scores(every=True):
             rows = [score_cells(one) for one in scores]
-            voice.show(live_tables.score_table(rows, width=voice.width))
+            console.table(live_tables.score_table(rows, width=console.width))
         return ending
 
 
 async def replay(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], voice: Voice
-) -> Ending:
+    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
+) -> SessionResult:
     """Run the session on stored or invented candles, from where each model's test part begins.
 
     The models are those whose figures are reported: what was published may have learned these candles.
@@ -238,14 +244,14 @@ async def replay(
     named = args.journal != Path(config.JOURNAL)
     if named:
         require_startable(args.journal, "replay")
-    shelf = DiskShelf(ModelShelf(settings.models_dir), evaluated=True)
+    shelf = DiskModelSource(ModelRegistry(settings.models_dir), evaluated=True)
     forecaster = Forecaster(shelf, symbols, window_of(settings))
     for line in forecaster.refresh():
-        voice.complain(f"❌ {line}")
+        console.error(f"❌ {line}")
     names = list(forecaster.cards)
     stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
     if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
-        voice.say(
+        console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
         )
     first = {one.symbol: max(shelf.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
@@ -258,10 +264,12 @@ async def replay(
     with tempfile.TemporaryDirectory() as folder:
         path = args.journal if named else Path(folder) / "replay.sqlite"
         with Journal(path, durable=False) as journal:
-            trader, session = staged(paper, journal, forecaster, clock, Silent(), live, args)
+            trader, session = staged(paper, journal, forecaster, clock, NoNotifier(), live, args)
             columns, total = live_tables.replay_columns(), candles_of(stored.series, first)
-            with heeding(session), voice.bar(columns, total=total, plain="Replayed") as bar:
-                watched = Watched(feed, start=min(first.values()), show=lambda done: bar.show(done, total))
+            with heeding(session), console.progress(columns, total=total, plain="Replayed") as bar:
+                watched = ObservedFeed(
+                    feed, start=min(first.values()), show=lambda done: bar.show(done, total)
+                )
                 events = replayed_events(watched)
                 ending = await session.run(events, mode="replay", settings=told(live))
             slippage = settings.learn.trading.slippage
@@ -273,10 +281,10 @@ async def replay(
             account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
             scores = trader.keep_scores(every=True)
     if rows := [score_cells(one) for one in scores]:
-        voice.show(live_tables.score_table(rows, width=voice.width))
-    voice.show(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
+        console.table(live_tables.score_table(rows, width=console.width))
+    console.table(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
     bills = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
-    voice.show(live_tables.bill_table(bills))
+    console.table(live_tables.bill_table(bills))
     return ending
 
 
@@ -285,30 +293,30 @@ def staged(
     journal: Journal,
     forecaster: Forecaster,
     clock: Clock,
-    news: Tell,
+    news: NotificationSink,
     live: LiveSettings,
     args: argparse.Namespace,
     confirm: Confirm | None = None,
 ) -> tuple[Trader, Session]:
     """The parts of a session, put together."""
     by_exchange = ExchangeClock(clock)
-    scribe = Scribe(journal.diary, by_exchange, news)
+    event_log = EventLog(journal.diary, by_exchange, news)
     trader = Trader(
         exchange,
         journal,
         forecaster,
         by_exchange,
-        scribe,
+        event_log,
         settings=live,
         trade_untested=args.trade_untested,
         confirm=confirm,
     )
-    return trader, Session(trader, journal, by_exchange, scribe, settings=live.session)
+    return trader, Session(trader, journal, by_exchange, event_log, settings=live.session)
 
 
-def fills_of(settings: Settings) -> Terms:
+def fills_of(settings: Settings) -> FillModel:
     """How simulated orders are filled: as the evaluation has it, on the exchange's steps."""
-    return Terms(slippage=Decimal(repr(settings.learn.trading.slippage)))
+    return FillModel(slippage=Decimal(repr(settings.learn.trading.slippage)))
 
 
 def told(live: LiveSettings) -> str:
@@ -319,8 +327,8 @@ def told(live: LiveSettings) -> str:
 # Models --------------------------------------------------------------------------------------------
 
 
-class DiskShelf:
-    """Published models, checked and opened; satisfies ``desk.trade.forecasting.Shelf``.
+class DiskModelSource:
+    """Published models, checked and opened; satisfies ``desk.trade.forecasting.ModelSource``.
 
     Parameters
     ----------
@@ -329,7 +337,7 @@ class DiskShelf:
         Open the models whose figures the metadata report instead of the published ones.
     """
 
-    def __init__(self, shelf: ModelShelf, *, evaluated: bool = False) -> None:
+    def __init__(self, shelf: ModelRegistry, *, evaluated: bool = False) -> None:
         self._shelf = shelf
         self._evaluated = evaluated
         self.test_first: dict[str, int] = {}
@@ -358,7 +366,7 @@ class DiskShelf:
         return OpenModel(card_of(shelved.metadata), model)
 
 
-def published(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[str, ...]:
+def published(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
     """The ``named`` symbols, or all that have a published model.
 
     Raises
@@ -381,7 +389,7 @@ def published(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(named)) or there
 
 
-def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
+def open_models(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
     """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
 
     Raises
@@ -389,7 +397,7 @@ def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, Op
     SettingsError
         As ``published``.
     """
-    disk = DiskShelf(shelf)
+    disk = DiskModelSource(shelf)
     models: dict[str, OpenModel] = {}
     problems: dict[str, str] = {}
     for symbol in published(shelf, named):
@@ -400,9 +408,11 @@ def open_models(shelf: ModelShelf, named: tuple[str, ...]) -> tuple[dict[str, Op
     return models, problems
 
 
-def window_of(settings: Settings) -> Window:
+def window_of(settings: Settings) -> FeatureWindow:
     """What a row of features needs, as in training."""
-    return Window(memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows)
+    return FeatureWindow(
+        memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows
+    )
 
 
 if __name__ == "__main__":

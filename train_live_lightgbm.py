@@ -17,16 +17,16 @@ from dataclasses import asdict, dataclass, field, replace
 
 import config
 from config import Settings
-from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, fetch_universe
+from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, fetch_universe
 from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
-from desk.executors import Broken, Done, Executor, Processes, Serial
+from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
 from desk.learn import record
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, describe, describe_explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
-from desk.learn.protocol import Terms, study
+from desk.learn.protocol import ContractCosts, study
 from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
@@ -35,12 +35,12 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.outcomes import Failed, Json, Skipped, Trained
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from desk.reports import terminal
+from desk.reports.console import Console, ProgressBar
 from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
-from desk.reports.summary import Effort, Results, summarise
-from desk.reports.voice import Bar, Voice
+from desk.reports.summary import RunCost, RunResults, summarise
 from desk.values import Candles, FeatureSet, LabelledSet
 from desk.versions import versions
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
@@ -50,40 +50,40 @@ OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and tell; return the exit status of ``contracts``: 0, 1, 2 or 130."""
-    voice = Voice(quiet=False, as_json=True)
+    console = Console(quiet=False, as_json=True)
     try:
         args = config.training_arguments(argv)
-        voice = Voice(quiet=args.quiet, as_json=args.json)
+        console = Console(quiet=args.quiet, as_json=args.json)
         settings = config.narrowed(args)
         if args.fetch_only:
-            return told_fetch(asyncio.run(bring_candles(settings, voice, demo=args.demo)), voice)
+            return told_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
             if args.explore:
-                return explore(settings, voice, demo=args.demo)
-            return run(settings, voice, demo=args.demo)
+                return explore(settings, console, demo=args.demo)
+            return run(settings, console, demo=args.demo)
     except SettingsError as exc:
-        voice.complain(str(exc))
+        console.error(str(exc))
         return WRONG
     except DeskError as exc:
-        voice.complain(str(exc))
+        console.error(str(exc))
         return FAILED
     except KeyboardInterrupt:
-        voice.complain("Interrupted. What was fetched is cached, and finished symbols stay published.")
+        console.error("Interrupted. What was fetched is cached, and finished symbols stay published.")
         return INTERRUPTED
 
 
-def run(settings: Settings, voice: Voice, *, demo: bool) -> int:
+def run(settings: Settings, console: Console, *, demo: bool) -> int:
     """Both phases, and the summary of them."""
     started = utc_now()
-    shelf = ModelShelf(settings.models_dir)
+    shelf = ModelRegistry(settings.models_dir)
     shelf.tidy()
-    report = asyncio.run(bring_candles(settings, voice, demo=demo))
+    report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
-    results = train_universe(settings, report, shelf, voice)
+    results = train_universe(settings, report, shelf, console)
     summary = summarise(
         results,
         settings=settings.of_model(),
-        effort=Effort(report.seconds, time.monotonic() - began, report.requests, report.throttled),
+        effort=RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled),
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
         previous=shelf.read_summary(),
@@ -92,18 +92,18 @@ def run(settings: Settings, voice: Voice, *, demo: bool) -> int:
     )
     path = shelf.write_summary(summary)
     words = f"{terminal.closing_words(summary)}\nSummary: {path}"
-    voice.conclude(terminal.closing_table(summary), words, summary)
+    console.finish(terminal.closing_table(summary), words, summary)
     return FAILED if results.failed else OK
 
 
-def explore(settings: Settings, voice: Voice, *, demo: bool) -> int:
+def explore(settings: Settings, console: Console, *, demo: bool) -> int:
     """Phase 1, then every horizon of the grid in place of training; no model is published."""
     started = utc_now()
     settings.exploring()  # a horizon that the history is too short for ends it here
-    shelf = ModelShelf(settings.models_dir)
+    shelf = ModelRegistry(settings.models_dir)
     shelf.tidy()
-    report = asyncio.run(bring_candles(settings, voice, demo=demo))
-    run = Run(shelf, voice, shelf.read_evaluations())
+    report = asyncio.run(bring_candles(settings, console, demo=demo))
+    run = Run(shelf, console, shelf.read_evaluations())
     each_symbol(explore_symbol, settings, report, run, stage="explore")
     document = exploration(
         describe(run.explored),
@@ -115,18 +115,18 @@ def explore(settings: Settings, voice: Voice, *, demo: bool) -> int:
     )
     path, drawn = shelf.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
-    voice.conclude(exploration_table(document), words, document)
+    console.finish(exploration_table(document), words, document)
     return FAILED if run.failed else OK
 
 
 # Phase 1 ------------------------------------------------------------------------------------------
 
 
-async def bring_candles(settings: Settings, voice: Voice, *, demo: bool) -> FetchReport:
+async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> FetchReport:
     """Bring the candle caches up to date; from the embedded exchange if ``demo``."""
     clock = SystemClock()
-    with voice.bar(terminal.fetch_columns(), total=1, note="connecting") as bar:
-        progress = FetchBar(bar, voice)
+    with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
+        progress = FetchBar(bar, console)
         if not demo:
             return await fetch_universe(settings.fetch, clock=clock, progress=progress)
         series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
@@ -140,10 +140,10 @@ async def bring_candles(settings: Settings, voice: Voice, *, demo: bool) -> Fetc
 class FetchBar:
     """Shows a fetch on a bar; satisfies ``data_fetcher.Progress``."""
 
-    bar: Bar
-    voice: Voice
+    bar: ProgressBar
+    console: Console
 
-    def update(self, tally: Tally) -> None:
+    def update(self, tally: FetchProgress) -> None:
         """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
         limit = f" of {tally.limit:g}" if tally.limit else ""
         pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
@@ -156,25 +156,25 @@ class FetchBar:
         """Tell what the user should know of a symbol; problems are told when the fetch is over."""
         if isinstance(outcome, Fetched):
             for note in outcome.notes:
-                self.voice.say(f"⚠️ {outcome.symbol}: {note}")
+                self.console.print(f"⚠️ {outcome.symbol}: {note}")
 
 
-def told_fetch(report: FetchReport, voice: Voice) -> int:
+def told_fetch(report: FetchReport, console: Console) -> int:
     """Tell what ``--fetch-only`` fetched."""
     rows = [
         (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
         for of in report.fetched
     ]
-    voice.show(terminal.fetch_table(rows))
-    voice.say(
+    console.table(terminal.fetch_table(rows))
+    console.print(
         f"{len(report.fetched)} symbols, {report.requests:,} requests "
         f"({report.throttled} × 429, {report.unanswered} without an answer) in {report.seconds:.1f} s."
     )
     for outcome in (unfetched := [_unfetched(problem) for problem in report.problems]):
         if isinstance(outcome, Failed):
-            voice.complain(terminal.failed_line(outcome))
+            console.error(terminal.failed_line(outcome))
         else:
-            voice.say(terminal.skipped_line(outcome))
+            console.print(terminal.skipped_line(outcome))
     return FAILED if any(isinstance(outcome, Failed) for outcome in unfetched) else OK
 
 
@@ -193,13 +193,13 @@ class SymbolJob:
 
     candles: Candles
     settings: Settings
-    terms: Terms
+    terms: ContractCosts
     control: bool
     """Whether the symbol is of the sample that is also trained on labels of other days."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examined:
+class EvaluatedSymbol:
     """A trained symbol, and the evidence on it."""
 
     trained: Trained
@@ -211,11 +211,11 @@ class Examined:
         return self.trained.symbol
 
 
-Work = Callable[[SymbolJob], Examined | Explored]
+Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 """What happens to one symbol, in a process of its own."""
 
 
-def train_symbol(job: SymbolJob) -> Examined:
+def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
     """Take one symbol from its candles to a model and all that is known of it.
 
     Raises
@@ -241,7 +241,7 @@ def train_symbol(job: SymbolJob) -> Examined:
         **record.describe(known, labelled, candles, tick=job.terms.tick, seconds=watch.laps["tuning"]),
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
-    return Examined(
+    return EvaluatedSymbol(
         trained=Trained(
             candles.symbol,
             known.published.text(),
@@ -295,9 +295,11 @@ def _labelled(features: FeatureSet, candles: Candles, settings: LearnSettings, d
     return labelled
 
 
-def train_universe(settings: Settings, report: FetchReport, shelf: ModelShelf, voice: Voice) -> Results:
+def train_universe(
+    settings: Settings, report: FetchReport, shelf: ModelRegistry, console: Console
+) -> RunResults:
     """Train every symbol that was fetched, publish and tell each as it comes in, and judge them together."""
-    run = Run(shelf, voice, shelf.read_evaluations())
+    run = Run(shelf, console, shelf.read_evaluations())
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.judge(settings.learn.verdict)
     return run.results()
@@ -308,15 +310,15 @@ def each_symbol(work: Work, settings: Settings, report: FetchReport, run: "Run",
     for problem in report.problems:
         run.take(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
-    with run.voice.bar(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
+    with run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
         outcomes = executor.run(work, _jobs(settings, report, run))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
-                run.take(outcome.result if isinstance(outcome, Done) else _undone(outcome, stage))
+                run.take(outcome.result if isinstance(outcome, JobDone) else _undone(outcome, stage))
                 bar.show(run.count - len(report.problems))
 
 
-def _undone(broken: Broken[SymbolJob], stage: str) -> Skipped | Failed:
+def _undone(broken: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
     symbol = broken.job.candles.symbol
     if broken.error == NotEnoughHistory.__name__:
         return Skipped(symbol, broken.message)
@@ -337,7 +339,7 @@ def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[Symbo
             continue
         contract = contracts.get(symbol)
         trading = learn.trading
-        terms = Terms(
+        terms = ContractCosts(
             tick=float(contract.tick) if contract else None,
             taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
             maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
@@ -350,8 +352,8 @@ def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[Symbo
 class Run:
     """The outcomes of a run so far: published, told, and kept until all can be judged together."""
 
-    shelf: ModelShelf
-    voice: Voice
+    shelf: ModelRegistry
+    console: Console
     ledger: list[Json]
     """Every look at a test block before the run."""
     explored: list[Explored] = field(default_factory=list)
@@ -367,35 +369,35 @@ class Run:
         """Symbols that have an outcome."""
         return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
 
-    def take(self, outcome: Examined | Explored | Skipped | Failed) -> None:
+    def take(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
         """Publish what was trained, note what was looked at, and tell what came of the symbol."""
-        if isinstance(outcome, Examined | Explored):
+        if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                self._publish(outcome) if isinstance(outcome, Examined) else self._note(outcome)
+                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._note(outcome)
             except OSError as exc:
                 outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
         if isinstance(outcome, Skipped):
             self.skipped.append(outcome)
-            self.voice.say(terminal.skipped_line(outcome))
+            self.console.print(terminal.skipped_line(outcome))
         elif isinstance(outcome, Failed):
             self.failed.append(outcome)
-            self.voice.complain(terminal.failed_line(outcome))
+            self.console.error(terminal.failed_line(outcome))
 
-    def _publish(self, examined: Examined) -> None:
+    def _publish(self, examined: EvaluatedSymbol) -> None:
         """Publish with a pending verdict; the look at the test part goes into the ledger first."""
         examined.trained.metadata["verdict"] = record.plain(pending(examined.evidence.examination))
         self.shelf.note_evaluation(record.plain(examined.evidence.evaluation))
         metadata = self.shelf.publish(examined.trained, now=utc_now())
         self.published.append(metadata)
         self.evidence.append(examined.evidence)
-        self.voice.say(terminal.trained_line(metadata))
+        self.console.print(terminal.trained_line(metadata))
 
     def _note(self, explored: Explored) -> None:
         """Every look at the test part goes into the ledger before anybody sees what it showed."""
         for cell in explored.cells:
             self.shelf.note_evaluation(record.plain(cell.evaluation))
         self.explored.append(explored)
-        self.voice.say(explored_line(describe_explored(explored)))
+        self.console.print(explored_line(describe_explored(explored)))
 
     def judge(self, rules: VerdictRules) -> None:
         """Decide on all symbols together, and write the verdicts into their metadata."""
@@ -404,10 +406,10 @@ class Run:
             metadata["verdict"] = record.plain(verdict)
             self.shelf.rewrite_metadata(metadata)
 
-    def results(self) -> Results:
+    def results(self) -> RunResults:
         """All that the summary needs."""
         earned, controls = describe_pooled(self.evidence), describe_control(self.evidence)
-        return Results(self.published, self.skipped, self.failed, pooled=earned, controls=controls)
+        return RunResults(self.published, self.skipped, self.failed, pooled=earned, controls=controls)
 
 
 if __name__ == "__main__":

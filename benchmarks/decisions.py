@@ -16,13 +16,13 @@ import numpy as np
 from config import default_settings, live_settings
 from desk.learn.ensemble import average
 from desk.learn.training import Model, bin_rows, grow
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.policy import FLAT, Candle, Thresholds, TradeRules, open_position
-from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
-from desk.trade.risk import Situation, Wish, rule, with_approved
-from desk.trade.signals import ModelCard, Opinion, Promise
+from desk.trade.risk import OrderIntent, RiskContext, rule, with_approved
+from desk.trade.signals import BacktestExpectation, ModelCard, Signal
 from desk.values import CANDLE_MS, CandleRound, frozen
 from ml_feature_engineering import FEATURES, memory_of, newest_rows
 
@@ -65,13 +65,13 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=Promise(win_rate=None, win_rate_labelled=None, net_bps=None),
+        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
-def contract(symbol: str) -> Contract:
+def contract(symbol: str) -> ContractTerms:
     """The usual terms."""
-    return Contract(
+    return ContractTerms(
         symbol=symbol,
         tick=Decimal("0.001"),
         size_step=Decimal("0.01"),
@@ -90,7 +90,7 @@ def contract(symbol: str) -> Contract:
     )
 
 
-def decide(forecaster: Forecaster, candles: CandleRound, situation: Situation, journal: Journal) -> int:
+def decide(forecaster: Forecaster, candles: CandleRound, situation: RiskContext, journal: Journal) -> int:
     """One candle: opinions, rulings, the journal; how many sides fired."""
     limits = live_settings(14).risk
     opinions, _ = forecaster.opinions(candles)
@@ -103,7 +103,7 @@ def decide(forecaster: Forecaster, candles: CandleRound, situation: Situation, j
     for opinion in fired:
         o, h, l, c = (float(price) for price in candles.values[rows[opinion.symbol], :4, -1])
         candle = Candle(opinion.open_time, o, h, l, c)
-        wish = Wish(opinion=opinion, position=open_position(opinion.fired, candle, opinion.card.rules))
+        wish = OrderIntent(opinion=opinion, position=open_position(opinion.fired, candle, opinion.card.rules))
         ruling = rule(wish, situation, limits)
         situation = with_approved(situation, ruling)
         reasons[opinion.symbol] = tuple((one.rule, one.text) for one in ruling.reasons)
@@ -113,14 +113,14 @@ def decide(forecaster: Forecaster, candles: CandleRound, situation: Situation, j
     return len(fired)
 
 
-def one_by_one(forecaster: dict[str, OpenModel], candles: CandleRound) -> list[Opinion]:
+def one_by_one(forecaster: dict[str, OpenModel], candles: CandleRound) -> list[Signal]:
     """What one would write first: every symbol by itself."""
     found = []
     for row, symbol in enumerate(candles.symbols):
         x = newest_rows(candles.values[row : row + 1], candles.times[row : row + 1])
         probability = float(forecaster[symbol].predictor.probabilities(x)[0])
         found.append(
-            Opinion(
+            Signal(
                 card=forecaster[symbol].card,
                 open_time=candles.open_time,
                 close=float(candles.values[row, 3, -1]),
@@ -139,9 +139,9 @@ def main() -> None:
         symbol: OpenModel(card(symbol), grown[number % len(grown)])
         for number, symbol in enumerate(first.symbols)
     }
-    window = Window(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
+    window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     forecaster = Forecaster.of(models, window)
-    situation = Situation(
+    situation = RiskContext(
         now=NOON + 1_000,
         equity=Decimal(10_000),
         available=Decimal(10_000),

@@ -23,15 +23,15 @@ from statistics import fmean
 from typing import Any
 
 from config import Settings, default_settings
-from desk.executors import Broken, Processes
-from desk.learn.protocol import Terms
+from desk.executors import JobFailed, Processes
+from desk.learn.protocol import ContractCosts
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles
 from desk.outcomes import Json
 from desk.values import Candles
-from train_live_lightgbm import Examined, SymbolJob, train_symbol
+from train_live_lightgbm import EvaluatedSymbol, SymbolJob, train_symbol
 
 HERE = Path(__file__).resolve().parent
 CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
@@ -44,8 +44,8 @@ class Compared:
     """One series under the three recipes."""
 
     candles: Candles
-    complete: Examined
-    bare: tuple[Examined, ...]
+    complete: EvaluatedSymbol
+    bare: tuple[EvaluatedSymbol, ...]
     """The baseline with one seed, once for every seed that the complete recipe averages."""
     plain: Json
     """What ``plain_recipe.py`` printed."""
@@ -72,7 +72,9 @@ def _plain(symbol: str, trials: int) -> Json:
 def job_of(candles: Candles, settings: Settings) -> SymbolJob:
     """The last 180 days, at the emulator's terms."""
     newest = candles.rows(max(0, len(candles) - LENGTH), len(candles))
-    terms = Terms(tick=price_tick(candles).size, taker_fee=float(TAKER_FEE), maker_fee=float(MAKER_FEE))
+    terms = ContractCosts(
+        tick=price_tick(candles).size, taker_fee=float(TAKER_FEE), maker_fee=float(MAKER_FEE)
+    )
     return SymbolJob(newest, settings, terms, control=False)
 
 
@@ -86,7 +88,7 @@ def main(symbols: Sequence[str]) -> int:
     print(HEAD)
     found = []
     for outcome in Processes(settings.workers).run(compare, [job_of(one, settings) for one in series]):
-        if isinstance(outcome, Broken):
+        if isinstance(outcome, JobFailed):
             raise SystemExit(outcome.story)
         found.append(outcome.result)
         print(line(outcome.result), flush=True)

@@ -15,8 +15,8 @@ from statistics import fmean
 from typing import Any
 
 from config import default_settings
-from desk.executors import Broken, Processes
-from desk.learn.protocol import Terms
+from desk.executors import JobFailed, Processes
+from desk.learn.protocol import ContractCosts
 from desk.market.series.sources import read_candles
 from desk.outcomes import Skipped
 from train_live_lightgbm import SymbolJob, train_symbol
@@ -26,7 +26,7 @@ CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "SUIUSDT")
 LENGTH = 51_840
 TRIALS = 50
-TERMS = Terms(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+TERMS = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
 
 
 def plain(symbol: str) -> dict[str, float]:
@@ -44,7 +44,7 @@ def plain(symbol: str) -> dict[str, float]:
 def ours(job: SymbolJob) -> dict[str, Any]:
     """Likewise of this suite, and what its tuning chose."""
     (outcome,) = Processes(1).run(train_symbol, [job])
-    if isinstance(outcome, Broken):
+    if isinstance(outcome, JobFailed):
         raise SystemExit(outcome.story)
     if isinstance(outcome.result, Skipped):
         raise SystemExit(outcome.result.reason)

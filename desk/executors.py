@@ -33,7 +33,7 @@ AHEAD = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Done(Generic[Job, Result]):
+class JobDone(Generic[Job, Result]):
     """The job was carried out."""
 
     job: Job
@@ -41,7 +41,7 @@ class Done(Generic[Job, Result]):
 
 
 @dataclass(frozen=True, slots=True)
-class Broken(Generic[Job]):
+class JobFailed(Generic[Job]):
     """The job raised, or its process died; ``story`` is the traceback as text."""
 
     job: Job
@@ -56,7 +56,7 @@ class Executor(Protocol):
 
     def run(
         self, work: Callable[[Job], Result], jobs: Iterable[Job]
-    ) -> Generator[Done[Job, Result] | Broken[Job], None, None]:
+    ) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, None]:
         """Carry out ``work`` for each of ``jobs``; closing the iterator stops what still runs."""
 
 
@@ -65,7 +65,7 @@ class Serial:
 
     def run(
         self, work: Callable[[Job], Result], jobs: Iterable[Job]
-    ) -> Generator[Done[Job, Result] | Broken[Job], None, None]:
+    ) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, None]:
         """Carry out ``work`` for each of ``jobs``."""
         for job in jobs:
             yield _attempt(work, job)
@@ -76,7 +76,7 @@ class Processes:
 
     A process that is killed by the system takes the pool down, and nobody knows which of the jobs
     under way was to blame.  Each of them is tried once more, alone in a pool of its own; one that
-    breaks again is ``Broken``, the others lose nothing but time.
+    breaks again is ``JobFailed``, the others lose nothing but time.
     """
 
     def __init__(self, workers: int) -> None:
@@ -86,14 +86,14 @@ class Processes:
 
     def run(
         self, work: Callable[[Job], Result], jobs: Iterable[Job]
-    ) -> Generator[Done[Job, Result] | Broken[Job], None, None]:
+    ) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, None]:
         """Carry out ``work`` for each of ``jobs``; an interrupt or ``close`` ends the workers at once."""
         waiting = iter(jobs)
         with _one_thread_each():
             while suspects := (yield from _until_broken(self._workers, work, waiting)):
                 for job in suspects:
                     for guilty in (yield from _until_broken(1, work, iter([job]))):
-                        yield Broken(guilty, "BrokenProcessPool", _DIED, _DIED)
+                        yield JobFailed(guilty, "BrokenProcessPool", _DIED, _DIED)
 
 
 _DIED = (
@@ -104,11 +104,11 @@ _DIED = (
 
 def _until_broken(
     workers: int, work: Callable[[Job], Result], jobs: Iterator[Job]
-) -> Generator[Done[Job, Result] | Broken[Job], None, list[Job]]:
+) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, list[Job]]:
     """Yield outcomes until all jobs are done, or a process died: then return those under way."""
     spawn = multiprocessing.get_context("spawn")  # a forked LightGBM may hang in OpenMP
     pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_prepare_worker)
-    pending: dict[Future[Done[Job, Result] | Broken[Job]], Job] = {}
+    pending: dict[Future[JobDone[Job, Result] | JobFailed[Job]], Job] = {}
     room = workers + AHEAD
     try:
         while True:
@@ -132,21 +132,21 @@ def _until_broken(
 
 def _submit(
     pool: ProcessPoolExecutor, work: Callable[[Job], Result], job: Job
-) -> Future[Done[Job, Result] | Broken[Job]]:
+) -> Future[JobDone[Job, Result] | JobFailed[Job]]:
     """Hand a job to the pool; into one that has just died it goes as a job that broke."""
     try:
         return pool.submit(_attempt, work, job)
     except BrokenProcessPool as exc:
-        lost: Future[Done[Job, Result] | Broken[Job]] = Future()
+        lost: Future[JobDone[Job, Result] | JobFailed[Job]] = Future()
         lost.set_exception(exc)
         return lost
 
 
-def _attempt(work: Callable[[Job], Result], job: Job) -> Done[Job, Result] | Broken[Job]:
+def _attempt(work: Callable[[Job], Result], job: Job) -> JobDone[Job, Result] | JobFailed[Job]:
     try:
-        return Done(job, work(job))
+        return JobDone(job, work(job))
     except Exception as exc:  # noqa: BLE001 - this is where a job's work ends
-        return Broken(job, type(exc).__name__, str(exc), traceback.format_exc())
+        return JobFailed(job, type(exc).__name__, str(exc), traceback.format_exc())
 
 
 def _prepare_worker() -> None:

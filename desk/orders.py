@@ -20,7 +20,7 @@ MarginMode = Literal["isolated", "crossed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contract:
+class ContractTerms:
     """What the exchange asks of orders in one symbol."""
 
     symbol: str
@@ -103,7 +103,7 @@ class Fill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Holding:
+class Position:
     """A position as the exchange tells it."""
 
     symbol: str
@@ -130,12 +130,12 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Push:
+class AccountUpdate:
     """Something that the exchange says unasked; every part may be late, twice, or out of order."""
 
     order: OrderState | None = None
     fill: Fill | None = None
-    positions: tuple[Holding, ...] | None = None
+    positions: tuple[Position, ...] | None = None
     """A whole snapshot: a symbol that is not in it is flat."""
     balance: Balance | None = None
     reconnected: bool = False

@@ -158,7 +158,7 @@ class Candle:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class PlannedTrade:
     """An open position of one symbol."""
 
     side: int
@@ -221,14 +221,14 @@ class Trades:
 
 
 def step(
-    position: Position | None,
+    position: PlannedTrade | None,
     candle: Candle,
     probability: float | None,
     *,
     thresholds: Thresholds,
     rules: TradeRules,
     costs: Costs,
-) -> tuple[Position | None, Trade | None]:
+) -> tuple[PlannedTrade | None, Trade | None]:
     """What one finished candle does: perhaps it ends the position, perhaps it opens one, or both.
 
     Parameters
@@ -257,10 +257,10 @@ def step(
     return (None if side == FLAT else open_position(side, candle, rules)), trade
 
 
-def open_position(side: int, candle: Candle, rules: TradeRules) -> Position:
+def open_position(side: int, candle: Candle, rules: TradeRules) -> PlannedTrade:
     """The position that a signal of ``side`` at the close of ``candle`` opens."""
     stop, target = _levels(_one(side), _one(candle.close), rules)
-    return Position(
+    return PlannedTrade(
         side=side,
         opened=candle.open_time,
         due=candle.open_time + rules.horizon * CANDLE_MS,
@@ -270,7 +270,7 @@ def open_position(side: int, candle: Candle, rules: TradeRules) -> Position:
     )
 
 
-def exit_of(position: Position, candle: Candle) -> tuple[float, Ended] | None:
+def exit_of(position: PlannedTrade, candle: Candle) -> tuple[float, Ended] | None:
     """Where and why ``candle``, later than the position's own, ends it; None if it does not.
 
     The price is before slippage.
@@ -291,7 +291,7 @@ def exit_of(position: Position, candle: Candle) -> tuple[float, Ended] | None:
     return None
 
 
-def settle(position: Position, price: float, ended: Ended, *, closed: int, costs: Costs) -> Trade:
+def settle(position: PlannedTrade, price: float, ended: Ended, *, closed: int, costs: Costs) -> Trade:
     """The trade that ``position`` became within the candle that opened at ``closed``; see ``exit_of``."""
     entry_price, exit_price, gross, net = costs.applied(
         _one(position.side), _one(position.close), _one(price)

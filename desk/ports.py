@@ -10,15 +10,15 @@ from decimal import Decimal
 from typing import Protocol
 
 from desk.orders import (
+    AccountUpdate,
     Balance,
-    Contract,
+    ContractTerms,
     Fill,
-    Holding,
     MarginMode,
     OrderRequest,
     OrderState,
+    Position,
     PositionMode,
-    Push,
 )
 from desk.values import CandleRound
 
@@ -53,13 +53,13 @@ class Exchange(Protocol):
     async def server_time(self) -> int:
         """The exchange's clock, in ms."""
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each symbol must obey."""
 
     async def balance(self) -> Balance:
         """The account now."""
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any."""
 
     async def open_orders(self) -> Sequence[OrderState]:
@@ -95,5 +95,5 @@ class Exchange(Protocol):
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it."""
 
-    def pushes(self) -> AsyncIterator[Push]:
+    def pushes(self) -> AsyncIterator[AccountUpdate]:
         """What the exchange says unasked, for as long as the caller listens."""

@@ -1,6 +1,6 @@
 """The models directory: the only place that writes, and reads, below ``models/``.
 
-A ``Trained`` symbol comes in and is there whole or not at all; a ``Shelved`` model goes out only
+A ``Trained`` symbol comes in and is there whole or not at all; a ``RegisteredModel`` model goes out only
 if its files belong together.  Layout: see the README, "Files".
 
 Order of publishing: model, evaluated model, metadata, features, and last the link ``_latest``, by
@@ -36,7 +36,7 @@ _LATEST = "_latest.txt"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shelved:
+class RegisteredModel:
     """A published model whose files belong together."""
 
     symbol: str
@@ -45,7 +45,7 @@ class Shelved:
     metadata: Json
 
 
-class ModelShelf:
+class ModelRegistry:
     """The models directory.
 
     Parameters
@@ -190,7 +190,7 @@ class ModelShelf:
             return []
         return sorted(path.name.removesuffix(_LATEST) for path in self.folder.glob(f"*{_LATEST}"))
 
-    def open_latest(self, symbol: str, *, features: tuple[str, ...], contract: str) -> Shelved:
+    def open_latest(self, symbol: str, *, features: tuple[str, ...], contract: str) -> RegisteredModel:
         """Open the newest published model, if its files belong together and fit this checkout.
 
         Parameters
@@ -228,7 +228,7 @@ class ModelShelf:
                 f"{symbol}: trained on feature contract {metadata['feature_contract']}, this checkout "
                 f"computes {contract}: train the symbol again"
             )
-        return Shelved(symbol, metadata["model_file"], body.decode(), metadata)
+        return RegisteredModel(symbol, metadata["model_file"], body.decode(), metadata)
 
     def _metadata_of_version(self, symbol: str, model: Path) -> Json:
         return _read_json(self._metadata_file(symbol, self._stamp_of(model.name)), "metadata")

@@ -33,9 +33,9 @@ import numpy as np
 from config import default_settings
 from data_fetcher import fetch_universe
 from desk.clock import SystemClock
-from desk.market.bitget.public import Bitget
+from desk.market.bitget.public import BitgetPublic
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.candles import Rows
+from desk.market.history.candles import RawRows
 from desk.market.history.paging import DAY_MS, Page
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.values import CANDLE_MS, Candles
@@ -65,7 +65,7 @@ class Death:
 def child(url: str, folder: Path, log: Path, death: Death) -> None:
     """Fetch, and die as told; a fetch that is over first ends with status 0."""
     pages, renames, fsync, rename = Countdown(death.number), Countdown(death.number), os.fsync, os.replace
-    answered, ask = Countdown(death.number), Bitget.candles
+    answered, ask = Countdown(death.number), BitgetPublic.candles
 
     def fsync_and_die(handle: int) -> None:
         written = os.readlink(f"/proc/self/fd/{handle}")
@@ -83,7 +83,7 @@ def child(url: str, folder: Path, log: Path, death: Death) -> None:
         if mine:
             die()
 
-    async def ask_and_note(self: Bitget, symbol: str, page: Page) -> Rows:
+    async def ask_and_note(self: BitgetPublic, symbol: str, page: Page) -> RawRows:
         rows = await ask(self, symbol, page)
         with log.open("a") as file:
             file.write(json.dumps([symbol, rows.open_time.tolist()]) + "\n")
@@ -92,7 +92,7 @@ def child(url: str, folder: Path, log: Path, death: Death) -> None:
         return rows
 
     os.fsync, os.replace = fsync_and_die, rename_and_die  # type: ignore[assignment]
-    Bitget.candles = ask_and_note  # type: ignore[method-assign]
+    BitgetPublic.candles = ask_and_note  # type: ignore[method-assign]
     settings = replace(
         default_settings().fetch,
         base_url=url,

@@ -31,9 +31,9 @@ from typing import TypeVar
 
 from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.matching import Execution, Matching, Position, Ticket
+from desk.market.matching import MatchedFill, Matching, NewOrder, SimulatedPosition
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
 from desk.trade.trader import Trader
@@ -194,7 +194,7 @@ class Chain:
     async def _compare(self) -> None:
         """Start once more, and look at everything; then close everything, and look again."""
         link, clock, life = trial_link(self.exchange.url), SystemClock(), self.life
-        async with Account(link, CREDENTIALS, clock=clock) as account:
+        async with BitgetAccount(link, CREDENTIALS, clock=clock) as account:
             with Journal(self.path) as journal:
                 live = trial_settings(life.position_mode, life.margin_mode)
                 trader, _ = staged(account, journal, self.series, live, seed=life.seed, clock=clock)
@@ -207,7 +207,7 @@ class Chain:
                 self.figures.must(hold=not self.books.plans, claim="a stop is left")
                 self._count(journal)
 
-    async def _agree(self, account: Account, journal: Journal, trader: Trader) -> None:
+    async def _agree(self, account: BitgetAccount, journal: Journal, trader: Trader) -> None:
         """Positions, orders and equity of the two, at rest."""
         figures = self.figures
         found = await answered(lambda: look(account, journal))
@@ -249,7 +249,7 @@ class Chain:
             figures.corrections.update(dict(kinds.fetchall()))
 
 
-def funding(executions: Sequence[Execution], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
+def funding(executions: Sequence[MatchedFill], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
     """What positions paid at every settlement, from executions and candles alone."""
     for candles in series:
         for at in range(BEGIN - BEGIN % FUNDING_MS + FUNDING_MS, now + 1, FUNDING_MS):
@@ -260,12 +260,12 @@ def funding(executions: Sequence[Execution], series: Sequence[Candles], now: int
                     yield way * one.fill.size * price * FUNDING_RATE
 
 
-def turn(matching: Matching, position: Position, now: int, *, name: str) -> None:
+def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str) -> None:
     """Open three times as much on the other side of a position, without a stop.
 
     In one-way mode this turns the position round; in hedge mode it is a second one.
     """
-    ticket = Ticket(
+    ticket = NewOrder(
         client_id=name,
         symbol=position.symbol,
         side=-position.side,
@@ -276,7 +276,7 @@ def turn(matching: Matching, position: Position, now: int, *, name: str) -> None
     matching.place(ticket, now)
 
 
-def of_strangers(executions: Iterable[Execution], journal: Journal) -> Decimal:
+def of_strangers(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
     """Profit less fees of what was done on the account and belongs to no trade of the journal."""
     ledger = journal.ledger
     trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]

@@ -31,24 +31,24 @@ import numpy as np
 
 from benchmarks.decisions import model
 from config import default_settings, link_settings, live_settings, stream_settings
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
-from desk.market.bitget.public import Bitget
+from desk.market.bitget.public import BitgetPublic
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
 from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import Silent
-from desk.trade.scribe import Scribe
-from desk.trade.session import Ending, Session, live_events
-from desk.trade.signals import ModelCard, Promise
+from desk.trade.notify import NoNotifier
+from desk.trade.session import Session, SessionResult, live_events
+from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
-from soaks.live_truth import Told, examined, truth
+from soaks.live_truth import ReportedCandles, examined, truth
 from soaks.virtual_time import VirtualClock, VirtualTimeLoop, run
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"
@@ -96,7 +96,7 @@ class PacedLink(LinkSettings):
 class Listening:
     """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``."""
 
-    def __init__(self, feed: CandleStream, told: Told, clock: VirtualClock) -> None:
+    def __init__(self, feed: CandleStream, told: ReportedCandles, clock: VirtualClock) -> None:
         self._feed = feed
         self._told = told
         self._clock = clock
@@ -150,13 +150,13 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=Promise(win_rate=None, win_rate_labelled=None, net_bps=None),
+        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
 async def live(
     loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
-) -> tuple[Ending, Told, Memory, EmbeddedExchange, list[str]]:
+) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, list[str]]:
     """The day."""
     clock = VirtualClock(loop, START)
     options = ExchangeOptions(
@@ -178,31 +178,34 @@ async def live(
     symbols = [one.symbol for one in series]
     grown = [model(10 * number) for number in range(MODELS)]
     models = {name: OpenModel(card(name), grown[at % MODELS]) for at, name in enumerate(symbols)}
-    window = Window(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
-    told, memory = Told(), Memory()
+    window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
+    told, memory = ReportedCandles(), Memory()
     async with EmbeddedExchange(series, options, clock=clock) as served:
         ws_url = served.url.replace("http", "ws")
         fetch = replace(base, base_url=served.url, attempts=4, timeout_s=5.0, give_up_after_s=30.0)
         link = link_settings("paper", base_url=served.url, ws_url=ws_url)
         paced = PacedLink(**{name: getattr(link, name) for name in LinkSettings.__dataclass_fields__})
-        async with Bitget(fetch, clock=clock) as market, Account(paced, KEYS, clock=clock) as account:
+        async with (
+            BitgetPublic(fetch, clock=clock) as market,
+            BitgetAccount(paced, KEYS, clock=clock) as account,
+        ):
             stream = CandleStream(
                 symbols, market=market, ws_url=ws_url, settings=stream_settings(memory_of()), clock=clock
             )
             with Journal(path) as journal:
                 by_exchange = ExchangeClock(clock)
-                scribe = Scribe(journal.diary, by_exchange, Silent())
+                event_log = EventLog(journal.diary, by_exchange, NoNotifier())
                 trader = Trader(
                     account,
                     journal,
                     Forecaster.of(models, window),
                     by_exchange,
-                    scribe,
+                    event_log,
                     settings=limits,
                     trade_untested=False,
                     confirm=stream.confirmed,
                 )
-                session = Session(trader, journal, by_exchange, scribe, settings=limits.session)
+                session = Session(trader, journal, by_exchange, event_log, settings=limits.session)
                 tasks = [
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),

@@ -35,7 +35,7 @@ AUDITED_MS = 15 * 60_000
 
 
 @dataclass
-class Told:
+class ReportedCandles:
     """What the feed told, by border."""
 
     rounds: list[int] = field(default_factory=list)
@@ -47,7 +47,7 @@ class Told:
 
 
 @dataclass(frozen=True)
-class Kept:
+class JournalOfDay:
     """What the journal says of the day, by open time and symbol."""
 
     digests: dict[tuple[int, str], str]
@@ -56,7 +56,7 @@ class Kept:
     """Borders at which it was noted why a symbol has no decision, from then on."""
 
     @classmethod
-    def of(cls, path: Path) -> "Kept":
+    def of(cls, path: Path) -> "JournalOfDay":
         """Of a journal's file."""
         with contextlib.closing(sqlite3.connect(path)) as db:
             rows = db.execute("SELECT open_time, symbol, digest, action FROM decisions").fetchall()
@@ -100,10 +100,10 @@ def continuous(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def examined(
-    path: Path, series: Sequence[Candles], told: Told, *, hours: float
+    path: Path, series: Sequence[Candles], told: ReportedCandles, *, hours: float
 ) -> tuple[Counter[str], list[str]]:
     """How often what happened, and every problem."""
-    kept = Kept.of(path)
+    kept = JournalOfDay.of(path)
     counts: Counter[str] = Counter()
     problems = []
     borders = range(min(told.rounds), max(told.rounds) + 1, CANDLE_MS)
@@ -131,7 +131,7 @@ def examined(
     return counts, problems
 
 
-def wrong(kept: Kept, decided: Sequence[Candles], border: int) -> Iterator[str]:
+def wrong(kept: JournalOfDay, decided: Sequence[Candles], border: int) -> Iterator[str]:
     """Symbols whose decision at a border was made on something else than their true candles."""
     if not decided:
         return

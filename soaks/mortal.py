@@ -27,21 +27,21 @@ from numpy.typing import NDArray
 from config import link_settings, live_settings
 from desk.clock import SystemClock
 from desk.errors import DeskError, ExchangeError
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import Keys
 from desk.market.settings import LinkSettings
-from desk.orders import MarginMode, OrderRequest, PositionMode, Push
+from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import Silent
-from desk.trade.scribe import Scribe
+from desk.trade.notify import NoNotifier
 from desk.trade.session import Event, Session
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import ModelCard, Promise
+from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles, frozen
 
@@ -92,7 +92,7 @@ def market(seed: int) -> list[Candles]:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Says:
+class ScriptedModel:
     """A model that says what it was told, by the number of the candle: its only feature."""
 
     probability: NDArray[np.float64]
@@ -112,7 +112,9 @@ def models(series: Sequence[Candles], seed: int) -> dict[str, OpenModel]:
     """Models that are long, short or silent by chance, each opinion for some candles."""
     rng = np.random.default_rng(seed + 1_000)
     return {
-        one.symbol: OpenModel(card(one.symbol), Says(np.repeat(rng.choice([0.2, 0.5, 0.8], LENGTH), 2)))
+        one.symbol: OpenModel(
+            card(one.symbol), ScriptedModel(np.repeat(rng.choice([0.2, 0.5, 0.8], LENGTH), 2))
+        )
         for one in series
     }
 
@@ -128,7 +130,7 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=Promise(win_rate=None, win_rate_labelled=None, net_bps=None),
+        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
@@ -170,15 +172,17 @@ def staged(
     clock: Clock,
 ) -> tuple[Trader, Session]:
     """The parts of a session, put together."""
-    window = Window(memory=MEMORY, max_missing_share=0.5, rows=number_of)
+    window = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
     by_exchange = ExchangeClock(clock)
-    scribe = Scribe(journal.diary, by_exchange, Silent())
+    event_log = EventLog(journal.diary, by_exchange, NoNotifier())
     forecaster = Forecaster.of(models(series, seed), window)
-    trader = Trader(exchange, journal, forecaster, by_exchange, scribe, settings=live, trade_untested=False)
-    return trader, Session(trader, journal, by_exchange, scribe, settings=live.session)
+    trader = Trader(
+        exchange, journal, forecaster, by_exchange, event_log, settings=live, trade_untested=False
+    )
+    return trader, Session(trader, journal, by_exchange, event_log, settings=live.session)
 
 
-class Mortal(Account):
+class Mortal(BitgetAccount):
     """An account whose user dies at a call."""
 
     kind: Kind = "never"
@@ -230,7 +234,7 @@ class Mortal(Account):
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class AccountView:
     """What a plain look at account and journal shows, between two steps."""
 
     unprotected: list[str]
@@ -239,20 +243,20 @@ class Look:
     """Symbols of which the journal, waiting for nothing, says something else than the exchange."""
 
 
-async def look(account: Account, journal: Journal) -> Look:
+async def look(account: BitgetAccount, journal: Journal) -> AccountView:
     """Compare account and journal."""
     held = await account.positions()
     waiting = {order.symbol for order in journal.ledger.unresolved()}
     told = {(one.symbol, one.side, one.size) for one in journal.ledger.open_trades()}
     apart = told ^ {(one.symbol, one.side, one.size) for one in held}
-    return Look(
+    return AccountView(
         sorted(one.symbol for one in held if one.stop_loss is None),
         sorted({symbol for symbol, _, _ in apart} - waiting),
     )
 
 
 async def candle_by_candle(
-    life: Life, series: Sequence[Candles], journal: Journal, witness: Account
+    life: Life, series: Sequence[Candles], journal: Journal, witness: BitgetAccount
 ) -> AsyncGenerator[Event]:
     """Let a candle close, hand it out, look; half a candle later the line of pushes was lost once."""
     async with aiohttp.ClientSession() as session:
@@ -268,7 +272,7 @@ async def candle_by_candle(
             except ExchangeError:
                 pass  # it has no answer either: nothing was seen
             now = await let_pass(CANDLE_MS // 2)
-            yield Push(reconnected=True)
+            yield AccountUpdate(reconnected=True)
             now = await let_pass(CANDLE_MS - CANDLE_MS // 2)
             row = (now - NOON) // CANDLE_MS
             yield round_of(
@@ -281,7 +285,7 @@ async def live(life: Life) -> str:
     link, clock, series = trial_link(life.url), SystemClock(), market(life.seed)
     async with (
         Mortal(link, CREDENTIALS, clock=clock) as exchange,
-        Account(link, CREDENTIALS, clock=clock) as eye,
+        BitgetAccount(link, CREDENTIALS, clock=clock) as eye,
     ):
         exchange.kind, exchange.call = life.kind, life.call
         with Journal(Path(life.journal)) as journal:

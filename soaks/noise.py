@@ -18,14 +18,14 @@ import numpy as np
 from scipy import stats
 
 from config import Settings, default_settings
-from desk.executors import Broken, Processes
+from desk.executors import JobFailed, Processes
 from desk.learn.clustered import Mean, ratio_of_sums
-from desk.learn.protocol import Terms
+from desk.learn.protocol import ContractCosts
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide
 from desk.market.series.facts import price_tick
 from desk.market.series.synthetic import synthesize
-from train_live_lightgbm import Examined, SymbolJob, train_symbol
+from train_live_lightgbm import EvaluatedSymbol, SymbolJob, train_symbol
 
 WALKS, TRIALS, CANDLES = 20, 50, 52_000
 FIRST_SEED = 7_000
@@ -67,10 +67,10 @@ class Findings:
         return claims
 
 
-def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) -> Iterator[Examined]:
+def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) -> Iterator[EvaluatedSymbol]:
     """Carry one random walk per seed through the pool of processes."""
     for outcome in Processes(settings.workers).run(train_symbol, _jobs(seeds, settings, candles)):
-        if isinstance(outcome, Broken):
+        if isinstance(outcome, JobFailed):
             raise SystemExit(outcome.story)
         yield outcome.result
 
@@ -78,10 +78,10 @@ def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) ->
 def _jobs(seeds: Sequence[int], settings: Settings, candles: int) -> Iterator[SymbolJob]:
     for seed in seeds:
         series = synthesize("noise", seed, symbol=f"WALK{seed}USDT", end=END, candles=candles)
-        yield SymbolJob(series, settings, Terms(tick=price_tick(series).size, **FEES), control=False)
+        yield SymbolJob(series, settings, ContractCosts(tick=price_tick(series).size, **FEES), control=False)
 
 
-def find(examined: Sequence[Examined], rules: VerdictRules) -> Findings:
+def find(examined: Sequence[EvaluatedSymbol], rules: VerdictRules) -> Findings:
     """Judge all walks together, as one run, and count."""
     verdicts = decide([one.evidence.examination for one in examined], (), rules)
     metrics = [one.trained.metadata["metrics"] for one in examined]
@@ -102,7 +102,7 @@ def gross_by_day(days: Sequence[DayLine]) -> Mean:
     return ratio_of_sums(gross, np.array([day.trades for day in days], dtype=np.float64))
 
 
-def line(one: Examined) -> str:
+def line(one: EvaluatedSymbol) -> str:
     """The walk as a line of the table."""
     told = one.trained.metadata
     metrics, tuning, signals = told["metrics"], told["tuning"], told["signals"]

@@ -31,20 +31,20 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
 from desk.policy import Costs, trades_of
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import Silent
+from desk.trade.notify import NoNotifier
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.scribe import Scribe
 from desk.trade.session import Session, replayed_events
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import Promise
+from desk.trade.signals import BacktestExpectation
 from desk.trade.trader import Trader
 from desk.values import Candles
 from ml_feature_engineering import build_features, memory_of
@@ -56,13 +56,13 @@ FINE = Decimal("1e-20")
 PLENTY = 10**9
 
 
-class Tradable(live_trade.DiskShelf):
+class Tradable(live_trade.DiskModelSource):
     """Models as if each had passed its verdict, and had promised nothing that it could break."""
 
     def open(self, symbol: str) -> OpenModel:
         """The model whose figures the metadata report."""
         opened = super().open(symbol)
-        promise = Promise(win_rate=None, win_rate_labelled=None, net_bps=None)
+        promise = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
         return replace(opened, card=replace(opened.card, tradable=True, reasons=(), promise=promise))
 
 
@@ -102,7 +102,7 @@ def train(symbols: str, trials: int, models: Path, cache: Path) -> None:
 async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[str]:
     """Replay without limits; what differs from the evaluation."""
     settings = replace(default_settings(), models_dir=models)
-    shelf = Tradable(ModelShelf(models), evaluated=True)
+    shelf = Tradable(ModelRegistry(models), evaluated=True)
     forecaster = Forecaster(shelf, symbols, live_trade.window_of(settings))
     problems = forecaster.refresh()
     stored = read_stored(cache, symbols)
@@ -113,7 +113,7 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
     ]
     clock, live = SimulatedClock(float(min(first.values()))), unlimited()
     slippage = settings.learn.trading.slippage
-    terms = Terms(slippage=Decimal(repr(slippage)), rounding=False)
+    terms = FillModel(slippage=Decimal(repr(slippage)), rounding=False)
     paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, terms=terms)
     feed = PaperFeed(ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock), paper)
     with (
@@ -121,9 +121,11 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
         Journal(Path(folder) / "journal.sqlite", durable=False) as journal,
     ):
         by_exchange = ExchangeClock(clock)
-        scribe = Scribe(journal.diary, by_exchange, Silent())
-        trader = Trader(paper, journal, forecaster, by_exchange, scribe, settings=live, trade_untested=False)
-        session = Session(trader, journal, by_exchange, scribe, settings=live.session)
+        event_log = EventLog(journal.diary, by_exchange, NoNotifier())
+        trader = Trader(
+            paper, journal, forecaster, by_exchange, event_log, settings=live, trade_untested=False
+        )
+        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
         began = time.perf_counter()
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
         print(f"without limits: {ending.why}, {time.perf_counter() - began:.0f} s")

@@ -8,7 +8,7 @@ import numpy as np
 from config import default_settings
 from desk.learn.training import bin_rows, grow
 from desk.outcomes import Trained
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from ml_feature_engineering import FEATURES, contract_id
 from tests.test_registry import metadata
 
@@ -28,4 +28,4 @@ def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
     told["settings"]["trading"] = {"stop_loss": STOP_LOSS, "take_profit": None}
     told["verdict"] |= {"tradable": True, "reasons": []}
     trained = Trained(symbol, model.text(), model.text(), b"", told)
-    ModelShelf(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
+    ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))

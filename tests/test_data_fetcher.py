@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from data_fetcher import Fetched, FetchProblem, FetchReport, Tally, choose, fetch_universe
+from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, choose, fetch_universe
 from desk.errors import CacheError, SettingsError
 from desk.market.bitget.public import Unreachable
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -46,10 +46,10 @@ MARKET = [
 class Watcher:
     """Notes what a progress bar would show."""
 
-    tallies: list[Tally] = field(default_factory=list)
+    tallies: list[FetchProgress] = field(default_factory=list)
     outcomes: list[Fetched | FetchProblem] = field(default_factory=list)
 
-    def update(self, tally: Tally) -> None:
+    def update(self, tally: FetchProgress) -> None:
         """Note how far it is."""
         self.tallies.append(tally)
 

@@ -7,7 +7,7 @@ from multiprocessing import active_children
 
 import pytest
 
-from desk.executors import AHEAD, ONE_THREAD, Broken, Done, Executor, Processes, Serial
+from desk.executors import AHEAD, ONE_THREAD, Executor, JobDone, JobFailed, Processes, Serial
 
 
 def double(number: int) -> int:
@@ -44,10 +44,10 @@ class ExecutorContract:
         """A failed job is a value among values, and says what happened where."""
         outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 3, 5])}
 
-        assert outcomes[1] == Done(1, 2)
-        assert outcomes[5] == Done(5, 10)
+        assert outcomes[1] == JobDone(1, 2)
+        assert outcomes[5] == JobDone(5, 10)
         failed = outcomes[3]
-        assert isinstance(failed, Broken)
+        assert isinstance(failed, JobFailed)
         assert (failed.error, failed.message) == ("ArithmeticError", "three is refused")
         assert "in double" in failed.story
 
@@ -87,10 +87,10 @@ class TestProcesses(ExecutorContract):
         outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 13, *range(20, 26)])}
 
         died = outcomes.pop(13)
-        assert isinstance(died, Broken)
+        assert isinstance(died, JobFailed)
         assert died.error == "BrokenProcessPool"
         assert "memory" in died.message
-        assert outcomes == {job: Done(job, 2 * job) for job in (1, *range(20, 26))}
+        assert outcomes == {job: JobDone(job, 2 * job) for job in (1, *range(20, 26))}
 
     def test_workers_use_one_thread_each(self, executor: Executor) -> None:
         """Eight workers with eight threads each are slower than eight workers."""
@@ -98,7 +98,7 @@ class TestProcesses(ExecutorContract):
 
         outcomes = list(executor.run(limits, [1]))
 
-        assert outcomes == [Done(1, ONE_THREAD)]
+        assert outcomes == [JobDone(1, ONE_THREAD)]
         assert dict(os.environ) == before
 
     def test_closing_ends_the_workers_at_once(self, executor: Executor) -> None:
@@ -109,7 +109,7 @@ class TestProcesses(ExecutorContract):
             yield 2
 
         outcomes = executor.run(_first_doubles_then_hangs, jobs())
-        assert next(outcomes) == Done(1, 2)
+        assert next(outcomes) == JobDone(1, 2)
         outcomes.close()
 
         assert active_children() == []

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from desk.outcomes import Failed, Skipped
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from desk.reports.exploration import (
     best_out_of_fold,
     exploration,
@@ -112,7 +112,7 @@ def test_the_document_keeps_its_schema_and_is_written_whole(tmp_path: Path) -> N
     """Whoever reads it next year finds what the schema says."""
     told = document("AUSDT", "BUSDT")
 
-    path, picture = ModelShelf(tmp_path).write_exploration(told, exploration_picture(told))
+    path, picture = ModelRegistry(tmp_path).write_exploration(told, exploration_picture(told))
 
     assert json.loads(path.read_text()) == told
     assert picture.read_text().startswith("<svg")
@@ -124,7 +124,7 @@ def test_a_document_that_breaks_its_schema_is_not_written(tmp_path: Path) -> Non
     del told["symbols"][0]["cells"][0]["p_value"]
 
     with pytest.raises(jsonschema.ValidationError, match="p_value"):
-        ModelShelf(tmp_path).write_exploration(told, "")
+        ModelRegistry(tmp_path).write_exploration(told, "")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -10,7 +10,7 @@ import pytest
 import config
 from desk.market.emulator import EmbeddedExchange
 from desk.market.series.synthetic import synthesize
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from tests.exchange import serving
 from tests.test_train_live_lightgbm import END, Run
 
@@ -54,7 +54,7 @@ def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
     (one,) = told["symbols"]
     assert [cell["horizon"] for cell in one["cells"]] == HORIZONS
     assert [row["symbol"] for row in told["skipped"]] == ["YOUNGUSDT"]
-    entries = ModelShelf(run.models).read_evaluations()
+    entries = ModelRegistry(run.models).read_evaluations()
     assert [entry["kind"] for entry in entries] == ["explore"] * 7
     assert len({entry["settings"] for entry in entries}) == 7
     assert [entry["p_value"] for entry in entries] == [cell["p_value"] for cell in one["cells"]]
@@ -71,7 +71,7 @@ def test_the_measurement_is_the_same_whatever_the_jobs(run: Run) -> None:
 
     assert second["symbols"] == first["symbols"]
     assert second["together"] == first["together"]
-    entries = ModelShelf(run.models).read_evaluations()
+    entries = ModelRegistry(run.models).read_evaluations()
     assert len(entries) == 14
     assert len({(entry["symbol"], entry["settings"], entry["p_value"]) for entry in entries}) == 7
 
@@ -135,6 +135,6 @@ def test_an_interrupt_keeps_the_looks_that_were_told(run: Run) -> None:
 
     assert "✅ LONGUSDT" in first
     assert "Traceback" not in said
-    assert {entry["symbol"] for entry in ModelShelf(run.models).read_evaluations()} == {"LONGUSDT"}
+    assert {entry["symbol"] for entry in ModelRegistry(run.models).read_evaluations()} == {"LONGUSDT"}
     assert not (run.models / "exploration.json").exists()
     assert run.left_behind() == []

@@ -3,9 +3,9 @@
 import pytest
 
 from desk.market.history.contract_book import ContractBook
-from desk.market.history.fetch_report import Fetched, FetchProblem, FetchReport, Tally
+from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
 from desk.reports import terminal
-from desk.reports.voice import Voice
+from desk.reports.console import Console
 from tests.market.samples import NOW
 from train_live_lightgbm import FAILED, FetchBar, told_fetch
 
@@ -31,7 +31,7 @@ def test_the_closing_table_has_what_a_user_asks_after_an_hour(capsys: pytest.Cap
     book = ContractBook("loopback", NOW, (), {})
     report = FetchReport((FETCHED, PROBLEM), book, requests=1_238, throttled=2, unanswered=5, seconds=66.0)
 
-    assert told_fetch(report, Voice(quiet=False, as_json=False)) == FAILED
+    assert told_fetch(report, Console(quiet=False, as_json=False)) == FAILED
 
     said = capsys.readouterr()
     (row,) = (line for line in said.out.splitlines() if "BTCUSDT" in line)
@@ -50,12 +50,12 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
 ) -> None:
     """The busiest endpoint is what the fetch lasts; the others only share the wait."""
     shown: list[str] = []
-    voice = Voice(quiet=False, as_json=False)
-    with voice.bar(terminal.fetch_columns(), total=1) as bar:
+    console = Console(quiet=False, as_json=False)
+    with console.progress(terminal.fetch_columns(), total=1) as bar:
         bar.show = lambda done, total=None, note="": shown.append(f"{done}/{total} {note}")  # type: ignore[method-assign]
-        progress = FetchBar(bar, voice)
+        progress = FetchBar(bar, console)
         progress.update(
-            Tally(
+            FetchProgress(
                 symbols=300,
                 symbols_done=3,
                 requests=900,

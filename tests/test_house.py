@@ -23,6 +23,17 @@ FOUNDATION = {
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
+# Inside the market: which rooms each room may import, besides itself and the foundation.
+MARKET_ARROWS: dict[str, tuple[str, ...]] = {
+    "history": (),
+    "matching": (),
+    "bitget": ("history",),
+    "feed": ("bitget", "history"),
+    "series": ("history",),
+    "paper": ("matching", "bitget", "history"),
+    "emulator": ("matching", "series"),
+}
+
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
@@ -35,11 +46,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk": FOUNDATION,
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
-    "desk.market": FOUNDATION | {"desk.market"},
-    "desk.market.emulator": FOUNDATION
-    | {"desk.market.emulator", "desk.market.series.synthetic", "desk.market.matching"},
+    **{
+        f"desk.market.{room}": FOUNDATION
+        | {"desk.market.settings"}
+        | {f"desk.market.{other}" for other in (room, *others)}
+        for room, others in MARKET_ARROWS.items()
+    },
+    "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
-    | {"desk.market.emulator", "desk.market.series.synthetic", "desk.market.matching", "desk.clock"},
+    | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
     "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
@@ -94,7 +109,7 @@ ADDRESS = {
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
-    "pyarrow": {"desk.market.emulator"},
+    "pyarrow": {"desk.market.series"},
     "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
     "sklearn": {"desk.learn.evaluation"},
 }

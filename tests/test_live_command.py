@@ -16,9 +16,9 @@ import pytest
 
 import live_trade
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
-from desk.market.matching import Ticket
+from desk.market.matching import NewOrder
 from desk.market.series.synthetic import synthesize
-from desk.orders import Holding
+from desk.orders import Position
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
 from desk.values import CANDLE_MS
@@ -96,11 +96,11 @@ class Desk:
         venue, now = self.exchange.venue, self.exchange.now_ms()
         venue.advance(now, ["BTCUSDT"])
         size = Decimal(300) // venue.matching.account.marks["BTCUSDT"] or Decimal(1)
-        ticket = Ticket(client_id="", symbol="BTCUSDT", side=1, purpose="open", size=size, kind="market")
+        ticket = NewOrder(client_id="", symbol="BTCUSDT", side=1, purpose="open", size=size, kind="market")
         venue.matching.place(ticket, now)
 
     @property
-    def held(self) -> list[Holding]:
+    def held(self) -> list[Position]:
         """What the exchange holds."""
         return self.exchange.venue.matching.account.holdings()
 

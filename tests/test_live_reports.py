@@ -8,11 +8,11 @@ import sys
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+import rich.console
 from rich.table import Table
 
 from desk.reports import live
-from desk.reports.voice import Voice
+from desk.reports.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = [
@@ -45,7 +45,7 @@ SCORES = [
 
 def printed(table: Table, width: int) -> str:
     """A table as a terminal of ``width`` columns shows it."""
-    console = Console(width=width, record=True, file=io.StringIO())
+    console = rich.console.Console(width=width, record=True, file=io.StringIO())
     console.print(table)
     return console.export_text()
 
@@ -87,7 +87,9 @@ def test_net_is_told_as_precisely_as_it_is_known() -> None:
 
 def test_without_a_terminal_every_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     """Minutes of silence look like a program that hangs."""
-    with Voice(quiet=False, as_json=False).bar(live.replay_columns(), total=200, plain="Replayed") as bar:
+    with Console(quiet=False, as_json=False).progress(
+        live.replay_columns(), total=200, plain="Replayed"
+    ) as bar:
         for done in range(1, 201):
             bar.show(done)
 

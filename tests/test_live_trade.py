@@ -12,7 +12,7 @@ from desk.errors import SettingsError
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from desk.trade.journal import Journal
 from desk.values import CANDLE_MS
 from ml_feature_engineering import FEATURES, contract_id
@@ -225,7 +225,7 @@ def test_a_replay_in_which_nothing_may_trade_says_so_first(
     """Who waits for its end must know before it that the tables will be empty, and what to add."""
     end = 1_767_225_600_000
     publish(bare / "m", "BTCUSDT", at_ms=end)
-    shelf = ModelShelf(bare / "m")
+    shelf = ModelRegistry(bare / "m")
     features = tuple(feature.name for feature in FEATURES)
     metadata = shelf.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
     metadata["verdict"] |= {"tradable": False, "reasons": ["no edge"]}

@@ -19,7 +19,7 @@ from desk.policy import (
     SHORT,
     Candle,
     Costs,
-    Position,
+    PlannedTrade,
     Thresholds,
     Trade,
     TradeRules,
@@ -53,7 +53,7 @@ def stepped(
     costs: Costs,
 ) -> list[Trade]:
     """What live trading does: one candle after the other."""
-    position: Position | None = None
+    position: PlannedTrade | None = None
     done = []
     for row in range(len(candles)):
         prices = (float(price) for price in candles.values[:4, row])

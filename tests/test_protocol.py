@@ -18,26 +18,26 @@ from scipy import stats
 
 from config import Settings, default_settings
 from desk.errors import NotEnoughHistory
-from desk.executors import Done, Processes
+from desk.executors import JobDone, Processes
 from desk.learn import record
 from desk.learn.clustered import Mean
 from desk.learn.evaluation import measure
-from desk.learn.protocol import Terms, rules_of
+from desk.learn.protocol import ContractCosts, rules_of
 from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.policy import Costs
-from desk.registry import ModelShelf
-from desk.reports.voice import Voice
+from desk.registry import ModelRegistry
+from desk.reports.console import Console
 from desk.values import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
 from ml_feature_engineering import attach_labels
 from soaks import noise as soak_noise
-from train_live_lightgbm import Examined, Run, SymbolJob, train_symbol
+from train_live_lightgbm import EvaluatedSymbol, Run, SymbolJob, train_symbol
 
 END = 1_767_225_600_000
-REAL_COSTS = Terms(tick=0.0, taker_fee=0.0006, maker_fee=0.0002)
-CHEAP = Terms(tick=0.0, taker_fee=0.0, maker_fee=0.0)
+REAL_COSTS = ContractCosts(tick=0.0, taker_fee=0.0006, maker_fee=0.0002)
+CHEAP = ContractCosts(tick=0.0, taker_fee=0.0, maker_fee=0.0)
 """With 1 bp of slippage a side: below what the planted edge earns."""
 FREE = Costs(tick=0.0, slippage=0.0, fee_entry=0.0, fee_exit=0.0)
 
@@ -49,7 +49,7 @@ def told(**changes: object) -> Settings:
     return replace(settings, learn=replace(settings.learn, **budget))
 
 
-def verdict_on(examined: Examined) -> Verdict:
+def verdict_on(examined: EvaluatedSymbol) -> Verdict:
     """Of a symbol that was trained alone, by somebody who never looked before."""
     (verdict,) = decide([examined.evidence.examination], (), told().learn.verdict)
     return verdict
@@ -143,15 +143,15 @@ def test_the_oracle_proves_the_target_and_earns() -> None:
 
 
 @functools.cache
-def trained_at_both_costs() -> tuple[Examined, Examined]:
+def trained_at_both_costs() -> tuple[EvaluatedSymbol, EvaluatedSymbol]:
     """One series with an edge, at costs below it and at real ones."""
     candles = synthesize("edge", 5_600, symbol="EDGEUSDT", end=END, candles=26_000)
     jobs = [SymbolJob(candles, told(), terms, control=False) for terms in (CHEAP, REAL_COSTS)]
-    outcomes = [outcome for outcome in Processes(2).run(train_symbol, jobs) if isinstance(outcome, Done)]
+    outcomes = [outcome for outcome in Processes(2).run(train_symbol, jobs) if isinstance(outcome, JobDone)]
     examined = {outcome.job.terms.taker_fee: outcome.result for outcome in outcomes}
     cheap, real = examined[0.0], examined[0.0006]
-    assert isinstance(cheap, Examined)
-    assert isinstance(real, Examined)
+    assert isinstance(cheap, EvaluatedSymbol)
+    assert isinstance(real, EvaluatedSymbol)
     return cheap, real
 
 
@@ -198,16 +198,16 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
 
     Planted, where not ``remembered``: a run that does not read the ledger calls it an edge.
     """
-    shelf, rules = ModelShelf(tmp_path), told().learn.verdict
+    shelf, rules = ModelRegistry(tmp_path), told().learn.verdict
     cheap, _ = trained_at_both_costs()
     lucky = [0.01, *np.linspace(0.05, 0.99, 39).tolist()]
 
-    universe = Run(shelf, Voice(quiet=True, as_json=False), [])
+    universe = Run(shelf, Console(quiet=True, as_json=False), [])
     for number, p_value in enumerate(lucky):
         universe.take(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
     universe.judge(rules)
     ledger = shelf.read_evaluations()
-    alone = Run(shelf, Voice(quiet=True, as_json=False), ledger if remembered else [])
+    alone = Run(shelf, Console(quiet=True, as_json=False), ledger if remembered else [])
     alone.take(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
     alone.judge(rules)
 
@@ -217,10 +217,10 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
     assert [verdict["family_size"] for verdict in written] == [40, 41 if remembered else 1]
 
 
-def with_luck(examined: Examined, symbol: str, p_value: float, *, settings: str) -> Examined:
+def with_luck(examined: EvaluatedSymbol, symbol: str, p_value: float, *, settings: str) -> EvaluatedSymbol:
     """The symbol's evidence with another name and another p-value."""
     evidence = examined.evidence
-    return Examined(
+    return EvaluatedSymbol(
         replace(examined.trained, symbol=symbol, metadata=dict(examined.trained.metadata)),
         replace(
             evidence,

@@ -11,7 +11,7 @@ import pytest
 
 from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
 from desk.outcomes import Trained
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from tests.power import cut_power
 
 NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
@@ -108,13 +108,13 @@ def trained(model: str, symbol: str = "BTCUSDT") -> Trained:
     return Trained(symbol, model, f"evaluated {model}", b"", metadata())
 
 
-def opened(shelf: ModelShelf, symbol: str = "BTCUSDT") -> str:
+def opened(shelf: ModelRegistry, symbol: str = "BTCUSDT") -> str:
     return shelf.open_latest(symbol, features=FEATURES, contract=CONTRACT).model
 
 
 def test_a_published_model_has_the_files_that_the_readme_names(tmp_path: Path) -> None:
     """Users' own scripts rely on these names."""
-    ModelShelf(tmp_path).publish(trained("m1"), now=NOW)
+    ModelRegistry(tmp_path).publish(trained("m1"), now=NOW)
 
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
         "BTCUSDT_features.txt",
@@ -129,7 +129,7 @@ def test_a_published_model_has_the_files_that_the_readme_names(tmp_path: Path) -
 
 def test_two_versions_in_one_second_are_two_versions(tmp_path: Path) -> None:
     """A model file is never changed once it is written."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
 
     first, second = (shelf.publish(trained(text), now=NOW)["model_file"] for text in ("m1", "m2"))
 
@@ -144,7 +144,7 @@ def test_two_versions_in_one_second_are_two_versions(tmp_path: Path) -> None:
 @pytest.mark.parametrize("step", range(16))
 def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) -> None:
     """Live trading may read at any moment; it never sees a mixture."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.publish(trained("m1"), now=NOW)
 
     with cut_power(step):
@@ -159,7 +159,7 @@ def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) 
 
 def test_metadata_that_break_the_schema_are_not_published(tmp_path: Path) -> None:
     """A malformed record is a defect of ours, found before the model replaces a good one."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.publish(trained("m1"), now=NOW)
     wrong = trained("m2")
     wrong.metadata["labels"]["up"] = -1
@@ -176,12 +176,12 @@ def test_a_number_that_is_none_is_not_published(tmp_path: Path) -> None:
     wrong.metadata["timing"]["fit"] = float("nan")
 
     with pytest.raises(ValueError, match="JSON"):
-        ModelShelf(tmp_path).publish(wrong, now=NOW)
+        ModelRegistry(tmp_path).publish(wrong, now=NOW)
 
 
 def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
     """A half-copied or edited model must not trade."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     name = shelf.publish(trained("m1"), now=NOW)["model_file"]
     (tmp_path / name).write_text("m1 edited")
 
@@ -191,7 +191,7 @@ def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
     """Equal names do not make equal formulas; the contract tells."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.publish(trained("m1"), now=NOW)
 
     with pytest.raises(ContractMismatch, match="train the symbol again"):
@@ -202,7 +202,7 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
 
 def test_hostile_metadata_are_refused_by_name(tmp_path: Path) -> None:
     """Nothing in the directory is trusted unchecked."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.publish(trained("m1"), now=NOW)
     path = tmp_path / "metadata" / "BTCUSDT_metadata_20261122_120000.json"
     good = json.loads(path.read_text())
@@ -215,9 +215,9 @@ def test_hostile_metadata_are_refused_by_name(tmp_path: Path) -> None:
 
 def test_a_link_to_elsewhere_is_not_followed(tmp_path: Path) -> None:
     """The link names a neighbour; another folder's model has no metadata here."""
-    shelf = ModelShelf(tmp_path / "here")
+    shelf = ModelRegistry(tmp_path / "here")
     shelf.publish(trained("m1"), now=NOW)
-    ModelShelf(tmp_path / "there").publish(trained("other"), now=NOW)
+    ModelRegistry(tmp_path / "there").publish(trained("other"), now=NOW)
     link = tmp_path / "here" / "BTCUSDT_latest.txt"
     link.unlink()
     link.symlink_to(tmp_path / "there" / "BTCUSDT_lightgbm_20261122_120000.txt")
@@ -234,7 +234,7 @@ def test_without_symlinks_the_digest_finds_the_metadata(
         raise OSError(1, "no symlinks here")
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.publish(trained("m1"), now=NOW)
     shelf.publish(trained("m2"), now=NOW)
 
@@ -253,26 +253,26 @@ def test_published_models_tell_when_they_were_made(
 
     if not links:
         monkeypatch.setattr(Path, "symlink_to", refuse)
-    shelf, later = ModelShelf(tmp_path), NOW + timedelta(days=3)
+    shelf, later = ModelRegistry(tmp_path), NOW + timedelta(days=3)
     for text, symbol, at in (("m1", "AUSDT", NOW), ("m2", "AUSDT", later), ("m3", "AAUSDT", NOW)):
         shelf.publish(trained(text, symbol), now=at)
 
     assert shelf.published() == {"AUSDT": later, "AAUSDT": NOW}
-    assert ModelShelf(tmp_path / "none").published() == {}
+    assert ModelRegistry(tmp_path / "none").published() == {}
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelIncomplete, match="train the symbol"):
-        opened(ModelShelf(tmp_path))
-    assert ModelShelf(tmp_path / "nowhere").symbols() == []
+        opened(ModelRegistry(tmp_path))
+    assert ModelRegistry(tmp_path / "nowhere").symbols() == []
 
 
 def test_a_directory_can_be_moved(tmp_path: Path) -> None:
     """Links are relative: models are copied from the training machine to the trading server."""
-    ModelShelf(tmp_path / "a").publish(trained("m1"), now=NOW)
+    ModelRegistry(tmp_path / "a").publish(trained("m1"), now=NOW)
     shutil.move(tmp_path / "a", tmp_path / "b")
 
-    assert opened(ModelShelf(tmp_path / "b")) == "m1"
+    assert opened(ModelRegistry(tmp_path / "b")) == "m1"
 
 
 ENTRY = {
@@ -289,7 +289,7 @@ ENTRY = {
 
 def test_the_ledger_remembers_every_look(tmp_path: Path) -> None:
     """A look that is forgotten is a test that nobody corrects for."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     assert shelf.read_evaluations() == []
 
     for number in range(3):
@@ -300,7 +300,7 @@ def test_the_ledger_remembers_every_look(tmp_path: Path) -> None:
 
 def test_a_line_torn_by_a_crash_costs_itself_only(tmp_path: Path) -> None:
     """Power fails in the middle of a line: the entries before it and after it stay."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.note_evaluation(ENTRY)
     ledger = tmp_path / "evaluations.jsonl"
     ledger.write_bytes(ledger.read_bytes() + b'{"kind": "tra')
@@ -312,7 +312,7 @@ def test_a_line_torn_by_a_crash_costs_itself_only(tmp_path: Path) -> None:
 
 def test_a_ledger_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
     """Going on would forget how often the test part was looked at."""
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
     shelf.note_evaluation(ENTRY)
     shelf.note_evaluation({**ENTRY, "p_value": 7})
 

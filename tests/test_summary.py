@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from desk.outcomes import Failed, Skipped
-from desk.registry import ModelShelf
-from desk.reports.summary import Effort, Results, summarise
+from desk.registry import ModelRegistry
+from desk.reports.summary import RunCost, RunResults, summarise
 from desk.reports.terminal import closing_words
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -62,7 +62,7 @@ def summary(
 ) -> dict[str, Any]:
     """``ages`` are the days since the models that stand in the directory were published."""
     return summarise(
-        Results(
+        RunResults(
             published=list(published),
             skipped=[Skipped(symbol, "Insufficient data") for symbol in skipped],
             failed=[Failed(symbol, "train", "broken", "") for symbol in failed],
@@ -70,7 +70,7 @@ def summary(
             controls=None,
         ),
         settings=settings or SETTINGS,
-        effort=Effort(1.0, 2.0, 3, 0),
+        effort=RunCost(1.0, 2.0, 3, 0),
         started_at=NOW.isoformat(),
         finished_at=NOW.isoformat(),
         previous=previous,
@@ -94,7 +94,7 @@ def test_the_summary_keeps_its_schema(tmp_path: Path) -> None:
         previous=before,
         ages={"CUSDT": 3},
     )
-    shelf = ModelShelf(tmp_path)
+    shelf = ModelRegistry(tmp_path)
 
     shelf.write_summary(told)
 

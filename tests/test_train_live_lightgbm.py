@@ -21,7 +21,7 @@ from config import default_settings
 from desk.market.emulator import EmbeddedExchange
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
-from desk.registry import ModelShelf
+from desk.registry import ModelRegistry
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features
 from tests.exchange import serving
@@ -305,7 +305,7 @@ def test_the_live_probability_is_the_trained_one(run: Run) -> None:
     assert run("--symbols", "LONGUSDT") == 0
     candles = CandleStore(run.cache).load("LONGUSDT", 180)
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.8)
-    models, problems = live_trade.open_models(ModelShelf(run.models), ())
+    models, problems = live_trade.open_models(ModelRegistry(run.models), ())
     expected = models["LONGUSDT"].predictor.probabilities(features.x)[-1]
 
     (opinion,), silent = live_trade.form_opinions([candles], models, default_settings())

@@ -24,7 +24,7 @@ import numpy as np
 
 from desk.errors import NotEnoughHistory
 from desk.learn.clustered import clustered_mean, ratio_of_sums, share_interval
-from desk.learn.protocol import Terms, costs_of, rules_of, study
+from desk.learn.protocol import ContractCosts, costs_of, rules_of, study
 from desk.learn.settings import LearnSettings
 from desk.learn.trades import Block, Interval, TradeFigures, examine_trades, pooled
 from desk.learn.verdict import Evaluation
@@ -34,7 +34,7 @@ from desk.values import DOWN, UP, Candles, LabelledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class ExploredPart:
     """One part of the history, traded at the thresholds."""
 
     accuracy: float | None
@@ -59,9 +59,9 @@ class Cell:
     rounds: int
     why: tuple[str, ...]
     """How the thresholds came about, a sentence for each side."""
-    out_of_fold: Look | None
+    out_of_fold: ExploredPart | None
     """On the development part; None where no fold could judge."""
-    test: Look
+    test: ExploredPart
     evaluation: Evaluation
     """For the ledger.  Its p-value is that of the taker's costs, which verdicts are about."""
 
@@ -80,7 +80,7 @@ def explore_grid(
     candles: Candles,
     label: Callable[[LearnSettings], LabelledSet],
     *,
-    terms: Terms,
+    terms: ContractCosts,
     grid: Sequence[tuple[LearnSettings, str]],
     seed: int,
     at: str,
@@ -122,7 +122,7 @@ def explore_cell(
     labelled: LabelledSet,
     candles: Candles,
     *,
-    terms: Terms,
+    terms: ContractCosts,
     settings: LearnSettings,
     seed: int,
     fingerprint: str,
@@ -158,14 +158,16 @@ def explore_cell(
     )
 
 
-def _look(block: Block, thresholds: Thresholds, terms: Terms, settings: LearnSettings) -> Look:
+def _look(
+    block: Block, thresholds: Thresholds, terms: ContractCosts, settings: LearnSettings
+) -> ExploredPart:
     rules, taker = rules_of(settings), costs_of(terms, settings)
     decided = (block.label >= DOWN) & ~np.isnan(block.probability)
     called = (block.probability > 0.5) == (block.label == UP)
     right = None
     if decided.any():
         right = clustered_mean(called[decided].astype(np.float64), block.candles.open_time[decided])
-    return Look(
+    return ExploredPart(
         accuracy=right.value if right else None,
         accuracy_ci95=share_interval(right, int(np.sum(decided))) if right else None,
         taker=examine_trades(block, thresholds, rules, taker),
@@ -185,8 +187,8 @@ class PooledCell:
     symbols: int
     labelled_share: float
     """Mean over the symbols."""
-    out_of_fold: Look | None
-    test: Look | None
+    out_of_fold: ExploredPart | None
+    test: ExploredPart | None
 
 
 def pool(explored: Sequence[Explored]) -> tuple[PooledCell, ...]:
@@ -208,12 +210,12 @@ def _pooled_cell(cells: Sequence[Cell]) -> PooledCell:
     )
 
 
-def _pooled_look(looks: Sequence[Look]) -> Look | None:
+def _pooled_look(looks: Sequence[ExploredPart]) -> ExploredPart | None:
     accuracies = [look.accuracy for look in looks if look.accuracy is not None]
     taker, maker = pooled(look.taker.daily for look in looks), pooled(look.maker.daily for look in looks)
     if taker is None or maker is None:
         return None
-    return Look(
+    return ExploredPart(
         accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
         accuracy_ci95=None,
         taker=taker,
@@ -261,7 +263,7 @@ def describe_cell(cell: Cell | PooledCell) -> Json:
     }
 
 
-def _describe_look(look: Look) -> Json:
+def _describe_look(look: ExploredPart) -> Json:
     taker = look.taker
     return {
         "accuracy": look.accuracy,

@@ -1,8 +1,8 @@
 """One symbol, from labelled candles to everything that is known of its model.
 
-A ``LabelledSet`` with its candles comes in; a ``Study`` goes out: what was chosen on the development part,
-what the test part then showed, and the models.  Pure.  The order of the lines is the protocol: nothing
-below ``# The one look`` is seen by anything above it.
+A ``LabelledSet`` with its candles comes in; a ``SymbolReport`` goes out: what was chosen on the development
+part, what the test part then showed, and the models.  Pure.  The order of the lines is the protocol:
+nothing below ``# The one look`` is seen by anything above it.
 
 Not here: features and labels (``ml_feature_engineering``), what is written down (``desk.learn.record``),
 and what needs all symbols of a run (``desk.learn.verdict.decide``).
@@ -31,7 +31,7 @@ from desk.values import UP, Candles, LabelledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ContractCosts:
     """What the exchange asks of a trade in one contract.  Fees are fractions: 0.0006 is 6 bp."""
 
     tick: float | None
@@ -41,7 +41,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Study:
+class SymbolReport:
     """Everything that is known of one symbol's model before the other symbols are."""
 
     split: Split
@@ -89,11 +89,11 @@ def study(
     labelled: LabelledSet,
     candles: Candles,
     *,
-    terms: Terms,
+    terms: ContractCosts,
     settings: LearnSettings,
     seed: int,
     lap: Callable[[str], object],
-) -> Study:
+) -> SymbolReport:
     """Choose on development, look at the test part once, and fit what is published.
 
     Parameters
@@ -178,7 +178,7 @@ def study(
         settings.verdict,
     )
     lap("evaluation")
-    return Study(
+    return SymbolReport(
         split=split,
         folds=folds,
         tuned=tuned,
@@ -209,7 +209,7 @@ def rules_of(settings: LearnSettings) -> TradeRules:
     )
 
 
-def costs_of(terms: Terms, settings: LearnSettings) -> Costs:
+def costs_of(terms: ContractCosts, settings: LearnSettings) -> Costs:
     """What trades pay: the taker's fee on both sides, and slippage."""
     return Costs(
         tick=terms.tick or 0.0,

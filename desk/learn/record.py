@@ -18,7 +18,7 @@ import numpy as np
 from desk.learn.calibration import Calibration
 from desk.learn.clustered import Mean
 from desk.learn.evaluation import Metrics
-from desk.learn.protocol import Study
+from desk.learn.protocol import SymbolReport
 from desk.learn.splits import Fold, Rows, Split
 from desk.learn.stability import Stability
 from desk.learn.trades import TradeFigures
@@ -94,7 +94,7 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
 
 
 def describe(
-    study: Study, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
+    study: SymbolReport, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
 ) -> Json:
     """The sections of the metadata that speak of candles, choices and figures; ``seconds`` of tuning."""
     decided = study.taught[labelled.decided[study.taught]]
@@ -128,7 +128,7 @@ def describe_controls(controls: Sequence[Mean]) -> Json | None:
     }
 
 
-def describe_signals(study: Study) -> Json:
+def describe_signals(study: SymbolReport) -> Json:
     """Thresholds, and what they earned: on the test part, and out of fold on the development part."""
     long, short = study.selection.long, study.selection.short
     return {

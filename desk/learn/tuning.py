@@ -83,7 +83,7 @@ class Tuned:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Arena:
+class _FoldData:
     """A fold made ready: training rows binned once, judged rows at hand."""
 
     bins: Bins
@@ -93,7 +93,7 @@ class _Arena:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Walk:
+class _WalkForward:
     """A recipe carried through all folds with the whole budget of rounds."""
 
     rounds: int
@@ -158,11 +158,11 @@ def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings
     return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials, journal)
 
 
-def _arena(labelled: LabelledSet, fold: Fold) -> _Arena:
+def _arena(labelled: LabelledSet, fold: Fold) -> _FoldData:
     features = labelled.features
     taught = fold.train[labelled.decided[fold.train]]
     judged = fold.validation[labelled.decided[fold.validation]]
-    return _Arena(
+    return _FoldData(
         bin_rows(features.x[taught], labelled.label[taught], features.names),
         np.ascontiguousarray(features.x[judged]),
         labelled.label[judged],
@@ -170,7 +170,9 @@ def _arena(labelled: LabelledSet, fold: Fold) -> _Arena:
     )
 
 
-def _walk(arenas: tuple[_Arena, ...], parameters: Parameters, settings: LearnSettings, seed: int) -> _Walk:
+def _walk(
+    arenas: tuple[_FoldData, ...], parameters: Parameters, settings: LearnSettings, seed: int
+) -> _WalkForward:
     """Early stopping in every fold; the rounds with the least log loss over all folds together."""
     models: list[Model] = []
     curves: list[Scores] = []
@@ -192,7 +194,7 @@ def _walk(arenas: tuple[_Arena, ...], parameters: Parameters, settings: LearnSet
         soft_win_rate(model.scores(arena.x, rounds), arena.side)
         for model, arena in zip(models, arenas, strict=True)
     ]
-    return _Walk(rounds, np.concatenate(credit))
+    return _WalkForward(rounds, np.concatenate(credit))
 
 
 class _JournalLines(BaseJournalBackend):
@@ -215,7 +217,7 @@ class _JournalLines(BaseJournalBackend):
 
 
 def _search(
-    arenas: tuple[_Arena, ...], settings: LearnSettings, *, name: str, seed: int
+    arenas: tuple[_FoldData, ...], settings: LearnSettings, *, name: str, seed: int
 ) -> tuple[tuple[TrialRecord, ...], bytes]:
     """Run the Optuna trials; the first is the baseline at the trials' number of rounds."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)

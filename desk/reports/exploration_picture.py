@@ -39,7 +39,7 @@ STYLE = """
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class PlotSeries:
     """One kind of mark."""
 
     name: str
@@ -55,14 +55,14 @@ class Series:
 
 
 SERIES = (
-    Series("gross", "before costs", -0.24),
-    Series("maker", "maker's entry, taker's exit", 0.0),
-    Series("taker", "taker fees on both sides", 0.24),
+    PlotSeries("gross", "before costs", -0.24),
+    PlotSeries("maker", "maker's entry, taker's exit", 0.0),
+    PlotSeries("taker", "taker fees on both sides", 0.24),
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Scale:
+class PlotScale:
     """Basis points to pixels from the top."""
 
     low: float
@@ -126,7 +126,7 @@ def _heading(document: Json) -> Iterator[str]:
         x += 40 + 7.2 * len(series.label)
 
 
-def _axis(scale: Scale) -> Iterator[str]:
+def _axis(scale: PlotScale) -> Iterator[str]:
     for bps in scale.lines():
         label, kind = (f"{bps:+g}".replace("-", "−"), "soft") if bps else ("break-even", "")
         yield _text(LEFT - 10, scale.y(bps) + 4.5, label, kind=kind, anchor="end")
@@ -138,7 +138,7 @@ def _axis(scale: Scale) -> Iterator[str]:
 
 
 def _panel(
-    x: float, width: float, title: str, cells: Sequence[Json], part: str, scale: Scale
+    x: float, width: float, title: str, cells: Sequence[Json], part: str, scale: PlotScale
 ) -> Iterator[str]:
     yield (f'<rect class="panel" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{BOTTOM - TOP}" rx="4"/>')
     yield _text(x, TOP - 11, title, size=14.5, weight=600)
@@ -155,7 +155,7 @@ def _panel(
         yield _text(middle, BOTTOM + 56, f"{trades:,}", size=12, kind="soft", anchor="middle")
 
 
-def _column(middle: float, column: float, look: Json | None, scale: Scale) -> Iterator[str]:
+def _column(middle: float, column: float, look: Json | None, scale: PlotScale) -> Iterator[str]:
     if look is None or not look["trades"]:
         yield _text(middle, scale.y(0.0) + 18, "none", size=12, kind="soft", anchor="middle")
         return
@@ -194,7 +194,7 @@ def _footer(document: Json) -> Iterator[str]:
     )
 
 
-def _scale(cells: Sequence[Json]) -> Scale:
+def _scale(cells: Sequence[Json]) -> PlotScale:
     """Room for every mark and interval, and for zero; lines at round numbers."""
     seen = [0.0]
     for look in (cell[part] for cell in cells for part in PANELS if cell[part] is not None):
@@ -204,7 +204,7 @@ def _scale(cells: Sequence[Json]) -> Scale:
     reach = max(high - low, 4.0)
     low, high = low - 0.04 * reach, high + 0.08 * reach
     step = next((one for one in STEPS if (high - low) / one <= MOST_LINES), STEPS[-1])
-    return Scale(math.floor(low / step) * step, math.ceil(high / step) * step, step)
+    return PlotScale(math.floor(low / step) * step, math.ceil(high / step) * step, step)
 
 
 def _mark(kind: str, x: float, y: float) -> str:

@@ -17,7 +17,7 @@ TRADED = ("win_rate", "break_even_win_rate", "gross_bps", "net_bps", "net_bps_ci
 
 
 @dataclass(frozen=True, slots=True)
-class Effort:
+class RunCost:
     """What a run cost."""
 
     fetch_seconds: float
@@ -28,7 +28,7 @@ class Effort:
 
 
 @dataclass(frozen=True, slots=True)
-class Results:
+class RunResults:
     """The outcomes of a run, one entry per symbol, in the order in which they came."""
 
     published: list[Json]
@@ -41,10 +41,10 @@ class Results:
 
 
 def summarise(
-    results: Results,
+    results: RunResults,
     *,
     settings: Json,
-    effort: Effort,
+    effort: RunCost,
     started_at: str,
     finished_at: str,
     previous: Json | None,

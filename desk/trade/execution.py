@@ -1,8 +1,8 @@
 """From rulings to orders, and from orders to what is known of them.
 
-Place in the house: the only module of the room that sends orders.  Approved ``Ruling``s and open trades come
-in; the journal knows the outcome.  Every order is written down before it is sent, under an id that is a
-function of what it is for (``desk.trade.identity``).
+Place in the house: the only module of the room that sends orders.  Approved ``RiskDecision``s and open
+trades come in; the journal knows the outcome.  Every order is written down before it is sent, under an id
+that is a function of what it is for (``desk.trade.identity``).
 
 What may be sent again: an order whose answer was lost, after it was looked up by its id and is not there, for
 a few seconds, under the same id, which the exchange takes once.  Nothing else is.  An order that cannot be
@@ -21,7 +21,7 @@ from typing import Literal
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget.codes import remedy_for
-from desk.orders import Contract, OrderRequest, OrderState, Purpose
+from desk.orders import ContractTerms, OrderRequest, OrderState, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
 from desk.trade.journal import Journal
@@ -35,7 +35,7 @@ from desk.trade.records import (
     missing_exit,
     settled,
 )
-from desk.trade.risk import Ruling
+from desk.trade.risk import RiskDecision
 from desk.trade.settings import SessionSettings
 
 FIRST_PAUSE_S = 0.5
@@ -49,7 +49,7 @@ Sent = Literal["done", "refused", "absent", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
-class Sending:
+class SendResult:
     """What came of sending an order."""
 
     outcome: Sent
@@ -72,7 +72,7 @@ class Execution:
         self._settings = settings
         self._set_up: dict[str, Decimal] = {}
         self._unexplained: dict[str, float] = {}
-        self.contracts: Mapping[str, Contract] = {}
+        self.contracts: Mapping[str, ContractTerms] = {}
         self.on_close: Callable[[ClosedTrade], None] = lambda _: None
         """Told of every trade that is over, once it is written down."""
         self.barred: dict[str, str] = {}
@@ -97,7 +97,7 @@ class Execution:
         self._set_up[symbol] = leverage
         return ""
 
-    async def enter(self, ruling: Ruling) -> Sending:
+    async def enter(self, ruling: RiskDecision) -> SendResult:
         """Send the order of an approved ruling.
 
         Raises
@@ -109,7 +109,7 @@ class Execution:
         if approved is None:
             raise ValueError(f"{wish.symbol}: a refused wish is never sent")
         if trouble := await self.prepare(wish.symbol, approved.leverage):
-            return Sending("refused", text=trouble)
+            return SendResult("refused", text=trouble)
         request = OrderRequest(
             client_id=client_id(wish.symbol, wish.position.opened, "open", 0),
             symbol=wish.symbol,
@@ -135,7 +135,7 @@ class Execution:
             size=Decimal(0),
         )
         if self._clock.now_ms() > approved.until:
-            return Sending("refused", text="its candle was too old when the order could be sent")
+            return SendResult("refused", text="its candle was too old when the order could be sent")
         self._ledger.open_trade(trade, request, self._clock.now_ms())
         sent = await self._send(request, until=approved.until)
         if sent.outcome == "refused" and remedy_for(sent.code) == "bar_symbol":
@@ -296,7 +296,7 @@ class Execution:
         for name in trades:
             self._unexplained.pop(name, None)
 
-    async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: Sending) -> str:
+    async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: SendResult) -> str:
         """The exchange took no order that closes: see what is held, and ask it to close that by itself."""
         for attempt in range(2):
             try:
@@ -315,7 +315,7 @@ class Execution:
                 return f"{trouble} (before: {refused.text})"
         return f"{trade.symbol}: {held:f} are still held ({refused.text})"
 
-    async def _send(self, request: OrderRequest, *, until: int | None = None) -> Sending:
+    async def _send(self, request: OrderRequest, *, until: int | None = None) -> SendResult:
         """Send an order that is written down, until it is known what became of it or nobody can say.
 
         After ``until`` (ms) it is not sent again.
@@ -333,7 +333,7 @@ class Execution:
                 if remedy_for(exc.code) == "look_up":
                     return await self._watch(request)
                 self._refused(request, exc)
-                return Sending("refused", code=exc.code, text=str(exc))
+                return SendResult("refused", code=exc.code, text=str(exc))
             except Throttled as exc:  # it was not taken, this time
                 text = str(exc)
             except Unanswered as exc:
@@ -341,7 +341,7 @@ class Execution:
                 try:
                     state = await self._exchange.order(request.symbol, request.client_id)
                 except ExchangeError as again:
-                    return Sending("unknown", text=f"{exc}; {again}")
+                    return SendResult("unknown", text=f"{exc}; {again}")
                 if state is not None:
                     return await self._watch(request)
             late = until is not None and self._clock.now_ms() + 1_000 * pause > until
@@ -350,7 +350,7 @@ class Execution:
                     self._ledger.answered(
                         request.client_id, self._clock.now_ms(), status="absent", error=text
                     )
-                return Sending(given_up, text=text)
+                return SendResult(given_up, text=text)
             await self._clock.sleep(pause)
             pause *= 2
 
@@ -359,7 +359,7 @@ class Execution:
             request.client_id, self._clock.now_ms(), status="refused", error=f"{exc.code}: {exc}"
         )
 
-    async def _watch(self, request: OrderRequest) -> Sending:
+    async def _watch(self, request: OrderRequest) -> SendResult:
         """Wait until an accepted order is over; what is left of it after a while is cancelled."""
         began, cancelled = self._clock.monotonic(), False
         while True:
@@ -368,10 +368,10 @@ class Execution:
                 if state is not None:
                     self._ledger.heard(state, self._clock.now_ms())
                     if state.status in {"filled", "canceled"}:
-                        return Sending("done", state)
+                        return SendResult("done", state)
                 waited = self._clock.monotonic() - began
                 if waited >= 2 * self._settings.fill_wait_s:
-                    return Sending("unknown", state, text="accepted, and neither filled nor cancelled")
+                    return SendResult("unknown", state, text="accepted, and neither filled nor cancelled")
                 if waited >= self._settings.fill_wait_s and not cancelled:
                     cancelled = True
                     await self._exchange.cancel(request.symbol, request.client_id)
@@ -379,5 +379,5 @@ class Execution:
             except AccountError:
                 raise
             except ExchangeError as exc:
-                return Sending("unknown", text=str(exc))
+                return SendResult("unknown", text=str(exc))
             await self._clock.sleep(self._settings.fill_look_s)

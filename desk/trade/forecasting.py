@@ -1,7 +1,7 @@
 """Opinions of all models on one candle.
 
-Place in the house: between the feed and the session.  A ``CandleRound`` comes in; an ``Opinion`` per model,
-or why there is none, goes out.  Models are handed in by a door through ``Shelf``, features through a
+Place in the house: between the feed and the session.  A ``CandleRound`` comes in; an ``Signal`` per model,
+or why there is none, goes out.  Models are handed in by a door through ``ModelSource``, features through a
 callable: ``ml_feature_engineering.newest_rows``, bit for bit what training computed.
 
 Not here: what models are, and where they lie (the door); what follows from an opinion (``desk.trade.risk``).
@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelError
-from desk.trade.signals import ModelCard, Opinion
+from desk.trade.signals import ModelCard, Signal
 from desk.values import CANDLE_MS, COLUMNS, CandleRound, Candles
 
 FeatureRows = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]]
@@ -38,7 +38,7 @@ class OpenModel:
     predictor: Predictor
 
 
-class Shelf(Protocol):
+class ModelSource(Protocol):
     """Where published models are."""
 
     def mark(self, symbol: str) -> object:
@@ -49,7 +49,7 @@ class Shelf(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
+class FeatureWindow:
     """What a row of features needs."""
 
     memory: int
@@ -60,7 +60,7 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Given:
+class _OpenedModels:
     """Models that are open already."""
 
     models: Mapping[str, OpenModel]
@@ -96,7 +96,7 @@ def round_of(series: Sequence[Candles], open_time: int, *, memory: int) -> Candl
 class Forecaster:
     """The models of a session; a newer one is taken up when it is published, a bad one is refused by name."""
 
-    def __init__(self, shelf: Shelf, symbols: Sequence[str], window: Window) -> None:
+    def __init__(self, shelf: ModelSource, symbols: Sequence[str], window: FeatureWindow) -> None:
         self._shelf = shelf
         self._symbols = tuple(symbols)
         self._window = window
@@ -108,9 +108,9 @@ class Forecaster:
         """Model files that the last look has put to use."""
 
     @classmethod
-    def of(cls, models: Mapping[str, OpenModel], window: Window) -> Self:
+    def of(cls, models: Mapping[str, OpenModel], window: FeatureWindow) -> Self:
         """Of models that are open already, and stay what they are."""
-        made = cls(_Given(models), tuple(models), window)
+        made = cls(_OpenedModels(models), tuple(models), window)
         made.refresh()
         return made
 
@@ -143,7 +143,7 @@ class Forecaster:
                 self.taken_up.append(new.card.model_file)
         return news
 
-    def opinions(self, candles: CandleRound) -> tuple[list[Opinion], dict[str, str]]:
+    def opinions(self, candles: CandleRound) -> tuple[list[Signal], dict[str, str]]:
         """All symbols together: features in one pass, then one prediction per model.
 
         Returns
@@ -178,7 +178,7 @@ class Forecaster:
             else:
                 one = x[at : at + 1]
                 found.append(
-                    Opinion(
+                    Signal(
                         card=self._models[symbol].card,
                         open_time=candles.open_time,
                         close=float(candles.values[row, 3, -1]),

@@ -1,8 +1,8 @@
 """Telling somebody: a webhook and Telegram through one adapter.
 
-Place in the house: behind ``desk.trade.scribe``.  Sentences come in, at once and without waiting; messages go
-out in the background, on each line apart from the others.  Trouble goes out as soon as the line is free, the
-rest with the next digest.
+Place in the house: behind ``desk.trade.event_log``.  Sentences come in, at once and without waiting;
+messages go out in the background, on each line apart from the others.  Trouble goes out as soon as the line
+is free, the rest with the next digest.
 
 Delivery never blocks or breaks trading, and an outage of the line loses as little as it can: what was not
 taken is posted again, each wait twice the last, from ``AGAIN_S`` to ``LONGEST_WAIT_S``, for as long as the
@@ -43,7 +43,7 @@ HOUR_S = 3_600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class MessageChannel:
     """Where messages are posted: JSON with the message under ``key``, beside ``fixed``."""
 
     name: str
@@ -52,7 +52,7 @@ class Line:
     fixed: Mapping[str, str] = field(repr=False)
 
 
-def lines_from(environ: Mapping[str, str]) -> tuple[Line, ...]:
+def lines_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
     """The lines that the environment names: NOTIFY_WEBHOOK, TELEGRAM_TOKEN with TELEGRAM_CHAT.
 
     Raises
@@ -64,18 +64,18 @@ def lines_from(environ: Mapping[str, str]) -> tuple[Line, ...]:
     if webhook := environ.get("NOTIFY_WEBHOOK", "").strip():
         if urlsplit(webhook).scheme not in {"http", "https"} or not urlsplit(webhook).hostname:
             raise SettingsError("NOTIFY_WEBHOOK in the environment is not an http address")
-        lines.append(Line("webhook", webhook, "text", {}))
+        lines.append(MessageChannel("webhook", webhook, "text", {}))
     token, chat = (environ.get(name, "").strip() for name in ("TELEGRAM_TOKEN", "TELEGRAM_CHAT"))
     if bool(token) != bool(chat):
         raise SettingsError("TELEGRAM_TOKEN and TELEGRAM_CHAT in the environment belong together: set both")
     if token:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
-        lines.append(Line("Telegram", url, "text", {"chat_id": chat}))
+        lines.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
     return tuple(lines)
 
 
-class Silent:
-    """Tells nobody; satisfies ``desk.trade.scribe.Tell``."""
+class NoNotifier:
+    """Tells nobody; satisfies ``desk.trade.event_log.NotificationSink``."""
 
     def tell(self, text: str, *, urgent: bool) -> None:
         """Nothing."""
@@ -97,7 +97,7 @@ def packed(texts: Iterable[str], most: int = LONGEST) -> list[str]:
 class Outbox:
     """What waits for one line."""
 
-    def __init__(self, line: Line, settings: NotifySettings, clock: Clock) -> None:
+    def __init__(self, line: MessageChannel, settings: NotifySettings, clock: Clock) -> None:
         self._line = line
         self._clock = clock
         self._waiting: asyncio.Queue[str] = asyncio.Queue(settings.queue)
@@ -188,9 +188,9 @@ class Outbox:
 
 
 class Notifier:
-    """Messages on their way; satisfies ``desk.trade.scribe.Tell``.  Made by ``notifying``."""
+    """Messages on their way; satisfies ``desk.trade.event_log.NotificationSink``.  Made by ``notifying``."""
 
-    def __init__(self, lines: Sequence[Line], settings: NotifySettings, clock: Clock) -> None:
+    def __init__(self, lines: Sequence[MessageChannel], settings: NotifySettings, clock: Clock) -> None:
         self._boxes = tuple(Outbox(line, settings, clock) for line in lines)
         self._settings = settings
         self._clock = clock
@@ -256,11 +256,11 @@ async def _first_of(*works: Coroutine[object, object, object]) -> None:
 
 @contextlib.asynccontextmanager
 async def notifying(
-    lines: Sequence[Line], settings: NotifySettings, clock: Clock
-) -> AsyncIterator[Notifier | Silent]:
+    lines: Sequence[MessageChannel], settings: NotifySettings, clock: Clock
+) -> AsyncIterator[Notifier | NoNotifier]:
     """Deliver while the block runs, and what is on its way a moment longer."""
     if not lines:
-        yield Silent()
+        yield NoNotifier()
         return
     notifier = Notifier(lines, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)

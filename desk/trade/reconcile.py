@@ -27,7 +27,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
-from desk.orders import Contract, Holding, OrderState
+from desk.orders import ContractTerms, OrderState, Position
 from desk.policy import LONG
 from desk.trade.identity import is_ours
 from desk.trade.records import OpenTrade, OrderRecord
@@ -38,7 +38,7 @@ Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "canc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Books:
+class JournalState:
     """What the journal says."""
 
     trades: Sequence[OpenTrade]
@@ -46,21 +46,21 @@ class Books:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class AccountState:
     """What the exchange says."""
 
-    holdings: Sequence[Holding]
+    holdings: Sequence[Position]
     orders: Sequence[OrderState]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class ReconcileContext:
     """By which rules they are brought together."""
 
     now: int
     horizons: Mapping[str, int]
     """Candles that a position is held, of every symbol that is traded."""
-    contracts: Mapping[str, Contract]
+    contracts: Mapping[str, ContractTerms]
     unknown: Unknown
     protective_stop: Decimal
     """Distance from the entry, as a fraction, where the journal names no stop."""
@@ -86,10 +86,10 @@ class Correction:
     """That is held."""
 
 
-def reconcile(books: Books, account: Account, terms: Terms) -> list[Correction]:
+def reconcile(books: JournalState, account: AccountState, terms: ReconcileContext) -> list[Correction]:
     """Everything that must be done now; empty when both agree and every position is protected."""
     trades: dict[str, list[OpenTrade]] = defaultdict(list)
-    holdings: dict[str, list[Holding]] = defaultdict(list)
+    holdings: dict[str, list[Position]] = defaultdict(list)
     waiting: dict[str, list[OrderRecord]] = defaultdict(list)
     for trade in books.trades:
         trades[trade.symbol].append(trade)
@@ -110,9 +110,9 @@ def reconcile(books: Books, account: Account, terms: Terms) -> list[Correction]:
 def _of_symbol(
     symbol: str,
     trades: list[OpenTrade],
-    holdings: list[Holding],
+    holdings: list[Position],
     waiting: list[OrderRecord],
-    terms: Terms,
+    terms: ReconcileContext,
 ) -> Iterator[Correction]:
     for order in waiting:
         why = f"nobody knows what became of {order.client_id}"
@@ -139,7 +139,7 @@ def _of_symbol(
             yield Correction(kind="settle", symbol=symbol, why=why, trade=trade)
 
 
-def _unknown(holding: Holding, terms: Terms, *, second: bool) -> Correction:
+def _unknown(holding: Position, terms: ReconcileContext, *, second: bool) -> Correction:
     """A position that the journal does not know, in a symbol that is traded."""
     symbol = holding.symbol
     if second or terms.unknown == "close":
@@ -163,7 +163,7 @@ def _unknown(holding: Holding, terms: Terms, *, second: bool) -> Correction:
     return Correction(kind="adopt", symbol=symbol, why=why, trade=trade)
 
 
-def _protection(holding: Holding, trade: OpenTrade | None, terms: Terms) -> Iterator[Correction]:
+def _protection(holding: Position, trade: OpenTrade | None, terms: ReconcileContext) -> Iterator[Correction]:
     """What a position needs so that its stop is there, and no farther away than it should be."""
     if trade is not None and trade.stop is None and not terms.require_stop:
         return
@@ -197,7 +197,7 @@ def _protection(holding: Holding, trade: OpenTrade | None, terms: Terms) -> Iter
     )
 
 
-def _default_stop(holding: Holding, terms: Terms) -> Decimal:
+def _default_stop(holding: Position, terms: ReconcileContext) -> Decimal:
     """The stop of a position of which no model speaks, on the tick, rounded towards the entry."""
     exact = holding.entry_price * (1 - holding.side * terms.protective_stop)
     contract = terms.contracts.get(holding.symbol)

@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Literal
 
 from desk.orders import Fill, OrderStatus, Purpose
-from desk.trade.signals import Opinion
+from desk.trade.signals import Signal
 from desk.values import CANDLE_MS
 
 TradeStatus = Literal["opening", "open"]
@@ -25,7 +25,7 @@ Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "c
 class Decision:
     """What was decided on one candle of one symbol."""
 
-    opinion: Opinion
+    opinion: Signal
     action: str
     reasons: tuple[tuple[str, str], ...]
     """Why nothing was done although a side fired: name and text of each rule."""

@@ -1,8 +1,9 @@
 """The only way from an opinion to an order.  Pure.
 
-A ``Wish`` (a side fired, and what the policy would hold) and the ``Situation`` come in; a ``Ruling`` goes
-out: size, leverage and levels of an order that may be sent, or every reason why none may.  All rules are
-asked, also after one has refused, so that whoever reads the journal sees everything that stood in the way.
+A ``OrderIntent`` (a side fired, and what the policy would hold) and the ``RiskContext`` come in; a
+``RiskDecision`` goes out: size, leverage and levels of an order that may be sent, or every reason why none
+may.  All rules are asked, also after one has refused, so that whoever reads the journal sees everything
+that stood in the way.
 
 The size is the largest multiple of the exchange's step that every cap allows: what may be lost at the stop,
 the notional of one position, gross and net exposure, the margin that is free, the largest market order.
@@ -17,16 +18,16 @@ from dataclasses import dataclass, field, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
-from desk.orders import Contract
-from desk.policy import Position
+from desk.orders import ContractTerms
+from desk.policy import PlannedTrade
 from desk.trade.settings import RiskLimits
-from desk.trade.signals import Opinion
+from desk.trade.signals import Signal
 from desk.values import CANDLE_MS
 
 DAY_MS, HOUR_MS, MINUTE_MS = 86_400_000, 3_600_000, 60_000
 
 
-class Reason(NamedTuple):
+class RefusalReason(NamedTuple):
     """Why an order is refused."""
 
     rule: str
@@ -44,11 +45,11 @@ class Exposure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class OrderIntent:
     """A side that fired on a symbol that is flat."""
 
-    opinion: Opinion
-    position: Position
+    opinion: Signal
+    position: PlannedTrade
     """What the policy would hold."""
 
     @property
@@ -73,7 +74,7 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class RiskContext:
     """Everything outside the wish that a ruling depends on.  Times in ms by the exchange's clock."""
 
     now: int
@@ -86,7 +87,7 @@ class Situation:
     losses_in_a_row: int
     last_loss_at: int | None
     clock_drift_s: float
-    contracts: Mapping[str, Contract]
+    contracts: Mapping[str, ContractTerms]
     watching: Mapping[str, str] = field(default_factory=dict)
     """Symbols that only look on, and why: demoted, barred by the exchange, an order still unresolved."""
     unconfirmed: Mapping[str, str] = field(default_factory=dict)
@@ -98,7 +99,7 @@ class Situation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Approved:
+class ApprovedOrder:
     """An order that may be sent."""
 
     size: Decimal
@@ -110,12 +111,12 @@ class Approved:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ruling:
+class RiskDecision:
     """What became of a wish: exactly one of ``order`` and ``reasons`` is there."""
 
-    wish: Wish
-    order: Approved | None
-    reasons: tuple[Reason, ...]
+    wish: OrderIntent
+    order: ApprovedOrder | None
+    reasons: tuple[RefusalReason, ...]
 
     @property
     def exposure(self) -> Exposure:
@@ -124,14 +125,14 @@ class Ruling:
         return Exposure(symbol=self.wish.symbol, side=self.wish.side, notional=size * self.wish.price)
 
 
-def rule(wish: Wish, situation: Situation, limits: RiskLimits) -> Ruling:
+def rule(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> RiskDecision:
     """Approve the largest order that every limit allows, or tell everything that forbids one."""
     reasons = [*_of_model(wish, situation, limits), *_of_moment(wish, situation, limits)]
     reasons += _of_account(wish, situation, limits)
     contract = situation.contracts.get(wish.symbol)
     if contract is None:
-        reasons.append(Reason("contract", f"the exchange lists no contract {wish.symbol}"))
-        return Ruling(wish=wish, order=None, reasons=tuple(reasons))
+        reasons.append(RefusalReason("contract", f"the exchange lists no contract {wish.symbol}"))
+        return RiskDecision(wish=wish, order=None, reasons=tuple(reasons))
     reasons += _of_contract(wish, situation, limits, contract)
 
     stop = _level(wish.position.stop, wish, contract)
@@ -140,31 +141,33 @@ def rule(wish: Wish, situation: Situation, limits: RiskLimits) -> Ruling:
     leverage = leverage_for(wish, stop, contract, limits)
     if leverage is None:
         reasons.append(
-            Reason("liquidation", f"without leverage the liquidation price is too near to the stop {stop}")
+            RefusalReason(
+                "liquidation", f"without leverage the liquidation price is too near to the stop {stop}"
+            )
         )
     caps = _caps(wish, stop, leverage or Decimal(1), situation, limits, contract)
     least = _least(wish, contract)
     for name, cap in caps.items():
         if cap < least:
             reasons.append(
-                Reason(
+                RefusalReason(
                     name,
                     f"{name} leaves room for {max(cap, Decimal(0)):f}, the exchange takes at least {least:f}",
                 )
             )
     if reasons or leverage is None:
-        return Ruling(wish=wish, order=None, reasons=tuple(reasons))
-    order = Approved(
+        return RiskDecision(wish=wish, order=None, reasons=tuple(reasons))
+    order = ApprovedOrder(
         size=min(caps.values()),
         leverage=leverage,
         stop_loss=stop,
         take_profit=_level(wish.position.take_profit, wish, contract),
         until=wish.opinion.open_time + CANDLE_MS + 1_000 * limits.max_candle_age_s,
     )
-    return Ruling(wish=wish, order=order, reasons=())
+    return RiskDecision(wish=wish, order=order, reasons=())
 
 
-def with_approved(situation: Situation, ruling: Ruling) -> Situation:
+def with_approved(situation: RiskContext, ruling: RiskDecision) -> RiskContext:
     """The situation as the next wish of the same candle must see it: ``ruling``'s order counts already."""
     if ruling.order is None:
         return situation
@@ -205,60 +208,62 @@ def to_step(size: Decimal, step: Decimal) -> Decimal:
 # Rules that look at no size -----------------------------------------------------------------------
 
 
-def _of_model(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+def _of_model(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
     card = wish.opinion.card
     if not card.tradable and not situation.trade_untested:
         first, *more = card.reasons or ("no reason is recorded",)
-        yield Reason(
+        yield RefusalReason(
             "verdict", f"the model is not tradable: {first}{f' (and {len(more)} more)' * bool(more)}"
         )
     if why := situation.watching.get(wish.symbol):
-        yield Reason("watching", why)
+        yield RefusalReason("watching", why)
     age = (situation.now - card.created) / DAY_MS
     if age > limits.max_model_age_days:
-        yield Reason(
+        yield RefusalReason(
             "model age",
             f"the model is {age:.1f} days old, at most {limits.max_model_age_days} are allowed: train again",
         )
     if limits.require_stop and wish.position.stop is None:
-        yield Reason("stop", "the model was trained without a protective stop, and one is required")
+        yield RefusalReason("stop", "the model was trained without a protective stop, and one is required")
 
 
-def _of_moment(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+def _of_moment(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
     if situation.stopping:
-        yield Reason("stopping", situation.stopping)
+        yield RefusalReason("stopping", situation.stopping)
     age = (situation.now - wish.opinion.open_time - CANDLE_MS) / 1000
     if age < -limits.max_clock_drift_s:
-        yield Reason("candle", f"the candle closes only in {-age:.1f} s")
+        yield RefusalReason("candle", f"the candle closes only in {-age:.1f} s")
     if age > limits.max_candle_age_s:
-        yield Reason(
+        yield RefusalReason(
             "candle", f"the candle closed {age:.0f} s ago, at most {limits.max_candle_age_s} s are allowed"
         )
     if why := situation.unconfirmed.get(wish.symbol):
-        yield Reason("candle", f"the exchange has not confirmed the candle: {why}")
+        yield RefusalReason("candle", f"the exchange has not confirmed the candle: {why}")
     if abs(situation.clock_drift_s) > limits.max_clock_drift_s:
-        yield Reason(
+        yield RefusalReason(
             "clock", f"the clock has drifted by {situation.clock_drift_s:+.2f} s against the exchange's"
         )
 
 
-def _of_account(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterator[Reason]:
+def _of_account(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
     if any(exposure.symbol == wish.symbol for exposure in situation.held):
-        yield Reason("held", "there is a position in the symbol already")
+        yield RefusalReason("held", "there is a position in the symbol already")
     if len(situation.held) >= limits.max_positions:
-        yield Reason("positions", f"{len(situation.held)} positions are open, at most {limits.max_positions}")
+        yield RefusalReason(
+            "positions", f"{len(situation.held)} positions are open, at most {limits.max_positions}"
+        )
     if situation.orders_last_minute >= limits.max_orders_per_minute:
-        yield Reason(
+        yield RefusalReason(
             "order rate",
             f"{situation.orders_last_minute} orders in the last minute, at most "
             f"{limits.max_orders_per_minute}",
         )
     if loss := daily_loss(situation.equity, situation.day_equity, limits):
-        yield Reason("daily loss", loss)
+        yield RefusalReason("daily loss", loss)
     if situation.losses_in_a_row >= limits.losing_streak > 0 and situation.last_loss_at is not None:
         until = situation.last_loss_at + limits.pause_minutes * MINUTE_MS
         if situation.now < until:
-            yield Reason(
+            yield RefusalReason(
                 "losing streak",
                 f"{situation.losses_in_a_row} trades lost in a row: paused for another "
                 f"{(until - situation.now) / MINUTE_MS:.0f} min",
@@ -266,14 +271,14 @@ def _of_account(wish: Wish, situation: Situation, limits: RiskLimits) -> Iterato
 
 
 def _of_contract(
-    wish: Wish, situation: Situation, limits: RiskLimits, contract: Contract
-) -> Iterator[Reason]:
+    wish: OrderIntent, situation: RiskContext, limits: RiskLimits, contract: ContractTerms
+) -> Iterator[RefusalReason]:
     if contract.status != "normal":
-        yield Reason("contract", f"the exchange says {contract.status!r} of the contract")
+        yield RefusalReason("contract", f"the exchange says {contract.status!r} of the contract")
     margin = limits.leave_before_hours * HOUR_MS
     for what, at in (("closed for opening", contract.limit_open_time), ("delisted", contract.off_time)):
         if at is not None and wish.due + margin >= at:
-            yield Reason(
+            yield RefusalReason(
                 "leaving",
                 f"the contract is {what} in {(at - situation.now) / HOUR_MS:.1f} h, and nothing is opened "
                 f"{limits.leave_before_hours} h before",
@@ -282,7 +287,7 @@ def _of_contract(
         every = contract.funding_hours * HOUR_MS
         settlement = (situation.now // every + 1) * every
         if settlement <= wish.due:
-            yield Reason(
+            yield RefusalReason(
                 "funding",
                 f"funding is settled in {(settlement - situation.now) / MINUTE_MS:.0f} min, while the "
                 "position would be held",
@@ -292,7 +297,7 @@ def _of_contract(
 # Levels, leverage and size ------------------------------------------------------------------------
 
 
-def _level(level: float | None, wish: Wish, contract: Contract) -> Decimal | None:
+def _level(level: float | None, wish: OrderIntent, contract: ContractTerms) -> Decimal | None:
     """A stop or take-profit on the tick, rounded towards the entry: never farther than the policy's."""
     if level is None:
         return None
@@ -301,22 +306,24 @@ def _level(level: float | None, wish: Wish, contract: Contract) -> Decimal | Non
     return (exact / contract.tick).to_integral_value(rounding) * contract.tick
 
 
-def _of_stop(wish: Wish, stop: Decimal, contract: Contract) -> Iterator[Reason]:
+def _of_stop(wish: OrderIntent, stop: Decimal, contract: ContractTerms) -> Iterator[RefusalReason]:
     """Whether rounding left enough of a stop: at least a tick, and so more than half of what was meant."""
     distance = wish.side * (wish.price - stop)
     if distance < contract.tick:
-        yield Reason(
+        yield RefusalReason(
             "stop",
             f"the stop {stop:f} would be less than a tick away: the tick {contract.tick:f} is too coarse",
         )
 
 
-def _loss_of_one(price: Decimal, stop: Decimal, contract: Contract) -> Decimal:
+def _loss_of_one(price: Decimal, stop: Decimal, contract: ContractTerms) -> Decimal:
     """What one coin loses, fees included, if its stop is filled a tick beyond its price."""
     return abs(price - stop) + contract.tick + contract.taker_fee * (price + stop + contract.tick)
 
 
-def leverage_for(wish: Wish, stop: Decimal | None, contract: Contract, limits: RiskLimits) -> Decimal | None:
+def leverage_for(
+    wish: OrderIntent, stop: Decimal | None, contract: ContractTerms, limits: RiskLimits
+) -> Decimal | None:
     """The largest whole leverage at which the liquidation price keeps its distance; None: not even 1.
 
     In isolated margin a position is liquidated about where the margin, less what must stay, is lost: at
@@ -335,12 +342,12 @@ def leverage_for(wish: Wish, stop: Decimal | None, contract: Contract, limits: R
 
 
 def _caps(
-    wish: Wish,
+    wish: OrderIntent,
     stop: Decimal | None,
     leverage: Decimal,
-    situation: Situation,
+    situation: RiskContext,
     limits: RiskLimits,
-    contract: Contract,
+    contract: ContractTerms,
 ) -> dict[str, Decimal]:
     """What each limit allows, in multiples of the step, by its name."""
     price, equity, fee = wish.price, max(situation.equity, Decimal(0)), contract.taker_fee
@@ -360,7 +367,7 @@ def _caps(
     return {name: to_step(cap, contract.size_step) for name, cap in caps.items()}
 
 
-def _least(wish: Wish, contract: Contract) -> Decimal:
+def _least(wish: OrderIntent, contract: ContractTerms) -> Decimal:
     """The smallest size that the exchange takes."""
     steps = (contract.min_notional / wish.price / contract.size_step).to_integral_value(ROUND_CEILING)
     return max(contract.min_size, steps * contract.size_step, contract.size_step)

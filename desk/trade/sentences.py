@@ -2,7 +2,7 @@
 
 Values of the room come in, text goes out, for the log, the journal's notes and notifications.  Times are UTC.
 
-Not here: when it is said, and to whom (``desk.trade.scribe``).
+Not here: when it is said, and to whom (``desk.trade.event_log``).
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.orders import OrderState
 from desk.trade.records import ClosedTrade, Outcome
-from desk.trade.risk import Ruling
+from desk.trade.risk import RiskDecision
 from desk.trade.signals import SIDES, ModelCard
 from desk.values import CANDLE_MS
 
@@ -41,7 +41,7 @@ def names(symbols: Sequence[str]) -> str:
     return ", ".join(symbols[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def entry(ruling: Ruling, state: OrderState | None = None) -> str:
+def entry(ruling: RiskDecision, state: OrderState | None = None) -> str:
     """What was to be opened, or was, at the price that it was filled at."""
     wish, order = ruling.wish, ruling.order
     size = state.filled if state is not None else Decimal(0) if order is None else order.size
@@ -79,7 +79,7 @@ def begun(
 
 
 def decided(
-    open_time: int, rulings: Mapping[str, Ruling], *, opinions: int, equity: Decimal, held: int
+    open_time: int, rulings: Mapping[str, RiskDecision], *, opinions: int, equity: Decimal, held: int
 ) -> str:
     """One candle in one line."""
     entries = sum(ruling.order is not None for ruling in rulings.values())

@@ -1,8 +1,8 @@
 """A session from its start to its end: when steps are taken, and what ends them.
 
 Place in the house: the loop of live trading.  A feed, an exchange's pushes, a clock and requests to stop
-come in; steps of ``desk.trade.trader`` are taken one after the other, never two at once; an ``Ending`` with
-the exit status goes out.
+come in; steps of ``desk.trade.trader`` are taken one after the other, never two at once; an
+``SessionResult`` with the exit status goes out.
 
 What ends a session: a request to stop (status 0, positions as ``on_stop`` says), a file ``STOP`` beside the
 journal or a request to kill (3, everything closed), the day's loss (3, likewise), an account that cannot
@@ -23,11 +23,11 @@ from functools import partial
 from typing import Any, Literal
 
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
-from desk.orders import Push
+from desk.orders import AccountUpdate
 from desk.ports import CandleFeed, Clock, Exchange
+from desk.trade.event_log import EventLog
 from desk.trade.journal import Journal, JournalError
 from desk.trade.risk import DAY_MS
-from desk.trade.scribe import Scribe
 from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
 from desk.trade.trader import Trader
@@ -45,29 +45,29 @@ Done = Literal["done"]
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class TimerEvent:
     """Time has passed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Broken:
+class FeedEnded:
     """The feed of candles has ended; ``None`` is an end in good order."""
 
     error: BaseException | None
 
 
 @dataclass(frozen=True, slots=True)
-class Deaf:
+class StreamLost:
     """What the exchange says unasked is not heard for a while: the account has to be asked about."""
 
     why: str
 
 
-Event = CandleRound | Push | Tick | Broken | Deaf
+Event = CandleRound | AccountUpdate | TimerEvent | FeedEnded | StreamLost
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
+class SessionResult:
     """How a session ended."""
 
     status: int
@@ -80,18 +80,24 @@ class Session:
 
     Parameters
     ----------
-    trader, journal, clock, scribe
+    trader, journal, clock, event_log
         What it acts through.
     settings : SessionSettings
     """
 
     def __init__(
-        self, trader: Trader, journal: Journal, clock: Clock, scribe: Scribe, *, settings: SessionSettings
+        self,
+        trader: Trader,
+        journal: Journal,
+        clock: Clock,
+        event_log: EventLog,
+        *,
+        settings: SessionSettings,
     ) -> None:
         self._trader = trader
         self._journal = journal
         self._clock = clock
-        self._scribe = scribe
+        self._events = event_log
         self._settings = settings
         self._stop_file = journal.path.resolve().parent / STOP_FILE
         self._asked: Stop | None = None
@@ -105,7 +111,7 @@ class Session:
         if self._asked != "kill":
             self._asked = stop
 
-    async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> Ending:
+    async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> SessionResult:
         """Take steps until something ends the session; the journal notes both ends.
 
         Raises
@@ -122,10 +128,10 @@ class Session:
             raise SettingsError(
                 f"{self._journal.path} cannot be written ({exc}): make room, or move it"
             ) from exc
-        self._scribe.note("session", f"started in mode {mode}")
+        self._events.record("session", f"started in mode {mode}")
         if unfinished is not None:
             text = f"the session of {utc(unfinished)} did not end in order; journal and exchange are compared"
-            self._scribe.note("session", text, urgent=True)
+            self._events.record("session", text, urgent=True)
         try:
             ending = await self._until_end(events)
         except asyncio.CancelledError:
@@ -134,19 +140,19 @@ class Session:
         with contextlib.suppress(JournalError):  # it was told already why nothing could be written
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
-        self._scribe.note("session", text, urgent=ending.status != 0, logged=False)
+        self._events.record("session", text, urgent=ending.status != 0, logged=False)
         return ending
 
-    async def _until_end(self, events: AsyncGenerator[Event]) -> Ending:
+    async def _until_end(self, events: AsyncGenerator[Event]) -> SessionResult:
         if (ending := await self._begin()) is not None:
             return ending
         async with contextlib.aclosing(events) as stream:
             async for event in stream:
                 if (ending := await self._step(event)) is not None:
                     return ending
-        return Ending(0, "the candles have ended")
+        return SessionResult(0, "the candles have ended")
 
-    async def _begin(self) -> Ending | None:
+    async def _begin(self) -> SessionResult | None:
         """Take the first step; an exchange that does not answer is asked a few times."""
         for pause in (*START_AGAIN_S, None):
             try:
@@ -154,55 +160,59 @@ class Session:
                 return await self._guarded("end", self._end_if_due())
             except (Unanswered, Throttled) as exc:
                 if pause is None:
-                    return Ending(1, f"could not start: the exchange does not answer: {exc}")
+                    return SessionResult(1, f"could not start: the exchange does not answer: {exc}")
                 log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
                 if (ending := await self._asked_within(pause)) is not None:
                     return ending
             except (DeskError, JournalError) as exc:
-                return Ending(1, f"could not start: {exc}")
+                return SessionResult(1, f"could not start: {exc}")
         return None
 
-    async def _asked_within(self, pause: float) -> Ending | None:
+    async def _asked_within(self, pause: float) -> SessionResult | None:
         """Wait to begin; an end that is asked for meanwhile comes at once, and nothing was looked at."""
         until = self._clock.monotonic() + pause
         while (left := until - self._clock.monotonic()) > 0:
             if self._asked is not None or self._stop_file.exists():
                 killed = self._asked == "kill" or self._stop_file.exists()
                 why = "asked to stop before the exchange answered: positions keep their stops"
-                return Ending(3 if killed else 0, why)
+                return SessionResult(3 if killed else 0, why)
             await self._clock.sleep(min(left, self._settings.look_s))
         return None
 
-    async def _step(self, event: Event) -> Ending | None:
+    async def _step(self, event: Event) -> SessionResult | None:
         """Take one step; before it and after it, whatever came of it, see whether the session is over."""
-        if isinstance(event, Broken):
-            return Ending(1, f"the feed of candles broke: {event.error or 'it ended'}")
+        if isinstance(event, FeedEnded):
+            return SessionResult(1, f"the feed of candles broke: {event.error or 'it ended'}")
         kind, take = type(event).__name__, partial(self._take, event)
         for name, work in (("end", self._end_if_due), (kind, take), ("end", self._end_if_due)):
             if (ending := await self._guarded(name, work())) is not None:
                 return ending
         return None
 
-    async def _guarded(self, kind: str, work: Coroutine[Any, Any, Ending | Done | None]) -> Ending | None:
+    async def _guarded(
+        self, kind: str, work: Coroutine[Any, Any, SessionResult | Done | None]
+    ) -> SessionResult | None:
         """Do ``work``; what fails is noted, and ends the session only when its kind keeps failing."""
         try:
             outcome = await work
         except AccountError as exc:
-            return Ending(1, str(exc))
+            return SessionResult(1, str(exc))
         except (Unanswered, Throttled) as exc:
             log.warning("the exchange does not answer: %s", exc)
-            self._scribe.note_once("trouble", "the exchange does not answer; the log tells more", urgent=True)
+            self._events.record_on_change(
+                "trouble", "the exchange does not answer; the log tells more", urgent=True
+            )
             return None
         except Exception as exc:  # noqa: BLE001 - the end of a session step
             return self._failure(kind, exc)
-        if isinstance(outcome, Ending):
+        if isinstance(outcome, SessionResult):
             return outcome
         if outcome is not None:
             self._failed[kind] = 0
-            self._scribe.over("trouble")
+            self._events.clear("trouble")
         return None
 
-    def _failure(self, kind: str, exc: Exception) -> Ending | None:
+    def _failure(self, kind: str, exc: Exception) -> SessionResult | None:
         """Note a step that failed."""
         self._failed[kind] += 1
         if isinstance(exc, DeskError):
@@ -210,10 +220,10 @@ class Session:
         else:
             log.error("a step failed", exc_info=exc)
             text = f"a step failed by a defect ({type(exc).__name__}); the log has the whole story"
-        self._scribe.note("trouble", text, urgent=True)
+        self._events.record("trouble", text, urgent=True)
         if self._failed[kind] < self._settings.max_failed_steps:
             return None
-        return Ending(1, f"{self._failed[kind]} steps failed in a row, the last one so: {text}")
+        return SessionResult(1, f"{self._failed[kind]} steps failed in a row, the last one so: {text}")
 
     async def _take(self, event: Event) -> Done | None:
         """What an event asks for; None if that was nothing."""
@@ -221,18 +231,18 @@ class Session:
             await self._trader.on_round(event)
             self._reconciled = self._clock.monotonic()
             self._forget()
-        elif isinstance(event, Deaf):
-            self._scribe.note_once("trouble", f"no pushes: {event.why}", about="pushes", urgent=True)
+        elif isinstance(event, StreamLost):
+            self._events.record_on_change("trouble", f"no pushes: {event.why}", about="pushes", urgent=True)
             await self._reconcile()
-        elif isinstance(event, Push) and (event.reconnected or self._is_news(event)):
-            self._scribe.over("trouble", "pushes")
+        elif isinstance(event, AccountUpdate) and (event.reconnected or self._is_news(event)):
+            self._events.clear("trouble", "pushes")
             await self._reconcile()
         elif (
-            isinstance(event, Tick)
+            isinstance(event, TimerEvent)
             and self._clock.monotonic() - self._reconciled >= self._settings.reconcile_s
         ):
             await self._reconcile()
-        elif isinstance(event, Tick):
+        elif isinstance(event, TimerEvent):
             return "done" if await self._trader.prepare_next() else None
         else:
             return None
@@ -245,7 +255,7 @@ class Session:
         if trouble is not None:
             raise trouble
 
-    def _is_news(self, push: Push) -> bool:
+    def _is_news(self, push: AccountUpdate) -> bool:
         """Whether a push contradicts what the journal holds to be open."""
         if push.positions is None:
             return push.fill is not None and push.fill.cause != "order"
@@ -257,7 +267,7 @@ class Session:
         }
         return told != known
 
-    async def _end_if_due(self) -> Ending | None:
+    async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""
         if self._stop_file.exists():
             return await self._flatten(3, f"kill switch: {self._stop_file} is there")
@@ -269,22 +279,22 @@ class Session:
             return await self._stop_cleanly()
         return None
 
-    async def _stop_cleanly(self) -> Ending | None:
+    async def _stop_cleanly(self) -> SessionResult | None:
         self._trader.stopping = "the session is about to end"
         if self._settings.on_stop == "flatten":
             return await self._flatten(0, "asked to stop")
         left = [trade.symbol for trade in self._journal.ledger.open_trades()]
         if not left:
-            return Ending(0, "asked to stop, nothing was open")
+            return SessionResult(0, "asked to stop, nothing was open")
         if self._settings.on_stop == "leave":
-            return Ending(0, f"asked to stop, left to their stops: {', '.join(left)}")
+            return SessionResult(0, f"asked to stop, left to their stops: {', '.join(left)}")
         now = self._clock.monotonic()
         self._waiting_since = now if self._waiting_since is None else self._waiting_since
         if now - self._waiting_since >= self._settings.wait_on_stop_s:
-            return Ending(0, f"asked to stop, still open and left to their stops: {', '.join(left)}")
+            return SessionResult(0, f"asked to stop, still open and left to their stops: {', '.join(left)}")
         return None
 
-    async def _flatten(self, status: int, why: str) -> Ending:
+    async def _flatten(self, status: int, why: str) -> SessionResult:
         self._trader.stopping = why
         before = len(self._journal.ledger.open_trades())
         left = await self._trader.upkeep.flatten()
@@ -293,8 +303,8 @@ class Session:
         if strangers := self._trader.upkeep.strangers:
             why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
         if not left:
-            return Ending(status, why)
-        return Ending(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")
+            return SessionResult(status, why)
+        return SessionResult(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")
 
     def _forget(self) -> None:
         """Once a day, let go of old decisions that led to nothing."""
@@ -328,7 +338,7 @@ async def live_events(
     """Rounds, pushes and the passing of time, in the order in which they come.
 
     A tick is not queued while one waits.  A feed that ends or fails, by whatever defect, is told as
-    ``Broken``; a line of pushes that fails is told as ``Deaf``, and listened to again.
+    ``FeedEnded``; a line of pushes that fails is told as ``StreamLost``, and listened to again.
     """
     queue: asyncio.Queue[Event] = asyncio.Queue()
     ticking, deaf = asyncio.Event(), asyncio.Event()
@@ -339,9 +349,9 @@ async def live_events(
                 queue.put_nowait(candles)
         except Exception as exc:
             log.exception("the feed of candles broke")
-            queue.put_nowait(Broken(exc))
+            queue.put_nowait(FeedEnded(exc))
         else:
-            queue.put_nowait(Broken(None))
+            queue.put_nowait(FeedEnded(None))
 
     async def pushes() -> None:
         while True:
@@ -354,22 +364,22 @@ async def live_events(
             await clock.sleep(PUSHES_AGAIN_S)
             if not deaf.is_set():
                 deaf.set()
-                queue.put_nowait(Deaf(why))
+                queue.put_nowait(StreamLost(why))
 
     async def ticks() -> None:
         while True:
             await clock.sleep(look_s)
             if not ticking.is_set():
                 ticking.set()
-                queue.put_nowait(Tick())
+                queue.put_nowait(TimerEvent())
 
     tasks = [asyncio.ensure_future(work) for work in (rounds(), pushes(), ticks())]
     try:
         while True:
             event = await queue.get()
-            if isinstance(event, Tick):
+            if isinstance(event, TimerEvent):
                 ticking.clear()
-            elif isinstance(event, Deaf):
+            elif isinstance(event, StreamLost):
                 deaf.clear()
             yield event
     finally:

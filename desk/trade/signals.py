@@ -1,6 +1,6 @@
 """From a model's probability to an opinion about one candle.  Pure.
 
-Probabilities and what the metadata say of the model come in; ``Opinion`` goes out.
+Probabilities and what the metadata say of the model come in; ``Signal`` goes out.
 
 Not here: entries, exits and costs (the policy), and whether an opinion becomes an order (risk).
 """
@@ -16,7 +16,7 @@ SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Promise:
+class BacktestExpectation:
     """What the evaluation said of a model's trades; None where it could not say."""
 
     win_rate: float | None
@@ -43,11 +43,11 @@ class ModelCard:
     """The verdict."""
     reasons: tuple[str, ...]
     """Why it is not tradable."""
-    promise: Promise
+    promise: BacktestExpectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opinion:
+class Signal:
     """What a model thinks of the newest closed candle of its symbol."""
 
     card: ModelCard
@@ -108,7 +108,7 @@ def card_of(metadata: Json) -> ModelCard:
             label_threshold=labels["threshold"],
             tradable=verdict["tradable"],
             reasons=tuple(verdict["reasons"]),
-            promise=Promise(
+            promise=BacktestExpectation(
                 win_rate=signals["win_rate"],
                 win_rate_labelled=signals["win_rate_labelled"],
                 net_bps=signals["net_bps"],

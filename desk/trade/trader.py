@@ -18,10 +18,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from desk.policy import FLAT, LONG, Candle, Position, exit_of, open_position
+from desk.policy import FLAT, LONG, Candle, PlannedTrade, exit_of, open_position
 from desk.ports import Exchange
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.execution import Execution, Sending
+from desk.trade.execution import Execution, SendResult
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
@@ -29,19 +30,18 @@ from desk.trade.risk import (
     HOUR_MS,
     MINUTE_MS,
     Exposure,
-    Ruling,
-    Situation,
-    Wish,
+    OrderIntent,
+    RiskContext,
+    RiskDecision,
     leverage_for,
     money,
     rule,
     with_approved,
 )
 from desk.trade.scoreboard import Score, labelled_wins, score
-from desk.trade.scribe import Scribe
 from desk.trade.sentences import begun, decided, entry, names, utc
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import SIDES, ModelCard, Opinion
+from desk.trade.signals import SIDES, ModelCard, Signal
 from desk.trade.upkeep import Upkeep
 from desk.values import CANDLE_MS, CandleRound
 
@@ -58,7 +58,7 @@ class Trader:
 
     Parameters
     ----------
-    exchange, journal, forecaster, clock, scribe
+    exchange, journal, forecaster, clock, event_log
         What it acts through.
     settings : LiveSettings
     trade_untested : bool
@@ -73,7 +73,7 @@ class Trader:
         journal: Journal,
         forecaster: Forecaster,
         clock: ExchangeClock,
-        scribe: Scribe,
+        event_log: EventLog,
         *,
         settings: LiveSettings,
         trade_untested: bool,
@@ -83,12 +83,12 @@ class Trader:
         self._ledger, self._diary = journal.ledger, journal.diary
         self._forecaster = forecaster
         self._clock = clock
-        self._scribe = scribe
+        self._events = event_log
         self._settings = settings
         self._trade_untested = trade_untested
         self._confirm = confirm
         self._execution = Execution(exchange, journal, clock, settings=settings.session)
-        self.upkeep = Upkeep(exchange, journal, self._execution, clock, scribe, settings=settings)
+        self.upkeep = Upkeep(exchange, journal, self._execution, clock, event_log, settings=settings)
         self._scored_through = 0
         self._scored_at = 0
         self._demoted: dict[str, str] = {}
@@ -110,7 +110,7 @@ class Trader:
         held = [holding.symbol for holding in seen.holdings]
         untested, now = self._trade_untested, self._clock.now_ms()
         text = begun(cards.values(), seen.balance.equity, held, untested=untested, now=now)
-        self._scribe.note("session", text)
+        self._events.record("session", text)
 
     async def prepare_next(self) -> bool:
         """Set leverage and margin mode of one more symbol that may be traded; whether there was one.
@@ -130,10 +130,10 @@ class Trader:
         """A candle has closed: leave, decide, enter."""
         self._take_up()
         for line in candles.news:
-            self._scribe.note("feed", line)
+            self._events.record("feed", line)
         if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
             text = f"{missed} candles after that of {utc(self._newest)} have passed without a decision"
-            self._scribe.note("feed", text, urgent=True)
+            self._events.record("feed", text, urgent=True)
         self._newest = candles.open_time
         trouble = await self.upkeep.try_to_reconcile()
         left = await self._leave_due(candles.open_time)
@@ -148,7 +148,7 @@ class Trader:
         seen = self.upkeep.seen
         self._diary.record_equity(self._clock.now_ms(), seen.balance)
         held = len(self._ledger.open_trades())
-        self._scribe.mention(
+        self._events.log(
             decided(
                 candles.open_time,
                 rulings,
@@ -180,9 +180,9 @@ class Trader:
     def _take_up(self) -> None:
         """Use newer models from this candle on."""
         for line in self._forecaster.refresh():
-            self._scribe.note("model", line, urgent=True)
+            self._events.record("model", line, urgent=True)
         if taken_up := self._forecaster.taken_up:
-            self._scribe.note("model", f"in use from now on: {names(taken_up)}")
+            self._events.record("model", f"in use from now on: {names(taken_up)}")
         cards = self._forecaster.cards.items()
         self.upkeep.horizons = {symbol: card.rules.horizon for symbol, card in cards}
 
@@ -191,20 +191,20 @@ class Trader:
         contract = self.upkeep.contracts.get(symbol)
         if contract is None:
             return
-        opinion = Opinion(card=card, open_time=0, close=1.0, probability=0.5, digest="")
+        opinion = Signal(card=card, open_time=0, close=1.0, probability=0.5, digest="")
         sample = open_position(LONG, Candle(0, 1.0, 1.0, 1.0, 1.0), card.rules)
         stop = None if sample.stop is None else money(sample.stop)
-        wish = Wish(opinion=opinion, position=sample)
+        wish = OrderIntent(opinion=opinion, position=sample)
         leverage = leverage_for(wish, stop, contract, self._settings.risk)
         if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
-            self._scribe.note("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
+            self._events.record("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
 
     async def _leave_due(self, open_time: int) -> bool:
         """Close every position whose time is over with a candle, come or not; whether there was one."""
         due = []
         for trade in self._ledger.open_trades():
             price = float(trade.price)
-            held = Position(
+            held = PlannedTrade(
                 side=trade.side,
                 opened=trade.opened,
                 due=trade.due,
@@ -218,16 +218,16 @@ class Trader:
         await together(self.upkeep.leave(trade) for trade in due)
         return bool(due)
 
-    async def _decide(self, candles: CandleRound) -> tuple[list[Opinion], dict[str, Ruling]]:
+    async def _decide(self, candles: CandleRound) -> tuple[list[Signal], dict[str, RiskDecision]]:
         """All opinions, and a ruling for every side that fired on a flat symbol.
 
         Where something would be opened its candle is confirmed first; one that the exchange has otherwise is
         decided on anew.  There is time for that once, and once more for those that then come next.
         """
         opinions, silent = self._forecaster.opinions(candles)
-        self._scribe.note_each_once("no decision", silent)
+        self._events.record_each_on_change("no decision", silent)
         for opinion in opinions:
-            self._scribe.over("no decision", opinion.symbol)
+            self._events.clear("no decision", opinion.symbol)
         rulings = self._rule(opinions, {})
         if self._confirm is None:
             return opinions, rulings
@@ -248,7 +248,7 @@ class Trader:
             rulings = self._rule(opinions, unconfirmed)
         return opinions, rulings
 
-    def _rule(self, opinions: list[Opinion], unconfirmed: dict[str, str]) -> dict[str, Ruling]:
+    def _rule(self, opinions: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
         """A ruling for every side that fired on a flat symbol, the strongest opinion first."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
         wishes = []
@@ -257,7 +257,7 @@ class Trader:
                 close = opinion.close
                 candle = Candle(opinion.open_time, close, close, close, close)
                 position = open_position(opinion.fired, candle, opinion.card.rules)
-                wishes.append(Wish(opinion=opinion, position=position))
+                wishes.append(OrderIntent(opinion=opinion, position=position))
         if not wishes:
             return {}
         wishes.sort(key=lambda one: (-abs(one.opinion.probability - 0.5), one.symbol))
@@ -269,7 +269,7 @@ class Trader:
             rulings[wish.symbol] = ruling
         return rulings
 
-    def _situation(self) -> Situation:
+    def _situation(self) -> RiskContext:
         """All that rulings depend on, now."""
         seen, watching = self.upkeep.seen, dict(self._execution.barred)
         for symbol, card in self._forecaster.cards.items():
@@ -286,7 +286,7 @@ class Trader:
                 notional = order.size * prices.get(order.trade, Decimal(0))
                 held.append(Exposure(symbol=order.symbol, side=order.side, notional=notional))
         streak, last_loss = self._ledger.losing_streak()
-        return Situation(
+        return RiskContext(
             now=self._clock.now_ms(),
             equity=seen.balance.equity,
             available=seen.balance.available,
@@ -302,7 +302,7 @@ class Trader:
             trade_untested=self._trade_untested,
         )
 
-    def _write_decisions(self, opinions: Iterable[Opinion], rulings: dict[str, Ruling]) -> None:
+    def _write_decisions(self, opinions: Iterable[Signal], rulings: dict[str, RiskDecision]) -> None:
         """One row per opinion, before any order is sent."""
         rows = []
         for opinion in opinions:
@@ -319,16 +319,16 @@ class Trader:
             rows.append(Decision(opinion, action, reasons))
         self._diary.record_decisions(rows)
 
-    async def _enter(self, rulings: list[Ruling]) -> None:
+    async def _enter(self, rulings: list[RiskDecision]) -> None:
         """Send what was approved."""
 
-        async def one(ruling: Ruling) -> None:
-            sent: Sending = await self._execution.enter(ruling)
+        async def one(ruling: RiskDecision) -> None:
+            sent: SendResult = await self._execution.enter(ruling)
             if sent.state is not None and sent.outcome == "done":
-                self._scribe.note("entry", entry(ruling, sent.state), ruling.wish.symbol)
+                self._events.record("entry", entry(ruling, sent.state), ruling.wish.symbol)
             else:
                 text = f"{entry(ruling)}: {sent.outcome}: {sent.text}"
-                self._scribe.note("trouble", text, ruling.wish.symbol, urgent=True)
+                self._events.record("trouble", text, ruling.wish.symbol, urgent=True)
 
         await together(one(ruling) for ruling in rulings)
 
@@ -338,10 +338,10 @@ class Trader:
             self._demoted[name] = found.demotion
             self._diary.demote(found.card, self._clock.now_ms(), found.demotion)
             text = f"{name} only looks on from now: {found.demotion}. Retrain it"
-            self._scribe.note("retrain", text, found.card.symbol, urgent=True)
+            self._events.record("retrain", text, found.card.symbol, urgent=True)
 
 
-def _approved(rulings: dict[str, Ruling]) -> set[str]:
+def _approved(rulings: dict[str, RiskDecision]) -> set[str]:
     """Symbols in which something would be opened."""
     return {symbol for symbol, ruling in rulings.items() if ruling.order is not None}
 

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from desk.errors import AccountError, ExchangeError
-from desk.orders import Balance, Contract, Holding
+from desk.orders import Balance, ContractTerms, Position
 from desk.ports import Exchange
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
 from desk.trade.journal import Journal, JournalError
-from desk.trade.reconcile import Account, Books, Correction, Terms, reconcile
+from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, Outcome
 from desk.trade.risk import DAY_MS, HOUR_MS, daily_loss
-from desk.trade.scribe import Scribe
 from desk.trade.sentences import exited
 from desk.trade.settings import LiveSettings
 from desk.values import CANDLE_MS
@@ -37,11 +37,11 @@ OVERDUE_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class AccountSnapshot:
     """The account as it was last seen."""
 
     balance: Balance
-    holdings: tuple[Holding, ...]
+    holdings: tuple[Position, ...]
     day_equity: Decimal
     """Equity at 00:00 UTC, or when it was first seen since."""
 
@@ -51,7 +51,7 @@ class Upkeep:
 
     Parameters
     ----------
-    exchange, journal, execution, clock, scribe
+    exchange, journal, execution, clock, event_log
         What it acts through.
     settings : LiveSettings
     """
@@ -62,18 +62,18 @@ class Upkeep:
         journal: Journal,
         execution: Execution,
         clock: ExchangeClock,
-        scribe: Scribe,
+        event_log: EventLog,
         *,
         settings: LiveSettings,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
         self._execution = execution
-        execution.on_close = lambda trade: scribe.note("exit", exited(trade), trade.symbol)
+        execution.on_close = lambda trade: event_log.record("exit", exited(trade), trade.symbol)
         self._clock = clock
-        self._scribe = scribe
+        self._events = event_log
         self._settings = settings
-        self._seen: Outlook | None = None
+        self._seen: AccountSnapshot | None = None
         self._day = -1
         self._contracts_at = 0
         self._bare: dict[tuple[str, int], float] = {}
@@ -81,14 +81,14 @@ class Upkeep:
         """Candles that a position is held, of every symbol that is traded."""
 
     @property
-    def seen(self) -> Outlook:
+    def seen(self) -> AccountSnapshot:
         """The account as it was last seen."""
         if self._seen is None:
             raise RuntimeError("the account was never looked at")
         return self._seen
 
     @property
-    def contracts(self) -> Mapping[str, Contract]:
+    def contracts(self) -> Mapping[str, ContractTerms]:
         """What orders must obey, by symbol."""
         return self._execution.contracts
 
@@ -98,7 +98,7 @@ class Upkeep:
             return ""
         return daily_loss(self._seen.balance.equity, self._seen.day_equity, self._settings.risk)
 
-    async def look(self) -> Account:
+    async def look(self) -> AccountState:
         """Ask the exchange for everything."""
         machine = self._clock.machine
         asked = machine.now_ms()
@@ -116,19 +116,19 @@ class Upkeep:
             day_equity = balance.equity if known is None else known
             if known is None:
                 self._diary.record_equity(now, balance)
-        self._seen = Outlook(balance, tuple(holdings), day_equity)
-        return Account(holdings=holdings, orders=orders)
+        self._seen = AccountSnapshot(balance, tuple(holdings), day_equity)
+        return AccountState(holdings=holdings, orders=orders)
 
     def _watch_clock(self) -> None:
         """Tell when the machine's clock has moved so far that nothing is opened."""
         if abs(self._clock.drift_s) <= self._settings.risk.max_clock_drift_s:
-            self._scribe.over("clock")
+            self._events.clear("clock")
             return
         text = (
             "this machine's clock has moved against the exchange's since the start: nothing is opened until "
             "it is back, or the session is started again"
         )
-        self._scribe.note_once("clock", text, urgent=True)
+        self._events.record_on_change("clock", text, urgent=True)
 
     async def learn_contracts(self) -> None:
         """Ask what orders must obey: at first and once an hour; without an answer those of before hold."""
@@ -141,9 +141,11 @@ class Upkeep:
         except ExchangeError as exc:
             if not self.contracts:
                 raise
-            self._scribe.note_once("trouble", f"contracts were not told anew: {exc}", about="contracts")
+            self._events.record_on_change(
+                "trouble", f"contracts were not told anew: {exc}", about="contracts"
+            )
             return
-        self._scribe.over("trouble", "contracts")
+        self._events.clear("trouble", "contracts")
         self._execution.contracts = {one.symbol: one for one in told}
         self._contracts_at = self._clock.now_ms()
 
@@ -156,7 +158,7 @@ class Upkeep:
         done: list[Correction] = []
         for _ in range(PASSES):
             account = await self.look()
-            books = Books(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
+            books = JournalState(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
             wanted = reconcile(books, account, self._terms())
             self._remember(books, wanted)
             ghosts = self._just_closed() if any(one.kind == "adopt" for one in wanted) else set()
@@ -179,7 +181,7 @@ class Upkeep:
         since = self._clock.now_ms() - GHOST_MS
         return {(trade.symbol, trade.side) for trade in self._ledger.closed_trades(since=since)}
 
-    def _remember(self, books: Books, wanted: Sequence[Correction]) -> None:
+    def _remember(self, books: JournalState, wanted: Sequence[Correction]) -> None:
         """Tell what is only told, and keep what a look says about how long something has been so."""
         over = {one.trade.trade for one in wanted if one.kind == "settle" and one.trade is not None}
         self._execution.still_held(one.trade for one in books.trades if one.trade not in over)
@@ -187,7 +189,7 @@ class Upkeep:
         self._bare = {key: since for key, since in self._bare.items() if key in bare}
         for told in (one for one in wanted if one.kind == "tell"):
             text, about = f"{told.symbol}: {told.why}", told.order or f"{told.symbol} {told.side}"
-            self._scribe.note_once("stranger", text, told.symbol, about=about, urgent=True)
+            self._events.record_on_change("stranger", text, told.symbol, about=about, urgent=True)
 
     async def close_overdue(self) -> None:
         """Close what should have been closed, and whose symbol has no candle that says so."""
@@ -195,7 +197,7 @@ class Upkeep:
         for trade in self._ledger.open_trades():
             if trade.status == "open" and trade.due <= late:
                 text = f"{trade.symbol}: its time is over and no candle of it came: it is closed"
-                self._scribe.note_once("overdue", text, trade.symbol, about=trade.trade, urgent=True)
+                self._events.record_on_change("overdue", text, trade.symbol, about=trade.trade, urgent=True)
                 await self.leave(trade)
 
     async def try_to_reconcile(self) -> ExchangeError | JournalError | None:
@@ -216,7 +218,7 @@ class Upkeep:
             trouble = await self._execution.close(trade.symbol, trade.side)
             trouble = f"{trade.symbol}: closed without the journal ({exc}) {trouble}".rstrip()
         if trouble:
-            self._scribe.note("trouble", trouble, trade.symbol, urgent=True)
+            self._events.record("trouble", trouble, trade.symbol, urgent=True)
 
     async def flatten(self) -> tuple[str, ...]:
         """Close everything in the symbols that are traded; the symbols in which something is left.
@@ -243,12 +245,12 @@ class Upkeep:
                 break
             for holding in held if turn or isinstance(trouble, JournalError) else ():
                 if why := await self._execution.close(holding.symbol, holding.side):
-                    self._scribe.note("trouble", why, holding.symbol, urgent=True)
+                    self._events.record("trouble", why, holding.symbol, urgent=True)
         with contextlib.suppress(ExchangeError):
             await self.look()
         return tuple(sorted(left))
 
-    async def _left(self) -> tuple[Holding, ...]:
+    async def _left(self) -> tuple[Position, ...]:
         """What is held in the symbols that are traded."""
         ours = {*self.horizons, *(trade.symbol for trade in self._ledger.open_trades())}
         held = await self._exchange.positions()
@@ -270,8 +272,8 @@ class Upkeep:
             return outcome
         return f"{outcome}; so it is closed. {await self._execution.close(symbol, side)}".rstrip()
 
-    def _terms(self) -> Terms:
-        return Terms(
+    def _terms(self) -> ReconcileContext:
+        return ReconcileContext(
             now=self._clock.now_ms(),
             horizons=self.horizons,
             contracts=self.contracts,
@@ -294,10 +296,10 @@ class Upkeep:
         symbol, about = correction.symbol, f"{correction.symbol} {correction.kind}"
         urgent = correction.kind != "settle" and bool(outcome or correction.kind != "look_up")
         if outcome:
-            self._scribe.note_once("correction", text, symbol, about=about, urgent=urgent)
+            self._events.record_on_change("correction", text, symbol, about=about, urgent=urgent)
         else:
-            self._scribe.over("correction", about)
-            self._scribe.note("correction", text, symbol, urgent=urgent)
+            self._events.clear("correction", about)
+            self._events.record("correction", text, symbol, urgent=urgent)
         return outcome
 
     async def _do(self, correction: Correction) -> str:

@@ -8,13 +8,13 @@ import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
 from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
-from desk.learn.protocol import Terms, study
+from desk.learn.protocol import ContractCosts, study
 from desk.learn.settings import ExploreSettings, LearnSettings
 from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk
 
-TERMS = Terms(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
+TERMS = ContractCosts(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
 GRID = ExploreSettings(horizons=(1, 2, 6), symbols=8, n_seeds=2, fewer_trades_beyond=12)
 CANDLES = 6_000
 NAMES = ("f0", "f1", "f2", "f3")

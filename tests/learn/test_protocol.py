@@ -18,7 +18,7 @@ from sklearn.metrics import (
 
 from desk.errors import NotEnoughHistory
 from desk.learn import protocol, splits
-from desk.learn.protocol import Study, Terms, probability_of, study
+from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, study
 from desk.learn.recipe import out_of_fold, recipe_of, teach
 from desk.learn.selection import select
 from desk.learn.settings import LearnSettings
@@ -31,7 +31,7 @@ from ml_feature_engineering import attach_labels, build_features
 from tests.learn.samples import BASELINE, SELECTION, labelled_set, settings
 from tests.learn.trading import MIDNIGHT, labels_of, plain_trades
 
-TERMS = Terms(tick=0.001, taker_fee=0.0006, maker_fee=0.0002)
+TERMS = ContractCosts(tick=0.001, taker_fee=0.0006, maker_fee=0.0002)
 TOLD = settings(n_trials=3, n_seeds=1, num_boost_round=60, selection=replace(SELECTION, min_trades=30))
 CANDLES = 6_000
 SEED = 7
@@ -50,7 +50,7 @@ def market() -> tuple[LabelledSet, Candles]:
 
 def studied(
     labelled: LabelledSet | None = None, candles: Candles | None = None, told: LearnSettings = TOLD
-) -> Study:
+) -> SymbolReport:
     here, there = market()
     return study(
         labelled or here, candles or there, terms=TERMS, settings=told, seed=SEED, lap=lambda _name: None
@@ -58,7 +58,7 @@ def studied(
 
 
 @functools.cache
-def honest() -> Study:
+def honest() -> SymbolReport:
     """The study without any planted fault."""
     return studied()
 
@@ -78,7 +78,7 @@ def another_future(labelled: LabelledSet, candles: Candles) -> tuple[LabelledSet
     return changed, replace(candles, values=frozen(values))
 
 
-def assert_choices_do_not_see_the_test_part(once: Study) -> None:
+def assert_choices_do_not_see_the_test_part(once: SymbolReport) -> None:
     again = studied(*another_future(*market()))
 
     assert again.tuned.trials == once.tuned.trials
@@ -132,7 +132,7 @@ def test_thresholds_are_chosen_on_scores_of_the_published_recipe() -> None:
 # No label crosses a border ------------------------------------------------------------------------
 
 
-def assert_no_label_crosses_a_border(found: Study) -> None:
+def assert_no_label_crosses_a_border(found: SymbolReport) -> None:
     """What teaches was known, a horizon earlier even, before what judges opened."""
     labelled, _ = market()
     opened, embargo = labelled.features.open_time, labelled.horizon * CANDLE_MS
@@ -166,7 +166,7 @@ def test_a_border_without_purge_is_caught(monkeypatch: pytest.MonkeyPatch, where
 # The report, recounted ----------------------------------------------------------------------------
 
 
-def seen_again(found: Study) -> tuple[Candles, NDArray[np.float64], NDArray[np.int8]]:
+def seen_again(found: SymbolReport) -> tuple[Candles, NDArray[np.float64], NDArray[np.int8]]:
     """Test candles, probabilities of plain LightGBM from the model's text, and labels from the definition."""
     labelled, candles = market()
     start = len(candles) - int(len(candles) * TOLD.test_share)
@@ -178,7 +178,7 @@ def seen_again(found: Study) -> tuple[Candles, NDArray[np.float64], NDArray[np.i
     return candles.rows(start, len(candles)), probability[start:], label[start:]
 
 
-def assert_recounted(found: Study) -> None:
+def assert_recounted(found: SymbolReport) -> None:
     """All figures of the test part from the model's text and the candles, by other code."""
     candles, probability, label = seen_again(found)
     decided = np.isin(label, [UP, DOWN]) & ~np.isnan(probability)

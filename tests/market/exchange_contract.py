@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import pytest
 
 from desk.errors import Refused
-from desk.orders import MarginMode, OrderRequest, PositionMode, Push
+from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG, SHORT
 from desk.ports import Exchange
 
@@ -325,7 +325,7 @@ class ExchangeContract:
 
     async def test_what_happens_is_pushed(self, floor: TradingFloor) -> None:
         """Order, fill, position and balance; in the end the stop that nobody asked about."""
-        pushes: list[Push] = []
+        pushes: list[AccountUpdate] = []
         heard = asyncio.Event()
 
         async def listen() -> None:
@@ -333,7 +333,7 @@ class ExchangeContract:
                 pushes.append(push)
                 heard.set()
 
-        async def until(*claims: Callable[[Push], object]) -> None:
+        async def until(*claims: Callable[[AccountUpdate], object]) -> None:
             async with asyncio.timeout(10):
                 while not all(any(claim(push) for push in pushes) for claim in claims):
                     heard.clear()

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from desk.market.history.candles import Rows, check_candles
+from desk.market.history.candles import RawRows, check_candles
 from desk.market.settings import FetchSettings
 from desk.values import CANDLE_MS, Candles
 
@@ -36,9 +36,9 @@ def without(candles: Candles, *gaps: tuple[int, int]) -> Candles:
     return check_candles(candles.symbol, candles.open_time[keep], candles.values[:, keep])
 
 
-def rows_of(candles: Candles) -> Rows:
+def rows_of(candles: Candles) -> RawRows:
     """``candles`` as rows that nobody has checked."""
-    return Rows(candles.open_time, candles.values)
+    return RawRows(candles.open_time, candles.values)
 
 
 def assert_same_candles(ours: Candles, theirs: Candles) -> None:

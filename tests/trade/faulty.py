@@ -8,15 +8,15 @@ from decimal import Decimal
 
 from desk.errors import Refused, Throttled, Unanswered
 from desk.orders import (
+    AccountUpdate,
     Balance,
-    Contract,
+    ContractTerms,
     Fill,
-    Holding,
     MarginMode,
     OrderRequest,
     OrderState,
+    Position,
     PositionMode,
-    Push,
 )
 from desk.ports import Clock, Exchange
 
@@ -83,7 +83,7 @@ class FaultyExchange:
         self._after("server_time", fault)
         return now
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         fault = self._before("contracts")
         found = await self.inner.contracts()
         self._after("contracts", fault)
@@ -95,7 +95,7 @@ class FaultyExchange:
         self._after("balance", fault)
         return found
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         fault = self._before("positions")
         found = await self.inner.positions()
         self._after("positions", fault)
@@ -153,5 +153,5 @@ class FaultyExchange:
         await self.inner.set_position_mode(mode)
         self._after("set_position_mode", fault)
 
-    def pushes(self) -> AsyncIterator[Push]:
+    def pushes(self) -> AsyncIterator[AccountUpdate]:
         return self.inner.pushes()

@@ -12,16 +12,16 @@ from decimal import Decimal
 from pathlib import Path
 
 from desk.clock import SystemClock
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.matching import Matching, Terms
+from desk.market.matching import FillModel, Matching
 from desk.market.paper.exchange import PaperExchange
-from desk.orders import Holding, MarginMode, PositionMode, Push
+from desk.orders import AccountUpdate, MarginMode, Position, PositionMode
 from desk.ports import Exchange
 from desk.trade.forecasting import round_of
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Ending, Event, Session
+from desk.trade.session import Event, Session, SessionResult
 from desk.trade.settings import LiveSettings
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles
@@ -55,7 +55,9 @@ class Floor:
     late: list[str] = field(default_factory=list)
     """Rows after whose pushes journal and exchange still differed."""
 
-    async def run(self, candles: int, hands: Mapping[int, Callable[["Floor"], None]] | None = None) -> Ending:
+    async def run(
+        self, candles: int, hands: Mapping[int, Callable[["Floor"], None]] | None = None
+    ) -> SessionResult:
         """Run for some candles; a hand acts after the candle of its number was dealt with."""
         return await self.session.run(self._events(candles, hands or {}), mode="live", settings="{}")
 
@@ -72,7 +74,7 @@ class Floor:
                 hands[number](self)
 
     @property
-    def held(self) -> list[Holding]:
+    def held(self) -> list[Position]:
         """What the exchange holds."""
         return self.matching.account.holdings()
 
@@ -114,7 +116,7 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
     options = ExchangeOptions(now_ms=mortal.BEGIN, rate_limit=0, minute_limit=0, balance=live.paper.balance)
     async with (
         EmbeddedExchange(series, options, clock=clock) as served,
-        Account(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account,
+        BitgetAccount(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account,
     ):
         with Journal(folder / "journal.sqlite", durable=False) as journal:
             trader, session = mortal.staged(account, journal, series, live, seed=SEED, clock=clock)
@@ -150,7 +152,9 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
                 await pushes.aclose()  # type: ignore[attr-defined]
 
 
-async def until_told(pushes: AsyncIterator[Push], account: Account) -> AsyncIterator[Push]:
+async def until_told(
+    pushes: AsyncIterator[AccountUpdate], account: BitgetAccount
+) -> AsyncIterator[AccountUpdate]:
     """Pushes, up to one that tells the positions as they are."""
     now = {(one.symbol, one.side, one.size) for one in await account.positions()}
     async with asyncio.timeout(PATIENCE_S):
@@ -168,7 +172,7 @@ async def simulated(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
     async with EmbeddedExchange(series, ExchangeOptions(now_ms=mortal.BEGIN), clock=SystemClock()) as listed:
         contracts = list(listed.venue.matching.account.contracts.values())
     paper = PaperExchange(
-        contracts, deposit=live.paper.balance, clock=clock, terms=Terms(slippage=Decimal("0.0001"))
+        contracts, deposit=live.paper.balance, clock=clock, terms=FillModel(slippage=Decimal("0.0001"))
     )
     for one in series:
         paper.feed_price(one.symbol, float(one.values[0, FIRST]))
@@ -183,7 +187,7 @@ async def simulated(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
             for one in series:
                 o, h, l, c, volume = (float(value) for value in one.values[:5, row])
                 paper.feed_candle(one.symbol, int(one.open_time[row]), (o, h, l, c), volume)
-            yield Push()
+            yield AccountUpdate()
 
         yield Floor(journal, paper, paper.matching, trader, session, series, candle, clock.now_ms, jump)
 

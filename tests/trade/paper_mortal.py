@@ -12,7 +12,7 @@ from pathlib import Path
 
 from config import link_settings
 from desk.clock import SystemClock
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.open import paper_account
 from tests.market.exchange_contract import entry
 from tests.market.samples import NOW, fetch_settings
@@ -26,7 +26,7 @@ async def live(url: str, journal: Path) -> None:
         journal=journal,
         deposit=Decimal(10_000),
         clock=SystemClock(),
-        terms=Terms(),
+        terms=FillModel(),
     )
     async with opened as account:
         paper = account.exchange

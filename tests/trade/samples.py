@@ -4,11 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.policy import LONG, Candle, Thresholds, TradeRules, open_position
-from desk.trade.risk import Situation, Wish
+from desk.trade.risk import OrderIntent, RiskContext
 from desk.trade.settings import RiskLimits, ScoreSettings, SessionSettings
-from desk.trade.signals import ModelCard, Opinion, Promise
+from desk.trade.signals import BacktestExpectation, ModelCard, Signal
 from desk.values import CANDLE_MS
 
 NOON = 1_762_430_400_000
@@ -64,7 +64,7 @@ SESSION = SessionSettings(
 SCORE = ScoreSettings(floor=0.55, floor_trades=100, error=0.05)
 
 
-def contract(symbol: str = "BTCUSDT", **changes: Any) -> Contract:
+def contract(symbol: str = "BTCUSDT", **changes: Any) -> ContractTerms:
     """A contract as the exchange lists it."""
     values: dict[str, Any] = {
         "symbol": symbol,
@@ -83,7 +83,7 @@ def contract(symbol: str = "BTCUSDT", **changes: Any) -> Contract:
         "off_time": None,
         "status": "normal",
     }
-    return Contract(**{**values, **changes})
+    return ContractTerms(**{**values, **changes})
 
 
 def card(symbol: str = "BTCUSDT", **changes: Any) -> ModelCard:
@@ -97,7 +97,7 @@ def card(symbol: str = "BTCUSDT", **changes: Any) -> ModelCard:
         "label_threshold": 0.002,
         "tradable": True,
         "reasons": (),
-        "promise": Promise(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
+        "promise": BacktestExpectation(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
     }
     return ModelCard(**{**values, **changes})
 
@@ -109,9 +109,9 @@ def opinion(
     close: float = 100.0,
     open_time: int = NOON - CANDLE_MS,
     of: ModelCard | None = None,
-) -> Opinion:
+) -> Signal:
     """What a model thinks of the candle that closes at noon."""
-    return Opinion(
+    return Signal(
         card=of or card(symbol),
         open_time=open_time,
         close=close,
@@ -120,14 +120,14 @@ def opinion(
     )
 
 
-def wish(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> Wish:
+def wish(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> OrderIntent:
     """A wish to open at noon."""
     thought = opinion(symbol, side=side, close=close, of=card(symbol, **changes))
     candle = Candle(thought.open_time, close, close, close, close)
-    return Wish(opinion=thought, position=open_position(side, candle, thought.card.rules))
+    return OrderIntent(opinion=thought, position=open_position(side, candle, thought.card.rules))
 
 
-def situation(**changes: Any) -> Situation:
+def situation(**changes: Any) -> RiskContext:
     """An account of 10,000 USDT with nothing in it, one second after noon."""
     values: dict[str, Any] = {
         "now": NOON + 1_000,
@@ -141,4 +141,4 @@ def situation(**changes: Any) -> Situation:
         "clock_drift_s": 0.0,
         "contracts": {"BTCUSDT": contract(), "ETHUSDT": contract("ETHUSDT")},
     }
-    return Situation(**{**values, **changes})
+    return RiskContext(**{**values, **changes})

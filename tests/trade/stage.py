@@ -9,16 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelIncomplete
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.ports import Exchange
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.scribe import Scribe
-from desk.trade.session import Ending, Session, replayed_events
+from desk.trade.session import Session, SessionResult, replayed_events
 from desk.trade.settings import LiveSettings, NotifySettings, PaperSettings, RiskLimits, SessionSettings
 from desk.trade.signals import ModelCard
 from desk.trade.trader import Trader
@@ -26,12 +26,12 @@ from desk.values import CANDLE_MS, Candles
 from tests.trade.samples import SCORE, SESSION, UNLIMITED
 
 MEMORY = 3
-NO_ROUNDING = Terms(slippage=Decimal("0.0001"), rounding=False)
+NO_ROUNDING = FillModel(slippage=Decimal("0.0001"), rounding=False)
 
 
 @dataclass
 class Told:
-    """Satisfies ``desk.trade.scribe.Tell``, and remembers."""
+    """Satisfies ``desk.trade.event_log.NotificationSink``, and remembers."""
 
     urgent: list[str] = field(default_factory=list)
     calm: list[str] = field(default_factory=list)
@@ -54,7 +54,7 @@ class Says:
 
 @dataclass
 class TestShelf:
-    """Models by symbol; satisfies ``desk.trade.forecasting.Shelf``."""
+    """Models by symbol; satisfies ``desk.trade.forecasting.ModelSource``."""
 
     __test__ = False
     models: dict[str, OpenModel]
@@ -79,7 +79,7 @@ def number_of(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[
 
 
 OFFSET = 5_600_000
-WINDOW = Window(memory=MEMORY, max_missing_share=0.5, rows=number_of)
+WINDOW = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
 
 
 def said(candles: Candles, probability: NDArray[np.float64]) -> Says:
@@ -118,7 +118,7 @@ class Stage:
     session: Session
     feed: PaperFeed
 
-    async def run(self) -> Ending:
+    async def run(self) -> SessionResult:
         """Run to the end of the candles."""
         return await self.session.run(replayed_events(self.feed), mode="replay", settings="{}")
 
@@ -128,9 +128,9 @@ def stage(
     series: Sequence[Candles],
     models: Mapping[str, tuple[ModelCard, Says]],
     *,
-    contracts: Sequence[Contract],
+    contracts: Sequence[ContractTerms],
     settings: LiveSettings | None = None,
-    terms: Terms = NO_ROUNDING,
+    terms: FillModel = NO_ROUNDING,
     funding: Mapping[str, Mapping[int, float]] | None = None,
     wrap: Callable[[PaperExchange, SimulatedClock], Exchange] = lambda paper, _: paper,
     earlier: Stage | None = None,
@@ -152,9 +152,11 @@ def stage(
     forecaster = Forecaster(shelf, list(models), WINDOW)
     news = Told()
     by_exchange = ExchangeClock(clock)
-    scribe = Scribe(journal.diary, by_exchange, news)
-    trader = Trader(exchange, journal, forecaster, by_exchange, scribe, settings=chosen, trade_untested=False)
-    session = Session(trader, journal, by_exchange, scribe, settings=chosen.session)
+    event_log = EventLog(journal.diary, by_exchange, news)
+    trader = Trader(
+        exchange, journal, forecaster, by_exchange, event_log, settings=chosen, trade_untested=False
+    )
+    session = Session(trader, journal, by_exchange, event_log, settings=chosen.session)
     first = {one.symbol: int(one.open_time[MEMORY - 1]) for one in series}
     feed = PaperFeed(ReplayFeed(series, first=first, memory=MEMORY, clock=clock), paper, funding)
     return Stage(

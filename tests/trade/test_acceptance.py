@@ -7,16 +7,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.learn.protocol import Study, Terms, probability_of, rules_of, study
-from desk.market.matching import Terms as Fills
+from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, study
+from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.sources import read_candles
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.forecasting import Forecaster, OpenModel, Window
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import Silent
+from desk.trade.notify import NoNotifier
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.scribe import Scribe
 from desk.trade.session import Session, replayed_events
 from desk.trade.trader import Trader
 from desk.values import Candles
@@ -36,7 +36,7 @@ class Examined:
     """A real series with the model whose figures are reported."""
 
     candles: Candles
-    known: Study
+    known: SymbolReport
     test_times: np.ndarray
     probability: np.ndarray
 
@@ -50,7 +50,7 @@ def examined(candles: Candles) -> Examined:
     """Train on a series with few rounds, and look at its test part."""
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.5)
     labelled = attach_labels(features, candles, horizon=2, threshold=0.002)
-    terms = Terms(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+    terms = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
     known = study(labelled, candles, terms=terms, settings=LEARN, seed=1, lap=lambda _: None)
     rows = known.split.test
     scores = known.evaluated.scores(features.x[rows])
@@ -83,21 +83,21 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
     live = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
     fills = Fills(slippage=Decimal(repr(LEARN.trading.slippage)), rounding=False)
     paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, terms=fills)
-    window = Window(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
+    window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
     with Journal(tmp_path / "journal.sqlite", durable=False) as journal:
         by_exchange = ExchangeClock(clock)
-        scribe = Scribe(journal.diary, by_exchange, Silent())
+        event_log = EventLog(journal.diary, by_exchange, NoNotifier())
         trader = Trader(
             paper,
             journal,
             Forecaster.of(models, window),
             by_exchange,
-            scribe,
+            event_log,
             settings=live,
             trade_untested=False,
         )
-        session = Session(trader, journal, by_exchange, scribe, settings=live.session)
+        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
         feed = PaperFeed(candles, paper)
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
         said = {symbol: journal.diary.probabilities(symbol) for symbol in known}

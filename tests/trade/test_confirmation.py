@@ -38,7 +38,7 @@ async def decided(play: Stage, told: CandleRound | None) -> tuple[list[str], lis
         play.journal,
         play.forecaster,
         play.trader._clock,
-        play.trader._scribe,
+        play.trader._events,
         settings=live_settings(),
         trade_untested=False,
         confirm=confirm,

@@ -9,16 +9,16 @@ import pytest
 
 from desk.errors import AccountError, Unanswered
 from desk.market.bitget.codes import remedy_for
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import OrderRequest
 from desk.policy import LONG
-from desk.trade.execution import Execution, Sending
+from desk.trade.execution import Execution, SendResult
 from desk.trade.identity import client_id, is_ours
 from desk.trade.journal import Journal
 from desk.trade.records import OpenTrade
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.risk import Ruling, rule
+from desk.trade.risk import RiskDecision, rule
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import LIMITS, NOON, SESSION, contract, situation, wish
 
@@ -33,7 +33,7 @@ class Bench:
     execution: Execution
     clock: SimulatedClock
 
-    async def enter(self, **script: list[str]) -> Sending:
+    async def enter(self, **script: list[str]) -> SendResult:
         """Open the standard position."""
         self.line.script = dict(script)
         return await self.execution.enter(approved())
@@ -49,7 +49,7 @@ class Bench:
         return trade
 
 
-def approved() -> Ruling:
+def approved() -> RiskDecision:
     """An order that risk lets pass."""
     return rule(wish(), situation(), LIMITS)
 
@@ -57,7 +57,7 @@ def approved() -> Ruling:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
-    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=Terms())
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=FillModel())
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 1e6)
     line = FaultyExchange(paper, clock)
     journal = Journal(tmp_path / "journal.sqlite")
@@ -292,7 +292,7 @@ async def test_an_account_that_cannot_trade_ends_it(bench: Bench) -> None:
 async def test_part_of_an_entry_that_is_not_filled_is_cancelled(tmp_path: Path) -> None:
     """What was filled is a position like any other."""
     clock = SimulatedClock(float(NOON))
-    terms = Terms(volume_share=Decimal("0.1"))
+    terms = FillModel(volume_share=Decimal("0.1"))
     paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=terms)
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 100.0)
     with Journal(tmp_path / "journal.sqlite") as journal:

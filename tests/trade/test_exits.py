@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError
-from desk.orders import Holding, OrderRequest, OrderState, Push
+from desk.orders import AccountUpdate, OrderRequest, OrderState, Position
 from desk.policy import LONG
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Broken, Deaf, Event, Tick, live_events
+from desk.trade.session import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
@@ -171,7 +171,7 @@ class Lagging(FaultyExchange):
 
     lag = False
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         return [] if self.lag else await super().positions()
 
 
@@ -188,7 +188,7 @@ async def test_a_position_that_is_told_late_is_no_loss(tmp_path: Path) -> None:
                 line.lag = True
                 for _ in range(5):
                     await play.clock.sleep(0.2)
-                    yield Push(positions=())
+                    yield AccountUpdate(positions=())
                 line.lag = False
             number += 1
 
@@ -405,10 +405,10 @@ class Broke:
 class Refused(FaultyExchange):
     """The private line takes no login."""
 
-    async def pushes(self) -> AsyncGenerator[Push]:
+    async def pushes(self) -> AsyncGenerator[AccountUpdate]:
         if self:
             raise AccountError("login refused", endpoint="ws", code="30005")
-        yield Push()
+        yield AccountUpdate()
 
 
 async def test_a_feed_with_a_defect_is_heard_of(tmp_path: Path) -> None:
@@ -418,7 +418,7 @@ async def test_a_feed_with_a_defect_is_heard_of(tmp_path: Path) -> None:
         events = live_events(Broke(), play.paper, Yielding(float(NOON)), look_s=1.0)
         async with contextlib.aclosing(events) as told:
             found = [await anext(told) for _ in range(2)]
-    assert any(isinstance(one, Broken) and isinstance(one.error, KeyError) for one in found)
+    assert any(isinstance(one, FeedEnded) and isinstance(one.error, KeyError) for one in found)
 
 
 async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path: Path) -> None:
@@ -434,7 +434,7 @@ async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path:
                 break
         for _ in range(500):
             await play.clock.sleep(5)
-            yield Deaf("login refused")
+            yield StreamLost("login refused")
 
     with play.journal:
         await run(play, events())
@@ -442,7 +442,7 @@ async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path:
     assert sum("login refused" in text for text in play.news.urgent) == 1
     async with contextlib.aclosing(live_events(Broke(), line, Yielding(float(NOON)), look_s=1.0)) as told:
         found = [await anext(told) for _ in range(20)]
-    assert any(isinstance(one, Deaf) and "login refused" in one.why for one in found)
+    assert any(isinstance(one, StreamLost) and "login refused" in one.why for one in found)
 
 
 async def test_a_position_that_is_told_after_its_end_is_not_adopted(tmp_path: Path) -> None:
@@ -470,9 +470,9 @@ class Ghostly(FaultyExchange):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.ghosts: list[Holding] = []
+        self.ghosts: list[Position] = []
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         return self.ghosts if self.haunted else await super().positions()
 
 
@@ -561,7 +561,7 @@ async def test_a_defect_in_every_candle_ends_the_session(tmp_path: Path) -> None
         async for candles in play.feed.rounds():
             yield replace(candles, values=candles.values[:, :1])
             await play.clock.sleep(61)
-            yield Tick()
+            yield TimerEvent()
 
     with play.journal:
         ending = await run(play, events())

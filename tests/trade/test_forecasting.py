@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.trade.forecasting import Forecaster, OpenModel, Window, round_of
+from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.trade.samples import NOON, card
 from tests.trade.stage import TestShelf
@@ -25,7 +25,7 @@ def first_close(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArra
     return (values[:, 3, :1] / 1000).astype(np.float32)
 
 
-WINDOW = Window(memory=4, max_missing_share=0.25, rows=first_close)
+WINDOW = FeatureWindow(memory=4, max_missing_share=0.25, rows=first_close)
 
 
 def series(symbol: str, *, price: float = 100.0, gaps: int = 0, n: int = 6) -> Candles:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import SettingsError
-from desk.trade.notify import LONGEST, Line, Notifier, Silent, lines_from, notifying, packed
+from desk.trade.notify import LONGEST, MessageChannel, NoNotifier, Notifier, lines_from, notifying, packed
 from desk.trade.settings import NotifySettings
 from tests.market.lines import HandClock, settle
 
@@ -60,7 +60,7 @@ async def until(done: Callable[[], object], clock: HandClock, *, step: float = 0
 
 @contextlib.asynccontextmanager
 async def telling(
-    clock: HandClock, *lines: Line, settings: NotifySettings = SETTINGS, step: float = 0.0
+    clock: HandClock, *lines: MessageChannel, settings: NotifySettings = SETTINGS, step: float = 0.0
 ) -> AsyncIterator[Notifier]:
     """A notifier that ends with the block, while time passes by ``step``."""
     session = notifying(lines, settings, clock)
@@ -89,7 +89,7 @@ async def post() -> AsyncIterator[Post]:
 
 async def test_trouble_goes_out_at_once(post: Post) -> None:
     """The rest waits for the digest."""
-    line = Line("webhook", post.url, "text", {"chat_id": "5"})
+    line = MessageChannel("webhook", post.url, "text", {"chat_id": "5"})
     async with telling(HandClock(), line) as notifier:
         notifier.tell("all is well", urgent=False)
         notifier.tell("BTCUSDT: no stop", urgent=True)
@@ -101,7 +101,7 @@ async def test_trouble_goes_out_at_once(post: Post) -> None:
 
 async def test_what_is_urgent_at_the_end_is_still_delivered(post: Post) -> None:
     """The daily loss stop is told just before the process ends."""
-    async with telling(HandClock(), Line("webhook", post.url, "text", {})) as notifier:
+    async with telling(HandClock(), MessageChannel("webhook", post.url, "text", {})) as notifier:
         notifier.tell("daily loss stop", urgent=True)
 
     assert post.texts == ["daily loss stop"]
@@ -110,7 +110,7 @@ async def test_what_is_urgent_at_the_end_is_still_delivered(post: Post) -> None:
 async def test_an_outage_of_the_line_loses_nothing_that_is_urgent(post: Post) -> None:
     """Lines fail when everything fails, which is when there is something to tell."""
     post.refuse, clock = 7, HandClock()
-    async with telling(clock, Line("webhook", post.url, "text", {})) as notifier:
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
         notifier.tell("BTCUSDT: no stop", urgent=True)
         await until(lambda: post.got, clock, step=5.0)
 
@@ -121,7 +121,10 @@ async def test_an_outage_of_the_line_loses_nothing_that_is_urgent(post: Post) ->
 
 async def test_one_line_does_not_wait_for_another(post: Post) -> None:
     """Telegram may be down for hours, and the webhook is for that case."""
-    lines = [Line("Telegram", "http://127.0.0.1:9/x", "text", {}), Line("webhook", post.url, "text", {})]
+    lines = [
+        MessageChannel("Telegram", "http://127.0.0.1:9/x", "text", {}),
+        MessageChannel("webhook", post.url, "text", {}),
+    ]
     clock = HandClock()
     async with telling(clock, *lines, step=1.0) as notifier:
         for text in ("one", "two", "three"):
@@ -135,7 +138,7 @@ async def test_one_line_does_not_wait_for_another(post: Post) -> None:
 async def test_a_deaf_line_holds_up_the_end_for_a_moment_only(caplog: pytest.LogCaptureFixture) -> None:
     """And the address of a webhook is a secret, and so is the token in Telegram's."""
     clock = HandClock()
-    line = Line("Telegram", f"http://127.0.0.1:9/bot{TOKEN}/sendMessage", "text", {})
+    line = MessageChannel("Telegram", f"http://127.0.0.1:9/bot{TOKEN}/sendMessage", "text", {})
     with caplog.at_level(logging.DEBUG):
         async with telling(clock, line, step=1.0) as deaf:
             deaf.tell("trouble", urgent=True)
@@ -150,7 +153,7 @@ async def test_a_deaf_line_holds_up_the_end_for_a_moment_only(caplog: pytest.Log
 async def test_the_last_words_do_not_wait_out_a_long_pause(post: Post) -> None:
     """A line that has been failing for a while is back, and the process ends."""
     post.refuse, clock = 10**6, HandClock()
-    async with telling(clock, Line("webhook", post.url, "text", {})) as notifier:
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
         notifier.tell("no answer", urgent=True)
         await until(lambda: post.posted >= 7, clock, step=5.0)  # the next try would be in 300 s
         notifier.tell("STILL OPEN, close by hand", urgent=True)
@@ -162,7 +165,7 @@ async def test_the_last_words_do_not_wait_out_a_long_pause(post: Post) -> None:
 async def test_a_message_that_is_refused_for_good_does_not_hold_up_the_rest(post: Post) -> None:
     """One that the other side never takes; the next that gets through says that it is missing."""
     post.refuse, post.status, clock = 8, 400, HandClock()
-    async with telling(clock, Line("webhook", post.url, "text", {})) as notifier:
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
         notifier.tell("odd", urgent=True)
         await until(lambda: post.posted == 8, clock, step=5.0)
         notifier.tell("BTCUSDT: no stop", urgent=True)
@@ -174,7 +177,7 @@ async def test_a_message_that_is_refused_for_good_does_not_hold_up_the_rest(post
 async def test_where_there_is_no_room_the_oldest_go_and_that_is_told(post: Post) -> None:
     """Telling returns at once, whatever the line does; the last words matter most."""
     clock = HandClock()
-    line = Line("webhook", post.url, "text", {})
+    line = MessageChannel("webhook", post.url, "text", {})
     settings = NotifySettings(digest_hours=1, queue=3, timeout_s=2.0)
     async with telling(clock, line, settings=settings) as notifier:
         for number in range(10):
@@ -196,7 +199,7 @@ async def test_a_burst_arrives_whole(post: Post) -> None:
     clock, settings = HandClock(), NotifySettings(digest_hours=1, queue=200, timeout_s=2.0)
     urgent = [f"{number:02} " + "x" * 98 for number in range(34)] + ["STILL OPEN, close by hand: BTCUSDT"]
     news = [f"entry {number}: BTCUSDT: long 0.1 at about 100.0, stop 98" for number in range(150)]
-    async with telling(clock, Line("webhook", post.url, "text", {}), settings=settings) as notifier:
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {}), settings=settings) as notifier:
         for text in urgent:
             notifier.tell(text, urgent=True)
         for text in news:
@@ -226,7 +229,7 @@ def test_messages_hold_every_line_and_break_between_lines(texts: list[str], most
 async def test_without_lines_nobody_is_told() -> None:
     """It is optional."""
     async with notifying([], SETTINGS, HandClock()) as notifier:
-        assert isinstance(notifier, Silent)
+        assert isinstance(notifier, NoNotifier)
         notifier.tell("nothing", urgent=True)
 
 

@@ -14,19 +14,19 @@ import pytest
 
 from config import link_settings
 from desk.clock import SystemClock
-from desk.market.bitget.public import Bitget
+from desk.market.bitget.public import BitgetPublic
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
+from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
-from desk.trade.scribe import Scribe
 from desk.trade.session import Session, live_events
 from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles, frozen
@@ -49,7 +49,7 @@ TOUCHED = PAST + 4
 """The fifth candle after the start falls through the stop of a position that the first one opens."""
 RULES = TradeRules(horizon=20, stop_loss=0.02, take_profit=None)
 DEPOSIT = Decimal(10_000)
-TERMS = Terms(slippage=Decimal("0.0001"))
+TERMS = FillModel(slippage=Decimal("0.0001"))
 
 
 def series() -> Candles:
@@ -82,7 +82,7 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
     known = card(SYMBOL, created=START, promise=NOTHING, rules=RULES)
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(folder / "journal.sqlite"))
-        market = await stack.enter_async_context(Bitget(fetch, clock=clock))
+        market = await stack.enter_async_context(BitgetPublic(fetch, clock=clock))
         stream = CandleStream(
             (SYMBOL,),
             market=market,
@@ -96,18 +96,18 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
         feed = PaperFeed(stream, account.exchange, account.funding.rates, account.funding)
         by_exchange, news = ExchangeClock(clock), Told()
         live = live_settings(replace(UNLIMITED, max_candle_age_s=60), SESSION)
-        scribe = Scribe(journal.diary, by_exchange, news)
+        event_log = EventLog(journal.diary, by_exchange, news)
         forecaster = Forecaster.of({SYMBOL: OpenModel(known, said(series(), probability))}, WINDOW)
         trader = Trader(
             account.exchange,
             journal,
             forecaster,
             by_exchange,
-            scribe,
+            event_log,
             settings=live,
             trade_untested=False,
         )
-        session = Session(trader, journal, by_exchange, scribe, settings=live.session)
+        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
         events = live_events(feed, account.exchange, clock, look_s=1.0)
         running = asyncio.ensure_future(session.run(events, mode="paper", settings="{}"))
         try:

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from desk.orders import Holding, OrderState
+from desk.orders import OrderState, Position
 from desk.policy import LONG, SHORT
 from desk.trade.identity import client_id
-from desk.trade.reconcile import Account, Books, Correction, Terms, reconcile
+from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, OrderRecord
 from tests.trade.samples import NOON, contract
 
-TERMS = Terms(
+TERMS = ReconcileContext(
     now=NOON,
     horizons={"BTCUSDT": 2, "ETHUSDT": 2},
     contracts={"BTCUSDT": contract(), "ETHUSDT": contract("ETHUSDT")},
@@ -24,7 +24,7 @@ TERMS = Terms(
 )
 
 
-def held(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> Holding:
+def held(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> Position:
     """One coin, bought at 100, protected at 98."""
     values: dict[str, object] = {
         "symbol": symbol,
@@ -39,7 +39,7 @@ def held(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> Holdin
         "stop_loss": Decimal(100 - 2 * side),
         "take_profit": None,
     }
-    return Holding(**{**values, **changes})  # type: ignore[arg-type]
+    return Position(**{**values, **changes})  # type: ignore[arg-type]
 
 
 def trade(symbol: str = "BTCUSDT", side: int = LONG, **changes: object) -> OpenTrade:
@@ -133,13 +133,15 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
 def test_the_policy(
     trades: list[OpenTrade],
     unresolved: list[OrderRecord],
-    holdings: list[Holding],
+    holdings: list[Position],
     orders: list[OrderState],
     kinds: list[str],
 ) -> None:
     """Each difference has its correction, as the module's docstring states it."""
     found = reconcile(
-        Books(trades=trades, unresolved=unresolved), Account(holdings=holdings, orders=orders), TERMS
+        JournalState(trades=trades, unresolved=unresolved),
+        AccountState(holdings=holdings, orders=orders),
+        TERMS,
     )
 
     assert [one.kind for one in found] == kinds
@@ -148,8 +150,8 @@ def test_the_policy(
 def test_an_unknown_position_can_be_closed_at_once() -> None:
     """For an account that nobody else touches."""
     (found,) = reconcile(
-        Books(trades=[], unresolved=[]),
-        Account(holdings=[held()], orders=[]),
+        JournalState(trades=[], unresolved=[]),
+        AccountState(holdings=[held()], orders=[]),
         replace(TERMS, unknown="close"),
     )
 
@@ -159,7 +161,9 @@ def test_an_unknown_position_can_be_closed_at_once() -> None:
 def test_an_adopted_position_is_closed_after_a_horizon() -> None:
     """It is nobody's opinion, so it is held no longer than one."""
     (found,) = reconcile(
-        Books(trades=[], unresolved=[]), Account(holdings=[held(stop_loss=None)], orders=[]), TERMS
+        JournalState(trades=[], unresolved=[]),
+        AccountState(holdings=[held(stop_loss=None)], orders=[]),
+        TERMS,
     )[:1]
 
     assert found.trade is not None
@@ -173,14 +177,14 @@ class World:
 
     trades: dict[tuple[str, int], OpenTrade]
     waiting: dict[str, OrderRecord]
-    holdings: dict[tuple[str, int], Holding]
+    holdings: dict[tuple[str, int], Position]
     orders: dict[str, OrderState]
 
-    def views(self) -> tuple[Books, Account]:
+    def views(self) -> tuple[JournalState, AccountState]:
         """What each side says."""
         return (
-            Books(trades=list(self.trades.values()), unresolved=list(self.waiting.values())),
-            Account(holdings=list(self.holdings.values()), orders=list(self.orders.values())),
+            JournalState(trades=list(self.trades.values()), unresolved=list(self.waiting.values())),
+            AccountState(holdings=list(self.holdings.values()), orders=list(self.orders.values())),
         )
 
     def carry_out(self, one: Correction) -> None:
@@ -228,7 +232,7 @@ trades = st.builds(
 @settings(max_examples=400)
 @given(st.lists(trades, max_size=3), st.lists(holdings, max_size=4), st.sets(symbols, max_size=2))
 def test_corrections_end_in_agreement(
-    journal: list[OpenTrade], exchange: list[Holding], unresolved: set[str]
+    journal: list[OpenTrade], exchange: list[Position], unresolved: set[str]
 ) -> None:
     """From every mess within three passes: same positions, every one protected, no new one.
 

@@ -9,7 +9,7 @@ import pytest
 
 from desk.policy import Costs, Thresholds, TradeRules, trades_of
 from desk.trade.replay.attribution import bill, explain
-from desk.trade.signals import Promise
+from desk.trade.signals import BacktestExpectation
 from desk.values import Candles, frozen
 from tests.learn.trading import some_probabilities, walk
 from tests.trade.samples import NOON, card, contract
@@ -23,7 +23,7 @@ EXACT = contract(
     min_notional=Decimal(0),
     max_market_size=None,
 )
-NOTHING = Promise(win_rate=None, win_rate_labelled=None, net_bps=None)
+NOTHING = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
 """A random walk would soon disappoint any other promise."""
 COSTS = Costs(tick=1e-12, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)
 

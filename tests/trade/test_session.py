@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError, SettingsError
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import Balance
 from desk.policy import Thresholds
 from desk.trade.forecasting import OpenModel
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Broken, Ending, Event, Tick, replayed_events
+from desk.trade.session import Event, FeedEnded, SessionResult, TimerEvent, replayed_events
 from desk.trade.signals import ModelCard
 from desk.values import Candles, frozen
 from tests.trade.faulty import FaultyExchange, PowerCut
@@ -25,7 +25,7 @@ from tests.trade.stage import MEMORY, Says, Stage, live_settings, said, stage
 from tests.trade.test_replay import NOTHING
 
 CONTRACTS = [contract(), contract("ETHUSDT")]
-ROUNDED = Terms(slippage=Decimal("0.0001"))
+ROUNDED = FillModel(slippage=Decimal("0.0001"))
 
 
 def walk(symbol: str, n: int = 60, *, seed: int = 0) -> Candles:
@@ -62,7 +62,7 @@ async def rounds_of(play: Stage, count: int) -> AsyncGenerator[Event]:
         yield event
 
 
-async def run(play: Stage, events: AsyncGenerator[Event]) -> Ending:
+async def run(play: Stage, events: AsyncGenerator[Event]) -> SessionResult:
     return await play.session.run(events, mode="replay", settings="{}")
 
 
@@ -73,7 +73,7 @@ async def then(play: Stage, count: int, stop: Literal["clean", "kill"]) -> Async
     play.session.ask(stop)
     for _ in range(10):
         await play.clock.sleep(61)
-        yield Tick()
+        yield TimerEvent()
 
 
 async def test_a_kill_request_closes_everything_with_status_3(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ async def test_a_stop_file_ends_the_session_and_keeps_the_next_from_starting(tmp
         async for event in rounds_of(play, 4):
             yield event
         (tmp_path / "STOP").touch()
-        yield Tick()
+        yield TimerEvent()
 
     with play.journal:
         ending = await run(play, events())
@@ -171,7 +171,7 @@ async def test_a_broken_feed_ends_the_session_with_status_1(tmp_path: Path) -> N
     async def events() -> AsyncGenerator[Event]:
         async for event in rounds_of(play, 2):
             yield event
-        yield Broken(None)
+        yield FeedEnded(None)
 
     with play.journal:
         assert (await run(play, events())).status == 1

@@ -10,10 +10,10 @@ import asyncio
 from collections.abc import Iterable
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
-from desk.market.bitget.public import Bitget
-from desk.market.history.candles import NOTHING_HELD, Rows
+from desk.market.bitget.public import BitgetPublic
+from desk.market.history.candles import NOTHING_HELD, RawRows
 from desk.market.history.download import download
-from desk.market.history.paging import RECENT, Window
+from desk.market.history.paging import RECENT, PageRange
 from desk.values import CANDLE_MS, Candles
 
 SPARE = 32
@@ -23,17 +23,17 @@ MOST = RECENT.limit - 20 - SPARE
 
 
 class _Unwatched:
-    """A download that is over before anyone could look; satisfies ``desk.market.history.download.Watch``."""
+    """Ignores the progress of a short download; satisfies ``history.download.DownloadObserver``."""
 
     def planned(self, symbol: str, pages: int) -> None:
         """Nothing."""
 
-    async def came(self, symbol: str, rows: Rows) -> None:
+    async def came(self, symbol: str, rows: RawRows) -> None:
         """Nothing."""
 
 
 async def newest_candles(
-    market: Bitget, symbols: Iterable[str], *, count: int, now: int
+    market: BitgetPublic, symbols: Iterable[str], *, count: int, now: int
 ) -> dict[str, Candles | str]:
     """The newest ``count`` finished candles of each symbol, and some before, or why they could not be had.
 
@@ -54,7 +54,7 @@ async def newest_candles(
     if not 1 <= count <= MOST:
         raise ValueError(f"count is {count}, must be between 1 and {MOST}")
     end = now // CANDLE_MS * CANDLE_MS
-    window = Window(end - (count + SPARE) * CANDLE_MS, end - CANDLE_MS)
+    window = PageRange(end - (count + SPARE) * CANDLE_MS, end - CANDLE_MS)
 
     async def one(symbol: str) -> Candles | str:
         try:

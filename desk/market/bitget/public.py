@@ -25,7 +25,7 @@ import aiohttp
 from desk.errors import DeskError, FetchEnds, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
-from desk.market.history.candles import Rows
+from desk.market.history.candles import RawRows
 from desk.market.history.contracts import ContractTable
 from desk.market.history.funding import FundingRates
 from desk.market.history.paging import Page
@@ -55,7 +55,7 @@ DEMO = {"paptrading": "1"}
 Answer = TypeVar("Answer")
 
 
-class _HungUp(aiohttp.ClientError):
+class _ConnectionClosed(aiohttp.ClientError):
     """The connection was closed before an answer came."""
 
 
@@ -68,14 +68,14 @@ async def no_repetition(
     except aiohttp.ClientConnectorError:
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
-        raise _HungUp(str(exc) or type(exc).__name__) from exc
+        raise _ConnectionClosed(str(exc) or type(exc).__name__) from exc
 
 
 class Unreachable(FetchEnds):
     """Nobody answers at the address."""
 
 
-class Bitget:
+class BitgetPublic:
     """Public market data of one address; use as ``async with Bitget(...) as market``.
 
     ``demo`` asks for the demo's market instead of the real one, under the same address.
@@ -135,7 +135,7 @@ class Bitget:
         """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""
         return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_expected_funding)
 
-    async def candles(self, symbol: str, page: Page) -> Rows:
+    async def candles(self, symbol: str, page: Page) -> RawRows:
         """One page of 5-minute candles, unchecked; the last row may be the unfinished one."""
         query = {
             "symbol": symbol,

@@ -1,7 +1,7 @@
 """The market as it is now: from the exchange or, where it is not reached, from the cache.
 
-Place in the house: what a single decision looks at.  Settings of the client and symbols come in; a ``Look``
-goes out.  Not here: candles as they happen (``desk.market.feed.stream``).
+Place in the house: what a single decision looks at.  Settings of the client and symbols come in; a
+``MarketSnapshot`` goes out.  Not here: candles as they happen (``desk.market.feed.stream``).
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from desk.errors import DataError
 from desk.market.bitget.newest import newest_candles
-from desk.market.bitget.public import Bitget, Unreachable
+from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.candle_store import CandleStore
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
@@ -17,7 +17,7 @@ from desk.values import Candles
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Look:
+class MarketSnapshot:
     """The newest closed candles, or why they are not there, per symbol."""
 
     candles: Mapping[str, Candles | str]
@@ -27,12 +27,12 @@ class Look:
     """What is to be told where the exchange was not reached."""
 
 
-async def look(fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, clock: Clock) -> Look:
+async def look(fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, clock: Clock) -> MarketSnapshot:
     """Get the newest ``count`` closed candles of each symbol."""
     try:
-        async with Bitget(fetch, clock=clock) as exchange:
+        async with BitgetPublic(fetch, clock=clock) as exchange:
             now = await exchange.server_time()
-            return Look(await newest_candles(exchange, symbols, count=count, now=now), now)
+            return MarketSnapshot(await newest_candles(exchange, symbols, count=count, now=now), now)
     except Unreachable:
         unreached = (
             f"{fetch.base_url} is not reached: check the connection, a proxy or firewall, and the address "
@@ -45,7 +45,7 @@ async def look(fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, cl
             cached[symbol] = _cached(store, symbol, fetch.days, count)
         except DataError as exc:
             cached[symbol] = str(exc)
-    return Look(cached, clock.now_ms(), unreached)
+    return MarketSnapshot(cached, clock.now_ms(), unreached)
 
 
 def _cached(store: CandleStore, symbol: str, days: int, count: int) -> Candles | str:

@@ -38,7 +38,7 @@ class _LineLostError(Exception):
     """The line is gone."""
 
 
-class Connection:
+class WebsocketConnection:
     """One websocket, opened again whenever it is lost.
 
     Parameters

@@ -22,7 +22,7 @@ from typing import cast
 import numpy as np
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.history.candles import NO_ROWS, Rows
+from desk.market.history.candles import NO_ROWS, RawRows
 from desk.market.history.contracts import Contract, ContractTable
 from desk.market.history.funding import FundingRates
 from desk.values import COLUMNS
@@ -75,7 +75,7 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
     return envelope.get("data")
 
 
-def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> Rows:
+def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     """Read one page of candles, recent or historical.
 
     The page as it travels, all numbers as text, oldest candle first; the last two fields are the volume in
@@ -106,7 +106,7 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> Rows:
         raise Unanswered(f"a row is no candle: {exc}", endpoint=endpoint) from exc
     if values.shape != (len(COLUMNS), len(data)):
         raise Unanswered(f"rows have {len(values) + 1} fields, {width} were expected", endpoint=endpoint)
-    return Rows(open_time, np.ascontiguousarray(values))
+    return RawRows(open_time, np.ascontiguousarray(values))
 
 
 def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRates:

@@ -1,7 +1,7 @@
 """A private request, read field by field.
 
-Place in the house: the market, inside the emulator.  Query or body come in, checked values or a ``Denial``
-go out, to ``private``.  Pure.
+Place in the house: the market, inside the emulator.  Query or body come in, checked values or a
+``RequestDenied`` go out, to ``private``.  Pure.
 """
 
 import json
@@ -9,13 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
-from desk.market.emulator.endpoints import PRODUCT_TYPE, Denial
+from desk.market.emulator.endpoints import PRODUCT_TYPE, RequestDenied
 from desk.market.matching import Matching
-from desk.market.matching.account import Account
+from desk.market.matching.account import SimulatedAccount
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AccountRequest:
     """One request, and the account that it is about."""
 
     fields: Mapping[str, object]
@@ -25,7 +25,7 @@ class Asked:
     """Server time, ms."""
 
     @property
-    def account(self) -> Account:
+    def account(self) -> SimulatedAccount:
         """The customer's account."""
         return self.matching.account
 
@@ -38,22 +38,22 @@ class Asked:
         """Value of a field that must be there."""
         if value := self.text(name):
             return value
-        raise Denial("40019", f"Parameter {name} cannot be empty")
+        raise RequestDenied("40019", f"Parameter {name} cannot be empty")
 
     def word(self, name: str, *allowed: str, usual: str = "") -> str:
         """Value of a field that must be one of some words, in any case; ``usual`` where it is absent."""
         value = (self.text(name) or usual).lower()
         if not value:
-            raise Denial("40019", f"Parameter {name} cannot be empty")
+            raise RequestDenied("40019", f"Parameter {name} cannot be empty")
         if value not in allowed:
-            raise Denial("400172", f"Parameter verification failed: {name} is {value}")
+            raise RequestDenied("400172", f"Parameter verification failed: {name} is {value}")
         return value
 
     def number(self, name: str) -> Decimal:
         """Value of a field that must be a number."""
         number = self.optional_number(name)
         if number is None:
-            raise Denial("40019", f"Parameter {name} cannot be empty")
+            raise RequestDenied("40019", f"Parameter {name} cannot be empty")
         return number
 
     def optional_number(self, name: str) -> Decimal | None:
@@ -64,9 +64,9 @@ class Asked:
         try:
             number = Decimal(value)
         except InvalidOperation:
-            raise Denial("40020", f"Parameter {name} error") from None
+            raise RequestDenied("40020", f"Parameter {name} error") from None
         if not number.is_finite():
-            raise Denial("40020", f"Parameter {name} error")
+            raise RequestDenied("40020", f"Parameter {name} error")
         return number
 
     def integer(self, name: str) -> int | None:
@@ -75,23 +75,23 @@ class Asked:
         if not value:
             return None
         if not (value.isascii() and value.isdigit()):
-            raise Denial("40020", f"Parameter {name} error")
+            raise RequestDenied("40020", f"Parameter {name} error")
         return int(value)
 
     def rows(self, name: str) -> list[Mapping[str, object]]:
         """Value of a field that is a list of objects, empty where it is absent; 50 at the most."""
         value = self.fields.get(name) or []
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-            raise Denial("40020", f"Parameter {name} error")
+            raise RequestDenied("40020", f"Parameter {name} error")
         if len(value) > 50:
-            raise Denial("40053", f"Parameter {name} holds more than 50 orders")
+            raise RequestDenied("40053", f"Parameter {name} holds more than 50 orders")
         return value
 
     def symbol(self) -> str:
         """A symbol that must be named and known."""
         symbol = self.required("symbol")
         if symbol not in self.account.contracts:
-            raise Denial("40034", f"Parameter {symbol} does not exist")
+            raise RequestDenied("40034", f"Parameter {symbol} does not exist")
         return symbol
 
     def optional_symbol(self) -> str | None:
@@ -101,12 +101,12 @@ class Asked:
     def check_product(self) -> None:
         """Admit the one product type that there is."""
         if self.required("productType").upper() != PRODUCT_TYPE:
-            raise Denial("400172", "Parameter verification failed: productType")
+            raise RequestDenied("400172", "Parameter verification failed: productType")
 
     def check_coin(self) -> None:
         """Admit the one margin coin that there is."""
         if self.required("marginCoin").upper() != "USDT":
-            raise Denial("400172", "Parameter verification failed: marginCoin")
+            raise RequestDenied("400172", "Parameter verification failed: marginCoin")
 
 
 def body_of(text: str) -> Mapping[str, object]:
@@ -114,7 +114,7 @@ def body_of(text: str) -> Mapping[str, object]:
     try:
         body = json.loads(text or "{}")
     except ValueError:
-        raise Denial("40017", "Parameter verification failed: the body is not JSON") from None
+        raise RequestDenied("40017", "Parameter verification failed: the body is not JSON") from None
     if not isinstance(body, dict):
-        raise Denial("40017", "Parameter verification failed: the body is not an object")
+        raise RequestDenied("40017", "Parameter verification failed: the body is not an object")
     return body

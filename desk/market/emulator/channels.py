@@ -25,8 +25,8 @@ from desk.market.emulator.private_rows import (
     pushed_order_row,
     pushed_position_row,
 )
-from desk.market.matching import Execution, Order
-from desk.market.matching.account import Account
+from desk.market.matching import MatchedFill, Order
+from desk.market.matching.account import SimulatedAccount
 from desk.market.series.facts import HOUR_MS
 
 SNAPSHOT: Final = 500
@@ -110,8 +110,8 @@ def _next_funding(listing: Listing, now: int) -> int:
 
 
 def account_payloads(
-    account: Account,
-    changes: Iterable[Order | Execution],
+    account: SimulatedAccount,
+    changes: Iterable[Order | MatchedFill],
     wanted: Mapping[str, Mapping[str, object]],
     now: int,
 ) -> Iterator[str]:
@@ -131,7 +131,9 @@ def account_payloads(
     yield from standing(account, wanted, now)
 
 
-def standing(account: Account, wanted: Mapping[str, Mapping[str, object]], now: int) -> Iterator[str]:
+def standing(
+    account: SimulatedAccount, wanted: Mapping[str, Mapping[str, object]], now: int
+) -> Iterator[str]:
     """Where the account stands: positions and balances."""
     if "positions" in wanted:
         held = [pushed_position_row(account, position) for position in account.positions.values()]
@@ -140,11 +142,11 @@ def standing(account: Account, wanted: Mapping[str, Mapping[str, object]], now: 
         yield envelope("snapshot", wanted["account"], [pushed_account_row(account)], now)
 
 
-def _steps(changes: Iterable[Order | Execution]) -> Iterator[tuple[Order, Execution | None]]:
+def _steps(changes: Iterable[Order | MatchedFill]) -> Iterator[tuple[Order, MatchedFill | None]]:
     """Pair each state of an order with the execution that led to it."""
-    executions: list[Execution] = []
+    executions: list[MatchedFill] = []
     for change in changes:
-        if isinstance(change, Execution):
+        if isinstance(change, MatchedFill):
             executions.append(change)
             continue
         for execution in executions:

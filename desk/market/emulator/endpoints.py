@@ -1,7 +1,7 @@
 """What each public endpoint answers.
 
 Place in the house: the market, inside the emulator.  The parameters of a request, the listings and
-the server time come in; rows, JSON text or a ``Denial`` go out, to ``server``.  Pure.
+the server time come in; rows, JSON text or a ``RequestDenied`` go out, to ``server``.  Pure.
 
 Reading order: ``ENDPOINTS`` is the table; ``recent_candles`` and ``history_candles`` are where the
 exchange's odd rules are.
@@ -37,7 +37,7 @@ KEEP_MARGIN_RATE: Final = "0.004"
 LONGEST_FUNDING_PAGE: Final = 100
 
 
-class Denial(Exception):  # noqa: N818 - an answer, not a fault; it never leaves the emulator
+class RequestDenied(Exception):  # noqa: N818 - an answer, not a fault; it never leaves the emulator
     """The exchange says no, with a business code and an HTTP status."""
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
@@ -48,7 +48,7 @@ class Denial(Exception):  # noqa: N818 - an answer, not a fault; it never leaves
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class PublicRequest:
     """One request, and what the exchange knows when it arrives."""
 
     query: Mapping[str, str]
@@ -64,7 +64,7 @@ class Question:
         """Value of a parameter that must be there."""
         if value := self.query.get(name, ""):
             return value
-        raise Denial("40019", f"Parameter {name} cannot be empty")
+        raise RequestDenied("40019", f"Parameter {name} cannot be empty")
 
     def integer(self, name: str) -> int | None:
         """Value of a parameter that must be a whole number if it is there."""
@@ -73,19 +73,19 @@ class Question:
             return None
         if text.isascii() and text.isdigit():
             return int(text)
-        raise Denial("40020", f"Parameter {name} error")
+        raise RequestDenied("40020", f"Parameter {name} error")
 
     def universe(self) -> list[Listing]:
         """Every listing of the product type asked for, or the one whose symbol is asked for."""
         product_type = self.required("productType").upper()
         if product_type not in PRODUCT_TYPES:
-            raise Denial("400172", "Parameter verification failed")
+            raise RequestDenied("400172", "Parameter verification failed")
         listings = self.listings if product_type == PRODUCT_TYPE else {}
         if symbol := self.query.get("symbol", ""):
             if symbol in self.gone:
-                raise Denial("40309", "The contract has been removed")
+                raise RequestDenied("40309", "The contract has been removed")
             if symbol not in listings:
-                raise Denial("40034", f"Parameter {symbol} does not exist")
+                raise RequestDenied("40034", f"Parameter {symbol} does not exist")
             return [listings[symbol]]
         return list(listings.values())
 
@@ -102,25 +102,27 @@ class Question:
             return DEFAULT_LIMIT
         if 1 <= limit <= most:
             return limit
-        raise Denial("40053", f"Parameter limit {limit} is out of range, must be between 1 and {most}")
+        raise RequestDenied("40053", f"Parameter limit {limit} is out of range, must be between 1 and {most}")
 
     def window(self) -> tuple[int | None, int | None]:
         """``startTime`` and ``endTime``."""
         start, end = self.integer("startTime"), self.integer("endTime")
         if start is not None and end is not None:
             if start > end:
-                raise Denial("40017", "Parameter verification failed: startTime is later than endTime")
+                raise RequestDenied("40017", "Parameter verification failed: startTime is later than endTime")
             if end - start > LONGEST_SPAN_MS:
-                raise Denial("00001", "startTime and endTime interval cannot be greater than 90 days")
+                raise RequestDenied("00001", "startTime and endTime interval cannot be greater than 90 days")
         return start, end
 
     def check_granularity(self) -> None:
         """Admit 5m, the only one that there is data for."""
         granularity = self.required("granularity")
         if granularity not in GRANULARITIES:
-            raise Denial("400171", f"Parameter verification failed granularity {granularity}")
+            raise RequestDenied("400171", f"Parameter verification failed granularity {granularity}")
         if granularity != "5m":
-            raise Denial("400171", f"the embedded exchange has candles of 5m only, not of {granularity}")
+            raise RequestDenied(
+                "400171", f"the embedded exchange has candles of 5m only, not of {granularity}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +144,7 @@ class CandlePage:
         return self.listing.rows(max(self.start - most, 0), self.start)
 
 
-def recent_candles(question: Question) -> CandlePage:
+def recent_candles(question: PublicRequest) -> CandlePage:
     """Answer ``candles``: the last 30 days, the forming candle last.
 
     ``startTime`` is inclusive, ``endTime`` exclusive; of what lies between, the newest ``limit``.
@@ -150,7 +152,7 @@ def recent_candles(question: Question) -> CandlePage:
     listing = question.listing()
     question.check_granularity()
     if (question.query.get("kLineType") or "MARKET").upper() != "MARKET":
-        raise Denial(
+        raise RequestDenied(
             "400172", "Parameter verification failed: the embedded exchange has kLineType MARKET only"
         )
     limit = question.limit(RECENT_LIMIT)
@@ -168,7 +170,7 @@ def recent_candles(question: Question) -> CandlePage:
     return CandlePage(listing, first, stop, None if part is None else forming_row(part))
 
 
-def history_candles(question: Question) -> CandlePage:
+def history_candles(question: PublicRequest) -> CandlePage:
     """Answer ``history-candles``: the newest ``limit`` finished candles below ``endTime``.
 
     ``startTime`` has no say in the choice of rows; together with ``endTime`` it may span 90 days.
@@ -191,41 +193,41 @@ def _history_bound(end: int, reading: str) -> int:
     return floored + CANDLE_MS if reading == "inclusive" else floored
 
 
-def server_time(question: Question) -> str:
+def server_time(question: PublicRequest) -> str:
     """Answer ``time``."""
     return json.dumps({"serverTime": str(question.now)})
 
 
-def contracts(question: Question) -> str:
+def contracts(question: PublicRequest) -> str:
     """Answer ``contracts``."""
     return _text([listing.contract(question.now) for listing in question.universe()])
 
 
-def tickers(question: Question) -> str:
+def tickers(question: PublicRequest) -> str:
     """Answer ``tickers``; a symbol whose first candle has not opened has none."""
     rows = [listing.ticker(question.now) for listing in question.universe()]
     return _text([row for row in rows if row is not None])
 
 
-def ticker(question: Question) -> str:
+def ticker(question: PublicRequest) -> str:
     """Answer ``ticker``: as ``tickers``, for one symbol."""
     row = question.listing().ticker(question.now)
     return _text([] if row is None else [row])
 
 
-def history_fund_rate(question: Question) -> str:
+def history_fund_rate(question: PublicRequest) -> str:
     """Answer ``history-fund-rate``; a page longer than the longest is cut without a word."""
     listing = question.listing()
     size = question.integer("pageSize")
     number = question.integer("pageNo")
     for name, value in (("pageSize", size), ("pageNo", number)):
         if value == 0:
-            raise Denial("40020", f"Parameter {name} error")
+            raise RequestDenied("40020", f"Parameter {name} error")
     size = min(size or FUNDING_PAGE, LONGEST_FUNDING_PAGE)
     return _text(listing.funding_page(question.now, size=size, number=number or 1))
 
 
-def query_position_lever(question: Question) -> str:
+def query_position_lever(question: PublicRequest) -> str:
     """Answer ``query-position-lever``: one tier for everything."""
     listing = question.listing()
     tier = {
@@ -244,7 +246,7 @@ def _text(data: object) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-ENDPOINTS: Final[Mapping[str, Callable[[Question], CandlePage | str]]] = {
+ENDPOINTS: Final[Mapping[str, Callable[[PublicRequest], CandlePage | str]]] = {
     "/api/v2/public/time": server_time,
     "/api/v2/mix/market/contracts": contracts,
     "/api/v2/mix/market/tickers": tickers,

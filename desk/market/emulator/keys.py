@@ -1,7 +1,7 @@
 """Who is asking: the exchange's side of the signature.
 
-Place in the house: the market, inside the emulator.  Headers (or a login) come in; a ``Denial`` is raised,
-or nothing happens.  Pure.  Written a second time on purpose, see the package.
+Place in the house: the market, inside the emulator.  Headers (or a login) come in; a ``RequestDenied`` is
+raised, or nothing happens.  Pure.  Written a second time on purpose, see the package.
 
 The account's keys are play keys: fixed, printed in the documentation, good for nothing else.
 
@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote
 
-from desk.market.emulator.endpoints import Denial
+from desk.market.emulator.endpoints import RequestDenied
 
 WINDOW_MS: Final = 30_000
 LOGIN_TARGET: Final = "GET/user/verify"
@@ -64,28 +64,30 @@ def check_request(
         real time does.
     """
     if not (key := headers.get("ACCESS-KEY", "")):
-        raise Denial("40006", "Invalid ACCESS_KEY")
+        raise RequestDenied("40006", "Invalid ACCESS_KEY")
     if not (sign := headers.get("ACCESS-SIGN", "")):
-        raise Denial("40002", "The request header ACCESS_SIGN cannot be empty")
+        raise RequestDenied("40002", "The request header ACCESS_SIGN cannot be empty")
     if not (timestamp := headers.get("ACCESS-TIMESTAMP", "")):
-        raise Denial("40003", "The request header ACCESS_TIMESTAMP cannot be empty")
+        raise RequestDenied("40003", "The request header ACCESS_TIMESTAMP cannot be empty")
     if not (passphrase := headers.get("ACCESS-PASSPHRASE", "")):
-        raise Denial("40011", "The request header ACCESS_PASSPHRASE cannot be empty")
+        raise RequestDenied("40011", "The request header ACCESS_PASSPHRASE cannot be empty")
     if not (timestamp.isascii() and timestamp.isdigit()):
-        raise Denial("40005", "Invalid ACCESS_TIMESTAMP")
+        raise RequestDenied("40005", "Invalid ACCESS_TIMESTAMP")
     if key != keys.key:
-        raise Denial("40037", "Apikey does not exist")
+        raise RequestDenied("40037", "Apikey does not exist")
     if (headers.get("paptrading", "") == "1") != keys.demo:
-        raise Denial("40099", "exchange environment is incorrect")
+        raise RequestDenied("40099", "exchange environment is incorrect")
     if keys.unified:
-        raise Denial("40085", "You are in Unified Account mode, and the Classic Account API is not supported")
+        raise RequestDenied(
+            "40085", "You are in Unified Account mode, and the Classic Account API is not supported"
+        )
     if not _is_now(int(timestamp), clocks):
-        raise Denial("40008", "Request timestamp expired")
+        raise RequestDenied("40008", "Request timestamp expired")
     texts = {f"{timestamp}{method}{form}{body}" for form in (target, unquote(target))}
     if not any(hmac.compare_digest(sign, signature(keys.secret, text)) for text in texts):
-        raise Denial("40009", "sign signature error")
+        raise RequestDenied("40009", "sign signature error")
     if passphrase != keys.passphrase:
-        raise Denial("40012", "apikey/password is incorrect")
+        raise RequestDenied("40012", "apikey/password is incorrect")
 
 
 def check_login(keys: Keys, args: Mapping[str, object], *, clocks: tuple[int, int]) -> tuple[int, str] | None:

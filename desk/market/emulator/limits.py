@@ -26,7 +26,7 @@ class Admission:
     left: int | None
 
 
-class Window:
+class RequestWindow:
     """Requests admitted in the last ``seconds``."""
 
     def __init__(self, limit: int, seconds: float) -> None:
@@ -45,15 +45,17 @@ class Window:
         self._admitted.append(now)
 
 
-class Gate:
+class RateLimiter:
     """The two limits on public requests: per second, endpoint and address; per minute and address."""
 
     def __init__(self, *, per_second: int, per_minute: int, penalty: bool) -> None:
         self._per_second = per_second
         self._penalty = penalty
         self._checks_minutes = per_second > 0 and per_minute > 0
-        self._seconds: dict[tuple[str, str], Window] = {}
-        self._minutes: defaultdict[str, Window] = defaultdict(lambda: Window(per_minute, MINUTE))
+        self._seconds: dict[tuple[str, str], RequestWindow] = {}
+        self._minutes: defaultdict[str, RequestWindow] = defaultdict(
+            lambda: RequestWindow(per_minute, MINUTE)
+        )
         self._banned_until: dict[str, float] = {}
 
     def admit(self, *, endpoint: str, address: str, now: float, per_second: int | None = None) -> Admission:
@@ -69,7 +71,9 @@ class Gate:
             if self._penalty:
                 self._banned_until[address] = now + PENALTY_S
             return Admission(admitted=False, left=0)
-        window = self._seconds.setdefault((endpoint, address), Window(per_second or self._per_second, SECOND))
+        window = self._seconds.setdefault(
+            (endpoint, address), RequestWindow(per_second or self._per_second, SECOND)
+        )
         left = window.left(now)
         if not left:
             return Admission(admitted=False, left=0)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from desk.market.emulator.forming import Forming, forming
-from desk.market.series.facts import DAY_MS, HOUR_MS, USUAL_FUNDING_HOURS, Funding, Tick, price_tick
+from desk.market.series.facts import DAY_MS, HOUR_MS, USUAL_FUNDING_HOURS, Funding, PriceTick, price_tick
 from desk.values import CANDLE_MS, Candles, frozen
 
 TAKER_FEE: Final = "0.0006"
@@ -33,7 +33,7 @@ class Listing:
 
     candles: Candles
     funding: Funding
-    tick: Tick
+    tick: PriceTick
 
     @property
     def symbol(self) -> str:

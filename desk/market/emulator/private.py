@@ -1,7 +1,7 @@
 """What each private endpoint answers.
 
 Place in the house: the market, inside the emulator.  A signed request comes in from ``server``; JSON text
-or a ``Denial`` goes out, and the account has lived through it.  Pure.
+or a ``RequestDenied`` goes out, and the account has lived through it.  Pure.
 
 Reading order: ``PRIVATE`` is the table, at the end; orders are in ``private_orders``.
 
@@ -16,8 +16,8 @@ from decimal import Decimal
 from typing import Final, cast
 
 from desk.market.emulator import private_orders as orders
-from desk.market.emulator.asked import Asked, body_of
-from desk.market.emulator.endpoints import Denial
+from desk.market.emulator.asked import AccountRequest, body_of
+from desk.market.emulator.endpoints import RequestDenied
 from desk.market.emulator.private_rows import (
     Row,
     account_row,
@@ -28,7 +28,7 @@ from desk.market.emulator.private_rows import (
     text,
 )
 from desk.market.emulator.venue import Venue
-from desk.market.matching import Denied, Plan, Protection
+from desk.market.matching import Denied, Protection, TriggerOrder
 from desk.orders import MarginMode, PositionMode
 
 PLAN_KINDS: Final[Mapping[str, tuple[Protection, bool]]] = {
@@ -50,33 +50,33 @@ def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now:
     """
     endpoint = PRIVATE[path]
     fields = query if endpoint.method == "GET" else body_of(body)
-    asked = Asked(fields, venue.matching, now)
+    asked = AccountRequest(fields, venue.matching, now)
     venue.advance(now, [asked.text("symbol")])
     try:
         data = endpoint.answer(asked)
     except Denied as denied:
-        raise Denial(denied.code, denied.message) from denied
+        raise RequestDenied(denied.code, denied.message) from denied
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
 # Account ------------------------------------------------------------------------------------------
 
 
-def account(asked: Asked) -> Row:
+def account(asked: AccountRequest) -> Row:
     """Answer ``account``: the balances, and how a symbol is set up."""
     asked.check_product()
     asked.check_coin()
     return symbol_account_row(asked.account, asked.symbol())
 
 
-def accounts(asked: Asked) -> list[Row]:
+def accounts(asked: AccountRequest) -> list[Row]:
     """Answer ``accounts``: the balances alone."""
     asked.check_product()
     union = {"unionTotalMargin": "", "unionAvailable": "", "unionMm": "", "assetList": []}
     return [{**account_row(asked.account), **union}]
 
 
-def set_leverage(asked: Asked) -> Row:
+def set_leverage(asked: AccountRequest) -> Row:
     """Answer ``set-leverage``: of the symbol, or of one side of it."""
     asked.check_product()
     asked.check_coin()
@@ -90,14 +90,14 @@ def set_leverage(asked: Asked) -> Row:
         return leverage_row(asked.account, symbol)
     sides = [(1, asked.optional_number("longLeverage")), (-1, asked.optional_number("shortLeverage"))]
     if not any(leverage for _, leverage in sides):
-        raise Denial("40019", "Parameter leverage cannot be empty")
+        raise RequestDenied("40019", "Parameter leverage cannot be empty")
     for of_side, leverage in sides:
         if leverage is not None:
             asked.matching.set_leverage(symbol, leverage, side=of_side)
     return leverage_row(asked.account, symbol)
 
 
-def set_margin_mode(asked: Asked) -> Row:
+def set_margin_mode(asked: AccountRequest) -> Row:
     """Answer ``set-margin-mode``."""
     asked.check_product()
     asked.check_coin()
@@ -107,7 +107,7 @@ def set_margin_mode(asked: Asked) -> Row:
     return leverage_row(asked.account, symbol)
 
 
-def set_position_mode(asked: Asked) -> Row:
+def set_position_mode(asked: AccountRequest) -> Row:
     """Answer ``set-position-mode``, for the whole product type."""
     asked.check_product()
     word = asked.word("posMode", "one_way_mode", "hedge_mode")
@@ -115,7 +115,7 @@ def set_position_mode(asked: Asked) -> Row:
     return {"posMode": word}
 
 
-def trade_rate(asked: Asked) -> Row:
+def trade_rate(asked: AccountRequest) -> Row:
     """Answer ``trade-rate``: the account's own fees."""
     asked.word("businessType", "mix")
     contract = asked.account.contracts[asked.symbol()]
@@ -125,21 +125,21 @@ def trade_rate(asked: Asked) -> Row:
 # Positions and their protection ---------------------------------------------------------------------
 
 
-def single_position(asked: Asked) -> list[Row]:
+def single_position(asked: AccountRequest) -> list[Row]:
     """Answer ``single-position``: a list, empty when flat."""
     asked.check_product()
     asked.check_coin()
     return [position_row(asked.account, leg) for leg in asked.account.legs(asked.symbol())]
 
 
-def all_position(asked: Asked) -> list[Row]:
+def all_position(asked: AccountRequest) -> list[Row]:
     """Answer ``all-position``: with the stop and the take-profit that the price would meet first."""
     asked.check_product()
     held = asked.account.positions.values()
     return [position_row(asked.account, position, protection=True) for position in held]
 
 
-def place_tpsl_order(asked: Asked) -> Row:
+def place_tpsl_order(asked: AccountRequest) -> Row:
     """Answer ``place-tpsl-order``: of a size, or bound to the position."""
     asked.check_product()
     asked.check_coin()
@@ -159,7 +159,7 @@ def place_tpsl_order(asked: Asked) -> Row:
     return _plan_ids(plan)
 
 
-def place_pos_tpsl(asked: Asked) -> list[Row]:
+def place_pos_tpsl(asked: AccountRequest) -> list[Row]:
     """Answer ``place-pos-tpsl``: stop and take-profit of the position at once."""
     asked.check_product()
     asked.check_coin()
@@ -169,12 +169,12 @@ def place_pos_tpsl(asked: Asked) -> list[Row]:
         _check_market(asked, f"{name}ExecutePrice")
     gain, loss = (asked.optional_number(f"{name}TriggerPrice") for name in ("stopSurplus", "stopLoss"))
     if gain is None and loss is None:
-        raise Denial("40019", "Parameter stopLossTriggerPrice cannot be empty")
+        raise RequestDenied("40019", "Parameter stopLossTriggerPrice cannot be empty")
     plans = asked.matching.bind(symbol, _held_side(asked), asked.now, stop_loss=loss, take_profit=gain)
     return [_plan_ids(plan) for plan in plans]
 
 
-def modify_tpsl_order(asked: Asked) -> Row:
+def modify_tpsl_order(asked: AccountRequest) -> Row:
     """Answer ``modify-tpsl-order``."""
     asked.check_product()
     asked.check_coin()
@@ -184,7 +184,7 @@ def modify_tpsl_order(asked: Asked) -> Row:
     return _plan_ids(plan)
 
 
-def cancel_plan_order(asked: Asked) -> Row:
+def cancel_plan_order(asked: AccountRequest) -> Row:
     """Answer ``cancel-plan-order``: those that are named, or all of the symbol."""
     asked.check_product()
     symbol = asked.symbol()
@@ -197,17 +197,17 @@ def cancel_plan_order(asked: Asked) -> Row:
     successes: list[Row] = []
     failures: list[Row] = []
     for row in rows:
-        plan_id = _plan_id(Asked(row, asked.matching, asked.now))
+        plan_id = _plan_id(AccountRequest(row, asked.matching, asked.now))
         try:
             successes.append(_plan_ids(asked.matching.cancel_plan(plan_id)))
         except Denied as denied:
             failures.append({"orderId": plan_id, "errorMsg": denied.message, "errorCode": denied.code})
     if not successes and not failures:
-        raise Denial("43025", "The plan order does not exist or was triggered")
+        raise RequestDenied("43025", "The plan order does not exist or was triggered")
     return {"successList": successes, "failureList": failures}
 
 
-def orders_plan_pending(asked: Asked) -> Row:
+def orders_plan_pending(asked: AccountRequest) -> Row:
     """Answer ``orders-plan-pending``: ``profit_loss`` holds stops and take-profits, the others nothing."""
     asked.check_product()
     kind = asked.word("planType", "profit_loss", "normal_plan", "track_plan")
@@ -222,26 +222,26 @@ def orders_plan_pending(asked: Asked) -> Row:
     return {"entrustedList": page or None, "endId": end}
 
 
-def _held_side(asked: Asked) -> int:
+def _held_side(asked: AccountRequest) -> int:
     """``holdSide``: ``long`` or ``short`` in hedge mode; in one-way mode ``buy`` or ``sell``."""
     words = ("long", "short") if asked.account.mode == "hedge" else ("buy", "sell")
     return 1 if asked.word("holdSide", *words) == words[0] else -1
 
 
-def _check_trigger_type(asked: Asked, name: str) -> None:
+def _check_trigger_type(asked: AccountRequest, name: str) -> None:
     asked.word(name, "fill_price", "mark_price", usual="fill_price")
 
 
-def _check_market(asked: Asked, name: str) -> None:
+def _check_market(asked: AccountRequest, name: str) -> None:
     if asked.optional_number(name) or Decimal(0):
-        raise Denial("400172", f"{name}: the embedded exchange closes at market only")
+        raise RequestDenied("400172", f"{name}: the embedded exchange closes at market only")
 
 
-def _plan_type(plan: Plan) -> str:
+def _plan_type(plan: TriggerOrder) -> str:
     return next(name for name, meant in PLAN_KINDS.items() if meant == (plan.kind, plan.size is None))
 
 
-def _plan_id(asked: Asked) -> str:
+def _plan_id(asked: AccountRequest) -> str:
     """Id of the plan that is named by either id; the exchange's own wins."""
     if plan_id := asked.text("orderId"):
         return plan_id
@@ -250,7 +250,7 @@ def _plan_id(asked: Asked) -> str:
     return ids[0] if ids else client_id
 
 
-def _plan_ids(plan: Plan) -> Row:
+def _plan_ids(plan: TriggerOrder) -> Row:
     return {"orderId": plan.plan_id, "clientOid": plan.client_id or plan.plan_id}
 
 
@@ -264,7 +264,7 @@ class Endpoint:
     method: str
     per_second: int
     """Requests per second and key."""
-    answer: Callable[[Asked], object]
+    answer: Callable[[AccountRequest], object]
 
 
 _MIX: Final = "/api/v2/mix"

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, Literal, cast
 
-from desk.market.emulator.asked import Asked
-from desk.market.emulator.endpoints import Denial
+from desk.market.emulator.asked import AccountRequest
+from desk.market.emulator.endpoints import RequestDenied
 from desk.market.emulator.private_rows import Row, fill_row, order_row
-from desk.market.matching import Denied, Force, Order, Ticket
+from desk.market.matching import Denied, Force, NewOrder, Order
 from desk.market.series.facts import DAY_MS
 from desk.orders import MarginMode, Purpose
 
@@ -24,14 +24,14 @@ Stamped = tuple[str, int, Row]
 """Id, time and row of something that is listed by pages."""
 
 
-def place_order(asked: Asked) -> Row:
+def place_order(asked: AccountRequest) -> Row:
     """Answer ``place-order``: accepted is not filled."""
     asked.check_product()
     asked.check_coin()
     return _ids(asked.matching.place(ticket_of(asked), asked.now))
 
 
-def ticket_of(asked: Asked) -> Ticket:
+def ticket_of(asked: AccountRequest) -> NewOrder:
     """Read an order, in the account's position mode.
 
     One-way: ``side`` is what is done, and ``reduceOnly`` says that it closes.  Hedge: ``side`` is the
@@ -43,7 +43,9 @@ def ticket_of(asked: Asked) -> Ticket:
     way = 1 if asked.word("side", "buy", "sell") == "buy" else -1
     if asked.account.mode == "hedge":
         if not asked.text("tradeSide"):
-            raise Denial("40774", "The order type for unilateral position must also be the unilateral type")
+            raise RequestDenied(
+                "40774", "The order type for unilateral position must also be the unilateral type"
+            )
         purpose = asked.word("tradeSide", "open", "close")
         side = way
     else:
@@ -51,8 +53,8 @@ def ticket_of(asked: Asked) -> Ticket:
         side = way if purpose == "open" else -way
     for name in ("presetStopSurplusExecutePrice", "presetStopLossExecutePrice"):
         if asked.optional_number(name):
-            raise Denial("400172", f"{name}: the embedded exchange closes at market only")
-    return Ticket(
+            raise RequestDenied("400172", f"{name}: the embedded exchange closes at market only")
+    return NewOrder(
         client_id=asked.text("clientOid"),
         symbol=symbol,
         side=side,
@@ -67,7 +69,7 @@ def ticket_of(asked: Asked) -> Ticket:
     )
 
 
-def batch_place_order(asked: Asked) -> Row:
+def batch_place_order(asked: AccountRequest) -> Row:
     """Answer ``batch-place-order``: each order for itself."""
     asked.check_product()
     asked.check_coin()
@@ -75,21 +77,21 @@ def batch_place_order(asked: Asked) -> Row:
     return _each(asked, ({**shared, **row} for row in asked.rows("orderList")), _place_one)
 
 
-def _place_one(asked: Asked) -> Order:
+def _place_one(asked: AccountRequest) -> Order:
     return asked.matching.place(ticket_of(asked), asked.now)
 
 
-def cancel_order(asked: Asked) -> Row:
+def cancel_order(asked: AccountRequest) -> Row:
     """Answer ``cancel-order``."""
     asked.check_product()
     return _ids(_cancel_one(asked))
 
 
-def _cancel_one(asked: Asked) -> Order:
+def _cancel_one(asked: AccountRequest) -> Order:
     return asked.matching.cancel(_found(asked), asked.now)
 
 
-def batch_cancel_orders(asked: Asked) -> Row:
+def batch_cancel_orders(asked: AccountRequest) -> Row:
     """Answer ``batch-cancel-orders``: those that are named, or all of the symbol."""
     asked.check_product()
     symbol = asked.symbol()
@@ -99,20 +101,20 @@ def batch_cancel_orders(asked: Asked) -> Row:
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def cancel_all_orders(asked: Asked) -> Row:
+def cancel_all_orders(asked: AccountRequest) -> Row:
     """Answer ``cancel-all-orders``."""
     asked.check_product()
     if not (cancelled := asked.matching.cancel_all(asked.now)):
-        raise Denial("22001", "No order to cancel")
+        raise RequestDenied("22001", "No order to cancel")
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def modify_order(asked: Asked) -> Row:
+def modify_order(asked: AccountRequest) -> Row:
     """Answer ``modify-order``: the order is replaced by one with another client id."""
     asked.check_product()
     order = _found(asked)
     if order is None:
-        raise Denial("40109", "The data of the order cannot be found, please confirm the order number")
+        raise RequestDenied("40109", "The data of the order cannot be found, please confirm the order number")
     size, price = asked.optional_number("newSize"), asked.optional_number("newPrice")
     ticket = replace(
         order.ticket,
@@ -125,7 +127,7 @@ def modify_order(asked: Asked) -> Row:
     return _ids(asked.matching.modify(order, ticket, asked.now))
 
 
-def close_positions(asked: Asked) -> Row:
+def close_positions(asked: AccountRequest) -> Row:
     """Answer ``close-positions``: without a symbol, every position there is."""
     asked.check_product()
     symbol = asked.optional_symbol()
@@ -137,35 +139,35 @@ def close_positions(asked: Asked) -> Row:
     for name in sorted(symbols):
         closed += asked.matching.close(name, asked.now, side=side)
     if not closed:
-        raise Denial("22002", "No position to close")
+        raise RequestDenied("22002", "No position to close")
     return {
         "successList": [{**_ids(order), "symbol": order.ticket.symbol} for order in closed],
         "failureList": [],
     }
 
 
-def order_detail(asked: Asked) -> Row:
+def order_detail(asked: AccountRequest) -> Row:
     """Answer ``detail``."""
     asked.check_product()
     asked.symbol()
     if (order := _found(asked)) is None:
-        raise Denial("40109", "The data of the order cannot be found, please confirm the order number")
+        raise RequestDenied("40109", "The data of the order cannot be found, please confirm the order number")
     return order_row(asked.account, order, status_word="state")
 
 
-def orders_pending(asked: Asked) -> Row:
+def orders_pending(asked: AccountRequest) -> Row:
     """Answer ``orders-pending``: the list is null when there is nothing."""
     return _orders_page(asked, [order for order in asked.account.orders.values() if order.is_live])
 
 
-def orders_history(asked: Asked) -> Row:
+def orders_history(asked: AccountRequest) -> Row:
     """Answer ``orders-history``: orders that have ended, of the last 90 days."""
     oldest = asked.now - LONGEST_SPAN_MS
     ended = (order for order in asked.account.orders.values() if not order.is_live)
     return _orders_page(asked, [order for order in ended if order.created >= oldest])
 
 
-def _orders_page(asked: Asked, orders: Iterable[Order]) -> Row:
+def _orders_page(asked: AccountRequest, orders: Iterable[Order]) -> Row:
     asked.check_product()
     symbol, order_id, client_id = asked.optional_symbol(), asked.text("orderId"), asked.text("clientOid")
     chosen = [
@@ -180,7 +182,7 @@ def _orders_page(asked: Asked, orders: Iterable[Order]) -> Row:
     return {"entrustedList": page or None, "endId": end}
 
 
-def order_fills(asked: Asked) -> Row:
+def order_fills(asked: AccountRequest) -> Row:
     """Answer ``fills``."""
     asked.check_product()
     symbol, order_id = asked.optional_symbol(), asked.text("orderId")
@@ -193,16 +195,16 @@ def order_fills(asked: Asked) -> Row:
     return {"fillList": page or None, "endId": end}
 
 
-def newest_page(asked: Asked, rows: Iterable[Stamped]) -> tuple[list[Row], str | None]:
+def newest_page(asked: AccountRequest, rows: Iterable[Stamped]) -> tuple[list[Row], str | None]:
     """One page of a list, newest first, and the id to go on below."""
     start, end, below = asked.integer("startTime"), asked.integer("endTime"), asked.integer("idLessThan")
     limit = asked.integer("limit") or LONGEST_PAGE
     if limit > LONGEST_PAGE:
-        raise Denial(
+        raise RequestDenied(
             "40053", f"Parameter limit {limit} is out of range, must be between 1 and {LONGEST_PAGE}"
         )
     if start is not None and end is not None and end - start > LONGEST_SPAN_MS:
-        raise Denial("00001", "startTime and endTime interval cannot be greater than 90 days")
+        raise RequestDenied("00001", "startTime and endTime interval cannot be greater than 90 days")
     chosen = [
         (number, row)
         for number, at, row in rows
@@ -214,10 +216,10 @@ def newest_page(asked: Asked, rows: Iterable[Stamped]) -> tuple[list[Row], str |
     return [row for _, row in page], page[-1][0] if page else None
 
 
-def _found(asked: Asked) -> Order | None:
+def _found(asked: AccountRequest) -> Order | None:
     order_id, client_id = asked.text("orderId"), asked.text("clientOid")
     if not order_id and not client_id:
-        raise Denial("40019", "Parameter orderId and clientOid cannot both be empty")
+        raise RequestDenied("40019", "Parameter orderId and clientOid cannot both be empty")
     return asked.matching.find(asked.symbol(), order_id=order_id, client_id=client_id)
 
 
@@ -225,7 +227,9 @@ def _ids(order: Order) -> Row:
     return {"orderId": order.order_id, "clientOid": order.ticket.client_id or order.order_id}
 
 
-def _each(asked: Asked, rows: Iterable[Mapping[str, object]], act: Callable[[Asked], Order]) -> Row:
+def _each(
+    asked: AccountRequest, rows: Iterable[Mapping[str, object]], act: Callable[[AccountRequest], Order]
+) -> Row:
     """Do something for every row; what is refused is listed with its code."""
     successes: list[Row] = []
     failures: list[Row] = []
@@ -233,7 +237,7 @@ def _each(asked: Asked, rows: Iterable[Mapping[str, object]], act: Callable[[Ask
         one = replace(asked, fields=row)
         try:
             successes.append(_ids(act(one)))
-        except (Denied, Denial) as denial:
+        except (Denied, RequestDenied) as denial:
             named = {"orderId": one.text("orderId"), "clientOid": one.text("clientOid")}
             failures.append({**named, "errorMsg": denial.message, "errorCode": denial.code})
     return {"successList": successes, "failureList": failures}

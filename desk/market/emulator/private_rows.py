@@ -12,8 +12,8 @@ References
 from decimal import Decimal
 from typing import Final
 
-from desk.market.matching import Execution, Order, Plan, Position
-from desk.market.matching.account import Account
+from desk.market.matching import MatchedFill, Order, SimulatedPosition, TriggerOrder
+from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.values import ZERO
 
 Row = dict[str, object]
@@ -30,7 +30,7 @@ def text(value: Decimal | None) -> str:
     return short.rstrip("0").rstrip(".") if "." in short else short
 
 
-def order_row(account: Account, order: Order, *, status_word: str) -> Row:
+def order_row(account: SimulatedAccount, order: Order, *, status_word: str) -> Row:
     """Row of ``detail`` (``status_word`` is ``state``) or of the lists (``status``)."""
     ticket = order.ticket
     return {
@@ -65,7 +65,7 @@ def order_row(account: Account, order: Order, *, status_word: str) -> Row:
     }
 
 
-def fill_row(account: Account, execution: Execution) -> Row:
+def fill_row(account: SimulatedAccount, execution: MatchedFill) -> Row:
     """Row of ``fills``."""
     fill = execution.fill
     order = account.orders[fill.order_id]
@@ -88,7 +88,7 @@ def fill_row(account: Account, execution: Execution) -> Row:
     }
 
 
-def pushed_order_row(account: Account, order: Order, execution: Execution | None) -> Row:
+def pushed_order_row(account: SimulatedAccount, order: Order, execution: MatchedFill | None) -> Row:
     """Row of the ``orders`` channel; ``execution`` is what has just happened to the order."""
     ticket = order.ticket
     row: Row = {
@@ -135,7 +135,7 @@ def pushed_order_row(account: Account, order: Order, execution: Execution | None
     return row
 
 
-def position_row(account: Account, position: Position, *, protection: bool = False) -> Row:
+def position_row(account: SimulatedAccount, position: SimulatedPosition, *, protection: bool = False) -> Row:
     """Row of ``single-position``; with ``protection``, of ``all-position``."""
     mark = account.marks[position.symbol]
     taker = account.contracts[position.symbol].taker_fee
@@ -178,7 +178,7 @@ def position_row(account: Account, position: Position, *, protection: bool = Fal
     return row
 
 
-def pushed_position_row(account: Account, position: Position) -> Row:
+def pushed_position_row(account: SimulatedAccount, position: SimulatedPosition) -> Row:
     """Row of the ``positions`` channel."""
     row = position_row(account, position)
     kept = (
@@ -194,7 +194,7 @@ def pushed_position_row(account: Account, position: Position) -> Row:
     return {**identity, **{name: row[name] for name in kept}, "marginRate": row["marginRatio"]}
 
 
-def plan_row(account: Account, plan: Plan) -> Row:
+def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
     """Row of ``orders-plan-pending``."""
     loss = plan.kind == "stop_loss"
     bound = plan.size is None
@@ -228,7 +228,7 @@ def plan_row(account: Account, plan: Plan) -> Row:
     }
 
 
-def account_row(account: Account) -> Row:
+def account_row(account: SimulatedAccount) -> Row:
     """Balances as both forms of the endpoint share them; what the inactive margin mode lacks is ``""``."""
     balance = account.balance()
     crossed = sum((account.unrealized(position) for position in account.crossed()), ZERO)
@@ -255,7 +255,7 @@ def account_row(account: Account) -> Row:
     }
 
 
-def symbol_account_row(account: Account, symbol: str) -> Row:
+def symbol_account_row(account: SimulatedAccount, symbol: str) -> Row:
     """Object of ``account``: the balances, and how the symbol is set up.  Leverages are JSON numbers."""
     setup = account.setup(symbol)
     return {
@@ -270,7 +270,7 @@ def symbol_account_row(account: Account, symbol: str) -> Row:
     }
 
 
-def pushed_account_row(account: Account) -> Row:
+def pushed_account_row(account: SimulatedAccount) -> Row:
     """Row of the ``account`` channel."""
     row = account_row(account)
     return {
@@ -286,7 +286,7 @@ def pushed_account_row(account: Account) -> Row:
     }
 
 
-def leverage_row(account: Account, symbol: str) -> Row:
+def leverage_row(account: SimulatedAccount, symbol: str) -> Row:
     """Answer of ``set-leverage`` and ``set-margin-mode``."""
     setup = account.setup(symbol)
     return {
@@ -299,19 +299,19 @@ def leverage_row(account: Account, symbol: str) -> Row:
     }
 
 
-def _side(account: Account, order: Order) -> str:
+def _side(account: SimulatedAccount, order: Order) -> str:
     """``buy`` or ``sell``: in one-way mode what is done, in hedge mode the direction of the position."""
     way = order.ticket.direction if account.mode == "one_way" else order.ticket.side
     return "buy" if way > 0 else "sell"
 
 
-def _position_side(account: Account, side: int) -> str:
+def _position_side(account: SimulatedAccount, side: int) -> str:
     if account.mode == "one_way":
         return "net"
     return "long" if side > 0 else "short"
 
 
-def _trade_side(account: Account, order: Order) -> str:
+def _trade_side(account: SimulatedAccount, order: Order) -> str:
     burst = "burst_" if order.cause == "liquidation" else ""
     if account.mode == "one_way":
         return f"{burst}{_side(account, order)}_single"
@@ -320,7 +320,7 @@ def _trade_side(account: Account, order: Order) -> str:
     return order.ticket.purpose
 
 
-def _reduce_only(account: Account, order: Order) -> str:
+def _reduce_only(account: SimulatedAccount, order: Order) -> str:
     return "YES" if account.mode == "one_way" and order.ticket.purpose == "close" else "NO"
 
 

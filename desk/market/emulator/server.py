@@ -25,14 +25,14 @@ from aiohttp import web
 from desk.errors import SettingsError
 from desk.market.emulator.brotli import stored
 from desk.market.emulator.control import Stats, control_routes
-from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, Denial, Question
+from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, PublicRequest, RequestDenied
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import check_request
-from desk.market.emulator.limits import Gate
+from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.private import PRIVATE, answer
-from desk.market.emulator.sockets import Sockets
+from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.venue import Venue
 from desk.market.series.facts import Funding
 from desk.market.series.sources import newest_open
@@ -101,7 +101,7 @@ class EmbeddedExchange:
         newest = newest_open(series, default=0)
         self._start_ms = newest + CANDLE_MS if self.options.now_ms is None else self.options.now_ms
         self._started = clock.monotonic()
-        self._gate = Gate(
+        self._gate = RateLimiter(
             per_second=self.options.rate_limit,
             per_minute=self.options.minute_limit,
             penalty=self.options.penalty,
@@ -110,7 +110,7 @@ class EmbeddedExchange:
         self.venue = Venue(
             self._listings, self.options.balance, self._start_ms, history_ms=self.options.history_ms
         )
-        self.sockets = Sockets(
+        self.sockets = WebsocketServer(
             self.venue,
             self._listings,
             self.options.keys,
@@ -217,7 +217,7 @@ class EmbeddedExchange:
     async def _answer(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
         """Let limits, faults and the endpoint have their say, in this order."""
         if path == "unknown":
-            return self._deny(Denial("40404", "Request URL NOT FOUND", status=404))
+            return self._deny(RequestDenied("40404", "Request URL NOT FOUND", status=404))
         private = path in PRIVATE
         admission = self._gate.admit(
             endpoint=path,
@@ -243,12 +243,12 @@ class EmbeddedExchange:
         if path in PRIVATE:
             return await self._answer_private(request, path, fault)
         self._delist(request.query.get("symbol", ""))
-        question = Question(
+        question = PublicRequest(
             request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
         )
         try:
             answer = ENDPOINTS[path](question)
-        except Denial as denial:
+        except RequestDenied as denial:
             return self._deny(denial)
         if isinstance(answer, CandlePage):
             rows, met = self._faults.rows_of(answer, number, fault)
@@ -273,7 +273,7 @@ class EmbeddedExchange:
                 clocks=self._clocks(),
             )
             text = answer(path, self.venue, query=request.query, body=body, now=self.now_ms())
-        except Denial as denial:
+        except RequestDenied as denial:
             trading[f"refused {denial.code}"] += 1
             return self._deny(denial)
         finally:
@@ -307,11 +307,15 @@ class EmbeddedExchange:
                 return self._envelope('""')
             case "maintain":
                 status = 400 if turn % 2 == 0 else 200
-                return self._deny(Denial("40200", "Server upgrade, please try again later", status=status))
+                return self._deny(
+                    RequestDenied("40200", "Server upgrade, please try again later", status=status)
+                )
             case "hang":
                 await self._stopping.wait()
             case code if is_code(code):
-                return self._deny(Denial(code, f"refused with {code}", status=400 if turn % 2 == 0 else 200))
+                return self._deny(
+                    RequestDenied(code, f"refused with {code}", status=400 if turn % 2 == 0 else 200)
+                )
         return _hung_up(request)
 
     async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
@@ -342,7 +346,7 @@ class EmbeddedExchange:
         headers = {"Content-Encoding": "br", "Content-Type": "application/json; charset=utf-8"}
         return web.Response(body=stored((response.text or "").encode()), headers=headers)
 
-    def _deny(self, denial: Denial) -> web.Response:
+    def _deny(self, denial: RequestDenied) -> web.Response:
         """Business code and message of ``denial``, without data."""
         body = {"code": denial.code, "msg": denial.message, "requestTime": self.now_ms(), "data": None}
         return _json(body, status=denial.status)

@@ -32,7 +32,7 @@ from desk.market.emulator.channels import (
 from desk.market.emulator.endpoints import PRODUCT_TYPE
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import Keys, check_login
-from desk.market.emulator.limits import SECOND, Window
+from desk.market.emulator.limits import SECOND, RequestWindow
 from desk.market.emulator.listings import Listing
 from desk.market.emulator.venue import Venue
 from desk.ports import Clock
@@ -48,13 +48,13 @@ LONGEST_ARGS: Final = 4096
 
 
 @dataclass(slots=True, eq=False)
-class Line:
+class ClientConnection:
     """One connection."""
 
     socket: web.WebSocketResponse
     private: bool
     last_ping: float
-    messages: Window
+    messages: RequestWindow
     outgoing: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     """None: close."""
     subscriptions: dict[tuple[str, str, str], Subscription] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class Line:
         self.outgoing.put_nowait(None)
 
 
-class Sockets:
+class WebsocketServer:
     """All connections, and the task that tells them what happens.
 
     Parameters
@@ -116,7 +116,7 @@ class Sockets:
         self._speed = speed
         self._interval_s = min(push_every_s, 300 / PUSHES_PER_CANDLE / speed) if speed else push_every_s
         self._counts = counts
-        self._lines: list[Line] = []
+        self._lines: list[ClientConnection] = []
         self._pump: asyncio.Task[None] | None = None
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -124,11 +124,11 @@ class Sockets:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         self._counts["connections"] += 1
-        line = Line(
+        line = ClientConnection(
             socket,
             private=request.path.endswith("private"),
             last_ping=self._clock.monotonic(),
-            messages=Window(MESSAGES_PER_SECOND, SECOND),
+            messages=RequestWindow(MESSAGES_PER_SECOND, SECOND),
         )
         self._lines.append(line)
         writer = asyncio.create_task(self._write(line))
@@ -199,20 +199,20 @@ class Sockets:
         market_s = self._server_time() / 1000 / self._speed
         return self._interval_s - market_s % self._interval_s
 
-    async def _write(self, line: Line) -> None:
+    async def _write(self, line: ClientConnection) -> None:
         """Send what is waiting, in order."""
         with contextlib.suppress(ConnectionError):
             while (text := await line.outgoing.get()) is not None:
                 await line.socket.send_str(text)
         self._break_off(line)
 
-    def _break_off(self, line: Line) -> None:
+    def _break_off(self, line: ClientConnection) -> None:
         """Close the connection without a word."""
         writer = line.socket._writer  # noqa: SLF001 - aiohttp has no public way to close abnormally
         if writer is not None and writer.transport is not None:
             writer.transport.abort()
 
-    def _push(self, line: Line, text: str) -> None:
+    def _push(self, line: ClientConnection, text: str) -> None:
         """Send a push, unless it meets a fault; let those go that were overtaken often enough."""
         number = self._counts["pushes"]
         self._counts["pushes"] += 1
@@ -241,7 +241,7 @@ class Sockets:
 
     # What a client says -----------------------------------------------------------------------------
 
-    def _hear(self, line: Line, text: str) -> None:
+    def _hear(self, line: ClientConnection, text: str) -> None:
         """Act on one message."""
         now = self._clock.monotonic()
         if not line.messages.left(now):
@@ -272,7 +272,7 @@ class Sockets:
         else:
             line.say_json(event="error", code=30003, msg="INVALID op")
 
-    def _login(self, line: Line, args: list[Mapping[str, object]]) -> None:
+    def _login(self, line: ClientConnection, args: list[Mapping[str, object]]) -> None:
         refusal = check_login(self._keys, args[0] if args else {}, clocks=self._patience())
         if refusal is not None:
             line.say_json(event="error", code=refusal[0], msg=refusal[1])
@@ -280,7 +280,7 @@ class Sockets:
         line.logged_in = True
         line.say_json(event="login", code=0, msg="")
 
-    def _subscribe(self, line: Line, arg: Mapping[str, object]) -> None:
+    def _subscribe(self, line: ClientConnection, arg: Mapping[str, object]) -> None:
         channel = str(arg.get("channel", ""))
         if channel in PRIVATE_CHANNELS and not (line.private and line.logged_in):
             line.say_json(event="error", arg=arg, code=30004, msg="User needs to log in")
@@ -302,7 +302,7 @@ class Sockets:
             for text in standing(self._venue.matching.account, {channel: arg}, now):
                 self._push(line, text)
 
-    def _unsubscribe(self, line: Line, arg: Mapping[str, object]) -> None:
+    def _unsubscribe(self, line: ClientConnection, arg: Mapping[str, object]) -> None:
         line.subscriptions.pop(_key(arg), None)
         line.say_json(event="unsubscribe", arg=arg)
 
@@ -311,7 +311,7 @@ def _key(arg: Mapping[str, object]) -> tuple[str, str, str]:
     return str(arg.get("instType")), str(arg.get("channel")), str(arg.get("instId"))
 
 
-def _private_wants(line: Line) -> dict[str, Mapping[str, object]]:
+def _private_wants(line: ClientConnection) -> dict[str, Mapping[str, object]]:
     """Private channels of a connection, under the right product type, with their args."""
     return {
         channel: subscription.arg

@@ -19,8 +19,8 @@ import numpy as np
 from desk.market.emulator.endpoints import KEEP_MARGIN_RATE
 from desk.market.emulator.forming import LEGS, path_of
 from desk.market.emulator.listings import Listing, plain
-from desk.market.matching import Matching, Terms
-from desk.orders import Contract
+from desk.market.matching import FillModel, Matching
+from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
 SLIPPAGE: Final = Decimal("0.0001")
@@ -49,7 +49,7 @@ class Venue:
     now : int
         Server time at the start, ms.
     history_ms : int
-        How long ended orders can be asked for, ``Terms.history_ms``.
+        How long ended orders can be asked for, ``FillModel.history_ms``.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Venue:
     ) -> None:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
-        self.matching = Matching(contracts, deposit, Terms(slippage=SLIPPAGE, history_ms=history_ms))
+        self.matching = Matching(contracts, deposit, FillModel(slippage=SLIPPAGE, history_ms=history_ms))
         self._lived: dict[str, int] = {}
 
     def advance(self, now: int, asked: Iterable[str] = ()) -> None:
@@ -111,10 +111,10 @@ class Venue:
             yield Moment(int(times[row]), _FUND, symbol, float(listing.funding.rate[row]))
 
 
-def contract_of(listing: Listing, now: int) -> Contract:
+def contract_of(listing: Listing, now: int) -> ContractTerms:
     """What orders must obey, from the row of ``contracts``."""
     row = {name: str(value) for name, value in listing.contract(now).items()}
-    return Contract(
+    return ContractTerms(
         symbol=listing.symbol,
         tick=Decimal(row["priceEndStep"]).scaleb(-int(row["pricePlace"])),
         size_step=Decimal(row["sizeMultiplier"]),

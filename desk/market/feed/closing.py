@@ -11,8 +11,9 @@ Everything else is doubt, and REST settles doubts: a candle that no bar followed
 hole, a price that doesn't fit, a finished candle that the websocket tells otherwise.  A hole is believed when
 two answers of REST have it.
 
-Reading order: the events; ``Closing.told`` (websocket), ``Closing.answered`` (REST), ``Closing.wanted`` (what
-to ask), ``Closing.border`` and ``Closing.silences`` (time).
+Reading order: the events; ``CandleAssembler.told`` (websocket), ``CandleAssembler.answered`` (REST),
+``CandleAssembler.wanted`` (what to ask), ``CandleAssembler.border`` and ``CandleAssembler.silences``
+(time).
 
 Not here: connections and requests.
 """
@@ -22,9 +23,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.market.feed.messages import Bar, Bars
+from desk.market.feed.messages import CandleUpdate, CandleUpdates
 from desk.market.feed.window import NOT_YET, CandleWindow
-from desk.market.history.candles import Rows, describe_broken
+from desk.market.history.candles import RawRows, describe_broken
 from desk.values import CANDLE_MS, Candles, Hole
 
 COMPARED = 3
@@ -42,7 +43,7 @@ class CandleClosed:
 
 
 @dataclass(frozen=True, slots=True)
-class BorderPassed:
+class CandleDeadline:
     """All is known of a candle that can be waited for: the moment to decide.  Once per candle, in order."""
 
     open_time: int
@@ -90,10 +91,10 @@ class FeedRestored:
     """Symbols that could not be asked about; they are asked again."""
 
 
-FeedEvent = CandleClosed | BorderPassed | CandleRevised | CandlesAbsent | SymbolSilent | FeedRestored
+FeedEvent = CandleClosed | CandleDeadline | CandleRevised | CandlesAbsent | SymbolSilent | FeedRestored
 
 
-class Closing:
+class CandleAssembler:
     """What is known of every symbol's candles.  Times are server time in ms."""
 
     def __init__(
@@ -103,10 +104,10 @@ class Closing:
         self._grace_ms = grace_ms
         self._border_ms = border_ms
         self._silent_after_ms = silent_after_ms
-        self._forming: dict[str, tuple[Bar, int]] = {}
+        self._forming: dict[str, tuple[CandleUpdate, int]] = {}
         self._doubts: set[str] = set()
         self._suspects: dict[str, int] = {}
-        self._questioned: dict[str, Bar] = {}
+        self._questioned: dict[str, CandleUpdate] = {}
         """Bars that were doubted for the next open alone."""
         self._gapping: set[str] = set()
         """Symbols in which the next open need not be the last close."""
@@ -126,7 +127,7 @@ class Closing:
         self._heard = dict.fromkeys(self.window.symbols, now)
         self._border = last_finished(now)
 
-    def told(self, news: Bars, now: int) -> list[FeedEvent]:
+    def told(self, news: CandleUpdates, now: int) -> list[FeedEvent]:
         """The websocket tells bars of a symbol."""
         symbol = news.symbol
         if symbol not in self.window.row:
@@ -151,7 +152,7 @@ class Closing:
                 self._forming[symbol] = (bar, news.at)
         return events
 
-    def answered(self, symbol: str, rows: Rows, now: int) -> list[FeedEvent]:
+    def answered(self, symbol: str, rows: RawRows, now: int) -> list[FeedEvent]:
         """REST tells finished candles of a symbol, increasing and checked.
 
         What it says is true: candles that were told otherwise are revised.  Doubts last until it has the
@@ -214,7 +215,7 @@ class Closing:
         if late - (hopeless if somebody else set()) and now < last + CANDLE_MS + self._border_ms:
             return []
         self._border, self._left_out = last, late
-        return [BorderPassed(last, tuple(sorted(late)))]
+        return [CandleDeadline(last, tuple(sorted(late)))]
 
     def silences(self, now: int) -> list[FeedEvent]:
         """Symbols that have just become silent."""
@@ -226,7 +227,7 @@ class Closing:
         self._silent |= set(fresh)
         return [SymbolSilent(symbol, since, "") for symbol, since in fresh.items()]
 
-    def _followed(self, symbol: str, bar: Bar, follower: Bar) -> list[FeedEvent]:
+    def _followed(self, symbol: str, bar: CandleUpdate, follower: CandleUpdate) -> list[FeedEvent]:
         """``bar`` is over; it is closed if it surely is what it was last told to be."""
         in_turn = (
             bar.open_time == self.window.newest(symbol) + CANDLE_MS
@@ -258,7 +259,7 @@ class Closing:
         self._gapping.discard(symbol)
         return [CandleRevised(symbol, open_time, before, values)]
 
-    def _differs(self, symbol: str, bar: Bar) -> bool:
+    def _differs(self, symbol: str, bar: CandleUpdate) -> bool:
         known = self.window.at(symbol, bar.open_time)
         return known is not None and known != bar.values
 
@@ -268,5 +269,5 @@ def last_finished(now: int) -> int:
     return now // CANDLE_MS * CANDLE_MS - CANDLE_MS
 
 
-def _rows_of(bar: Bar) -> Rows:
-    return Rows(np.array([bar.open_time], dtype=np.int64), np.array([bar.values], dtype=np.float64).T)
+def _rows_of(bar: CandleUpdate) -> RawRows:
+    return RawRows(np.array([bar.open_time], dtype=np.int64), np.array([bar.values], dtype=np.float64).T)

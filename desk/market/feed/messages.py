@@ -22,7 +22,7 @@ MOST_BYTES = 3_500
 """Of the arguments of one message; the exchange takes 4,096, however it counts blanks."""
 
 
-class Bar(NamedTuple):
+class CandleUpdate(NamedTuple):
     """A row of the channel: a candle, finished or not, unchecked."""
 
     open_time: int
@@ -31,11 +31,11 @@ class Bar(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Bars:
+class CandleUpdates:
     """Bars of one symbol, oldest first."""
 
     symbol: str
-    bars: tuple[Bar, ...]
+    bars: tuple[CandleUpdate, ...]
     at: int
     """When the exchange sent them, ms; frames may come out of order."""
 
@@ -48,7 +48,7 @@ class Acknowledged:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ChannelError:
     """The exchange complains."""
 
     code: str
@@ -58,13 +58,13 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableFrame:
     """Something was said that nobody here understands."""
 
     why: str
 
 
-Heard = Bars | Acknowledged | Failure | Unreadable
+Heard = CandleUpdates | Acknowledged | ChannelError | UnreadableFrame
 
 
 def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
@@ -108,33 +108,33 @@ def read_text(text: str) -> Heard:
     except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
-        return Unreadable("it is no frame")
+        return UnreadableFrame("it is no frame")
     arg = frame.get("arg")
     symbol = str(arg.get("instId") or "") if isinstance(arg, dict) else ""
     if event := frame.get("event"):
         return _event(str(event), symbol, frame)
     if not symbol or not isinstance(arg, dict) or arg.get("channel") != CHANNEL:
-        return Unreadable("it is of no candle channel")
+        return UnreadableFrame("it is of no candle channel")
     try:
         bars = tuple(sorted(_bar(row) for row in frame["data"]))
-        return Bars(symbol, bars, int(frame.get("ts") or 0))
+        return CandleUpdates(symbol, bars, int(frame.get("ts") or 0))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
-        return Unreadable(f"{symbol}: a row is no candle: {type(exc).__name__} {exc}")
+        return UnreadableFrame(f"{symbol}: a row is no candle: {type(exc).__name__} {exc}")
 
 
 def _event(event: str, symbol: str, frame: Mapping[str, object]) -> Heard:
     if event == "subscribe":
         return Acknowledged(symbol)
     if event == "error":
-        return Failure(str(frame.get("code", "")), str(frame.get("msg", "")), symbol)
-    return Unreadable(f"its event is {event!r:.40}")
+        return ChannelError(str(frame.get("code", "")), str(frame.get("msg", "")), symbol)
+    return UnreadableFrame(f"its event is {event!r:.40}")
 
 
-def _bar(row: list[str]) -> Bar:
+def _bar(row: list[str]) -> CandleUpdate:
     values = tuple(float(field) for field in row[1 : 1 + len(COLUMNS)])
     if len(values) != len(COLUMNS):
         raise ValueError(f"{len(row)} fields, {1 + len(COLUMNS)} were expected")
-    return Bar(int(row[0]), values)
+    return CandleUpdate(int(row[0]), values)
 
 
 def _message(args: list[str]) -> str:

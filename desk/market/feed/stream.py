@@ -23,20 +23,20 @@ import aiohttp
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
-from desk.market.bitget.public import HEADERS, Bitget, Unreachable
-from desk.market.bitget.websocket import Connection, Say, within
+from desk.market.bitget.public import HEADERS, BitgetPublic, Unreachable
+from desk.market.bitget.websocket import Say, WebsocketConnection, within
 from desk.market.feed.closing import (
-    BorderPassed,
+    CandleAssembler,
     CandleClosed,
+    CandleDeadline,
     CandleRevised,
     CandlesAbsent,
-    Closing,
     FeedEvent,
     FeedRestored,
     SymbolSilent,
     last_finished,
 )
-from desk.market.feed.messages import Acknowledged, Bars, Failure, read_text, subscriptions
+from desk.market.feed.messages import Acknowledged, CandleUpdates, ChannelError, read_text, subscriptions
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
@@ -76,7 +76,13 @@ class CandleStream:
     """
 
     def __init__(
-        self, symbols: Sequence[str], *, market: Bitget, ws_url: str, settings: StreamSettings, clock: Clock
+        self,
+        symbols: Sequence[str],
+        *,
+        market: BitgetPublic,
+        ws_url: str,
+        settings: StreamSettings,
+        clock: Clock,
     ) -> None:
         self._symbols = tuple(symbols)
         self._market = market
@@ -84,7 +90,7 @@ class CandleStream:
         self._settings = settings
         self._clock = clock
         self._ahead_ms = 0
-        self._closing = Closing(
+        self._closing = CandleAssembler(
             self._symbols,
             memory=settings.memory,
             grace_ms=int(settings.grace_s * 1000),
@@ -109,7 +115,7 @@ class CandleStream:
         news: list[str] = []
         async with aclosing(self.events()) as events:
             async for event in events:
-                if isinstance(event, BorderPassed):
+                if isinstance(event, CandleDeadline):
                     yield self._round(event.open_time, self._symbols, event.without, tuple(news))
                     news.clear()
                 elif not isinstance(event, CandleClosed):
@@ -193,7 +199,7 @@ class CandleStream:
             if opened > 1:
                 await self._restore(symbols)
 
-        await Connection(
+        await WebsocketConnection(
             self._url,
             session=session,
             clock=self._clock,
@@ -204,10 +210,10 @@ class CandleStream:
 
     def _hear(self, text: str) -> None:
         heard = read_text(text)
-        if isinstance(heard, Bars):
+        if isinstance(heard, CandleUpdates):
             now = self._now()
             self._tell(*self._closing.told(heard, now), *self._closing.border(now))
-        elif isinstance(heard, Failure):
+        elif isinstance(heard, ChannelError):
             if not heard.symbol:
                 raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
             self._tell(self._closing.refused(heard.symbol, f"{heard.message} (code {heard.code})"))

@@ -1,1 +1,1 @@
-"""Candles, funding rates and contracts of the past: which are missing, their pages, their checks, their cache."""
+"""Candles, funding rates and contracts of the past: what is missing, pages, checks, the cache."""

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
 from desk.files import sole_writer, write_file
-from desk.market.history.candles import NOTHING_HELD, Held, Rows, between, check_candles, merge
+from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows, between, check_candles, merge
 from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
 from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.history.inert_pickle import FrameParts, read_frame
@@ -113,7 +113,7 @@ class CandleStore:
         rows = between(rows, last - (days * CANDLES_PER_DAY - 1) * CANDLE_MS, last)
         return check_candles(symbol, rows.open_time, rows.values)
 
-    def held(self, symbol: str) -> tuple[Held, tuple[str, ...]]:
+    def held(self, symbol: str) -> tuple[KnownCandles, tuple[str, ...]]:
         """All that is cached of ``symbol``, whatever its number of days, and complaints about its files.
 
         A file that is not what it should be is set aside under another name, to be looked at.
@@ -257,10 +257,10 @@ class CandleStore:
         except CacheError as exc:
             return NO_FUNDING, (self._aside(path, exc),)
 
-    def _open(self, path: Path, symbol: str) -> Held:
-        def read(parts: FrameParts) -> Held:
+    def _open(self, path: Path, symbol: str) -> KnownCandles:
+        def read(parts: FrameParts) -> KnownCandles:
             candles = check_candles(symbol, parts.time, parts.values)
-            return Held(Rows(candles.open_time, candles.values), _holes(parts))
+            return KnownCandles(RawRows(candles.open_time, candles.values), _holes(parts))
 
         return _read(path, _candle_frame, read)
 
@@ -301,13 +301,13 @@ def _listed(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.pkl"))) if folder.is_dir() else ()
 
 
-def _joined(found: list[Held]) -> Held:
+def _joined(found: list[KnownCandles]) -> KnownCandles:
     """All candles of several files; where they differ, the file with the newest candle is right."""
     if not found:
         return NOTHING_HELD
     by_age = sorted(found, key=lambda held: int(held.rows.open_time[-1]) if len(held.rows) else 0)
     absent = sorted({hole for held in found for hole in held.absent}, key=lambda hole: hole.first)
-    return Held(merge(held.rows for held in by_age), tuple(absent))
+    return KnownCandles(merge(held.rows for held in by_age), tuple(absent))
 
 
 def _holes(parts: FrameParts) -> tuple[Hole, ...]:

@@ -23,7 +23,7 @@ from desk.values import CANDLE_MS, COLUMNS, Candles, Hole, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Rows:
+class RawRows:
     """Rows as they came: unchecked, in any order, perhaps repeated."""
 
     open_time: NDArray[np.int64]
@@ -34,25 +34,25 @@ class Rows:
     def __len__(self) -> int:
         return len(self.open_time)
 
-    def where(self, mask: NDArray[np.bool_]) -> "Rows":
+    def where(self, mask: NDArray[np.bool_]) -> "RawRows":
         """The rows for which ``mask``, shape (n,), is true."""
-        return self if mask.all() else Rows(self.open_time[mask], self.values[:, mask])
+        return self if mask.all() else RawRows(self.open_time[mask], self.values[:, mask])
 
 
-NO_ROWS = Rows(np.empty(0, np.int64), np.empty((len(COLUMNS), 0)))
+NO_ROWS = RawRows(np.empty(0, np.int64), np.empty((len(COLUMNS), 0)))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Held:
+class KnownCandles:
     """What is known of a symbol already."""
 
-    rows: Rows
+    rows: RawRows
     """As ``merge`` gives them."""
     absent: tuple[Hole, ...]
     """Candles that were asked for often enough to know that the exchange has none."""
 
 
-NOTHING_HELD = Held(NO_ROWS, ())
+NOTHING_HELD = KnownCandles(NO_ROWS, ())
 
 
 def check_candles(
@@ -82,7 +82,7 @@ def check_candles(
             f"{symbol}: values have shape {values.shape} for {len(open_time)} open times, "
             f"({len(COLUMNS)}, {len(open_time)}) needed"
         )
-    rows = Rows(open_time.astype(np.int64, copy=False), values.astype(np.float64, copy=False))
+    rows = RawRows(open_time.astype(np.int64, copy=False), values.astype(np.float64, copy=False))
     for text, bad in (*_rules(rows), ("is not later than the one before it", _not_increasing(rows))):
         if bad.any():
             raise CandleError(_complaint(symbol, rows, bad, text))
@@ -91,7 +91,7 @@ def check_candles(
     return Candles(symbol, frozen(rows.open_time), frozen(rows.values))
 
 
-def broken(rows: Rows) -> NDArray[np.bool_]:
+def broken(rows: RawRows) -> NDArray[np.bool_]:
     """Mask, shape (n,), of the rows that break a rule on their own account, whatever their neighbours."""
     mask = np.zeros(len(rows), bool)
     for _, bad in _rules(rows):
@@ -99,7 +99,7 @@ def broken(rows: Rows) -> NDArray[np.bool_]:
     return mask
 
 
-def describe_broken(rows: Rows) -> str:
+def describe_broken(rows: RawRows) -> str:
     """What is wrong with the first broken row; empty if none is."""
     for text, bad in _rules(rows):
         if bad.any():
@@ -107,7 +107,7 @@ def describe_broken(rows: Rows) -> str:
     return ""
 
 
-def merge(pages: Iterable[Rows]) -> Rows:
+def merge(pages: Iterable[RawRows]) -> RawRows:
     """One series of many pages: increasing open times, each once; the later page wins."""
     parts = list(pages)
     if not parts:
@@ -117,15 +117,15 @@ def merge(pages: Iterable[Rows]) -> Rows:
     order = np.argsort(times, kind="stable")
     times = times[order]
     last_of_equal = np.append(times[1:] != times[:-1], True) if len(times) else np.empty(0, bool)
-    return Rows(times[last_of_equal], values[:, order[last_of_equal]])
+    return RawRows(times[last_of_equal], values[:, order[last_of_equal]])
 
 
-def between(rows: Rows, first: int, last: int) -> Rows:
+def between(rows: RawRows, first: int, last: int) -> RawRows:
     """The rows that open from ``first`` to ``last``, both included (ms)."""
     return rows.where((rows.open_time >= first) & (rows.open_time <= last))
 
 
-def finished(rows: Rows, now: int) -> Rows:
+def finished(rows: RawRows, now: int) -> RawRows:
     """The rows that are closed at server time ``now`` (ms)."""
     return rows.where(rows.open_time + CANDLE_MS <= now)
 
@@ -149,7 +149,7 @@ def holes_of(missing: NDArray[np.int64]) -> tuple[Hole, ...]:
     return tuple(Hole(int(run[0]), len(run)) for run in runs)
 
 
-def count_revised(held: Rows, fetched: Rows) -> int:
+def count_revised(held: RawRows, fetched: RawRows) -> int:
     """Count the candles that both series have with different numbers; both as ``merge`` gives them."""
     _, ours, theirs = np.intersect1d(
         held.open_time, fetched.open_time, assume_unique=True, return_indices=True
@@ -157,7 +157,7 @@ def count_revised(held: Rows, fetched: Rows) -> int:
     return int((held.values[:, ours] != fetched.values[:, theirs]).any(axis=0).sum())
 
 
-def _rules(rows: Rows) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+def _rules(rows: RawRows) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     """Every rule that a row must keep on its own, with the mask of those that break it."""
     o, h, l, c, volume, quote_volume = rows.values
     yield "is not on the 5-minute grid", (rows.open_time % CANDLE_MS != 0) | (rows.open_time <= 0)
@@ -168,17 +168,17 @@ def _rules(rows: Rows) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     yield "has a negative volume", (volume < 0) | (quote_volume < 0)
 
 
-def _not_increasing(rows: Rows) -> NDArray[np.bool_]:
+def _not_increasing(rows: RawRows) -> NDArray[np.bool_]:
     return np.concatenate([[False], np.diff(rows.open_time) <= 0])[: len(rows)]
 
 
-def _complaint(symbol: str, rows: Rows, bad: NDArray[np.bool_], text: str) -> str:
+def _complaint(symbol: str, rows: RawRows, bad: NDArray[np.bool_], text: str) -> str:
     more = int(bad.sum()) - 1
     others = f"; so do {more} more" if more else ""
     return f"{symbol}: {_described(rows, int(np.flatnonzero(bad)[0]), text)}{others}"
 
 
-def _described(rows: Rows, row: int, text: str) -> str:
+def _described(rows: RawRows, row: int, text: str) -> str:
     numbers = ", ".join(f"{name} {value:g}" for name, value in zip(COLUMNS, rows.values[:, row], strict=True))
     return f"the candle of {_time(int(rows.open_time[row]))} {text} ({numbers})"
 

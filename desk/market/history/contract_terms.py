@@ -11,20 +11,20 @@ from decimal import Decimal
 from typing import Final
 
 from desk.market.history.contracts import Contract as Listed
-from desk.orders import Contract
+from desk.orders import ContractTerms
 
 USUAL_LEVERAGE: Final = Decimal(50)
 USUAL_MAINTENANCE: Final = Decimal("0.01")
 USUAL_FUNDING_HOURS: Final = 8
 
 
-def strict_terms(listed: Listed) -> Contract:
+def strict_terms(listed: Listed) -> ContractTerms:
     """For real orders: a maintenance rate that no tier exceeds, funding every hour where nothing is said."""
     leverage = listed.max_leverage or Decimal(1)
     return _terms(listed, leverage, maintenance_rate=1 / leverage, funding_hours=listed.funding_hours or 1)
 
 
-def usual_terms(listed: Listed) -> Contract:
+def usual_terms(listed: Listed) -> ContractTerms:
     """For simulated fills: as most contracts are."""
     leverage = listed.max_leverage or USUAL_LEVERAGE
     rate = min(1 / leverage, USUAL_MAINTENANCE)
@@ -34,8 +34,8 @@ def usual_terms(listed: Listed) -> Contract:
 
 def _terms(
     listed: Listed, max_leverage: Decimal, *, maintenance_rate: Decimal, funding_hours: int
-) -> Contract:
-    return Contract(
+) -> ContractTerms:
+    return ContractTerms(
         symbol=listed.symbol,
         tick=listed.tick,
         size_step=listed.size_step,

@@ -18,8 +18,8 @@ import numpy as np
 from desk.errors import CandleError, DeskError, FetchEnds, NotEnoughHistory
 from desk.market.history.candles import (
     NO_ROWS,
-    Held,
-    Rows,
+    KnownCandles,
+    RawRows,
     between,
     broken,
     check_candles,
@@ -30,27 +30,27 @@ from desk.market.history.candles import (
     merge,
     missing_between,
 )
-from desk.market.history.paging import HISTORY, RECENT, ROUNDS, Page, Window, plan_pages
+from desk.market.history.paging import HISTORY, RECENT, ROUNDS, Page, PageRange, plan_pages
 from desk.values import CANDLE_MS, Candles, Hole
 
 EMPTY_PAGES = 2
 """So many pages without a row mean that there is nothing older: one alone may be a slip of the exchange."""
 
 
-class Market(Protocol):
+class CandleSource(Protocol):
     """Where pages come from."""
 
-    async def candles(self, symbol: str, page: Page) -> Rows:
+    async def candles(self, symbol: str, page: Page) -> RawRows:
         """One page of candles, unchecked."""
 
 
-class Watch(Protocol):
+class DownloadObserver(Protocol):
     """Who is told how a download goes on."""
 
     def planned(self, symbol: str, pages: int) -> None:
         """So many pages more are needed, fewer if they turn out to lie before the listing."""
 
-    async def came(self, symbol: str, rows: Rows) -> None:
+    async def came(self, symbol: str, rows: RawRows) -> None:
         """A page came; ``rows`` are its candles, finished and not broken."""
 
 
@@ -60,7 +60,7 @@ class Download:
 
     candles: Candles
     absent: tuple[Hole, ...]
-    """As ``Held.absent``, with what was learnt now."""
+    """As ``KnownCandles.absent``, with what was learnt now."""
     fetched: int
     """Candles that were not held before."""
     revised: int
@@ -68,14 +68,14 @@ class Download:
 
 
 async def download(
-    market: Market,
+    market: CandleSource,
     symbol: str,
     *,
-    held: Held,
-    window: Window,
+    held: KnownCandles,
+    window: PageRange,
     now: int,
     workers: int,
-    watch: Watch,
+    watch: DownloadObserver,
 ) -> Download:
     """Ask for every candle of ``window`` that is not held, until it is there or its absence is certain.
 
@@ -100,7 +100,7 @@ async def download(
         If a page could not be had.
     """
     rows, absent = merge([held.rows]), held.absent
-    news: list[Rows] = []
+    news: list[RawRows] = []
     bad = NO_ROWS
     for attempt in range(ROUNDS):
         missing = missing_between(rows.open_time, window.first, window.last, absent)
@@ -151,12 +151,12 @@ def _weight(failure: Exception) -> int:
 class _Batch:
     """The pages of one round, asked for by several workers at once."""
 
-    market: Market
+    market: CandleSource
     symbol: str
     now: int
-    watch: Watch
-    pages: list[Rows] = field(default_factory=list)
-    bad: list[Rows] = field(default_factory=list)
+    watch: DownloadObserver
+    pages: list[RawRows] = field(default_factory=list)
+    bad: list[RawRows] = field(default_factory=list)
     """Rows that are no candles."""
     _empty: dict[str, int] = field(default_factory=dict)
 
@@ -183,7 +183,7 @@ class _Batch:
                 return
             await self._take(page, await self.market.candles(self.symbol, page))
 
-    async def _take(self, page: Page, rows: Rows) -> None:
+    async def _take(self, page: Page, rows: RawRows) -> None:
         if not len(rows):
             self._empty[page.feed.path] = self._empty.get(page.feed.path, 0) + 1
         wrong = broken(rows)

@@ -75,7 +75,7 @@ class FetchReport:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class FetchProgress:
     """How far a fetch is."""
 
     symbols: int
@@ -93,24 +93,24 @@ class Tally:
     seconds: float
 
 
-class Progress(Protocol):
+class ProgressObserver(Protocol):
     """Who shows how the fetch goes on."""
 
-    def update(self, tally: Tally) -> None:
+    def update(self, tally: FetchProgress) -> None:
         """A page came or a symbol is done: up to some dozens of calls per second."""
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """One symbol is done."""
 
 
-class Silence:
+class NoProgress:
     """Shows nothing."""
 
-    def update(self, tally: Tally) -> None:
+    def update(self, tally: FetchProgress) -> None:
         """Show nothing."""
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """Show nothing."""
 
 
-SILENCE = Silence()
+SILENCE = NoProgress()

@@ -73,7 +73,7 @@ class FundingHistory:
 NO_FUNDING = FundingHistory(NO_RATES, np.iinfo(np.int64).max)
 
 
-class FundingMarket(Protocol):
+class FundingSource(Protocol):
     """Where pages come from."""
 
     async def funding(self, symbol: str, page: int) -> FundingRates:
@@ -124,7 +124,7 @@ def is_due(held: FundingHistory, *, first: int, now: int, hours: int | None) -> 
 
 
 async def download_funding(
-    market: FundingMarket, symbol: str, *, held: FundingHistory, first: int, now: int
+    market: FundingSource, symbol: str, *, held: FundingHistory, first: int, now: int
 ) -> FundingHistory:
     """Ask for pages, from the newest on, until they meet what is held or reach back to ``first``.
 
@@ -158,7 +158,7 @@ async def download_funding(
     return _checked(symbol, pages, since=min(usable.since, first), now=now)
 
 
-async def _page(market: FundingMarket, symbol: str, number: int) -> FundingRates:
+async def _page(market: FundingSource, symbol: str, number: int) -> FundingRates:
     """One page; an empty one is asked for twice, because one alone may be a slip of the exchange."""
     page = await market.funding(symbol, number)
     return page if len(page) else await market.funding(symbol, number)

@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from desk.files import flush_folder
-from desk.market.history.candles import Rows, broken, merge
+from desk.market.history.candles import RawRows, broken, merge
 from desk.values import COLUMNS
 
 HEAD = struct.Struct("<4sII")
@@ -41,7 +41,7 @@ class PageJournal:
         self._file: FileIO | None = None
         self._turn = threading.Lock()
 
-    def read(self) -> Rows:
+    def read(self) -> RawRows:
         """Every row of every whole record; what a crash tore is cut off.
 
         Raises
@@ -60,7 +60,7 @@ class PageJournal:
         rows = merge(pages)
         return rows.where(~broken(rows))
 
-    def add(self, rows: Rows) -> None:
+    def add(self, rows: RawRows) -> None:
         """Write the rows of a page through to the disk; may be called from several threads.
 
         Raises
@@ -103,7 +103,7 @@ def _write_through(file: FileIO, record: bytes) -> None:
     os.fsync(file.fileno())
 
 
-def _record(body: bytes, place: int) -> Rows | None:
+def _record(body: bytes, place: int) -> RawRows | None:
     """The page that begins at ``place``; None at the end or where a record is torn."""
     if len(body) - place < HEAD.size:
         return None
@@ -115,4 +115,4 @@ def _record(body: bytes, place: int) -> Rows | None:
         return None
     open_time = np.frombuffer(data, "<i8", count).astype(np.int64)
     values = np.frombuffer(data, "<f8", offset=8 * count).astype(np.float64)
-    return Rows(open_time, values.reshape(len(COLUMNS), count))
+    return RawRows(open_time, values.reshape(len(COLUMNS), count))

@@ -32,7 +32,7 @@ DAY_MS = CANDLES_PER_DAY * CANDLE_MS
 
 
 @dataclass(frozen=True, slots=True)
-class Feed:
+class CandleEndpoint:
     """One of the exchange's two sources of candles."""
 
     path: str
@@ -40,8 +40,8 @@ class Feed:
     """Most rows of one page."""
 
 
-RECENT = Feed("/api/v2/mix/market/candles", 1000)
-HISTORY = Feed("/api/v2/mix/market/history-candles", 200)
+RECENT = CandleEndpoint("/api/v2/mix/market/candles", 1000)
+HISTORY = CandleEndpoint("/api/v2/mix/market/history-candles", 200)
 RECENT_REACH_MS = 59 * DAY_MS // 2
 """How far back ``RECENT`` is asked: 29.5 days, half a day less than it reaches.
 
@@ -55,7 +55,7 @@ OVERLAP = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class PageRange:
     """The candles that are wanted: open times of the first and the last one, in ms."""
 
     first: int
@@ -71,18 +71,18 @@ class Window:
 class Page:
     """One request: the newest ``limit`` rows below ``end`` (ms)."""
 
-    feed: Feed
+    feed: CandleEndpoint
     end: int
     limit: int
 
 
-def window_of(now: int, days: int) -> Window:
+def window_of(now: int, days: int) -> PageRange:
     """The ``days`` × 288 candles that end with the newest one finished at ``now`` (server time, ms)."""
     last = now // CANDLE_MS * CANDLE_MS - CANDLE_MS
-    return Window(last - (days * CANDLES_PER_DAY - 1) * CANDLE_MS, last)
+    return PageRange(last - (days * CANDLES_PER_DAY - 1) * CANDLE_MS, last)
 
 
-def plan_pages(missing: NDArray[np.int64], window: Window, *, attempt: int = 0) -> tuple[Page, ...]:
+def plan_pages(missing: NDArray[np.int64], window: PageRange, *, attempt: int = 0) -> tuple[Page, ...]:
     """Pages that hold every missing candle, the newest first within each feed.
 
     Parameters
@@ -104,7 +104,9 @@ def plan_pages(missing: NDArray[np.int64], window: Window, *, attempt: int = 0) 
     )
 
 
-def _pages(missing: NDArray[np.int64], feed: Feed, window: Window, *, shift: int) -> Iterator[Page]:
+def _pages(
+    missing: NDArray[np.int64], feed: CandleEndpoint, window: PageRange, *, shift: int
+) -> Iterator[Page]:
     while len(missing):
         end = min(int(missing[-1]) + (1 + shift) * CANDLE_MS, window.end)
         rows_left = (end - int(missing[0])) // CANDLE_MS

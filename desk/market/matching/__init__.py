@@ -13,25 +13,25 @@ money and positions), ``rules`` (what a ticket must obey), ``triggers`` (what a 
 from desk.market.matching.exchange import Matching
 from desk.market.matching.values import (
     Denied,
-    Execution,
+    FillModel,
     Force,
+    MatchedFill,
+    NewOrder,
     Order,
-    Plan,
-    Position,
     Protection,
-    Terms,
-    Ticket,
+    SimulatedPosition,
+    TriggerOrder,
 )
 
 __all__ = [
     "Denied",
-    "Execution",
+    "FillModel",
     "Force",
+    "MatchedFill",
     "Matching",
+    "NewOrder",
     "Order",
-    "Plan",
-    "Position",
     "Protection",
-    "Terms",
-    "Ticket",
+    "SimulatedPosition",
+    "TriggerOrder",
 ]

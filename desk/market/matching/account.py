@@ -16,14 +16,14 @@ from decimal import Decimal
 from typing import Final
 
 from desk.market.matching.margin import price_that_leaves
-from desk.market.matching.values import ZERO, Execution, Order, Plan, Position, Setup
-from desk.orders import Balance, Contract, Fill, Holding, PositionMode, Purpose
+from desk.market.matching.values import ZERO, MarginSetup, MatchedFill, Order, SimulatedPosition, TriggerOrder
+from desk.orders import Balance, ContractTerms, Fill, Position, PositionMode, Purpose
 
 FIRST_ID: Final = 1_000_000_000_000_000_000
 """Ids count up from here: as long as the exchange's own."""
 
 
-class Account:
+class SimulatedAccount:
     """Everything that belongs to one customer.
 
     Parameters
@@ -34,7 +34,7 @@ class Account:
         Cash at the start, in USDT.
     """
 
-    def __init__(self, contracts: dict[str, Contract], deposit: Decimal) -> None:
+    def __init__(self, contracts: dict[str, ContractTerms], deposit: Decimal) -> None:
         self.contracts = contracts
         self.deposit = deposit
         self.cash = deposit
@@ -43,15 +43,15 @@ class Account:
         self.mode: PositionMode = "one_way"
         self.marks: dict[str, Decimal] = {}
         """Last price by symbol."""
-        self.positions: dict[tuple[str, int], Position] = {}
+        self.positions: dict[tuple[str, int], SimulatedPosition] = {}
         self.orders: dict[str, Order] = {}
         """Those that are live, and those that ended not longer ago than ``forget`` was told; by id."""
         self.ids: dict[str, str] = {}
         """Order ids by client id."""
-        self.plans: dict[str, Plan] = {}
+        self.plans: dict[str, TriggerOrder] = {}
         """Those that wait, by id."""
-        self.setups: dict[str, Setup] = {}
-        self.executions: list[Execution] = []
+        self.setups: dict[str, MarginSetup] = {}
+        self.executions: list[MatchedFill] = []
         self._live: dict[str, None] = {}
         self.last_id = FIRST_ID
         """Of orders, plans and trades, the newest."""
@@ -63,16 +63,16 @@ class Account:
 
     # What there is ----------------------------------------------------------------------------------
 
-    def setup(self, symbol: str) -> Setup:
+    def setup(self, symbol: str) -> MarginSetup:
         """How new positions in ``symbol`` are margined."""
-        return self.setups.get(symbol, Setup())
+        return self.setups.get(symbol, MarginSetup())
 
     def live_orders(self, symbol: str | None = None) -> list[Order]:
         """Orders that may still be filled, oldest first."""
         live = (self.orders[order_id] for order_id in self._live)
         return [order for order in live if symbol is None or order.ticket.symbol == symbol]
 
-    def legs(self, symbol: str) -> list[Position]:
+    def legs(self, symbol: str) -> list[SimulatedPosition]:
         """Positions in ``symbol``: none, one, or a long and a short in hedge mode."""
         return [self.positions[key] for key in ((symbol, 1), (symbol, -1)) if key in self.positions]
 
@@ -82,7 +82,7 @@ class Account:
             order.ticket.symbol for order in self.live_orders()
         }
 
-    def crossed(self) -> list[Position]:
+    def crossed(self) -> list[SimulatedPosition]:
         """Positions that share the free cash as their margin."""
         return [position for position in self.positions.values() if position.margin_mode == "crossed"]
 
@@ -106,7 +106,7 @@ class Account:
             return ZERO
         return self.need(order.ticket.symbol, self.opening_part(order), price, order.leverage)
 
-    def unrealized(self, position: Position) -> Decimal:
+    def unrealized(self, position: SimulatedPosition) -> Decimal:
         """Profit of ``position`` at the last price, before the fee of closing it."""
         return position.unrealized(self.marks[position.symbol])
 
@@ -122,12 +122,12 @@ class Account:
         unrealized = sum((self.unrealized(position) for position in self.positions.values()), ZERO)
         return Balance(equity=self.cash + unrealized, available=max(self.available(), ZERO))
 
-    def holdings(self) -> list[Holding]:
+    def holdings(self) -> list[Position]:
         """As ``desk.ports.Exchange`` tells them."""
         return [self._holding(position) for position in self.positions.values()]
 
-    def _holding(self, position: Position) -> Holding:
-        return Holding(
+    def _holding(self, position: SimulatedPosition) -> Position:
+        return Position(
             symbol=position.symbol,
             side=position.side,
             size=position.size,
@@ -141,11 +141,11 @@ class Account:
             take_profit=self.nearest(position, "take_profit"),
         )
 
-    def plans_of(self, symbol: str, side: int) -> list[Plan]:
+    def plans_of(self, symbol: str, side: int) -> list[TriggerOrder]:
         """Stops and take-profits of a position, oldest first."""
         return [plan for plan in self.plans.values() if (plan.symbol, plan.side) == (symbol, side)]
 
-    def nearest(self, position: Position, kind: str) -> Decimal | None:
+    def nearest(self, position: SimulatedPosition, kind: str) -> Decimal | None:
         """Trigger that the price would meet first."""
         triggers = [
             plan.trigger for plan in self.plans_of(position.symbol, position.side) if plan.kind == kind
@@ -155,7 +155,7 @@ class Account:
 
     # Where it ends ----------------------------------------------------------------------------------
 
-    def margin_of(self, position: Position) -> tuple[Decimal, list[Position]]:
+    def margin_of(self, position: SimulatedPosition) -> tuple[Decimal, list[SimulatedPosition]]:
         """What ``position`` can lose, and the legs of its symbol that share it.
 
         Crossed: free cash and the profit of the other symbols, less what those need themselves.
@@ -172,7 +172,7 @@ class Account:
         isolated = (p.margin for p in self.positions.values() if p.margin_mode == "isolated")
         return self.cash - sum(isolated, ZERO)
 
-    def _maintenance(self, position: Position) -> Decimal:
+    def _maintenance(self, position: SimulatedPosition) -> Decimal:
         return position.size * self.marks[position.symbol] * self.rate(position.symbol)
 
     def rate(self, symbol: str) -> Decimal:
@@ -180,12 +180,12 @@ class Account:
         contract = self.contracts[symbol]
         return contract.maintenance_rate + contract.taker_fee
 
-    def liquidation_price(self, position: Position) -> Decimal | None:
+    def liquidation_price(self, position: SimulatedPosition) -> Decimal | None:
         """Price at which ``position`` is liquidated, all other symbols staying where they are."""
         margin, legs = self.margin_of(position)
         return price_that_leaves(margin, legs, rate=self.rate(position.symbol))
 
-    def is_broken(self, position: Position) -> bool:
+    def is_broken(self, position: SimulatedPosition) -> bool:
         """Whether, at the last prices, its margin no longer covers what must be left."""
         margin, legs = self.margin_of(position)
         left = margin + sum((self.unrealized(leg) for leg in legs), ZERO)
@@ -228,7 +228,7 @@ class Account:
 
     def execute(
         self, order: Order, *, price: Decimal, size: Decimal, maker: bool, at: int
-    ) -> tuple[Order, list[Execution]]:
+    ) -> tuple[Order, list[MatchedFill]]:
         """Fill ``size`` of ``order`` at ``price``.
 
         In one-way mode an opening order against an opposite position is two executions: one that closes,
@@ -251,7 +251,7 @@ class Account:
 
     def _executions(
         self, order: Order, price: Decimal, size: Decimal, *, maker: bool, at: int
-    ) -> Iterator[Execution]:
+    ) -> Iterator[MatchedFill]:
         """Book the parts of one execution: what it closes, then what it opens."""
         ticket = order.ticket
         contract = self.contracts[ticket.symbol]
@@ -283,7 +283,7 @@ class Account:
         *,
         maker: bool,
         at: int,
-    ) -> Execution:
+    ) -> MatchedFill:
         fill = Fill(
             trade_id=self.next_id(),
             order_id=order.order_id,
@@ -297,12 +297,12 @@ class Account:
             at=at,
             cause=order.cause,
         )
-        return Execution(fill=fill, maker=maker, profit=profit)
+        return MatchedFill(fill=fill, maker=maker, profit=profit)
 
     def _increase(self, order: Order, size: Decimal, price: Decimal, fee: Decimal, at: int) -> None:
         """Open a position, or add to it."""
         symbol, side = order.ticket.symbol, order.ticket.side
-        held = self.positions.get((symbol, side)) or Position(
+        held = self.positions.get((symbol, side)) or SimulatedPosition(
             symbol=symbol,
             side=side,
             size=ZERO,
@@ -349,7 +349,7 @@ class Account:
         )
         return profit
 
-    def pay_funding(self, position: Position, amount: Decimal, at: int) -> None:
+    def pay_funding(self, position: SimulatedPosition, amount: Decimal, at: int) -> None:
         """Settle funding; what is paid comes out of an isolated position's margin, what comes in is free."""
         self.cash -= amount
         margin = position.margin

@@ -1,7 +1,7 @@
 """The calls: what a customer asks of the exchange.
 
 Place in the house: the market, inside the matching core.  Tickets, cancellations and settings come in from
-a skin; ``Order``s and ``Execution``s go out as they happen (``drain``).  Pure: every call is handed its
+a skin; ``Order``s and ``MatchedFill``s go out as they happen (``drain``).  Pure: every call is handed its
 time.
 
 Balances change only after every rule has passed: a call that raises ``Denied`` has changed nothing.
@@ -14,20 +14,20 @@ from dataclasses import replace
 from decimal import Decimal
 
 from desk.market.matching import rules
-from desk.market.matching.account import Account
+from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.market import PROTECTIONS, Market, attached_trigger, closing
 from desk.market.matching.values import (
     ZERO,
     Denied,
-    Execution,
+    FillModel,
+    MarginSetup,
+    MatchedFill,
+    NewOrder,
     Order,
-    Plan,
     Protection,
-    Setup,
-    Terms,
-    Ticket,
+    TriggerOrder,
 )
-from desk.orders import Contract, MarginMode, PositionMode
+from desk.orders import ContractTerms, MarginMode, PositionMode
 
 
 class Matching:
@@ -42,18 +42,20 @@ class Matching:
         None: no slippage but half a tick, everything is filled whole.
     """
 
-    def __init__(self, contracts: Iterable[Contract], deposit: Decimal, terms: Terms | None = None) -> None:
-        self.terms = terms or Terms()
-        self.account = Account({contract.symbol: contract for contract in contracts}, deposit)
+    def __init__(
+        self, contracts: Iterable[ContractTerms], deposit: Decimal, terms: FillModel | None = None
+    ) -> None:
+        self.terms = terms or FillModel()
+        self.account = SimulatedAccount({contract.symbol: contract for contract in contracts}, deposit)
         self.market = Market(self.account, self.terms)
 
-    def drain(self) -> list[Order | Execution]:
+    def drain(self) -> list[Order | MatchedFill]:
         """Orders and executions that changed or happened since the last call, in that order."""
         changes = list(self.market.changes)
         self.market.changes.clear()
         return changes
 
-    def learn(self, contracts: Iterable[Contract], at: int) -> None:
+    def learn(self, contracts: Iterable[ContractTerms], at: int) -> None:
         """Take over what orders must obey from now on.
 
         A contract that is no longer listed may only be closed; one whose ``off_time`` has come is wound up.
@@ -71,7 +73,7 @@ class Matching:
 
     # Orders -----------------------------------------------------------------------------------------
 
-    def place(self, ticket: Ticket, at: int, *, instead_of: Order | None = None) -> Order:
+    def place(self, ticket: NewOrder, at: int, *, instead_of: Order | None = None) -> Order:
         """Accept an order and fill what can be filled at once.
 
         A market order that meets no volume, and a limit order under ``ioc``, ``fok`` or ``post_only`` that
@@ -123,7 +125,7 @@ class Matching:
         self.market.enter(order)
         return self._take(order, taken, at)
 
-    def _cut(self, ticket: Ticket) -> Ticket:
+    def _cut(self, ticket: NewOrder) -> NewOrder:
         """``ticket``, not larger than what there is to close."""
         if ticket.purpose == "open":
             return ticket
@@ -132,7 +134,7 @@ class Matching:
             raise Denied("22002", "No position to close")
         return replace(ticket, size=min(ticket.size, position.size), stop_loss=None, take_profit=None)
 
-    def _setup_for(self, ticket: Ticket) -> Setup:
+    def _setup_for(self, ticket: NewOrder) -> MarginSetup:
         """Settings of the symbol, in the margin mode that an opening ticket asks for."""
         setup = self.account.setup(ticket.symbol)
         if ticket.purpose == "close" or ticket.margin_mode in {None, setup.margin_mode}:
@@ -173,7 +175,7 @@ class Matching:
         """Cancel every live order, of one symbol or of all."""
         return [self.cancel(order, at) for order in self.account.live_orders(symbol)]
 
-    def modify(self, order: Order | None, ticket: Ticket, at: int) -> Order:
+    def modify(self, order: Order | None, ticket: NewOrder, at: int) -> Order:
         """Replace a live order by ``ticket``."""
         if order is None or not order.is_live:
             raise Denied("22001", "No order to cancel")
@@ -198,7 +200,7 @@ class Matching:
         *,
         size: Decimal | None = None,
         client_id: str = "",
-    ) -> Plan:
+    ) -> TriggerOrder:
         """Wait for ``trigger``, and then close at market.
 
         Without ``size`` it is bound to the position and replaces the one of its kind that is; with one it
@@ -216,7 +218,7 @@ class Matching:
 
     def bind(
         self, symbol: str, side: int, at: int, *, stop_loss: Decimal | None, take_profit: Decimal | None
-    ) -> list[Plan]:
+    ) -> list[TriggerOrder]:
         """Bind a stop, a take-profit or both to a position: both, or none if one of them is refused."""
         if (symbol, side) not in self.account.positions:
             raise Denied("22002", "No position to close")
@@ -229,7 +231,7 @@ class Matching:
             self._check_plan(symbol, side, kind, trigger, None)
         return [self.protect(symbol, side, kind, trigger, at) for kind, trigger in wanted]
 
-    def modify_plan(self, plan_id: str, *, trigger: Decimal, size: Decimal | None) -> Plan:
+    def modify_plan(self, plan_id: str, *, trigger: Decimal, size: Decimal | None) -> TriggerOrder:
         """Move a stop or a take-profit; one that is bound to the position stays so, whatever ``size``."""
         if (plan := self.account.plans.get(plan_id)) is None:
             raise Denied("43025", "The plan order does not exist or was triggered")
@@ -238,7 +240,7 @@ class Matching:
         self.account.plans[plan_id] = replace(plan, trigger=trigger, size=size)
         return self.account.plans[plan_id]
 
-    def cancel_plan(self, plan_id: str) -> Plan:
+    def cancel_plan(self, plan_id: str) -> TriggerOrder:
         """Give up a stop or a take-profit."""
         if (plan := self.account.plans.pop(plan_id, None)) is None:
             raise Denied("43025", "The plan order does not exist or was triggered")
@@ -255,7 +257,7 @@ class Matching:
 
     # Settings ---------------------------------------------------------------------------------------
 
-    def set_leverage(self, symbol: str, leverage: Decimal, *, side: int | None = None) -> Setup:
+    def set_leverage(self, symbol: str, leverage: Decimal, *, side: int | None = None) -> MarginSetup:
         """Set the leverage of a symbol, or in isolated margin of one side of it; positions follow."""
         account = self.account
         contract = self._contract(symbol)
@@ -288,7 +290,7 @@ class Matching:
         account.setups[symbol] = new
         return new
 
-    def set_margin_mode(self, symbol: str, mode: MarginMode) -> Setup:
+    def set_margin_mode(self, symbol: str, mode: MarginMode) -> MarginSetup:
         """Set the margin mode of a symbol; repeating it is harmless."""
         self._contract(symbol)
         setup = self.account.setup(symbol)
@@ -310,7 +312,7 @@ class Matching:
         if self.account.legs(symbol) or self.account.live_orders(symbol):
             raise Denied("45117", "The margin mode cannot be changed while there are positions or orders")
 
-    def _contract(self, symbol: str) -> Contract:
+    def _contract(self, symbol: str) -> ContractTerms:
         if symbol not in self.account.contracts:
             raise Denied("40034", f"Parameter {symbol} does not exist")
         return self.account.contracts[symbol]

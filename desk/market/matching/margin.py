@@ -14,10 +14,10 @@ References
 from collections.abc import Iterable
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-from desk.market.matching.values import ZERO, Position
+from desk.market.matching.values import ZERO, SimulatedPosition
 
 
-def price_that_leaves(margin: Decimal, legs: Iterable[Position], *, rate: Decimal) -> Decimal | None:
+def price_that_leaves(margin: Decimal, legs: Iterable[SimulatedPosition], *, rate: Decimal) -> Decimal | None:
     """Price of one symbol at which ``margin`` and the legs' profit come to ``rate`` of their value.
 
     Parameters

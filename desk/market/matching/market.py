@@ -10,35 +10,35 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from desk.market.matching.account import Account
+from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
-from desk.market.matching.triggers import Span, next_meeting
+from desk.market.matching.triggers import PriceSpan, next_meeting
 from desk.market.matching.values import (
     ZERO,
     Cause,
-    Execution,
+    FillModel,
+    MatchedFill,
+    NewOrder,
     Order,
-    Plan,
-    Position,
     Protection,
-    Terms,
-    Ticket,
+    SimulatedPosition,
+    TriggerOrder,
 )
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
 PROTECTIONS: Final[tuple[Protection, Protection]] = ("stop_loss", "take_profit")
 SWEEPS: Final = 16
-"""In the time of ``Terms.history_ms``: so often is each order looked at before it is let go."""
+"""In the time of ``FillModel.history_ms``: so often is each order looked at before it is let go."""
 
 
 class Market:
     """Prices, and an account that lives under them."""
 
-    def __init__(self, account: Account, terms: Terms) -> None:
+    def __init__(self, account: SimulatedAccount, terms: FillModel) -> None:
         self.account = account
         self.terms = terms
-        self.changes: list[Order | Execution] = []
+        self.changes: list[Order | MatchedFill] = []
         """Every order as it became, every execution as it happened."""
         self.volume_left: dict[str, Decimal] = {}
         """Of the newest candle, by symbol, where ``terms.volume_share`` is set."""
@@ -52,13 +52,13 @@ class Market:
     def jump(self, symbol: str, price: Decimal, at: int) -> None:
         """``symbol`` trades at ``price`` now, without having been anywhere between."""
         self.account.marks[symbol] = price
-        self._walk(symbol, price, at, Span(at + 1))
+        self._walk(symbol, price, at, PriceSpan(at + 1))
 
     def move(self, symbol: str, price: Decimal, at: int) -> None:
         """``symbol`` goes from its last price to ``price``, through everything between."""
         if symbol not in self.account.marks:
             self.account.marks[symbol] = price
-        self._walk(symbol, price, at, Span(at + 1))
+        self._walk(symbol, price, at, PriceSpan(at + 1))
 
     def candle(
         self, symbol: str, open_time: int, prices: tuple[Decimal, Decimal, Decimal, Decimal], volume: Decimal
@@ -84,12 +84,12 @@ class Market:
         if self.terms.volume_share is not None:
             self.volume_left[symbol] = self.terms.volume_share * volume
         self.account.marks[symbol] = o
-        self._walk(symbol, o, open_time, Span(open_time + 1, low=l, high=h))
+        self._walk(symbol, o, open_time, PriceSpan(open_time + 1, low=l, high=h))
         if not self.account.legs(symbol) and not self.account.live_orders(symbol):
             self.account.marks[symbol] = c
             return
         end = open_time + CANDLE_MS
-        span = Span(end, low=l, high=h)
+        span = PriceSpan(end, low=l, high=h)
         net = sum((leg.side * leg.size for leg in self.account.legs(symbol)), ZERO)
         for point in (l, h, c) if net >= 0 else (h, l, c):
             self._walk(symbol, point, end - 1, span)
@@ -116,7 +116,7 @@ class Market:
             )
         self.settle(symbol, at)
 
-    def _walk(self, symbol: str, end: Decimal, at: int, span: Span) -> None:
+    def _walk(self, symbol: str, end: Decimal, at: int, span: PriceSpan) -> None:
         """Let the price of ``symbol`` meet everything on its way to ``end``."""
         account = self.account
         step = account.contracts[symbol].size_step
@@ -125,9 +125,9 @@ class Market:
             match meeting.what:
                 case Order():
                     self._fill_resting(meeting.what, meeting.price, at)
-                case Plan():
+                case TriggerOrder():
                     self._trigger(meeting.what, meeting.price, at)
-                case Position():
+                case SimulatedPosition():
                     self._liquidate(meeting.what, at)
             self.settle(symbol, at)
         account.marks[symbol] = end
@@ -144,7 +144,7 @@ class Market:
         self.use(symbol, size)
         self.fill(order, price, size, maker=True, at=at)
 
-    def _trigger(self, plan: Plan, price: Decimal, at: int) -> None:
+    def _trigger(self, plan: TriggerOrder, price: Decimal, at: int) -> None:
         """Close at market what a stop or a take-profit was for."""
         position = self.account.positions[plan.symbol, plan.side]
         del self.account.plans[plan.plan_id]
@@ -153,7 +153,7 @@ class Market:
         contract = self.account.contracts[plan.symbol]
         self.fill(order, self.taken(price, -plan.side, contract), size, maker=False, at=at)
 
-    def _liquidate(self, position: Position, at: int) -> None:
+    def _liquidate(self, position: SimulatedPosition, at: int) -> None:
         """Take over a position at the price that leaves nothing of its margin; crossed ones all together."""
         account, symbol = self.account, position.symbol
         crossed = position.margin_mode == "crossed"
@@ -175,11 +175,11 @@ class Market:
         for leg in legs:
             self._take_over(leg, price, at)
 
-    def _take_over(self, position: Position, price: Decimal, at: int) -> None:
+    def _take_over(self, position: SimulatedPosition, price: Decimal, at: int) -> None:
         order = self._own_order(position, position.size, "liquidation", at)
         self.fill(order, price, position.size, maker=False, at=at)
 
-    def _own_order(self, position: Position, size: Decimal, cause: Cause, at: int) -> Order:
+    def _own_order(self, position: SimulatedPosition, size: Decimal, cause: Cause, at: int) -> Order:
         """An order of the exchange's own that closes ``size`` of ``position``."""
         order = Order(
             order_id=self.account.next_id(),
@@ -232,9 +232,9 @@ class Market:
         *,
         client_id: str = "",
         brought_by: str = "",
-    ) -> Plan:
+    ) -> TriggerOrder:
         """Let a stop or a take-profit wait for its price."""
-        plan = Plan(
+        plan = TriggerOrder(
             plan_id=self.account.next_id(),
             client_id=client_id,
             symbol=symbol,
@@ -278,7 +278,7 @@ class Market:
         self.changes.append(order)
         return order
 
-    def taken(self, price: Decimal, direction: int, contract: Contract) -> Decimal:
+    def taken(self, price: Decimal, direction: int, contract: ContractTerms) -> Decimal:
         """``price`` as a taker gets it who buys (1) or sells (-1)."""
         worse = slipped(price, direction, slippage=self.terms.slippage, tick=contract.tick)
         return on_tick(worse, direction, tick=contract.tick) if self.terms.rounding else worse
@@ -296,9 +296,9 @@ class Market:
             self.volume_left[symbol] -= size
 
 
-def closing(position: Position) -> Ticket:
+def closing(position: SimulatedPosition) -> NewOrder:
     """A market order that closes all of ``position``."""
-    return Ticket(
+    return NewOrder(
         client_id="",
         symbol=position.symbol,
         side=position.side,
@@ -308,6 +308,6 @@ def closing(position: Position) -> Ticket:
     )
 
 
-def attached_trigger(ticket: Ticket, kind: Protection) -> Decimal | None:
+def attached_trigger(ticket: NewOrder, kind: Protection) -> Decimal | None:
     """Trigger of the stop or take-profit that ``ticket`` brings along."""
     return ticket.stop_loss if kind == "stop_loss" else ticket.take_profit

@@ -12,15 +12,15 @@ import re
 from decimal import Decimal
 from typing import Final
 
-from desk.market.matching.account import Account
-from desk.market.matching.values import ZERO, Denied, Protection, Terms, Ticket
-from desk.orders import Contract
+from desk.market.matching.account import SimulatedAccount
+from desk.market.matching.values import ZERO, Denied, FillModel, NewOrder, Protection
+from desk.orders import ContractTerms
 
 LONGEST_CLIENT_ID: Final = 50
 _CLIENT_ID: Final = re.compile(r"[0-9A-Za-z+_#-]*")
 
 
-def check_symbol(account: Account, ticket: Ticket, at: int) -> Contract:
+def check_symbol(account: SimulatedAccount, ticket: NewOrder, at: int) -> ContractTerms:
     """Admit a symbol that is traded, and in which the ticket's purpose is allowed now."""
     contract = account.contracts.get(ticket.symbol)
     if contract is None:
@@ -37,7 +37,7 @@ def check_symbol(account: Account, ticket: Ticket, at: int) -> Contract:
     return contract
 
 
-def check_client_id(account: Account, client_id: str) -> None:
+def check_client_id(account: SimulatedAccount, client_id: str) -> None:
     """Admit an id that is well formed and was never used."""
     if len(client_id) > LONGEST_CLIENT_ID:
         raise Denied("40304", f"The length of clientOid cannot exceed {LONGEST_CLIENT_ID}")
@@ -47,7 +47,7 @@ def check_client_id(account: Account, client_id: str) -> None:
         raise Denied("40786", "Duplicate clientOid")
 
 
-def check_size(ticket: Ticket, contract: Contract, terms: Terms, price: Decimal) -> None:
+def check_size(ticket: NewOrder, contract: ContractTerms, terms: FillModel, price: Decimal) -> None:
     """Admit a size on the step, between the least and the largest, and of enough value."""
     size = ticket.size
     if size <= 0:
@@ -67,7 +67,7 @@ def check_size(ticket: Ticket, contract: Contract, terms: Terms, price: Decimal)
         raise Denied("45112", f"The order size must not exceed {largest}")
 
 
-def check_tick(price: Decimal, contract: Contract, terms: Terms) -> None:
+def check_tick(price: Decimal, contract: ContractTerms, terms: FillModel) -> None:
     """Admit a price that is positive and on the tick."""
     if price <= 0:
         raise Denied("40808", "Parameter verification exception: price must be positive")
@@ -83,7 +83,7 @@ def check_trigger(kind: Protection, side: int, trigger: Decimal, mark: Decimal) 
         raise Denied("40917", f"The {kind.replace('_', ' ')} price must be {where} the current price")
 
 
-def check_money(account: Account, need: Decimal, *, released: Decimal = ZERO) -> None:
+def check_money(account: SimulatedAccount, need: Decimal, *, released: Decimal = ZERO) -> None:
     """Admit what the free cash, and what is ``released`` for it, can pay."""
     if need > account.available() + released:
         raise Denied("40762", "The order size exceeds the balance")

@@ -23,8 +23,15 @@ from typing import Final
 
 from desk.market.matching.exchange import Matching
 from desk.market.matching.plain import plain, read
-from desk.market.matching.values import Execution, Order, Plan, Position, Setup, Terms
-from desk.orders import Contract, PositionMode
+from desk.market.matching.values import (
+    FillModel,
+    MarginSetup,
+    MatchedFill,
+    Order,
+    SimulatedPosition,
+    TriggerOrder,
+)
+from desk.orders import ContractTerms, PositionMode
 
 SCHEMA_VERSION: Final = 1
 NO_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
@@ -32,7 +39,7 @@ NO_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionEr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class State:
+class CoreState:
     """Everything that a core needs to go on; the names are those of its parts."""
 
     deposit: Decimal
@@ -44,19 +51,19 @@ class State:
     marks: dict[str, Decimal]
     newest: dict[str, int]
     volume_left: dict[str, Decimal]
-    setups: dict[str, Setup]
-    positions: list[Position]
+    setups: dict[str, MarginSetup]
+    positions: list[SimulatedPosition]
     orders: list[Order]
-    plans: list[Plan]
-    executions: list[Execution]
-    contracts: list[Contract]
+    plans: list[TriggerOrder]
+    executions: list[MatchedFill]
+    contracts: list[ContractTerms]
     """Those in which something stands."""
 
 
-def state_of(core: Matching) -> State:
+def state_of(core: Matching) -> CoreState:
     """What ``core`` is now; equal states go on alike."""
     account, market = core.account, core.market
-    return State(
+    return CoreState(
         deposit=account.deposit,
         cash=account.cash,
         insurance=account.insurance,
@@ -75,7 +82,7 @@ def state_of(core: Matching) -> State:
     )
 
 
-class Writer:
+class StateWriter:
     """Writes one core again and again; rows that are what they were are not made anew."""
 
     def __init__(self) -> None:
@@ -86,7 +93,7 @@ class Writer:
         state = state_of(core)
         known, self._rows = self._rows, {}
         parts = []
-        for field in fields(State):
+        for field in fields(CoreState):
             value = getattr(state, field.name)
             if isinstance(value, list):
                 part = f"[{','.join(self._row(each, known) for each in value)}]"
@@ -105,10 +112,10 @@ class Writer:
 
 def written(core: Matching) -> str:
     """``core`` as text, once."""
-    return Writer().text(core)
+    return StateWriter().text(core)
 
 
-def restored(text: str, contracts: Iterable[Contract], terms: Terms | None = None) -> Matching:
+def restored(text: str, contracts: Iterable[ContractTerms], terms: FillModel | None = None) -> Matching:
     """The core that ``written`` wrote.
 
     Parameters
@@ -127,7 +134,7 @@ def restored(text: str, contracts: Iterable[Contract], terms: Terms | None = Non
         raise ValueError(f"schema version {document['schema_version']!r:.20}, {SCHEMA_VERSION} needed")
     if document["sha256"] != _sum(_text(document["account"])):
         raise ValueError("the checksum is another one: it was cut off or changed")
-    state = read(State, document["account"])
+    state = read(CoreState, document["account"])
     listed = {contract.symbol: contract for contract in (*state.contracts, *contracts)}
     core = Matching(listed.values(), state.deposit, terms)
     account, market = core.account, core.market
@@ -146,7 +153,7 @@ def restored(text: str, contracts: Iterable[Contract], terms: Terms | None = Non
     return core
 
 
-def _doubles(state: State, core: Matching) -> Iterator[str]:
+def _doubles(state: CoreState, core: Matching) -> Iterator[str]:
     """What is there twice, or named as nothing is."""
     account = core.account
     trades = {each.fill.trade_id for each in state.executions}
@@ -164,7 +171,7 @@ def _doubles(state: State, core: Matching) -> Iterator[str]:
         yield "an id is none, or newer than the newest"
 
 
-def _of_marks(state: State, core: Matching) -> Iterator[str]:
+def _of_marks(state: CoreState, core: Matching) -> Iterator[str]:
     """Prices, volumes and settings that cannot be."""
     account = core.account
     if unknown := account.stakes() - (account.contracts.keys() & state.marks.keys()):
@@ -178,7 +185,7 @@ def _of_marks(state: State, core: Matching) -> Iterator[str]:
             yield "a leverage is below 1"
 
 
-def _of_rows(state: State, core: Matching) -> Iterator[str]:
+def _of_rows(state: CoreState, core: Matching) -> Iterator[str]:
     """Positions, orders, plans and executions that cannot be, or do not belong together."""
     account = core.account
     for held in state.positions:

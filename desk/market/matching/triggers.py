@@ -14,15 +14,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-from desk.market.matching.account import Account
-from desk.market.matching.values import ZERO, Order, Plan, Position
+from desk.market.matching.account import SimulatedAccount
+from desk.market.matching.values import ZERO, Order, SimulatedPosition, TriggerOrder
 
 
 @dataclass(frozen=True, slots=True)
-class Meeting:
+class TriggerHit:
     """Something that the price meets, and where."""
 
-    what: Order | Plan | Position
+    what: Order | TriggerOrder | SimulatedPosition
     """A position: it is liquidated."""
     distance: Decimal
     """From the start of the stretch, in USDT."""
@@ -35,15 +35,15 @@ class Meeting:
     @property
     def rank(self) -> tuple[Decimal, int]:
         """What comes first: the nearest, and of equals what is worst for the account."""
-        if isinstance(self.what, Position):
+        if isinstance(self.what, SimulatedPosition):
             return self.distance, 0
-        if isinstance(self.what, Plan):
+        if isinstance(self.what, TriggerOrder):
             return self.distance, 1 if self.what.kind == "stop_loss" else 3
         return self.distance, 2
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class PriceSpan:
     """What is admitted to a stretch of price."""
 
     until: int
@@ -52,7 +52,7 @@ class Span:
     high: Decimal | None = None
     """Of the candle whose path is walked; None: the path is known, nothing is ambiguous."""
 
-    def holds_back(self, account: Account, symbol: str, side: int) -> bool:
+    def holds_back(self, account: SimulatedAccount, symbol: str, side: int) -> bool:
         """Whether what favours a position must wait: the candle may have met its stop before.
 
         That is so while a stop lies within the candle, and for a position that a resting order opened or
@@ -69,7 +69,9 @@ class Span:
         return stop is not None and (self.low <= stop if side > 0 else self.high >= stop)
 
 
-def next_meeting(account: Account, symbol: str, end: Decimal, span: Span, *, room: bool) -> Meeting | None:
+def next_meeting(
+    account: SimulatedAccount, symbol: str, end: Decimal, span: PriceSpan, *, room: bool
+) -> TriggerHit | None:
     """What the price of ``symbol`` meets first on its way from its last mark to ``end``.
 
     Parameters
@@ -84,7 +86,9 @@ def next_meeting(account: Account, symbol: str, end: Decimal, span: Span, *, roo
     return min(meetings, key=lambda meeting: meeting.rank, default=None)
 
 
-def _orders(account: Account, symbol: str, start: Decimal, end: Decimal, span: Span) -> Iterator[Meeting]:
+def _orders(
+    account: SimulatedAccount, symbol: str, start: Decimal, end: Decimal, span: PriceSpan
+) -> Iterator[TriggerHit]:
     """Resting orders that the price goes through."""
     for order in account.live_orders(symbol):
         ticket = order.ticket
@@ -97,10 +101,12 @@ def _orders(account: Account, symbol: str, start: Decimal, end: Decimal, span: S
         way = ticket.direction
         if min(way * start, way * end) < way * ticket.price:
             distance = max(way * (start - ticket.price), ZERO)
-            yield Meeting(order, distance, start - way * distance, ticket.price)
+            yield TriggerHit(order, distance, start - way * distance, ticket.price)
 
 
-def _plans(account: Account, symbol: str, start: Decimal, end: Decimal, span: Span) -> Iterator[Meeting]:
+def _plans(
+    account: SimulatedAccount, symbol: str, start: Decimal, end: Decimal, span: PriceSpan
+) -> Iterator[TriggerHit]:
     """Stops and take-profits that the price touches."""
     for side in (1, -1):
         for plan in account.plans_of(symbol, side):
@@ -112,18 +118,22 @@ def _plans(account: Account, symbol: str, start: Decimal, end: Decimal, span: Sp
             if min(way * start, way * end) <= way * plan.trigger:
                 distance = max(way * (start - plan.trigger), ZERO)
                 reached = start - way * distance
-                yield Meeting(plan, distance, reached, reached if plan.kind == "stop_loss" else plan.trigger)
+                yield TriggerHit(
+                    plan, distance, reached, reached if plan.kind == "stop_loss" else plan.trigger
+                )
 
 
-def _liquidations(account: Account, symbol: str, start: Decimal, end: Decimal) -> Iterator[Meeting]:
+def _liquidations(
+    account: SimulatedAccount, symbol: str, start: Decimal, end: Decimal
+) -> Iterator[TriggerHit]:
     """Positions whose margin the price uses up."""
     for position in account.legs(symbol):
         if account.is_broken(position):
-            yield Meeting(position, ZERO, start, start)
+            yield TriggerHit(position, ZERO, start, start)
             continue
         level = account.liquidation_price(position)
         if level is None or start == end:
             continue
         way = 1 if level < start else -1
         if min(way * start, way * end) <= way * level:
-            yield Meeting(position, abs(start - level), level, level)
+            yield TriggerHit(position, abs(start - level), level, level)

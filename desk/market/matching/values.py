@@ -32,7 +32,7 @@ class Denied(Exception):  # noqa: N818 - an answer, not a fault; the skins turn 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Terms:
+class FillModel:
     """How orders are filled."""
 
     slippage: Decimal = ZERO
@@ -63,7 +63,7 @@ class Terms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ticket:
+class NewOrder:
     """An order as it is handed in."""
 
     client_id: str
@@ -92,7 +92,7 @@ class Order:
     """An order and what has become of it."""
 
     order_id: str
-    ticket: Ticket
+    ticket: NewOrder
     """Its size is what is left after the cut that ``close`` makes to the position's size."""
     status: OrderStatus
     cause: Cause
@@ -137,7 +137,7 @@ class Order:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Execution:
+class MatchedFill:
     """A fill, and what only the exchange's own books say about it."""
 
     fill: Fill
@@ -147,7 +147,7 @@ class Execution:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Position:
+class SimulatedPosition:
     """An open position.  Its entry price is ``cost / size``."""
 
     symbol: str
@@ -178,7 +178,7 @@ class Position:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class TriggerOrder:
     """A stop or a take-profit that waits for its price, and then closes at market."""
 
     plan_id: str
@@ -195,7 +195,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Setup:
+class MarginSetup:
     """How new positions in a symbol are margined."""
 
     margin_mode: MarginMode = "crossed"

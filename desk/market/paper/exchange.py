@@ -32,17 +32,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import Refused, Unanswered
-from desk.market.matching import Denied, Execution, Matching, Order, Terms, Ticket
+from desk.market.matching import Denied, FillModel, MatchedFill, Matching, NewOrder, Order
 from desk.orders import (
+    AccountUpdate,
     Balance,
-    Contract,
+    ContractTerms,
     Fill,
-    Holding,
     MarginMode,
     OrderRequest,
     OrderState,
+    Position,
     PositionMode,
-    Push,
 )
 from desk.ports import Clock
 from desk.values import CANDLE_MS
@@ -51,20 +51,20 @@ CLEANED: Final = {"22001", "22002"}
 """Nothing to cancel, nothing to close: what was asked for is so."""
 
 
-class Public(Protocol):
+class PublicExchange(Protocol):
     """What an exchange says to everybody."""
 
     async def server_time(self) -> int:
         """The exchange's clock, in ms."""
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each symbol must obey."""
 
 
-class Keeper(Protocol):
+class AccountStore(Protocol):
     """Where an account is kept."""
 
-    def load(self, contracts: Iterable[Contract], terms: Terms | None) -> Matching | None:
+    def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
         """The account as it was kept last; None: there is none."""
 
     def keep(self, core: Matching) -> None:
@@ -90,13 +90,13 @@ class PaperExchange:
 
     def __init__(
         self,
-        contracts: Iterable[Contract],
+        contracts: Iterable[ContractTerms],
         *,
         deposit: Decimal,
         clock: Clock,
-        terms: Terms | None = None,
-        public: Public | None = None,
-        keeper: Keeper | None = None,
+        terms: FillModel | None = None,
+        public: PublicExchange | None = None,
+        keeper: AccountStore | None = None,
     ) -> None:
         contracts = tuple(contracts)
         earlier = None if keeper is None else keeper.load(contracts, terms)
@@ -107,7 +107,7 @@ class PaperExchange:
         self._public = public
         self._keeper = keeper
         self._changed = False
-        self._listeners: list[asyncio.Queue[Push]] = []
+        self._listeners: list[asyncio.Queue[AccountUpdate]] = []
         self.continued = earlier is not None
         """Whether the account was there before."""
 
@@ -187,7 +187,7 @@ class PaperExchange:
         self._ahead_ms = server - (asked + self._clock.now_ms()) // 2
         return server
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each symbol must obey, from now on here as well."""
         if self._public is not None:
             self._matching.learn(await self._public.contracts(), self._now())
@@ -200,7 +200,7 @@ class PaperExchange:
         self._keep()
         return self._account.balance()
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         """Every open position."""
         self._keep()
         return self._account.holdings()
@@ -232,7 +232,7 @@ class PaperExchange:
         Refused
             With the exchange's code, such as 40786 for a client id that was used before.
         """
-        ticket = Ticket(
+        ticket = NewOrder(
             client_id=request.client_id,
             symbol=request.symbol,
             side=request.side,
@@ -278,9 +278,9 @@ class PaperExchange:
         with self._asked("set_position_mode"):
             self._matching.set_position_mode(mode)
 
-    async def pushes(self) -> AsyncIterator[Push]:
+    async def pushes(self) -> AsyncIterator[AccountUpdate]:
         """Every order, fill, position and balance as they change, from now on."""
-        queue: asyncio.Queue[Push] = asyncio.Queue()
+        queue: asyncio.Queue[AccountUpdate] = asyncio.Queue()
         self._listeners.append(queue)
         try:
             while True:
@@ -320,16 +320,18 @@ class PaperExchange:
         if not (changes or always) or not self._listeners:
             return
         pushes = [_push(change) for change in changes]
-        pushes.append(Push(positions=tuple(self._account.holdings()), balance=self._account.balance()))
+        pushes.append(
+            AccountUpdate(positions=tuple(self._account.holdings()), balance=self._account.balance())
+        )
         for queue in self._listeners:
             for push in pushes:
                 queue.put_nowait(push)
 
 
-def _push(change: Order | Execution) -> Push:
+def _push(change: Order | MatchedFill) -> AccountUpdate:
     if isinstance(change, Order):
-        return Push(order=change.state())
-    return Push(fill=change.fill)
+        return AccountUpdate(order=change.state())
+    return AccountUpdate(fill=change.fill)
 
 
 def exactly(value: float) -> Decimal:

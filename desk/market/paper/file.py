@@ -13,9 +13,9 @@ from typing import Final
 
 from desk.errors import SettingsError
 from desk.files import DRAFT, write_file
-from desk.market.matching import Matching, Terms
-from desk.market.matching.state import NO_STATE, Writer, restored
-from desk.orders import Contract
+from desk.market.matching import FillModel, Matching
+from desk.market.matching.state import NO_STATE, StateWriter, restored
+from desk.orders import ContractTerms
 
 MOST_BYTES: Final = 200_000_000
 """A file that is longer is not ours."""
@@ -32,10 +32,10 @@ class PaperFile:
 
     def __init__(self, journal: Path) -> None:
         self.path = journal.with_name(f"{journal.name}.paper.json")
-        self._writer = Writer()
+        self._writer = StateWriter()
         self._kept = ""
 
-    def load(self, contracts: Iterable[Contract], terms: Terms | None) -> Matching | None:
+    def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
         """The account as it was kept last; None: there is none.
 
         Raises

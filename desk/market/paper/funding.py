@@ -17,7 +17,7 @@ from typing import Protocol
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.history.funding import HOUR_MS
 from desk.market.paper.exchange import PaperExchange
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
 KEPT_MS = 24 * HOUR_MS
@@ -26,7 +26,7 @@ LARGEST = 1.0
 """No rate takes the whole position; one that does is a slip of the exchange, and unknown."""
 
 
-class Told(Protocol):
+class RateObserver(Protocol):
     """Where rates are learned."""
 
     async def expected_funding(self) -> Mapping[str, float]:
@@ -37,9 +37,9 @@ class Told(Protocol):
 
 
 class LiveFunding:
-    """Rates as they become known; satisfies ``desk.trade.replay.feed.Settlements``."""
+    """Rates as they become known; satisfies ``desk.trade.replay.feed.FundingSink``."""
 
-    def __init__(self, public: Told, paper: PaperExchange) -> None:
+    def __init__(self, public: RateObserver, paper: PaperExchange) -> None:
         self._public = public
         self._account = paper.matching.account
         self._newest = paper.matching.market.newest
@@ -89,6 +89,6 @@ class LiveFunding:
         return range((seen // every + 1) * every, through + 1, every)
 
 
-def _interval(contract: Contract) -> int:
+def _interval(contract: ContractTerms) -> int:
     """Milliseconds between two settlements."""
     return max(contract.funding_hours, 1) * HOUR_MS

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import Final
 
 from desk.errors import Throttled, Unanswered
-from desk.market.bitget.public import Bitget
-from desk.market.matching import Terms
+from desk.market.bitget.public import BitgetPublic
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.file import PaperFile
 from desk.market.paper.funding import LiveFunding
-from desk.market.paper.public import PublicHalf
+from desk.market.paper.public import PublicMarket
 from desk.market.settings import BEGIN_AGAIN_S, FetchSettings, LinkSettings
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.ports import Clock
 from desk.values import CANDLE_MS
 
@@ -47,7 +47,13 @@ class PaperAccount:
 
 @asynccontextmanager
 async def paper_account(
-    fetch: FetchSettings, link: LinkSettings, *, journal: Path, deposit: Decimal, clock: Clock, terms: Terms
+    fetch: FetchSettings,
+    link: LinkSettings,
+    *,
+    journal: Path,
+    deposit: Decimal,
+    clock: Clock,
+    terms: FillModel,
 ) -> AsyncIterator[PaperAccount]:
     """Open the account beside ``journal``, for the block.
 
@@ -69,10 +75,10 @@ async def paper_account(
     quick = replace(
         fetch, timeout_s=link.timeout_s, attempts=link.attempts, give_up_after_s=link.give_up_after_s
     )
-    async with Bitget(fetch, clock=clock) as market:
-        contracts = await _contracts(PublicHalf(market), clock)
-    async with Bitget(quick, clock=clock) as market:
-        public, file = PublicHalf(market), PaperFile(journal)
+    async with BitgetPublic(fetch, clock=clock) as market:
+        contracts = await _contracts(PublicMarket(market), clock)
+    async with BitgetPublic(quick, clock=clock) as market:
+        public, file = PublicMarket(market), PaperFile(journal)
         paper = PaperExchange(
             contracts,
             deposit=deposit,
@@ -92,7 +98,7 @@ async def paper_account(
         yield PaperAccount(paper, funding, (first, *news))
 
 
-async def _contracts(public: PublicHalf, clock: Clock) -> tuple[Contract, ...]:
+async def _contracts(public: PublicMarket, clock: Clock) -> tuple[ContractTerms, ...]:
     """Ask until the exchange answers, for twenty minutes."""
     for pause in BEGIN_AGAIN_S:
         try:
@@ -103,7 +109,7 @@ async def _contracts(public: PublicHalf, clock: Clock) -> tuple[Contract, ...]:
     return await public.contracts()
 
 
-async def _catch_up(paper: PaperExchange, public: PublicHalf, funding: LiveFunding) -> list[str]:
+async def _catch_up(paper: PaperExchange, public: PublicMarket, funding: LiveFunding) -> list[str]:
     """Let happen what the account slept through, where something is at stake; what could not be known."""
     now = await paper.server_time()
     core = paper.matching

@@ -1,8 +1,8 @@
 """The public half of the real exchange, for an account whose fills are simulated.
 
-Place in the house: between the public client and ``desk.market.paper.exchange``; satisfies its ``Public``.
-Answers are turned into what a session reads; an exchange that nobody reaches is one that does not answer,
-which ends no session.
+Place in the house: between the public client and ``desk.market.paper.exchange``; satisfies its
+``PublicExchange``. Answers are turned into what a session reads; an exchange that nobody reaches is one
+that does not answer, which ends no session.
 
 Not here: requests and their repetition (``desk.market.bitget.public``).
 """
@@ -12,13 +12,13 @@ from contextlib import contextmanager
 
 from desk.errors import Unanswered
 from desk.market.bitget.newest import MOST, newest_candles
-from desk.market.bitget.public import Bitget, Unreachable
+from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.contract_terms import usual_terms
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.values import Candles
 
 
-class PublicHalf:
+class PublicMarket:
     """What the exchange says to everybody.
 
     Parameters
@@ -27,7 +27,7 @@ class PublicHalf:
         The client, open.
     """
 
-    def __init__(self, market: Bitget) -> None:
+    def __init__(self, market: BitgetPublic) -> None:
         self._market = market
 
     async def server_time(self) -> int:
@@ -35,7 +35,7 @@ class PublicHalf:
         with _reached():
             return await self._market.server_time()
 
-    async def contracts(self) -> tuple[Contract, ...]:
+    async def contracts(self) -> tuple[ContractTerms, ...]:
         """Every perpetual that is listed now."""
         with _reached():
             table = await self._market.contracts()

@@ -1,6 +1,6 @@
-"""What a series of candles and its funding rates say of their contract: the tick, the hours between settlements.  Pure.
+"""What a series and its funding rates say of their contract: the tick, the hours between settlements.  Pure.
 
-``Candles`` and settled rates come in; ``Tick`` and ``Funding`` go out, to the embedded exchange and to
+``Candles`` and settled rates come in; ``PriceTick`` and ``Funding`` go out, to the embedded exchange and to
 replays of stored candles.
 """
 
@@ -44,7 +44,7 @@ class Funding:
 
 
 @dataclass(frozen=True, slots=True)
-class Tick:
+class PriceTick:
     """Smallest step of the price: ``step`` × 10^-``places``."""
 
     places: int
@@ -56,7 +56,7 @@ class Tick:
         return float(Decimal(self.step).scaleb(-self.places))
 
 
-def price_tick(candles: Candles) -> Tick:
+def price_tick(candles: Candles) -> PriceTick:
     """Smallest difference between two prices of the series."""
     prices = np.unique(candles.values[:4])
     for places in range(13):
@@ -65,4 +65,4 @@ def price_tick(candles: Candles) -> Tick:
         if np.abs(steps - whole).max(initial=0.0) < 1e-3:
             break
     differences = np.diff(np.unique(whole))
-    return Tick(places, int(differences.min()) if len(differences) else 1)
+    return PriceTick(places, int(differences.min()) if len(differences) else 1)

@@ -1,8 +1,8 @@
 """Stored candles with all that trading on them needs: what a replay runs on.
 
 Place in the house: read only.  A folder comes in (the candle cache, or parquet files as the emulator serves
-them); ``Stored`` goes out: series, contracts and settled funding rates.  What a folder does not tell of a
-contract is set to the exchange's usual terms, the tick to the smallest step of the prices.
+them); ``StoredMarket`` goes out: series, contracts and settled funding rates.  What a folder does not tell
+of a contract is set to the exchange's usual terms, the tick to the smallest step of the prices.
 
 Not here: the replay itself (``desk.trade.replay.feed``).
 """
@@ -24,24 +24,24 @@ from desk.market.history.contract_terms import (
 )
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles, read_synthetic, synthetic_series
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.values import Candles
 
 _CACHED = re.compile(r"(.+)_5m_(\d+)d\.pkl")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Stored:
+class StoredMarket:
     """What a folder holds."""
 
     series: tuple[Candles, ...]
-    contracts: tuple[Contract, ...]
+    contracts: tuple[ContractTerms, ...]
     """One per series."""
     funding: dict[str, dict[int, float]]
     """Settled rates by time (ms), by symbol; none where none are stored."""
 
 
-def read_stored(folder: Path, symbols: Sequence[str]) -> Stored:
+def read_stored(folder: Path, symbols: Sequence[str]) -> StoredMarket:
     """The series of ``symbols`` that ``folder`` holds.
 
     Raises
@@ -56,7 +56,7 @@ def read_stored(folder: Path, symbols: Sequence[str]) -> Stored:
     wanted = set(symbols)
     if any(folder.glob("*.parquet")):
         series = tuple(one for one in read_candles(folder) if one.symbol in wanted)
-        found = Stored(series, tuple(usual_contract(one) for one in series), {})
+        found = StoredMarket(series, tuple(usual_contract(one) for one in series), {})
     else:
         found = _cached(folder, wanted)
     if not found.series:
@@ -65,7 +65,7 @@ def read_stored(folder: Path, symbols: Sequence[str]) -> Stored:
     return found
 
 
-def _cached(folder: Path, wanted: set[str]) -> Stored:
+def _cached(folder: Path, wanted: set[str]) -> StoredMarket:
     """What the cache holds; of a symbol with several files, the longest history."""
     days: dict[str, int] = {}
     for path in sorted(folder.glob("*_5m_*d.pkl")):
@@ -90,10 +90,10 @@ def _cached(folder: Path, wanted: set[str]) -> Stored:
             rates = store.load_funding(one.symbol).rates
             pairs = zip(rates.time.tolist(), rates.rate.tolist(), strict=True)
             funding[one.symbol] = dict(pairs)
-    return Stored(series, tuple(contracts), funding)
+    return StoredMarket(series, tuple(contracts), funding)
 
 
-def invented(text: str, symbols: Sequence[str]) -> Stored:
+def invented(text: str, symbols: Sequence[str]) -> StoredMarket:
     """Those of the synthetic series ``NAME=KIND:SEED,…`` that are of ``symbols``.
 
     Raises
@@ -105,14 +105,14 @@ def invented(text: str, symbols: Sequence[str]) -> Stored:
     chosen = tuple(one for one in series if one.symbol in symbols)
     if not chosen:
         raise SettingsError("there is no model of the demo's symbols: train them first (make demo)")
-    return Stored(chosen, tuple(usual_contract(one) for one in chosen), {})
+    return StoredMarket(chosen, tuple(usual_contract(one) for one in chosen), {})
 
 
-def usual_contract(candles: Candles) -> Contract:
+def usual_contract(candles: Candles) -> ContractTerms:
     """Terms of a symbol of which only candles are known; a step of the size is worth some USDT."""
     tick = price_tick(candles)
     step = Decimal(10) ** -math.floor(math.log10(float(candles.close[-1])))
-    return Contract(
+    return ContractTerms(
         symbol=candles.symbol,
         tick=Decimal(tick.step).scaleb(-tick.places),
         size_step=step,

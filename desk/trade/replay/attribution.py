@@ -1,11 +1,12 @@
 """Why a session earned something else than the evaluation said.
 
 The trades that the policy makes on the same candles and probabilities, those that the session made, and what
-risk refused come in; ``Line``s go out that add up exactly: what the policy earns, less what was refused, rule
-by rule, less and plus what was then traded at other times, plus what rounding and prices did to the trades
-that both made, is what the session earned.  In basis points of each trade's own notional, summed over trades.
+risk refused come in; ``AttributionRow``s go out that add up exactly: what the policy earns, less what was
+refused, rule by rule, less and plus what was then traded at other times, plus what rounding and prices did
+to the trades that both made, is what the session earned.  In basis points of each trade's own notional,
+summed over trades.
 
-Not here: funding, which is told in USDT (``Bill``).
+Not here: funding, which is told in USDT (``ProfitStatement``).
 """
 
 from collections import defaultdict
@@ -15,7 +16,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from desk.orders import Contract, Holding
+from desk.orders import ContractTerms, Position
 from desk.policy import Costs, trades_of
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
@@ -47,7 +48,7 @@ Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class AttributionRow:
     """One step from the evaluation to the session."""
 
     what: str
@@ -57,7 +58,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bill:
+class ProfitStatement:
     """What the session came to, in USDT."""
 
     deposit: Decimal
@@ -73,7 +74,7 @@ class Bill:
 
 def explain(
     wanted: Mapping[Key, float], made: Sequence[ClosedTrade], refused: Iterable[tuple[str, int, str]]
-) -> list[Line]:
+) -> list[AttributionRow]:
     """The way from what the policy earns to what the session earned.
 
     Parameters
@@ -92,16 +93,18 @@ def explain(
             missing[_why_missing(rules.get(key))].append(net)
     instead = [net for key, net in nets.items() if key not in wanted]
     both = [(nets[key], net) for key, net in wanted.items() if key in nets]
-    lines = [Line("trades of the evaluation on these candles", len(wanted), sum(wanted.values()) * BPS)]
-    lines += [Line(what, -len(lost), -sum(lost) * BPS) for what, lost in sorted(missing.items())]
+    lines = [
+        AttributionRow("trades of the evaluation on these candles", len(wanted), sum(wanted.values()) * BPS)
+    ]
+    lines += [AttributionRow(what, -len(lost), -sum(lost) * BPS) for what, lost in sorted(missing.items())]
     lines += [
-        Line("traded because an earlier trade was not made", len(instead), sum(instead) * BPS),
-        Line(
+        AttributionRow("traded because an earlier trade was not made", len(instead), sum(instead) * BPS),
+        AttributionRow(
             "the same trades at rounded prices and stops",
             0,
             sum(ours - theirs for ours, theirs in both) * BPS,
         ),
-        Line("trades of the session", len(nets), sum(nets.values()) * BPS),
+        AttributionRow("trades of the session", len(nets), sum(nets.values()) * BPS),
     ]
     return lines
 
@@ -117,7 +120,7 @@ def policy_trades(
     journal: Journal,
     cards: Mapping[str, ModelCard],
     series: Sequence[Candles],
-    contracts: Mapping[str, Contract],
+    contracts: Mapping[str, ContractTerms],
     *,
     first: Mapping[str, int],
     slippage: float,
@@ -151,7 +154,9 @@ def policy_trades(
     return wanted
 
 
-def bill(journal: Journal, *, deposit: Decimal, equity: Decimal, holdings: Iterable[Holding]) -> Bill:
+def bill(
+    journal: Journal, *, deposit: Decimal, equity: Decimal, holdings: Iterable[Position]
+) -> ProfitStatement:
     """Profit, fees and funding that lead from the deposit to the equity at the end."""
     made = journal.ledger.closed_trades()
     fees = sum((trade.fees for trade in made), Decimal(0))
@@ -162,6 +167,6 @@ def bill(journal: Journal, *, deposit: Decimal, equity: Decimal, holdings: Itera
     paid = sum((order.fee for order in entries), Decimal(0))
     open_profit = sum((one.unrealized for one in holdings), Decimal(0)) - paid
     funding = deposit + profit - fees + open_profit - equity
-    return Bill(
+    return ProfitStatement(
         deposit=deposit, profit=profit, fees=fees, funding=funding, open_profit=open_profit, equity=equity
     )

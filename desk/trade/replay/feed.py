@@ -84,7 +84,7 @@ class ReplayFeed:
         return replace(found, absent={**found.absent, **absent})
 
 
-class Prices(Protocol):
+class PriceSink(Protocol):
     """What a paper exchange is fed with."""
 
     def live_through(
@@ -97,7 +97,7 @@ class Prices(Protocol):
         """Let every candle happen that has not yet, and the settlements between them."""
 
 
-class Settlements(Protocol):
+class FundingSink(Protocol):
     """Where funding rates are learned while candles come."""
 
     async def settled(self, through: int) -> Sequence[str]:
@@ -123,9 +123,9 @@ class PaperFeed:
     def __init__(
         self,
         feed: CandleFeed,
-        paper: Prices,
+        paper: PriceSink,
         funding: Mapping[str, Mapping[int, float]] | None = None,
-        settlements: Settlements | None = None,
+        settlements: FundingSink | None = None,
     ) -> None:
         self._feed = feed
         self._paper = paper
@@ -147,7 +147,7 @@ class PaperFeed:
                 news = tuple(await self._settlements.expected(candles.open_time + 2 * CANDLE_MS))
 
 
-class Watched:
+class ObservedFeed:
     """The rounds of ``feed``; satisfies ``desk.ports.CandleFeed``.
 
     Parameters

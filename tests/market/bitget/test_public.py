@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.bitget.public import Bitget, Unreachable
+from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.paging import HISTORY, RECENT, Page
 from tests.market.samples import NOW, ImpatientClock, fetch_settings
 from tests.market.scripted import Reply, Script, hang_up, plain, refusal, serving, success
@@ -22,11 +22,13 @@ TIME = success({"serverTime": str(NOW)})
 
 
 @contextlib.asynccontextmanager
-async def client(*replies: Reply, **changes: Any) -> AsyncIterator[tuple[Bitget, Script, ImpatientClock]]:
+async def client(
+    *replies: Reply, **changes: Any
+) -> AsyncIterator[tuple[BitgetPublic, Script, ImpatientClock]]:
     clock = ImpatientClock()
     async with serving(*replies) as script:
         settings = fetch_settings(script.url, Path("unused"), **changes)
-        async with Bitget(settings, clock=clock) as market:
+        async with BitgetPublic(settings, clock=clock) as market:
             yield market, script, clock
 
 
@@ -59,7 +61,7 @@ async def test_the_demos_candles_are_asked_of_the_demo(demo: bool) -> None:
     """The same address serves two markets, and the websocket's candles are the demo's."""
     async with (
         serving(TIME) as script,
-        Bitget(fetch_settings(script.url, Path("unused")), clock=ImpatientClock(), demo=demo) as market,
+        BitgetPublic(fetch_settings(script.url, Path("unused")), clock=ImpatientClock(), demo=demo) as market,
     ):
         await market.server_time()
 
@@ -259,7 +261,7 @@ def _free_port() -> int:
 async def test_an_address_where_nobody_answers_is_told_once_with_the_fix() -> None:
     """One sentence that names the address, instead of three hundred tracebacks."""
     url, clock = f"http://127.0.0.1:{_free_port()}", ImpatientClock()
-    async with Bitget(fetch_settings(url, Path("unused")), clock=clock) as market:
+    async with BitgetPublic(fetch_settings(url, Path("unused")), clock=clock) as market:
         with pytest.raises(Unreachable, match=rf"{url} cannot be reached.*--base-url"):
             await market.server_time()
 
@@ -291,6 +293,6 @@ async def test_requests_are_counted_by_symbol() -> None:
 
 async def test_a_closed_client_says_so() -> None:
     """A programming mistake is not taken for a network problem."""
-    market = Bitget(fetch_settings("http://127.0.0.1:9", Path("unused")), clock=ImpatientClock())
+    market = BitgetPublic(fetch_settings("http://127.0.0.1:9", Path("unused")), clock=ImpatientClock())
     with pytest.raises(RuntimeError, match="async with"):
         await market.server_time()

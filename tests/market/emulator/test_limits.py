@@ -2,17 +2,19 @@
 
 import asyncio
 
-from desk.market.emulator.limits import Gate
+from desk.market.emulator.limits import RateLimiter
 from tests.market.emulator.samples import MARKET, HandClock, open_exchange, steps
 
 TIME = "/api/v2/public/time"
 
 
-def gate(*, per_second: int = 20, per_minute: int = 0, penalty: bool = False) -> Gate:
-    return Gate(per_second=per_second, per_minute=per_minute, penalty=penalty)
+def gate(*, per_second: int = 20, per_minute: int = 0, penalty: bool = False) -> RateLimiter:
+    return RateLimiter(per_second=per_second, per_minute=per_minute, penalty=penalty)
 
 
-def admitted(limits: Gate, now: float, *, endpoint: str = "candles", address: str = "127.0.0.1") -> bool:
+def admitted(
+    limits: RateLimiter, now: float, *, endpoint: str = "candles", address: str = "127.0.0.1"
+) -> bool:
     return limits.admit(endpoint=endpoint, address=address, now=now).admitted
 
 

@@ -17,7 +17,7 @@ import pytest
 from aiohttp import WSMsgType
 
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
-from desk.market.matching import Ticket
+from desk.market.matching import NewOrder
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.market.emulator.samples import T0, steps
 from tests.market.lines import HandClock
@@ -77,7 +77,7 @@ class Listener:
 
     def order(self, size: str = "1", side: int = 1) -> None:
         """Trade behind the customer's back, as another session of his would."""
-        ticket = Ticket(
+        ticket = NewOrder(
             client_id="",
             symbol="BTCUSDT",
             side=side,

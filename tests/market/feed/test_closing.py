@@ -10,26 +10,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.market.feed.closing import (
-    BorderPassed,
+    CandleAssembler,
     CandleClosed,
+    CandleDeadline,
     CandleRevised,
     CandlesAbsent,
-    Closing,
     FeedEvent,
     SymbolSilent,
 )
 from desk.market.feed.messages import (
     MOST_BYTES,
     Acknowledged,
-    Bar,
-    Bars,
-    Failure,
-    Unreadable,
+    CandleUpdate,
+    CandleUpdates,
+    ChannelError,
+    UnreadableFrame,
     read_text,
     subscriptions,
 )
 from desk.market.feed.window import NOT_YET, CandleWindow
-from desk.market.history.candles import Rows
+from desk.market.history.candles import RawRows
 from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.samples import NOW, random_candles, rows_of
 
@@ -38,24 +38,24 @@ TRUTH = random_candles(count=MEMORY + AHEAD, end=NOW + AHEAD * CANDLE_MS)
 """What really happens: MEMORY candles until NOW, AHEAD more afterwards."""
 
 
-def bar(place: int, **changes: Any) -> Bar:
+def bar(place: int, **changes: Any) -> CandleUpdate:
     """The candle that opens ``place`` candles after NOW, as the websocket tells it when it is over."""
     row = MEMORY + place
-    told = Bar(int(TRUTH.open_time[row]), tuple(TRUTH.values[:, row].tolist()))
+    told = CandleUpdate(int(TRUTH.open_time[row]), tuple(TRUTH.values[:, row].tolist()))
     return told._replace(**changes)
 
 
-def forming(place: int) -> Bar:
+def forming(place: int) -> CandleUpdate:
     """The same candle when it has just begun: open, high, low, close in one."""
     told = bar(place)
     return told._replace(values=(told.values[0],) * 4 + (0.0, 0.0))
 
 
-def bars(*told: Bar, at: int = 0, symbol: str = "BTCUSDT") -> Bars:
-    return Bars(symbol, told, at)
+def bars(*told: CandleUpdate, at: int = 0, symbol: str = "BTCUSDT") -> CandleUpdates:
+    return CandleUpdates(symbol, told, at)
 
 
-def rest(first: int, last: int) -> Rows:
+def rest(first: int, last: int) -> RawRows:
     """REST's rows of the candles ``first`` to ``last`` after NOW."""
     return rows_of(TRUTH.rows(MEMORY + first, MEMORY + last + 1))
 
@@ -65,10 +65,10 @@ def at(place: int, seconds: float = 0.0) -> int:
     return NOW + place * CANDLE_MS + int(seconds * 1000)
 
 
-def closing(*symbols: str) -> Closing:
+def closing(*symbols: str) -> CandleAssembler:
     """Everything until NOW is known."""
     names = symbols or ("BTCUSDT",)
-    made = Closing(names, memory=MEMORY, grace_ms=3_000, border_ms=10_000, silent_after_ms=420_000)
+    made = CandleAssembler(names, memory=MEMORY, grace_ms=3_000, border_ms=10_000, silent_after_ms=420_000)
     for name in names:
         known = TRUTH.rows(0, MEMORY)
         made.load(Candles(name, known.open_time, known.values))
@@ -116,14 +116,14 @@ def test_a_market_whose_opens_are_free_is_asked_about_once() -> None:
     """300 questions at every border would make every decision late."""
     feed = closing()
 
-    def jumping(place: int, *, whole: bool = True) -> Bar:
+    def jumping(place: int, *, whole: bool = True) -> CandleUpdate:
         told = bar(place) if whole else forming(place)
         return told._replace(values=tuple(value * (1 + place / 100) for value in told.values))
 
-    def answer(first: int, last: int) -> Rows:
+    def answer(first: int, last: int) -> RawRows:
         told = [jumping(place) for place in range(first, last + 1)]
         values = np.array([one.values for one in told]).T
-        return Rows(np.array([one.open_time for one in told]), values)
+        return RawRows(np.array([one.open_time for one in told]), values)
 
     feed.told(bars(jumping(0)), at(0, 299))
     assert closed(feed.told(bars(jumping(1, whole=False)), at(1, 1))) == []
@@ -132,7 +132,7 @@ def test_a_market_whose_opens_are_free_is_asked_about_once() -> None:
     assert closed(feed.told(bars(jumping(2, whole=False)), at(2, 1))) == [1]
 
     revised = answer(1, 1)
-    feed.answered("BTCUSDT", Rows(revised.open_time, revised.values * 1.1), at(2, 5))
+    feed.answered("BTCUSDT", RawRows(revised.open_time, revised.values * 1.1), at(2, 5))
     feed.told(bars(jumping(2)), at(2, 299))
     assert closed(feed.told(bars(jumping(3, whole=False)), at(3, 1))) == []
 
@@ -210,7 +210,7 @@ def test_a_hole_of_one_answer_is_filled_by_the_next() -> None:
 def test_a_revised_candle_is_reported_and_corrected() -> None:
     """Features of later candles must see what training will see."""
     feed = closing()
-    other = Rows(TRUTH.open_time[MEMORY - 1 : MEMORY], TRUTH.values[:, MEMORY - 1 : MEMORY] * 1.01)
+    other = RawRows(TRUTH.open_time[MEMORY - 1 : MEMORY], TRUTH.values[:, MEMORY - 1 : MEMORY] * 1.01)
     (event,) = feed.answered("BTCUSDT", other, at(0, 5))
 
     assert isinstance(event, CandleRevised)
@@ -240,7 +240,7 @@ def test_a_finished_candle_that_the_websocket_tells_otherwise_is_asked_about() -
         bar(AHEAD - 1),
     ],
 )
-def test_a_bar_that_is_no_candle_is_never_closed(broken: Bar) -> None:
+def test_a_bar_that_is_no_candle_is_never_closed(broken: CandleUpdate) -> None:
     """Off the grid, high below low, not a number, from the future."""
     feed = closing()
     feed.told(bars(broken), at(0, 299))
@@ -257,7 +257,7 @@ def test_a_border_passes_when_every_symbol_has_its_candle() -> None:
 
     assert feed.border(at(1, 0.1)) == []
     feed.told(bars(forming(1), symbol="BUSDT"), at(1, 0.3))
-    assert feed.border(at(1, 0.3)) == [BorderPassed(NOW, ())]
+    assert feed.border(at(1, 0.3)) == [CandleDeadline(NOW, ())]
     assert feed.border(at(1, 0.4)) == []
 
 
@@ -267,24 +267,24 @@ def test_a_border_does_not_wait_for_ever() -> None:
     feed.answered("AUSDT", rest(-3, 0), at(1, 3))
 
     assert feed.border(at(1, 9.9)) == []
-    assert feed.border(at(1, 10)) == [BorderPassed(NOW, ("BUSDT",))]
+    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
 
 
 def test_a_dead_symbol_is_waited_for_once() -> None:
     """Else every decision on all the others would be ten seconds late; when it is back, it is waited for."""
     feed = closing("AUSDT", "BUSDT")
     feed.answered("AUSDT", rest(-3, 0), at(1, 3))
-    assert feed.border(at(1, 10)) == [BorderPassed(NOW, ("BUSDT",))]
+    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
 
     assert feed.border(at(2, 2)) == []
     feed.answered("AUSDT", rest(-3, 1), at(2, 3))
-    assert feed.border(at(2, 3)) == [BorderPassed(at(1), ("BUSDT",))]
+    assert feed.border(at(2, 3)) == [CandleDeadline(at(1), ("BUSDT",))]
 
     feed.answered("BUSDT", rest(-3, 1), at(2, 9))
     feed.answered("AUSDT", rest(-3, 2), at(3, 3))
     assert feed.border(at(3, 3)) == []
     feed.answered("BUSDT", rest(-3, 2), at(3, 4))
-    assert feed.border(at(3, 4)) == [BorderPassed(at(2), ())]
+    assert feed.border(at(3, 4)) == [CandleDeadline(at(2), ())]
 
 
 def test_a_candle_in_doubt_is_waited_for() -> None:
@@ -298,7 +298,7 @@ def test_a_candle_in_doubt_is_waited_for() -> None:
     assert feed.border(at(1, 0.3)) == []
     assert feed.doubted == {"AUSDT"}
     feed.answered("AUSDT", rest(-3, 0), at(1, 0.5))
-    assert feed.border(at(1, 0.5)) == [BorderPassed(NOW, ())]
+    assert feed.border(at(1, 0.5)) == [CandleDeadline(NOW, ())]
 
 
 def test_an_answer_without_the_newest_candle_settles_no_doubt() -> None:
@@ -322,18 +322,18 @@ def test_a_doubt_that_nobody_settles_leaves_its_symbol_out() -> None:
     feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
     feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
 
-    assert feed.border(at(1, 10)) == [BorderPassed(NOW, ("AUSDT",))]
+    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT",))]
     feed.answered("BUSDT", rest(-3, 1), at(2, 0.1))
-    assert feed.border(at(2, 0.1)) == [BorderPassed(at(1), ("AUSDT",))]
+    assert feed.border(at(2, 0.1)) == [CandleDeadline(at(1), ("AUSDT",))]
 
 
 def test_when_everything_is_late_everything_is_waited_for() -> None:
     """After an outage of the exchange the next answer may be a second away."""
     feed = closing("AUSDT", "BUSDT")
 
-    assert feed.border(at(1, 10)) == [BorderPassed(NOW, ("AUSDT", "BUSDT"))]
+    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT", "BUSDT"))]
     assert feed.border(at(2, 9)) == []
-    assert feed.border(at(2, 10)) == [BorderPassed(at(1), ("AUSDT", "BUSDT"))]
+    assert feed.border(at(2, 10)) == [CandleDeadline(at(1), ("AUSDT", "BUSDT"))]
 
 
 def test_a_silence_is_told_once_and_again_after_a_word() -> None:
@@ -400,7 +400,7 @@ def test_whatever_the_network_does_candles_come_once_in_order_and_true(
     assert feed.window.values[0].tobytes() == newest.values.tobytes()
 
 
-def replace_close(told: Bar) -> Bar:
+def replace_close(told: CandleUpdate) -> CandleUpdate:
     """A candle in the middle of its time: its close is still its open."""
     o, h, l, _, volume, quote = told.values
     return told._replace(values=(o, h, l, o, volume / 2, quote / 2))
@@ -454,7 +454,9 @@ def test_a_frame_is_read() -> None:
     frame = {"action": "update", "arg": ARG, "data": [ROW], "ts": 1762560302050}
     values = (102288.5, 102290.0, 102271.6, 102280.3, 0.91, 93284.0)
 
-    assert read_text(json.dumps(frame)) == Bars("BTCUSDT", (Bar(1762560300000, values),), 1762560302050)
+    assert read_text(json.dumps(frame)) == CandleUpdates(
+        "BTCUSDT", (CandleUpdate(1762560300000, values),), 1762560302050
+    )
 
 
 def test_other_texts_are_told_apart() -> None:
@@ -462,8 +464,8 @@ def test_other_texts_are_told_apart() -> None:
     refused = {"event": "error", "arg": ARG, "code": 30001, "msg": "doesn't exist"}
 
     assert read_text(json.dumps({"event": "subscribe", "arg": ARG})) == Acknowledged("BTCUSDT")
-    assert read_text(json.dumps(refused)) == Failure("30001", "doesn't exist", "BTCUSDT")
-    assert read_text(json.dumps({"event": "error", "code": 30006})) == Failure("30006", "", "")
+    assert read_text(json.dumps(refused)) == ChannelError("30001", "doesn't exist", "BTCUSDT")
+    assert read_text(json.dumps({"event": "error", "code": 30006})) == ChannelError("30006", "", "")
 
 
 @pytest.mark.parametrize(
@@ -478,7 +480,7 @@ def test_other_texts_are_told_apart() -> None:
 )
 def test_nonsense_is_unreadable_and_nothing_worse(text: str) -> None:
     """One odd frame must not cost fifty symbols their line."""
-    assert isinstance(read_text(text), Unreadable)
+    assert isinstance(read_text(text), UnreadableFrame)
 
 
 def test_subscriptions_fit_into_a_message() -> None:

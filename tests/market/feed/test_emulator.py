@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from desk.market.bitget.public import Bitget
+from desk.market.bitget.public import BitgetPublic
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.feed.closing import BorderPassed, CandleClosed, FeedEvent, FeedRestored
+from desk.market.feed.closing import CandleClosed, CandleDeadline, FeedEvent, FeedRestored
 from desk.market.feed.stream import CandleStream
 from desk.values import CANDLE_MS
 from tests.market.feed.test_stream import stream_settings
@@ -44,7 +44,7 @@ async def running(
     events: list[FeedEvent] = []
     async with (
         EmbeddedExchange(list(TRUTH.values()), options, clock=clock) as served,
-        Bitget(fetch_settings(served.url, Path("unused"), attempts=3), clock=clock) as market,
+        BitgetPublic(fetch_settings(served.url, Path("unused"), attempts=3), clock=clock) as market,
     ):
         stream = CandleStream(
             SYMBOLS,
@@ -79,7 +79,7 @@ async def test_every_candle_comes_once_in_order_and_true(faults: Mapping[str, fl
         borders = 0
         while clock.now_ms() < NOW + (AHEAD - 1) * CANDLE_MS + 30_000:
             await clock.advance(0.5)
-            passed = [event for event in events if isinstance(event, BorderPassed)]
+            passed = [event for event in events if isinstance(event, CandleDeadline)]
             if len(passed) > borders:
                 borders = len(passed)
                 assert clock.now_ms() - passed[-1].open_time - CANDLE_MS <= 10_500

@@ -13,10 +13,10 @@ from aiohttp import web
 
 from desk.errors import SettingsError
 from desk.market.bitget.newest import SPARE
-from desk.market.bitget.public import TIME, Bitget
+from desk.market.bitget.public import TIME, BitgetPublic
 from desk.market.feed.closing import (
-    BorderPassed,
     CandleClosed,
+    CandleDeadline,
     CandleRevised,
     FeedEvent,
     FeedRestored,
@@ -120,7 +120,7 @@ async def feed(*symbols: str, attempts: int = 1, **changes: Any) -> AsyncIterato
         served.on(f"GET {TIME}", time)
         served.on(f"GET {RECENT.path}", page)
         settings = fetch_settings(served.url, Path("unused"), attempts=attempts)
-        async with Bitget(settings, clock=clock) as market:
+        async with BitgetPublic(settings, clock=clock) as market:
             stream = CandleStream(
                 names, market=market, ws_url=served.ws_url, settings=stream_settings(**changes), clock=clock
             )
@@ -172,7 +172,7 @@ async def test_a_candle_that_the_websocket_closes_is_told_at_once() -> None:
         await under.tells(1, whole=False)
 
         assert await first == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, HISTORY].tolist()))
-        assert await under.next() == BorderPassed(NOW, ())
+        assert await under.next() == CandleDeadline(NOW, ())
         assert under.asked == {"BTCUSDT": 1}
 
 
@@ -186,7 +186,7 @@ async def test_a_thin_symbol_is_closed_by_the_clock_and_rest() -> None:
         event = await under.until(CandleClosed, first)
 
         assert event == CandleClosed("BTCUSDT", NOW, tuple(TRUTH.values[:, HISTORY].tolist()))
-        assert await under.next() == BorderPassed(NOW, ())
+        assert await under.next() == CandleDeadline(NOW, ())
 
 
 async def test_a_border_passes_without_a_symbol_that_nothing_is_known_of() -> None:
@@ -197,7 +197,7 @@ async def test_a_border_passes_without_a_symbol_that_nothing_is_known_of() -> No
         under.served.on(f"GET {RECENT.path}", plain("<html>", status=502))
         await pass_to(under, 1, 3)
 
-        assert await under.until(BorderPassed, first) == BorderPassed(NOW, ("BTCUSDT",))
+        assert await under.until(CandleDeadline, first) == CandleDeadline(NOW, ("BTCUSDT",))
         under.served.answers[f"GET {RECENT.path}"] = answering
         assert isinstance(await under.until(CandleClosed, under.pull()), CandleClosed)
 
@@ -239,7 +239,7 @@ async def test_the_candles_of_an_outage_come_once_and_in_order() -> None:
         arg = {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}
         await under.peers[1].say({"action": "snapshot", "arg": arg, "data": snapshot, "ts": NOW})
         seen: list[FeedEvent] = []
-        while not (seen and seen[-1] == BorderPassed(NOW + 2 * CANDLE_MS, ())):
+        while not (seen and seen[-1] == CandleDeadline(NOW + 2 * CANDLE_MS, ())):
             while not pulled.done():
                 await under.clock.advance(0.25)
             seen.append(pulled.result())

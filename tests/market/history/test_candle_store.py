@@ -79,7 +79,8 @@ def test_it_opens_without_pyarrow(store: CandleStore) -> None:
     path = store.save(random_candles(count=20), days=180)
     program = (
         "import sys; sys.modules['pyarrow'] = None\n"
-        "import pandas as pd; from pathlib import Path; from desk.market.history.candle_store import CandleStore\n"
+        "import pandas as pd; from pathlib import Path\n"
+        "from desk.market.history.candle_store import CandleStore\n"
         f"path = Path({str(path)!r})\n"
         "frame = pd.read_pickle(path); assert len(frame) == 20\n"
         "candles = CandleStore(path.parent).load('BTCUSDT', 180); assert len(candles) == 20\n"

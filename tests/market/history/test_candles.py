@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from desk.errors import CandleError
 from desk.market.history.candles import (
     NO_ROWS,
-    Rows,
+    RawRows,
     between,
     broken,
     check_candles,
@@ -37,13 +37,13 @@ PLANTED_FAULTS: dict[str, tuple[int | slice, float, str]] = {
 every_fault = pytest.mark.parametrize("fault", PLANTED_FAULTS)
 
 
-def damaged(fault: str, row: int = 7) -> Rows:
+def damaged(fault: str, row: int = 7) -> RawRows:
     candles = random_candles(count=20)
     times, values = candles.open_time.copy(), candles.values.copy()
     numbers, factor, _ = PLANTED_FAULTS[fault]
     values[numbers, row] *= factor
     times[row] += fault == "off the grid"
-    return Rows(times, values)
+    return RawRows(times, values)
 
 
 @every_fault
@@ -140,7 +140,7 @@ def test_any_split_repetition_and_order_of_pages_gives_the_same_candles(data: st
         chosen = list(range(max(first - 3, 0), min(stop + 3, 60)))
         chosen += data.draw(st.lists(st.sampled_from(chosen), max_size=5)) if chosen else []
         order = np.array(data.draw(st.permutations(chosen)), dtype=np.intp)
-        pages.append(Rows(truth.open_time[order], truth.values[:, order]))
+        pages.append(RawRows(truth.open_time[order], truth.values[:, order]))
 
     merged = merge(pages)
 
@@ -151,7 +151,7 @@ def test_any_split_repetition_and_order_of_pages_gives_the_same_candles(data: st
 def test_of_two_answers_the_later_one_wins() -> None:
     """An exchange that corrects a candle means the correction."""
     old = rows_of(random_candles(count=5))
-    new = Rows(old.open_time[2:4], old.values[:, 2:4] * 2)
+    new = RawRows(old.open_time[2:4], old.values[:, 2:4] * 2)
 
     assert merge([old, new]).values[0].tolist() == [*old.values[0, :2], *new.values[0], old.values[0, 4]]
     assert count_revised(old, new) == 2

@@ -9,16 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError, NotEnoughHistory, Unanswered
-from desk.market.history.candles import NOTHING_HELD, Held, Rows
+from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows
 from desk.market.history.download import Download, download
 from desk.market.history.paging import DAY_MS, HISTORY, RECENT, Page, window_of
 from desk.values import CANDLE_MS, Candles, Hole
 from tests.market.samples import NOW, assert_same_candles, random_candles, rows_of, without
 
-Spoil = Callable[[int, Page, Rows], Rows]
+Spoil = Callable[[int, Page, RawRows], RawRows]
 
 
-def as_it_is(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+def as_it_is(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
     return rows
 
 
@@ -32,7 +32,7 @@ class Exchange:
     now: int = NOW
     asked: list[Page] = field(default_factory=list)
 
-    async def candles_of(self, page: Page) -> Rows:
+    async def candles_of(self, page: Page) -> RawRows:
         """The newest ``limit`` rows below the end."""
         times = self.candles.open_time
         reach = self.now - 30 * DAY_MS if page.feed is RECENT else 0
@@ -42,7 +42,7 @@ class Exchange:
         first = max(stop - page.limit, int(np.searchsorted(times, reach)))
         return rows_of(self.candles.rows(min(first, stop), stop))
 
-    async def __call__(self, symbol: str, page: Page) -> Rows:
+    async def __call__(self, symbol: str, page: Page) -> RawRows:
         self.asked.append(page)
         assert symbol == self.candles.symbol
         assert page.limit <= page.feed.limit
@@ -59,7 +59,7 @@ class Market:
 
     exchange: Exchange
 
-    async def candles(self, symbol: str, page: Page) -> Rows:
+    async def candles(self, symbol: str, page: Page) -> RawRows:
         """One page."""
         return await self.exchange(symbol, page)
 
@@ -69,13 +69,13 @@ class Notes:
     """Notes what a download tells."""
 
     pages: int = 0
-    rows: list[Rows] = field(default_factory=list)
+    rows: list[RawRows] = field(default_factory=list)
 
     def planned(self, symbol: str, pages: int) -> None:  # noqa: ARG002
         """Count pages."""
         self.pages += pages
 
-    async def came(self, symbol: str, rows: Rows) -> None:  # noqa: ARG002
+    async def came(self, symbol: str, rows: RawRows) -> None:  # noqa: ARG002
         """Keep rows."""
         self.rows.append(rows)
 
@@ -84,7 +84,7 @@ async def fetch(
     exchange: Exchange,
     *,
     days: int = 40,
-    held: Held = NOTHING_HELD,
+    held: KnownCandles = NOTHING_HELD,
     now: int = NOW,
     watch: Notes | None = None,
 ) -> Download:
@@ -100,8 +100,8 @@ async def fetch(
     )
 
 
-def held_of(got: Download) -> Held:
-    return Held(rows_of(got.candles), got.absent)
+def held_of(got: Download) -> KnownCandles:
+    return KnownCandles(rows_of(got.candles), got.absent)
 
 
 WHOLE = random_candles(count=41 * 288)
@@ -176,7 +176,7 @@ async def test_a_hole_is_asked_for_three_times_and_then_never_again() -> None:
 async def test_a_slip_of_the_exchange_is_no_hole() -> None:
     """Rows that were missing from one answer are in the next."""
 
-    def forgetful(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    def forgetful(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
         return rows if number > 25 else rows.where(np.arange(len(rows)) % 50 != 7)
 
     exchange = Exchange(WHOLE, spoil=forgetful)
@@ -189,7 +189,7 @@ async def test_a_slip_of_the_exchange_is_no_hole() -> None:
 async def test_what_the_recent_feed_lacks_is_taken_from_the_archive() -> None:
     """The two feeds need not have the same gaps."""
 
-    def gap_in_recent(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    def gap_in_recent(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
         return rows if page.feed is HISTORY else rows.where(rows.open_time != WHOLE.open_time[-100])
 
     got = await fetch(Exchange(WHOLE, spoil=gap_in_recent))
@@ -228,7 +228,7 @@ async def test_a_listing_between_the_pages_of_the_archive_is_found() -> None:
 async def test_one_empty_page_does_not_end_a_history() -> None:
     """A single slip must not cut off five months."""
 
-    def empty_once(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    def empty_once(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
         return rows.where(np.zeros(len(rows), bool)) if number == 12 else rows
 
     got = await fetch(Exchange(WHOLE, spoil=empty_once))
@@ -239,12 +239,12 @@ async def test_one_empty_page_does_not_end_a_history() -> None:
 async def test_a_broken_row_is_asked_for_again() -> None:
     """It may have been caught while it was written."""
 
-    def broken_once(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    def broken_once(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
         if number > 25:
             return rows
         values = rows.values.copy()
         values[2, 5] = values[1, 5] * 2
-        return Rows(rows.open_time, values)
+        return RawRows(rows.open_time, values)
 
     assert_same_candles((await fetch(Exchange(WHOLE, spoil=broken_once))).candles, WANTED)
 
@@ -298,11 +298,11 @@ async def test_disorder_repetition_and_older_rows_change_nothing(seed: int) -> N
     """All of it was seen on the wire."""
     rng = np.random.default_rng(seed)
 
-    def disorderly(number: int, page: Page, rows: Rows) -> Rows:  # noqa: ARG001
+    def disorderly(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
         order = rng.permutation(np.concatenate([np.arange(len(rows)), rng.integers(0, len(rows), 20)]))
         older = rows_of(WHOLE.rows(0, 5))
         times = np.concatenate([older.open_time, rows.open_time[order]])
-        return Rows(times, np.concatenate([older.values, rows.values[:, order]], axis=1))
+        return RawRows(times, np.concatenate([older.values, rows.values[:, order]], axis=1))
 
     assert_same_candles((await fetch(Exchange(WHOLE, spoil=disorderly))).candles, WANTED)
 
@@ -317,21 +317,21 @@ async def test_whatever_is_held_and_however_it_comes_the_candles_are_the_same(da
         kept[first:stop] = True
     seed = data.draw(st.integers(0, 2**32 - 1))
 
-    def slipping(number: int, page: Page, rows: Rows) -> Rows:
+    def slipping(number: int, page: Page, rows: RawRows) -> RawRows:
         rng = np.random.default_rng([seed, number])
         if page.end < NOW - 39 * DAY_MS or number > 30:
             return rows
         order = rng.permutation(np.repeat(np.arange(len(rows)), rng.integers(0, 3, len(rows))))
-        return Rows(rows.open_time[order], rows.values[:, order])
+        return RawRows(rows.open_time[order], rows.values[:, order])
 
-    held = Held(rows_of(WHOLE).where(kept), ())
+    held = KnownCandles(rows_of(WHOLE).where(kept), ())
     got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), held=held)
 
     wanted = set(WANTED.open_time.tolist())
     holes = {hole.first + n * CANDLE_MS for hole in got.absent for n in range(hole.candles)}
     late = {time for time in wanted if time > got.candles.open_time[-1]}  # no hole yet: asked for next time
     assert set(got.candles.open_time.tolist()) | (holes & wanted) | late == wanted
-    again = await fetch(Exchange(WHOLE), held=Held(rows_of(got.candles), got.absent))
+    again = await fetch(Exchange(WHOLE), held=KnownCandles(rows_of(got.candles), got.absent))
     assert late <= set(again.candles.open_time.tolist())
     assert_same_candles(
         got.candles,
@@ -353,7 +353,7 @@ async def test_a_symbol_without_candles_is_no_failure_of_ours() -> None:
 async def test_the_error_of_a_page_is_told_plainly() -> None:
     """Not as a group of errors of workers that a user has never heard of."""
 
-    def dead(number: int, page: Page, rows: Rows) -> Rows:
+    def dead(number: int, page: Page, rows: RawRows) -> RawRows:
         if number > 10:
             raise Unanswered("no answer", endpoint=page.feed.path)
         return rows

@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 
 from desk.market.history import page_journal
-from desk.market.history.candles import Rows, merge
+from desk.market.history.candles import RawRows, merge
 from desk.market.history.page_journal import PageJournal
 from tests.market.samples import random_candles, rows_of
 
 WHOLE = rows_of(random_candles(count=30))
 
 
-def page(first: int, stop: int) -> Rows:
-    return Rows(WHOLE.open_time[first:stop], WHOLE.values[:, first:stop])
+def page(first: int, stop: int) -> RawRows:
+    return RawRows(WHOLE.open_time[first:stop], WHOLE.values[:, first:stop])
 
 
-def same(ours: Rows, theirs: Rows) -> bool:
+def same(ours: RawRows, theirs: RawRows) -> bool:
     times = ours.open_time.tobytes() == theirs.open_time.tobytes()
     return times and ours.values.tobytes() == theirs.values.tobytes()
 

@@ -4,12 +4,12 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any, Final
 
-from desk.market.matching import Matching, Order, Terms, Ticket
-from desk.orders import Contract
+from desk.market.matching import FillModel, Matching, NewOrder, Order
+from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
 T0: Final = 1_762_560_000_000
-BTC: Final = Contract(
+BTC: Final = ContractTerms(
     symbol="BTCUSDT",
     tick=Decimal("0.1"),
     size_step=Decimal("0.001"),
@@ -40,10 +40,10 @@ class Desk:
         margin: Any = "isolated",
         mode: Any = "one_way",
         price: str = "100",
-        contracts: tuple[Contract, ...] = (BTC, ETH),
+        contracts: tuple[ContractTerms, ...] = (BTC, ETH),
         **terms: Any,
     ) -> None:
-        self.core = Matching(contracts, Decimal(deposit), Terms(**terms))
+        self.core = Matching(contracts, Decimal(deposit), FillModel(**terms))
         self.account = self.core.account
         self.core.set_position_mode(mode)
         self.now = T0
@@ -59,7 +59,7 @@ class Desk:
             for name in ("stop_loss", "take_profit")
             if told.get(name) is not None
         }
-        ticket = Ticket(
+        ticket = NewOrder(
             **{
                 "client_id": "",
                 "symbol": "BTCUSDT",

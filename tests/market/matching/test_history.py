@@ -3,7 +3,7 @@
 import pytest
 
 from desk.errors import SettingsError
-from desk.market.matching import Terms
+from desk.market.matching import FillModel
 from desk.values import CANDLE_MS
 from tests.market.matching.samples import Desk
 
@@ -49,4 +49,4 @@ def test_what_an_open_position_came_from_is_kept() -> None:
 def test_a_memory_of_no_time_is_refused() -> None:
     """An order must be found at least once after it has ended."""
     with pytest.raises(SettingsError, match="history_ms is 0, must be above 0"):
-        Terms(history_ms=0)
+        FillModel(history_ms=0)

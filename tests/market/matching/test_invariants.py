@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from desk.market.matching import Denied, Execution, Order
+from desk.market.matching import Denied, MatchedFill, Order
 from desk.values import CANDLE_MS
 from tests.market.matching.samples import BTC, Desk, plain_equity
 
@@ -45,7 +45,7 @@ class Account(RuleBasedStateMachine):
         self.core, self.account = self.desk.core, self.desk.account
         self.funding = Decimal(0)
         self.told: dict[str, Order] = {}
-        self.fills: list[Execution] = []
+        self.fills: list[MatchedFill] = []
 
     @rule(
         symbol=SYMBOLS,

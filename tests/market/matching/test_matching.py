@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from desk.errors import SettingsError
-from desk.market.matching import Denied, Matching, Terms
+from desk.market.matching import Denied, FillModel, Matching
 from tests.market.matching.samples import BTC, ETH, T0, Desk, plain_equity
 
 LONG, SHORT = 1, -1
@@ -429,7 +429,7 @@ def test_candles_happen_in_order() -> None:
 
 def test_all_wrong_terms_are_told_at_once() -> None:
     with pytest.raises(SettingsError, match=r"slippage.*volume_share"):
-        Terms(slippage=Decimal(1), volume_share=Decimal(2))
+        FillModel(slippage=Decimal(1), volume_share=Decimal(2))
 
 
 def test_an_order_needs_a_price_to_be_filled_at() -> None:

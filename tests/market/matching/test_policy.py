@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.market.matching import Execution, Matching, Terms, Ticket
+from desk.market.matching import FillModel, MatchedFill, Matching, NewOrder
 from desk.market.paper.exchange import exactly
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles
@@ -27,7 +27,7 @@ def traded(
     contract = replace(
         BTC, symbol=candles.symbol, tick=exactly(costs.tick), taker_fee=exactly(costs.fee_entry)
     )
-    core = Matching([contract], Decimal(10**9), Terms(slippage=exactly(costs.slippage), rounding=False))
+    core = Matching([contract], Decimal(10**9), FillModel(slippage=exactly(costs.slippage), rounding=False))
     core.set_leverage(candles.symbol, Decimal(1))
     bases: list[Decimal] = []
     due = 0
@@ -45,9 +45,9 @@ def traded(
     return _round_trips(core, costs)
 
 
-def _ticket(symbol: str, side: int, close: float, rules: TradeRules) -> Ticket:
+def _ticket(symbol: str, side: int, close: float, rules: TradeRules) -> NewOrder:
     """An entry with its levels, unrounded, measured from the close of the signal candle."""
-    return Ticket(
+    return NewOrder(
         client_id="",
         symbol=symbol,
         side=side,
@@ -65,7 +65,7 @@ def _round_trips(core: Matching, costs: Costs) -> list[tuple[float, float]]:
     return [_of_pair(*pair, costs) for pair in zip(executions[::2], executions[1::2], strict=False)]
 
 
-def _of_pair(entry: Execution, leave: Execution, costs: Costs) -> tuple[float, float]:
+def _of_pair(entry: MatchedFill, leave: MatchedFill, costs: Costs) -> tuple[float, float]:
     notional = entry.fill.price * entry.fill.size
     net = (leave.profit - entry.fill.fee - leave.fill.fee) / notional
     side = entry.fill.side

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from desk.market.matching import Denied, Matching
-from desk.market.matching.state import NO_STATE, Writer, restored, state_of, written
+from desk.market.matching.state import NO_STATE, StateWriter, restored, state_of, written
 from tests.market.matching.samples import BTC, ETH, Desk
 from tests.market.matching.test_invariants import Account
 
@@ -50,7 +50,7 @@ def _answer(method: Callable[..., Any], *args: Any, **told: Any) -> Any:
 class Restarted(Account):
     """As ``Account``, and a twin that is written down and read back at any time."""
 
-    writer = Writer()
+    writer = StateWriter()
 
     @rule()
     def restart(self) -> None:

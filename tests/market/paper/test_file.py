@@ -10,11 +10,11 @@ import pytest
 
 from desk.errors import Refused, SettingsError, Unanswered
 from desk.files import DRAFT
-from desk.market.matching import Matching, Terms
+from desk.market.matching import FillModel, Matching
 from desk.market.matching.state import state_of
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.file import PaperFile
-from desk.orders import Contract
+from desk.orders import ContractTerms
 from desk.policy import LONG
 from desk.values import CANDLE_MS
 from tests.market.emulator.samples import T0, HandClock
@@ -88,12 +88,12 @@ async def test_nothing_is_told_of_candles_that_are_not_kept(tmp_path: Path) -> N
 
 @dataclass
 class FullDisk:
-    """Satisfies ``desk.market.paper.exchange.Keeper``: a disk that is full until there is room."""
+    """Satisfies ``desk.market.paper.exchange.AccountStore``: a disk that is full until there is room."""
 
     full: bool = True
     kept: Matching | None = None
 
-    def load(self, contracts: Iterable[Contract], terms: Terms | None) -> Matching | None:
+    def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
         """Nothing."""
 
     def keep(self, core: Matching) -> None:

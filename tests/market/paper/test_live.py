@@ -10,14 +10,14 @@ import pytest
 
 from config import link_settings
 from desk.errors import ExchangeError, Refused, SettingsError, Unanswered
-from desk.market.bitget.public import CONTRACTS, TIME, Bitget
-from desk.market.matching import Terms
+from desk.market.bitget.public import CONTRACTS, TIME, BitgetPublic
+from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.file import PaperFile
 from desk.market.paper.funding import LiveFunding
 from desk.market.paper.open import paper_account
-from desk.market.paper.public import PublicHalf
-from desk.orders import Contract
+from desk.market.paper.public import PublicMarket
+from desk.orders import ContractTerms
 from desk.policy import LONG
 from desk.values import CANDLE_MS
 from tests.market.emulator.samples import T0, HandClock, open_exchange
@@ -34,7 +34,7 @@ class Board:
     """What an exchange says to everybody, in a test's hands."""
 
     ahead_ms: int = 0
-    listed: Sequence[Contract] = (BTC, ETH)
+    listed: Sequence[ContractTerms] = (BTC, ETH)
     expected: Mapping[str, float] = field(default_factory=dict)
     history: Mapping[int, float] = field(default_factory=dict)
     silent: ExchangeError | None = None
@@ -43,7 +43,7 @@ class Board:
         """A time."""
         return T0 + self.ahead_ms
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         """What is listed."""
         return self.listed
 
@@ -201,9 +201,9 @@ async def test_the_public_half_asks_the_public_client(tmp_path: Path) -> None:
     series = random_candles(SYMBOL, count=100)
     async with (
         open_exchange([series], now_ms=NOW) as counter,
-        Bitget(fetch_settings(counter.exchange.url, tmp_path), clock=ImpatientClock()) as market,
+        BitgetPublic(fetch_settings(counter.exchange.url, tmp_path), clock=ImpatientClock()) as market,
     ):
-        public = PublicHalf(market)
+        public = PublicMarket(market)
         (contract,) = await public.contracts()
         candles = (await public.newest_candles([SYMBOL, "NOPEUSDT"], now=NOW))[SYMBOL]
 
@@ -221,9 +221,9 @@ async def test_an_exchange_that_nobody_reaches_does_not_answer(tmp_path: Path) -
     async with exchange() as served:
         url = served.url
     settings = fetch_settings(url, tmp_path, attempts=2)
-    async with Bitget(settings, clock=ImpatientClock()) as market:
+    async with BitgetPublic(settings, clock=ImpatientClock()) as market:
         with pytest.raises(Unanswered, match="cannot be reached"):
-            await PublicHalf(market).server_time()
+            await PublicMarket(market).server_time()
 
 
 async def test_what_lies_beyond_the_reach_of_a_start_is_told(tmp_path: Path) -> None:
@@ -240,7 +240,7 @@ async def test_what_lies_beyond_the_reach_of_a_start_is_told(tmp_path: Path) -> 
             journal=tmp_path / "journal.sqlite",
             deposit=DEPOSIT,
             clock=ImpatientClock(),
-            terms=Terms(),
+            terms=FillModel(),
         )
         async with opened as account:
             assert account.news[1:] == (
@@ -262,7 +262,7 @@ async def test_a_hostile_account_starts_nothing(tmp_path: Path) -> None:
             journal=tmp_path / "journal.sqlite",
             deposit=DEPOSIT,
             clock=ImpatientClock(),
-            terms=Terms(),
+            terms=FillModel(),
         )
         with pytest.raises(SettingsError, match="the checksum is another one"):
             await opened.__aenter__()

@@ -5,7 +5,7 @@ Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What 
 ``desk.market.bitget.account.wire``; what the exchange says unasked comes by
 ``desk.market.bitget.account.stream``.
 
-Reading order: ``Account`` from the top; reads, then writes, then settings, then pushes.
+Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
 
 What the exchange calls a failure and a trader doesn't is settled here: nothing to cancel, nothing to close,
 an order that was never there.  A client id that was used before is looked up: where it is the very order that
@@ -28,20 +28,20 @@ from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account import wire
 from desk.market.bitget.account.messages import PositionsChanged
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.rows import BoundExit, Detail, Modes, completed
+from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
 from desk.market.settings import LinkSettings
 from desk.orders import (
+    AccountUpdate,
     Balance,
-    Contract,
+    ContractTerms,
     Fill,
-    Holding,
     MarginMode,
     OrderRequest,
     OrderState,
+    Position,
     PositionMode,
-    Push,
 )
 from desk.policy import LONG, SHORT
 from desk.ports import Clock
@@ -66,7 +66,7 @@ Item = TypeVar("Item")
 log = logging.getLogger(__name__)
 
 
-class Account:
+class BitgetAccount:
     """One account; use as ``async with Account(...) as exchange``."""
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
@@ -75,7 +75,7 @@ class Account:
         self._stream = PrivateStream(settings, credentials, clock=clock)
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
-        self._orders: dict[str, Detail] = {}
+        self._orders: dict[str, OrderDetail] = {}
         self._taker_fees: dict[str, Decimal] = {}
         self._remarked: set[str] = set()
 
@@ -94,7 +94,7 @@ class Account:
         """The exchange's clock, in ms; requests are signed with it from now on."""
         return await self._rest.set_clock()
 
-    async def contracts(self) -> Sequence[Contract]:
+    async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each perpetual must obey."""
         contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
         self._taker_fees = {one.symbol: one.taker_fee for one in contracts}
@@ -104,7 +104,7 @@ class Account:
         """The account now, in USDT."""
         return await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
 
-    async def positions(self) -> Sequence[Holding]:
+    async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any.
 
         The list of positions need not tell stops that came with an order; where it tells none, the waiting
@@ -237,7 +237,7 @@ class Account:
 
     # Pushes ------------------------------------------------------------------------------------------
 
-    async def pushes(self) -> AsyncIterator[Push]:
+    async def pushes(self) -> AsyncIterator[AccountUpdate]:
         """What the exchange says unasked, for as long as the caller listens.
 
         Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
@@ -253,13 +253,13 @@ class Account:
                 yield said
                 continue
             try:
-                yield Push(positions=await self._positions(attempts=1))
+                yield AccountUpdate(positions=await self._positions(attempts=1))
             except DeskError:
-                yield Push(reconnected=True)
+                yield AccountUpdate(reconnected=True)
 
     # Inside ------------------------------------------------------------------------------------------
 
-    async def _positions(self, *, attempts: int | None = None) -> tuple[Holding, ...]:
+    async def _positions(self, *, attempts: int | None = None) -> tuple[Position, ...]:
         holdings = await self._rest.read(
             asked.ALL_POSITIONS, asked.all_positions(), wire.read_holdings, attempts=attempts
         )
@@ -282,7 +282,7 @@ class Account:
         self,
         path: str,
         query: Callable[[str | None], Mapping[str, str]],
-        reader: Callable[..., wire.Listed[Item]],
+        reader: Callable[..., wire.ListPage[Item]],
         *,
         attempts: int | None = None,
     ) -> list[Item]:
@@ -363,7 +363,7 @@ class Account:
         return (await self._modes(contracts[0].symbol)).position if contracts else None
 
 
-def _with_exits(holding: Holding, waiting: Sequence[BoundExit]) -> Holding:
+def _with_exits(holding: Position, waiting: Sequence[BoundExit]) -> Position:
     """``holding`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
     losses = [one.trigger for one in waiting if one.covers(holding) and one.is_stop]
     profits = [one.trigger for one in waiting if one.covers(holding) and not one.is_stop]

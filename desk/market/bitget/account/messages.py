@@ -4,7 +4,7 @@ Place in the house: texts come in from ``desk.market.bitget.account.stream``; wh
 ``desk.market.bitget.account.rows``.  Pure.
 
 Pushes may be late, come twice or in any order, and grow fields over time.  A text or a row that cannot be
-read is ``Unreadable`` and never a reason to stop listening: what it said can be asked for.
+read is ``UnreadableMessage`` and never a reason to stop listening: what it said can be asked for.
 
 References
 ----------
@@ -18,7 +18,7 @@ from decimal import Decimal
 
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account.rows import Row
-from desk.orders import Balance, Fill, Push
+from desk.orders import AccountUpdate, Balance, Fill
 
 ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
 CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
@@ -40,7 +40,7 @@ class Subscribed:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class ErrorMessage:
     """The exchange complains."""
 
     code: str
@@ -53,13 +53,13 @@ class PositionsChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class UnreadableMessage:
     """Something was said that nobody here understands."""
 
     why: str
 
 
-Heard = LoggedIn | Subscribed | Failure | PositionsChanged | Unreadable | Push
+Heard = LoggedIn | Subscribed | ErrorMessage | PositionsChanged | UnreadableMessage | AccountUpdate
 
 
 def subscription() -> str:
@@ -93,16 +93,16 @@ def read_text(text: str) -> tuple[Heard, ...]:
     except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
-        return (Unreadable("it is no frame"),)
+        return (UnreadableMessage("it is no frame"),)
     if event := frame.get("event"):
         return (_event(str(event), frame),)
     arg, rows = frame.get("arg"), frame.get("data")
     if not isinstance(arg, dict) or not isinstance(rows, list):
-        return (Unreadable("it has no channel or no data"),)
+        return (UnreadableMessage("it has no channel or no data"),)
     if arg.get("channel") == POSITIONS:
         return (PositionsChanged(),)
     if arg.get("channel") not in {ORDERS, ACCOUNT}:
-        return (Unreadable(f"its channel is {arg.get('channel')!r:.40}"),)
+        return (UnreadableMessage(f"its channel is {arg.get('channel')!r:.40}"),)
     read = _order if arg["channel"] == ORDERS else _balance
     return tuple(heard for row in rows if (heard := _tried(read, row)) is not None)
 
@@ -115,20 +115,20 @@ def _event(event: str, frame: Row) -> Heard:
         arg = frame.get("arg")
         return Subscribed(str(arg.get("channel", "")) if isinstance(arg, dict) else "")
     if event in {"login", "error"}:
-        return Failure(code, str(frame.get("msg", "")))
-    return Unreadable(f"its event is {event!r:.40}")
+        return ErrorMessage(code, str(frame.get("msg", "")))
+    return UnreadableMessage(f"its event is {event!r:.40}")
 
 
-def _tried(read: Callable[[Row], Push | None], row: object) -> Heard | None:
+def _tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Heard | None:
     if not isinstance(row, dict):
-        return Unreadable("a row is no row")
+        return UnreadableMessage("a row is no row")
     try:
         return read(row)
     except private_rows.NO_ROW as exc:
-        return Unreadable(f"a row cannot be read: {type(exc).__name__} {exc}")
+        return UnreadableMessage(f"a row cannot be read: {type(exc).__name__} {exc}")
 
 
-def _order(row: Row) -> Push:
+def _order(row: Row) -> AccountUpdate:
     """The order, and the execution that the row tells of.
 
     An execution is left out where lists of executions say more: where the exchange made the order and the
@@ -152,13 +152,13 @@ def _order(row: Row) -> Push:
             at=int(str(row.get("fillTime") or detail.state.updated)),
             cause=detail.cause,
         )
-    return Push(order=detail.state, fill=fill)
+    return AccountUpdate(order=detail.state, fill=fill)
 
 
-def _balance(row: Row) -> Push | None:
+def _balance(row: Row) -> AccountUpdate | None:
     if private_rows.word(row, "marginCoin") != "usdt":
         return None
-    return Push(
+    return AccountUpdate(
         balance=Balance(
             equity=private_rows.number(private_rows.text(row, "equity", "usdtEquity")),
             available=private_rows.number(row["available"]),

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from desk.orders import Fill, Holding, MarginMode, OrderState, OrderStatus, PositionMode, Purpose
+from desk.orders import Fill, MarginMode, OrderState, OrderStatus, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
 
 Row = Mapping[str, object]
@@ -47,7 +47,7 @@ EXITS = frozenset({"pos_loss", "loss_plan", "pos_profit", "profit_plan"})
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
+class OrderDetail:
     """An order, and who made it."""
 
     state: OrderState
@@ -78,7 +78,7 @@ class BoundExit:
         """Whether it belongs to this position."""
         return self.symbol == symbol and self.side in {None, side}
 
-    def covers(self, holding: Holding) -> bool:
+    def covers(self, holding: Position) -> bool:
         """Whether it ends the whole of ``holding``."""
         return self.is_of(holding.symbol, holding.side) and (
             self.kind.startswith("pos_") or self.size is None or self.size >= holding.size
@@ -191,7 +191,7 @@ def cause_of(row: Row) -> Cause:
     return "take_profit" if "profit" in source else "order"
 
 
-def detail_of(row: Row) -> Detail:
+def detail_of(row: Row) -> OrderDetail:
     """Read an order.
 
     Its status word is ``state`` or ``status``; where it is not among ``STATUSES`` (``pending_cancel``) the
@@ -215,7 +215,7 @@ def detail_of(row: Row) -> Detail:
         created=created,
         updated=int(str(row.get("uTime") or created)),
     )
-    return Detail(state, cause_of(row))
+    return OrderDetail(state, cause_of(row))
 
 
 def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
@@ -253,7 +253,7 @@ def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
     )
 
 
-def completed(fill: Fill, order: Detail) -> Fill:
+def completed(fill: Fill, order: OrderDetail) -> Fill:
     """``fill`` with what only its order knows.
 
     In one-way mode an order that opens closes first what is held of the other side: an execution that was
@@ -285,13 +285,13 @@ def other_coins(row: Row) -> frozenset[str]:
     return frozenset(coin.upper() for coin in paid) - {"USDT", ""}
 
 
-def holding_of(row: Row) -> Holding:
+def holding_of(row: Row) -> Position:
     """Read an open position: side, size and price of entry must be there, the rest may be missing."""
     held = word(row, "holdSide")
     if held not in {"long", "short"}:
         raise ValueError(f"holdSide is {row.get('holdSide')!r}")
     entry = number(row["openPriceAvg"])
-    return Holding(
+    return Position(
         symbol=text(row, "symbol", "instId"),
         side=LONG if held == "long" else SHORT,
         size=number(row["total"]),

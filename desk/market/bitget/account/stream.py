@@ -25,22 +25,22 @@ from desk.market.bitget.account.messages import (
     LoggedIn,
     PositionsChanged,
     Subscribed,
-    Unreadable,
+    UnreadableMessage,
     read_text,
     subscription,
 )
 from desk.market.bitget.account.rest import ACCOUNT_CODES
 from desk.market.bitget.account.signing import Credentials, login_message
-from desk.market.bitget.websocket import Connection, Say, within
+from desk.market.bitget.websocket import Say, WebsocketConnection, within
 from desk.market.settings import LinkSettings
-from desk.orders import Push
+from desk.orders import AccountUpdate
 from desk.ports import Clock
 
 PATH = "/v2/ws/private"
 ANSWER_WITHIN_S = 10.0
 MOST_WAITING = 1_000
 """Pushes that nobody has taken yet; more are dropped, and told as missed."""
-NOTHING = Push()
+NOTHING = AccountUpdate()
 """Wakes the listener, and is not handed out."""
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class PrivateStream:
         self._url = settings.ws_url.rstrip("/") + PATH
         self._credentials = credentials
         self._clock = clock
-        self._waiting: asyncio.Queue[Push | PositionsChanged] = asyncio.Queue()
+        self._waiting: asyncio.Queue[AccountUpdate | PositionsChanged] = asyncio.Queue()
         self._missed = False
         self._positions_wait = False
         self._let_in = asyncio.Event()
@@ -61,7 +61,7 @@ class PrivateStream:
 
     async def pushes(
         self, session: aiohttp.ClientSession, *, server_time: Callable[[], Awaitable[int]]
-    ) -> AsyncIterator[Push | PositionsChanged]:
+    ) -> AsyncIterator[AccountUpdate | PositionsChanged]:
         """What is pushed, for as long as the caller listens.
 
         Parameters
@@ -86,7 +86,7 @@ class PrivateStream:
             await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
             self._miss()
 
-        line = Connection(
+        line = WebsocketConnection(
             self._url,
             session=session,
             clock=self._clock,
@@ -107,7 +107,7 @@ class PrivateStream:
                     yield said
                 if self._missed and self._waiting.empty():
                     self._missed = False
-                    yield Push(reconnected=True)
+                    yield AccountUpdate(reconnected=True)
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -117,7 +117,7 @@ class PrivateStream:
             self._take(heard)
 
     def _take(self, heard: Heard) -> None:
-        if isinstance(heard, Push | PositionsChanged):
+        if isinstance(heard, AccountUpdate | PositionsChanged):
             self._tell(heard)
         elif isinstance(heard, LoggedIn):
             self._let_in.set()
@@ -125,7 +125,7 @@ class PrivateStream:
             self._open.add(heard.channel)
             if self._open >= set(CHANNELS):
                 self._all_open.set()
-        elif isinstance(heard, Unreadable):
+        elif isinstance(heard, UnreadableMessage):
             log.warning("%s: a text was not understood: %s", PATH, heard.why)
             self._miss()
         elif heard.code in BAD_KEY:
@@ -133,7 +133,7 @@ class PrivateStream:
         else:
             raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
 
-    def _tell(self, push: Push | PositionsChanged) -> None:
+    def _tell(self, push: AccountUpdate | PositionsChanged) -> None:
         if self._waiting.qsize() >= MOST_WAITING:
             self._missed = True
         elif not (isinstance(push, PositionsChanged) and self._positions_wait):

@@ -26,15 +26,15 @@ from desk.errors import Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account.requests import ROWS
-from desk.market.bitget.account.rows import BoundExit, Detail, Modes, Row
+from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, Row
 from desk.market.history.contract_terms import strict_terms
-from desk.orders import Balance, Contract, Fill, Holding, OrderState, PositionMode
+from desk.orders import Balance, ContractTerms, Fill, OrderState, Position, PositionMode
 
 Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class Listed(Generic[Value]):
+class ListPage(Generic[Value]):
     """One page of a list."""
 
     items: tuple[Value, ...]
@@ -44,8 +44,8 @@ class Listed(Generic[Value]):
     """What was left out, or taken for something, in sentences."""
 
 
-def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Contract, ...]:
-    """Read what orders in each perpetual must obey; see ``desk.market.bitget.wire.read_contracts`` for the payload.
+def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
+    """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
     above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
@@ -82,7 +82,7 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     return _read(read, "a balance in USDT", body, endpoint, status)
 
 
-def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Holding, ...]:
+def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
     """Read every open position.
 
     One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one::
@@ -98,14 +98,14 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Hol
         that is left out would be taken for flat.
     """
 
-    def read(data: object) -> tuple[Holding, ...]:
+    def read(data: object) -> tuple[Position, ...]:
         rows = _rows(data)
         return tuple(private_rows.holding_of(row) for row in rows if private_rows.number(row["total"]) != 0)
 
     return _read(read, "a list of positions", body, endpoint, status)
 
 
-def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> Listed[BoundExit]:
+def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[BoundExit]:
     """Read one page of the stops and take-profits that wait.
 
     As they travel (other fields left out)::
@@ -119,7 +119,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> Listed
         As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
-    def read(data: object) -> Listed[BoundExit]:
+    def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
         exits = [row for row in rows if row.get("planType") in private_rows.EXITS]
         return _readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
@@ -127,7 +127,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> Listed
     return _read(read, "a page of stops", body, endpoint, status)
 
 
-def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
+def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
     """Read one order; its status word is ``state`` here and ``status`` in lists, both are read.
 
     As it travels (other fields left out)::
@@ -145,7 +145,7 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> Detail:
     return _read(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
 
 
-def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> Listed[OrderState]:
+def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[OrderState]:
     """Read one page of orders that wait.
 
     As it travels; the list is null when it is empty: ``{"entrustedList": null, "endId": null}``.
@@ -156,7 +156,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> Listed[Orde
         As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
-    def read(data: object) -> Listed[OrderState]:
+    def read(data: object) -> ListPage[OrderState]:
         rows, end = _page(data, "entrustedList")
         return _readable(rows, end, lambda row: private_rows.detail_of(row).state, "an open order")
 
@@ -165,7 +165,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> Listed[Orde
 
 def read_fills(
     body: bytes, *, endpoint: str, status: int = 200, taker_fees: Mapping[str, Decimal] | None = None
-) -> Listed[Fill]:
+) -> ListPage[Fill]:
     """Read one page of executions, newest first; ``taker_fees``, by symbol, value fees in other coins.
 
     One row as it travels; see ``desk.market.bitget.account.rows.fill_of`` for what it leaves open::
@@ -181,13 +181,13 @@ def read_fills(
     """
     known = taker_fees or {}
 
-    def read(data: object) -> Listed[Fill]:
+    def read(data: object) -> ListPage[Fill]:
         rows, end = _page(data, "fillList")
         fills = tuple(private_rows.fill_of(row, known.get(str(row.get("symbol")))) for row in rows)
         coins = sorted(set().union(*map(private_rows.other_coins, rows)))
         counted = "at the taker rate in USDT" if known else "as nothing"
         remarks = tuple(f"a fee was paid in {coin}: it counts {counted}" for coin in coins)
-        return Listed(fills, end, remarks)
+        return ListPage(fills, end, remarks)
 
     return _read(read, "a page of executions", body, endpoint, status)
 
@@ -280,7 +280,7 @@ def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     return rows, str(page["endId"]) if len(rows) >= ROWS and page.get("endId") else None
 
 
-def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> Listed[Value]:
+def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> ListPage[Value]:
     """What can be read of ``rows``, and a remark for each that can't."""
     items: list[Value] = []
     remarks = []
@@ -290,7 +290,7 @@ def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], wh
         except private_rows.NO_ROW as exc:
             why = f"{type(exc).__name__} {exc}"
             remarks.append(f"{what} of {row.get('symbol')} cannot be read and is left out: {why:.100}")
-    return Listed(tuple(items), end, tuple(remarks))
+    return ListPage(tuple(items), end, tuple(remarks))
 
 
 def _rows(data: object) -> list[Row]:

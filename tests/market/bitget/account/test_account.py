@@ -13,12 +13,12 @@ import pytest
 
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
 from desk.market.bitget.account import requests as asked
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.messages import read_text
 from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.public import TIME
 from desk.market.settings import LinkSettings
-from desk.orders import OrderRequest, Push
+from desk.orders import AccountUpdate, OrderRequest
 from desk.policy import LONG, SHORT
 from tests.market.bitget.account.test_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
 from tests.market.lines import Answer, Exchange, HandClock, Peer, exchange, hang_up, plain, refuse, tell
@@ -53,13 +53,13 @@ def link(served: Exchange, **changes: Any) -> LinkSettings:
 
 
 @contextlib.asynccontextmanager
-async def account(**changes: Any) -> AsyncIterator[tuple[Account, Exchange, ImpatientClock]]:
+async def account(**changes: Any) -> AsyncIterator[tuple[BitgetAccount, Exchange, ImpatientClock]]:
     clock = ImpatientClock()
     async with exchange() as served:
         served.on(f"GET {asked.ACCOUNT}", tell(BALANCE))
         served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
         served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
-        async with Account(link(served, **changes), CREDENTIALS, clock=clock) as client:
+        async with BitgetAccount(link(served, **changes), CREDENTIALS, clock=clock) as client:
             yield client, served, clock
 
 
@@ -376,7 +376,7 @@ async def test_a_changed_position_mode_is_noticed(code: str) -> None:
     assert second["tradeSide"] == "open"
 
 
-Call = Callable[[Account], Coroutine[Any, Any, object]]
+Call = Callable[[BitgetAccount], Coroutine[Any, Any, object]]
 FORGIVEN: dict[str, tuple[Call, str, str]] = {
     "nothing to cancel": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "22001"),
     "cancelled a moment ago": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "45129"),
@@ -599,13 +599,13 @@ async def push(peer: Peer, channel: str, *rows: object) -> None:
 
 
 @contextlib.asynccontextmanager
-async def listening() -> AsyncIterator[tuple[AsyncIterator[Push], Exchange, HandClock]]:
+async def listening() -> AsyncIterator[tuple[AsyncIterator[AccountUpdate], Exchange, HandClock]]:
     clock = HandClock()
     async with exchange() as served:
         served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
         served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
         async with (
-            Account(link(served), CREDENTIALS, clock=clock) as client,
+            BitgetAccount(link(served), CREDENTIALS, clock=clock) as client,
             contextlib.aclosing(client.pushes()) as pushes,  # type: ignore[type-var]
         ):
             yield pushes, served, clock
@@ -643,7 +643,7 @@ async def test_an_execution_paid_in_another_coin_is_left_to_the_list() -> None:
         )
     )
 
-    assert isinstance(heard, Push)
+    assert isinstance(heard, AccountUpdate)
     assert heard.order is not None
     assert heard.fill is None
 
@@ -663,7 +663,7 @@ async def test_positions_are_asked_for_when_they_have_changed() -> None:
 
     assert told.positions is not None
     assert [holding.stop_loss for holding in told.positions] == [Decimal(101200)]
-    assert failed == Push(reconnected=True)
+    assert failed == AccountUpdate(reconnected=True)
 
 
 async def test_a_balance_push_is_read() -> None:
@@ -695,7 +695,7 @@ async def test_after_a_lost_line_everything_must_be_asked_for() -> None:
             await clock.advance(1)
         await let_in(await served.opened.get(), clock)
 
-        assert (await second) == Push(reconnected=True)
+        assert (await second) == AccountUpdate(reconnected=True)
 
 
 async def test_what_is_not_understood_is_asked_for() -> None:
@@ -707,9 +707,9 @@ async def test_what_is_not_understood_is_asked_for() -> None:
         await first
         for odd in ("{", "[]", json.dumps({"action": "snapshot", "arg": {"channel": "fees"}, "data": []})):
             await peer.say(odd)
-            assert (await anext(pushes)) == Push(reconnected=True)
+            assert (await anext(pushes)) == AccountUpdate(reconnected=True)
         await push(peer, "orders", {**PUSHED, "size": "many"})
-        assert (await anext(pushes)) == Push(reconnected=True)
+        assert (await anext(pushes)) == AccountUpdate(reconnected=True)
         await push(peer, "orders", {**PUSHED, "new": [1]})
         assert (await anext(pushes)).order is not None
 
@@ -727,7 +727,7 @@ async def test_a_time_that_is_not_told_costs_one_attempt_only(trouble: Answer) -
                 peer = served.opened.get_nowait()
         await let_in(peer, clock)
 
-        assert await first == Push(reconnected=True)
+        assert await first == AccountUpdate(reconnected=True)
 
 
 async def test_a_key_that_is_not_let_in_ends_the_listening() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from desk.clock import SystemClock
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
@@ -25,7 +25,7 @@ KEYS = Keys()
 class ServedFloor:
     """The signed client, and the embedded exchange at the other end of the line."""
 
-    exchange: Account
+    exchange: BitgetAccount
     served: EmbeddedExchange
 
     async def trade_at(self, price: str) -> None:
@@ -61,7 +61,7 @@ async def floor() -> AsyncIterator[ServedFloor]:
             give_up_after_s=30.0,
         )
         credentials = Credentials(KEYS.key, KEYS.secret, KEYS.passphrase)
-        async with Account(link, credentials, clock=clock) as exchange:
+        async with BitgetAccount(link, credentials, clock=clock) as exchange:
             yield ServedFloor(exchange, served)
 
 

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from desk.errors import AccountError, Refused, Throttled, Unanswered
-from desk.market.bitget.account.account import Account
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
 from desk.market.settings import LinkSettings
-from desk.orders import Contract, Holding, MarginMode, OrderRequest, PositionMode
+from desk.orders import ContractTerms, MarginMode, OrderRequest, Position, PositionMode
 from desk.policy import LONG, SHORT
 from tests.market.samples import ImpatientClock, random_candles
 
@@ -31,9 +31,9 @@ every_margin = pytest.mark.parametrize("margin", ["isolated", "crossed"])
 class Desk:
     """An account at an embedded exchange, set up."""
 
-    client: Account
+    client: BitgetAccount
     served: EmbeddedExchange
-    contract: Contract
+    contract: ContractTerms
 
     def near(self, share: str) -> Decimal:
         """A price that is ``share`` of the present one, on the tick."""
@@ -54,7 +54,7 @@ class Desk:
         }
         return OrderRequest(**{**values, **changes})
 
-    async def holding(self) -> Holding:
+    async def holding(self) -> Position:
         """The only position."""
         (holding,) = await self.client.positions()
         return holding
@@ -79,7 +79,7 @@ async def desk(
     options = ExchangeOptions(rate_limit=0, faults=faults or {}, fault_seed=5)
     async with (
         EmbeddedExchange([CANDLES], options, clock=clock) as served,
-        Account(link(served.url), CREDENTIALS, clock=clock) as client,
+        BitgetAccount(link(served.url), CREDENTIALS, clock=clock) as client,
     ):
         (contract,) = await client.contracts()
         while True:
@@ -205,7 +205,7 @@ async def test_a_key_that_cannot_trade_is_told_with_the_remedy(name: str) -> Non
     clock = ImpatientClock()
     async with (
         EmbeddedExchange([CANDLES], ExchangeOptions(keys=keys), clock=clock) as served,
-        Account(link(served.url, demo=demo), credentials, clock=clock) as client,
+        BitgetAccount(link(served.url, demo=demo), credentials, clock=clock) as client,
     ):
         with pytest.raises(AccountError, match=remedy):
             await client.balance()

@@ -1,6 +1,6 @@
-"""Where a command speaks: lines, tables and bars, or nothing but problems.
+"""What a command prints: lines, tables and progress bars, or nothing but problems.
 
-A console is made here and handed to nobody; what is said comes in as text and rich renderables.
+Text and rich renderables come in.  The rich console behind them stays inside this module.
 With ``as_json`` all of it goes to standard error, so that standard output holds the document alone.
 """
 
@@ -9,7 +9,8 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
-from rich.console import Console, RenderableType
+import rich.console
+from rich.console import RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
 
 from desk.outcomes import Json
@@ -18,7 +19,7 @@ PLAIN_WIDTH = 120
 """Columns of a table where there is no terminal."""
 
 
-class Bar:
+class ProgressBar:
     """One live line; without a terminal it is silent, or ``tenth`` says every tenth."""
 
     def __init__(self, progress: Progress, task: TaskID, tenth: Callable[[int], None] | None = None) -> None:
@@ -35,7 +36,7 @@ class Bar:
             self._tenth(now * 10)
 
 
-class Voice:
+class Console:
     """What a command says.
 
     Parameters
@@ -61,43 +62,43 @@ class Voice:
         """Columns that a table may take."""
         return self._console.width
 
-    def say(self, text: str) -> None:
+    def print(self, text: str) -> None:
         """Say a line, unless quiet."""
         if not self._quiet:
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
-    def show(self, table: RenderableType) -> None:
+    def table(self, table: RenderableType) -> None:
         """Show a table, unless quiet."""
         if not self._quiet:
             self._console.print(table)
 
-    def conclude(self, table: RenderableType, words: str, document: Json) -> None:
+    def finish(self, table: RenderableType, words: str, document: Json) -> None:
         """Show a table, say the words, and write the document if standard output is kept for one."""
-        self.show(table)
-        self.say(words)
+        self.table(table)
+        self.print(words)
         if self._as_json:
             sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
 
-    def complain(self, text: str) -> None:
+    def error(self, text: str) -> None:
         """Say what went wrong, even when quiet; on standard error where no bar is in the way."""
         console = self._console if self._live else self._problems
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     @contextlib.contextmanager
-    def bar(
+    def progress(
         self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "", plain: str = ""
-    ) -> Iterator[Bar]:
+    ) -> Iterator[ProgressBar]:
         """A live line while the block runs; without a terminal ``plain`` and a number at every tenth."""
 
         def tenth(percent: int) -> None:
-            self.say(f"{plain}: {percent} %")
+            self.print(f"{plain}: {percent} %")
 
         shown = self._console.is_terminal and not self._quiet
         progress = Progress(*columns, console=self._console, disable=not shown, transient=True)
         with progress:
             self._live = shown
             try:
-                yield Bar(
+                yield ProgressBar(
                     progress,
                     progress.add_task("", total=total, note=note),
                     tenth if plain and not shown else None,
@@ -106,8 +107,8 @@ class Voice:
                 self._live = False
 
 
-def _console(*, to_stderr: bool) -> Console:
-    console = Console(stderr=to_stderr)
+def _console(*, to_stderr: bool) -> rich.console.Console:
+    console = rich.console.Console(stderr=to_stderr)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console

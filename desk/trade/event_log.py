@@ -15,23 +15,23 @@ from desk.trade.sentences import names
 log = logging.getLogger("desk.trade")
 
 
-class Tell(Protocol):
+class NotificationSink(Protocol):
     """Where news for people go; never blocks, never fails."""
 
     def tell(self, text: str, *, urgent: bool) -> None:
         """Tell at once if ``urgent``, with the next digest otherwise."""
 
 
-class Scribe:
+class EventLog:
     """Says each thing once, in three places."""
 
-    def __init__(self, diary: Diary, clock: Clock, news: Tell) -> None:
+    def __init__(self, diary: Diary, clock: Clock, news: NotificationSink) -> None:
         self._diary = diary
         self._clock = clock
         self._news = news
         self._told: dict[tuple[str, str], str] = {}
 
-    def note(
+    def record(
         self, kind: str, text: str, symbol: str = "", *, urgent: bool = False, logged: bool = True
     ) -> None:
         """Say something; people are told also where the journal cannot be written.
@@ -43,20 +43,20 @@ class Scribe:
         self._news.tell(f"{kind}: {text}", urgent=urgent)
         self._keep(kind, text, symbol)
 
-    def mention(self, text: str) -> None:
+    def log(self, text: str) -> None:
         """Say something in the log alone."""
         log.info("%s", text)
 
-    def note_once(
+    def record_on_change(
         self, kind: str, text: str, symbol: str = "", *, about: str = "", urgent: bool = False
     ) -> None:
         """Say what goes on for long when it begins and when it changes; ``about`` tells it from others."""
         key = (kind, about or symbol)
         if self._told.get(key) != text:
             self._told[key] = text
-            self.note(kind, text, symbol, urgent=urgent)
+            self.record(kind, text, symbol, urgent=urgent)
 
-    def note_each_once(self, kind: str, whys: Mapping[str, str]) -> None:
+    def record_each_on_change(self, kind: str, whys: Mapping[str, str]) -> None:
         """Say of symbols what goes on for long: to people in one sentence for all with the same reason."""
         fresh = {symbol: why for symbol, why in whys.items() if self._told.get((kind, symbol)) != why}
         together: dict[str, list[str]] = defaultdict(list)
@@ -75,6 +75,6 @@ class Scribe:
         except JournalError as exc:
             log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 
-    def over(self, kind: str, about: str = "") -> None:
+    def clear(self, kind: str, about: str = "") -> None:
         """What went on has ended: when it begins again it is said again."""
         self._told.pop((kind, about), None)
