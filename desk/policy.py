@@ -328,7 +328,21 @@ def trades_of(
     probability : ndarray, shape (n,)
         Of up, at the close of each candle; NaN where it has no features.
     """
-    sides = thresholds.sides(probability)
+    return trades_of_sides(candles, thresholds.sides(probability), rules=rules, costs=costs)
+
+
+def trades_of_sides(candles: Candles, sides: NDArray[np.int8], *, rules: TradeRules, costs: Costs) -> Trades:
+    """All trades on ``candles`` where the side that fires at each close is known already.
+
+    Parameters
+    ----------
+    candles : Candles
+        One stretch; nothing is held before it.
+    sides : ndarray, shape (n,), int8
+        ``LONG``, ``SHORT`` or ``FLAT`` at the close of each candle.
+    rules : TradeRules
+    costs : Costs
+    """
     entry = np.flatnonzero(sides)
     side = sides[entry].astype(np.float64)
     leave, price, ended = _exits(candles, entry, side, rules)
