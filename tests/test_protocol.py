@@ -17,6 +17,7 @@ import pytest
 from scipy import stats
 
 from config import Settings, default_settings
+from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.executors import JobDone, Processes
 from desk.learn import record
@@ -27,7 +28,6 @@ from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
-from desk.policy import Costs
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
 from desk.values import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen

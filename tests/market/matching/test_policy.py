@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desk.costs import Costs
 from desk.market.matching import FillModel, MatchedFill, Matching, NewOrder
 from desk.market.paper.exchange import exactly
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candles
 from desk.market.series.synthetic import synthesize
-from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
+from desk.policy import Thresholds, TradeRules, Trades, trades_of
 from desk.values import CANDLE_MS, Candles
 from tests.market.matching.samples import BTC
 
