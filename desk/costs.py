@@ -101,8 +101,8 @@ class Costs:
             return least
         week = np.maximum(np.searchsorted(self.grid_from, open_time, side="right") - 1, 0)
         step: Floats = np.asarray(self.grid, dtype=np.float64)[week]
-        least = np.maximum(least, step / 2)
-        return least
+        slip: Floats = np.maximum(least, step / 2)
+        return slip
 
 
 def typical_prices(candles: Candles) -> Floats:
