@@ -36,7 +36,7 @@ from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
-from desk.market.series.stored import invented, read_stored
+from desk.market.series.stored import read_stored, synthetic_market
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
@@ -206,7 +206,7 @@ async def trade(
                 journal=journal.path,
                 deposit=journal.diary.newest_equity() or live.paper.balance,
                 clock=clock,
-                terms=fills_of(settings),
+                fill_model=fills_of(settings),
             )
             paper = await stack.enter_async_context(opened)
             feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
@@ -249,7 +249,7 @@ async def replay(
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
     names = list(forecaster.cards)
-    stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    stored = synthetic_market(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
     if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
         console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
@@ -258,7 +258,9 @@ async def replay(
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
     clock = SimulatedClock(float(min(first.values())))
-    paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, terms=fills_of(settings))
+    paper = PaperExchange(
+        stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills_of(settings)
+    )
     candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
     feed = PaperFeed(candles, paper, stored.funding)
     with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ from desk.learn.protocol import ContractCosts
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
 from desk.market.series.facts import price_tick
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.outcomes import Json
 from desk.values import Candles
 from train_live_lightgbm import EvaluatedSymbol, SymbolJob, train_symbol
@@ -84,7 +84,7 @@ def main(symbols: Sequence[str]) -> int:
         print(f"{CANDLES} is not there: this comparison needs the real series")
         return 1
     settings = default_settings()
-    series = [one for one in read_candles(CANDLES) if not symbols or one.symbol in symbols]
+    series = [one for one in read_candle_files(CANDLES) if not symbols or one.symbol in symbols]
     print(HEAD)
     found = []
     for outcome in Processes(settings.workers).run(compare, [job_of(one, settings) for one in series]):

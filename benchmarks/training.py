@@ -17,7 +17,7 @@ from typing import Any
 from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.outcomes import Skipped
 from train_live_lightgbm import SymbolJob, train_symbol
 
@@ -65,7 +65,7 @@ def main(symbols: tuple[str, ...]) -> int:
         return 1
     settings = default_settings({})
     settings = replace(settings, learn=replace(settings.learn, n_trials=TRIALS))
-    series = {candles.symbol: candles for candles in read_candles(CANDLES)}
+    series = {candles.symbol: candles for candles in read_candle_files(CANDLES)}
     rows = []
     print(f"{'symbol':14}{'plain CPU s':>12}{'ours':>8}{'ratio':>8}   {'plain acc / AUC':>16}{'ours':>16}")
     for symbol in symbols or SYMBOLS:

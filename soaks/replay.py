@@ -115,7 +115,7 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
     clock, live = SimulatedClock(float(min(first.values()))), unlimited()
     slippage = settings.learn.trading.slippage
     terms = FillModel(slippage=Decimal(repr(slippage)), rounding=False)
-    paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, terms=terms)
+    paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, fill_model=terms)
     feed = PaperFeed(ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock), paper)
     with (
         tempfile.TemporaryDirectory() as folder,

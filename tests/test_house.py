@@ -93,7 +93,10 @@ PURE = {
     *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.live_settings"),
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
-    *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
+    *(
+        f"desk.market.emulator.{name}"
+        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+    ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
     *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),

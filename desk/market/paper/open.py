@@ -53,7 +53,7 @@ async def paper_account(
     journal: Path,
     deposit: Decimal,
     clock: Clock,
-    terms: FillModel,
+    fill_model: FillModel,
 ) -> AsyncIterator[PaperAccount]:
     """Open the account beside ``journal``, for the block.
 
@@ -83,9 +83,9 @@ async def paper_account(
             contracts,
             deposit=deposit,
             clock=clock,
-            terms=replace(terms, history_ms=HISTORY_MS),
+            fill_model=replace(fill_model, history_ms=HISTORY_MS),
             public=public,
-            keeper=file,
+            store=file,
         )
         funding = LiveFunding(public, paper)
         news = await _catch_up(paper, public, funding)
@@ -113,7 +113,7 @@ async def _catch_up(paper: PaperExchange, public: PublicMarket, funding: LiveFun
     """Let happen what the account slept through, where something is at stake; what could not be known."""
     now = await paper.server_time()
     core = paper.matching
-    stakes = sorted(core.account.stakes())
+    stakes = sorted(core.account.exposed_symbols())
     if not stakes:
         return []
     news = list(await funding.settled(now // CANDLE_MS * CANDLE_MS))

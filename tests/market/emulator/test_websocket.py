@@ -87,7 +87,7 @@ class Listener:
         )
         self.exchange.venue.advance(self.exchange.now_ms(), ["BTCUSDT"])
         self.exchange.venue.matching.place(ticket, self.exchange.now_ms())
-        self.exchange.sockets.tell_account()
+        self.exchange.sockets.publish_account()
 
 
 @asynccontextmanager

@@ -230,7 +230,7 @@ def test_a_stop_bound_to_the_position_replaces_the_earlier_one_and_attached_ones
     desk.order(LONG, "1", stop_loss="95")
     first = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(90), desk.now)
     second = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(91), desk.now)
-    [holding] = desk.account.holdings()
+    [holding] = desk.account.open_positions()
     triggers = {plan.trigger for plan in desk.account.plans.values()}
     desk.core.modify_plan(second.plan_id, trigger=Decimal(96), size=None)
     desk.candle("100", "100", "95.5", "99")
