@@ -30,7 +30,7 @@ SUMMARY: Final = "training_summary.json"
 LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
-_SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
+_SCHEMAS = Path(__file__).resolve().parent / "schemas"
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt")
 _LATEST = "_latest.txt"
 
