@@ -17,6 +17,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from desk.arguments import live_parser, named_symbols, training_parser
+from desk.doors import working_folder
 from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
@@ -33,7 +34,7 @@ from desk.trade.settings import (
 )
 from desk.values import CANDLES_PER_DAY
 
-HERE = Path(__file__).resolve().parent
+HERE = working_folder(__file__)
 BITGET = "https://api.bitget.com"
 BITGET_WS = {"paper": "wss://ws.bitget.com", "live": "wss://ws.bitget.com", "demo": "wss://wspap.bitget.com"}
 """Websocket address by the mode of live trading."""

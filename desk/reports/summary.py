@@ -1,7 +1,7 @@
 """``training_summary.json``: one run over all its symbols.
 
 The metadata of published models and the other outcomes come in; a JSON object goes out.  Pure.
-Keys: ``docs/schemas/training_summary.schema.json``.
+Keys: ``desk/schemas/training_summary.schema.json``.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
