@@ -30,6 +30,7 @@ from desk.learn.protocol import ContractCosts, study
 from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
+from desk.learn.summary import RunCost, RunResults, summarise
 from desk.learn.verdict import VerdictRules, pending
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.candle_store import CandleStore
@@ -40,7 +41,6 @@ from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
 from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
-from desk.reports.summary import RunCost, RunResults, summarise
 from desk.values import Candles, FeatureSet, LabelledSet
 from desk.versions import versions
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows

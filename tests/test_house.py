@@ -92,7 +92,7 @@ PURE = {
     "desk.market.matching",
     *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
+    *("desk.market.settings", "desk.learn.summary", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),

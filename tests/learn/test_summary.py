@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from desk.learn.summary import RunCost, RunResults, summarise
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
-from desk.reports.summary import RunCost, RunResults, summarise
 from desk.reports.terminal import closing_words
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
