@@ -22,11 +22,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import config
-from config import Settings
 from desk.arguments import named_symbols, nearest
 from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
+from desk.live_arguments import live_arguments
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
@@ -42,6 +42,7 @@ from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
+from desk.run_settings import Settings
 from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
@@ -69,8 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
     console = Console(quiet=False, as_json=False)
     try:
-        args = config.live_arguments(argv)
-        settings = config.pointed(args)
+        args = live_arguments(
+            argv,
+            config.default_settings(),
+            journal=Path(config.JOURNAL),
+            websockets=config.BITGET_WS,
+        )
+        settings = config.settings_of_live(
+            base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
+        )
         named = named_symbols(args.symbols)
         if args.once:
             return decide_once(settings, named, console)

@@ -46,6 +46,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
     "desk": FOUNDATION,
+    "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
+    "desk.training_arguments": {"desk.arguments", "desk.run_settings"},
+    "desk.live_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
+    "desk.worker": FOUNDATION | {"desk.learn", "desk.stopwatch", "desk.versions", "ml_feature_engineering"},
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
     **{
@@ -98,7 +102,7 @@ PURE = {
         for name in ("account_request", "channels", "endpoints", "forming", "keys")
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
+    *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),

@@ -4,9 +4,11 @@
 that every value is seen in one place.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
 from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
@@ -133,6 +135,25 @@ class LearnSettings:
             yield f"min_boost_round is {self.min_boost_round}, must lie between 1 and num_boost_round"
         if not 1 <= self.trial_boost_round <= self.num_boost_round:
             yield f"trial_boost_round is {self.trial_boost_round}, must lie between 1 and num_boost_round"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Every setting that can change the model of a symbol, and nothing that cannot."""
+
+    learn: LearnSettings
+    days: int
+    """Length of the candle history."""
+    seed: int
+    """The one seed of every random choice."""
+
+    def as_json(self) -> dict[str, object]:
+        """The settings as the metadata record them: those of ``learn``, then ``days`` and ``seed``."""
+        return {**asdict(self.learn), "days": self.days, "seed": self.seed}
+
+    def fingerprint(self) -> str:
+        """Short hash of ``as_json``, by which the ledger knows that two evaluations had equal settings."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,10 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from desk.costs import Costs
 from desk.errors import SettingsError
 from desk.learn.clustered import DAY_MS
 from desk.learn.selection import Side, proof, provable_rate
-from desk.policy import FLAT, LONG, SHORT, Costs, Thresholds, TradeRules, one_at_a_time, trades_of_sides
+from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules, one_at_a_time, trades_of_sides
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 
 Floats = NDArray[np.float64]
