@@ -20,6 +20,8 @@ FOUNDATION = {
     "desk.outcomes",
     "desk.policy",
     "desk.orders",
+    "desk.retry",
+    "desk.settings",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -39,10 +41,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.policy": {"desk.errors", "desk.values"},
+    "desk.policy": {"desk.errors", "desk.values", "desk.settings"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
+    "desk.retry": {"desk.errors", "desk.ports"},
+    "desk.settings": {"desk.errors"},
     "desk": FOUNDATION,
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
@@ -55,7 +59,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
-    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {
+        *("desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.settings", "desk.learn"),
+    },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "config": {"desk"},
@@ -72,6 +78,8 @@ PURE = {
         "desk.outcomes",
         "desk.orders",
         "desk.policy",
+        "desk.retry",
+        "desk.settings",
         "desk.indicators",
     ),
     "desk.learn",

@@ -23,7 +23,8 @@ import aiohttp
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
-from desk.market.bitget.public import HEADERS, BitgetPublic, Unreachable
+from desk.market.bitget.public import BitgetPublic, Unreachable
+from desk.market.bitget.transport import HEADERS
 from desk.market.bitget.websocket import Say, WebsocketConnection, within
 from desk.market.feed.closing import (
     CandleAssembler,
