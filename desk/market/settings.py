@@ -129,8 +129,6 @@ class FetchSettings:
         return "loopback" if self.on_loopback else (urlsplit(self.base_url).hostname or "")
 
 
-BEGIN_AGAIN_S = (1.0, 2.0, 5.0, 10.0, *(30.0,) * 40)
-"""Pauses between attempts to begin with an exchange that does not answer: twenty minutes of maintenance."""
 MOST_CHANNELS = 50
 """The exchange recommends fewer channels a connection than it allows, and drops crowded ones."""
 
