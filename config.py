@@ -23,6 +23,7 @@ from desk.learn.selection import SelectionRules
 from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
 from desk.learn.verdict import VerdictRules
 from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
+from desk.settings import check_settings
 from desk.trade.settings import (
     LiveSettings,
     NotifySettings,
@@ -64,8 +65,7 @@ class Settings:
     """The one seed of every random choice."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("settings: " + "; ".join(problems))
+        check_settings("settings", self._problems())
 
     def _problems(self) -> Iterator[str]:
         learn, candles = self.learn, self.fetch.days * CANDLES_PER_DAY

@@ -33,7 +33,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import SettingsError
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, Candles
 
 LONG, SHORT, FLAT = 1, -1, 0
@@ -91,8 +91,7 @@ class TradeRules:
     """Likewise for the take-profit."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("trade rules: " + "; ".join(problems))
+        check_settings("trade rules", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.horizon < 1:
@@ -119,8 +118,7 @@ class Costs:
     """Of the exit notional."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("costs: " + "; ".join(problems))
+        check_settings("costs", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.tick < math.inf:

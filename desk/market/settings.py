@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from desk.errors import SettingsError
+from desk.settings import check_settings
 
 SAFE_REQUESTS_PER_SECOND = 19
 """The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
@@ -65,8 +65,7 @@ class FetchSettings:
     """True: cached candles and contract data only, no network at all."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("fetch: " + "; ".join(problems))
+        check_settings("fetch", self._problems())
 
     def _problems(self) -> Iterator[str]:
         yield from self._address_problems()
@@ -151,8 +150,7 @@ class LinkSettings:
     """Longest time for one read with all its repetitions and throttling pauses: 30."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("link: " + "; ".join(problems))
+        check_settings("link", self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name, schemes in (("base_url", {"http", "https"}), ("ws_url", {"ws", "wss"})):
@@ -192,8 +190,7 @@ class StreamSettings:
     """Seconds between two symbols whose newest candles are compared with REST, in turn: 1; 0 is never."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("stream: " + "; ".join(problems))
+        check_settings("stream", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 1 <= self.memory <= 900:
