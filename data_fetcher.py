@@ -12,13 +12,13 @@ told).
 
 import asyncio
 import contextlib
-import difflib
 import errno
 import logging
 from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
 from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
@@ -138,8 +138,7 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
     contracts = {contract.symbol: contract for contract in book.contracts}
     for symbol in symbols:
         if (contract := contracts.get(symbol)) is None:
-            alike = difflib.get_close_matches(symbol.upper(), contracts, n=3, cutoff=0.75)
-            hint = f" (meant {' or '.join(alike)}?)" if alike else ""
+            hint = f" (meant {meant}?)" if (meant := nearest(symbol.upper(), contracts)) else ""
             yield f"{symbol} is not among the {len(contracts)} contracts of {book.source}{hint}"
         elif not contract.active:
             yield f"{symbol} cannot be traded: it is a {contract.kind} contract with status {contract.status}"

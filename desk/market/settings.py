@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from desk.settings import check_settings
+from desk.settings import check_settings, outside, outside_above
 
 SAFE_REQUESTS_PER_SECOND = 19
 """The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
@@ -70,16 +70,11 @@ class FetchSettings:
     def _problems(self) -> Iterator[str]:
         yield from self._address_problems()
         yield from self._selection_problems()
-        if not 1 <= self.max_concurrent_requests <= 100:
-            yield f"max_concurrent_requests is {self.max_concurrent_requests}, must be between 1 and 100"
-        if not 0 < self.timeout_s <= 300:
-            yield f"timeout_s is {self.timeout_s}, must be above 0 and at most 300 seconds"
-        if not 1 <= self.attempts <= 100:
-            yield f"attempts is {self.attempts}, must be between 1 and 100"
-        if not 0 < self.give_up_after_s <= 86_400:
-            yield f"give_up_after_s is {self.give_up_after_s}, must be above 0 and at most 86400 seconds"
-        if not 3 <= self.throttle_pause_s <= 60:
-            yield f"throttle_pause_s is {self.throttle_pause_s}, must be between 3 and 60 seconds"
+        yield from outside(self, "max_concurrent_requests", 1, 100)
+        yield from outside_above(self, "timeout_s", 0, 300, unit="seconds")
+        yield from outside(self, "attempts", 1, 100)
+        yield from outside_above(self, "give_up_after_s", 0, 86_400, unit="seconds")
+        yield from outside(self, "throttle_pause_s", 3, 60, unit="seconds")
         if self.offline and not self.use_cache:
             yield "offline needs the cache, and use_cache is off: give --offline or --refresh, not both"
 
@@ -103,8 +98,7 @@ class FetchSettings:
             )
 
     def _selection_problems(self) -> Iterator[str]:
-        if not 1 <= self.days <= 3_650:
-            yield f"days is {self.days}, must be between 1 and 3650"
+        yield from outside(self, "days", 1, 3_650)
         if self.top is not None and self.top < 1:
             yield f"top is {self.top}, must be at least 1"
         if self.top is not None and self.symbols:
@@ -159,12 +153,9 @@ class LinkSettings:
                 yield f"{name} is {address!r}, must be like {min(schemes)}://HOST and end there"
             elif not on_loopback(address) and urlsplit(address).scheme not in {"https", "wss"}:
                 yield f"{name} is {address!r}: a key is sent encrypted only ({max(schemes, key=len)}://)"
-        if not 0 < self.timeout_s <= 60:
-            yield f"timeout_s is {self.timeout_s}, must be above 0 and at most 60 seconds"
-        if not 1 <= self.attempts <= 20:
-            yield f"attempts is {self.attempts}, must be between 1 and 20"
-        if not 0 < self.give_up_after_s <= 600:
-            yield f"give_up_after_s is {self.give_up_after_s}, must be above 0 and at most 600 seconds"
+        yield from outside_above(self, "timeout_s", 0, 60, unit="seconds")
+        yield from outside(self, "attempts", 1, 20)
+        yield from outside_above(self, "give_up_after_s", 0, 600, unit="seconds")
 
     @property
     def paced(self) -> bool:
@@ -193,10 +184,8 @@ class StreamSettings:
         check_settings("stream", self._problems())
 
     def _problems(self) -> Iterator[str]:
-        if not 1 <= self.memory <= 900:
-            yield f"memory is {self.memory}, must be between 1 and 900: what one request surely brings"
-        if not 1 <= self.per_connection <= MOST_CHANNELS:
-            yield f"per_connection is {self.per_connection}, must be between 1 and {MOST_CHANNELS}"
+        yield from outside(self, "memory", 1, 900, unit="candles, which one request surely brings")
+        yield from outside(self, "per_connection", 1, MOST_CHANNELS)
         if not 0.5 <= self.grace_s < self.border_s <= 240:
             yield (
                 f"grace_s is {self.grace_s} and border_s {self.border_s}: they must be at least 0.5, "
