@@ -15,7 +15,7 @@ unanswered whatever the body says.  No text ever holds a part of the key.
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 3 (limits), 5 (signing), 12 (codes).
+``docs/bitget.md``, sections 3 (limits), 5 (signing), 12 (codes).
 """
 
 from collections.abc import Mapping
