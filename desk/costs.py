@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import SettingsError
+from desk.settings import check_settings
 from desk.values import Candles
 
 Floats = NDArray[np.float64]
@@ -50,8 +50,7 @@ class Costs:
     """Price steps that the closes were seen to lie on, in USDT, one per ``grid_from``."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("costs: " + "; ".join(problems))
+        check_settings("costs", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.tick < math.inf:
@@ -96,13 +95,12 @@ class Costs:
 
     def slip(self, price: Floats, open_time: Rows) -> Floats:
         """How much worse than ``price`` a fill is on the candles that open at ``open_time`` (ms), in USDT."""
-        least: Floats = np.maximum(max(self.slippage, self.spread / 2) * price, self.tick / 2)
-        if not self.grid:
-            return least
-        week = np.maximum(np.searchsorted(self.grid_from, open_time, side="right") - 1, 0)
-        step: Floats = np.asarray(self.grid, dtype=np.float64)[week]
-        slip: Floats = np.maximum(least, step / 2)
-        return slip
+        share = max(self.slippage, self.spread / 2)
+        step: Floats = np.full(len(price), self.tick)
+        if self.grid:
+            week = np.maximum(np.searchsorted(self.grid_from, open_time, side="right") - 1, 0)
+            step = np.maximum(step, np.asarray(self.grid, dtype=np.float64)[week])
+        return np.asarray(np.maximum(share * price, step / 2), dtype=np.float64)
 
 
 def typical_prices(candles: Candles) -> Floats:

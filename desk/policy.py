@@ -34,7 +34,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.costs import Costs, executable_entries, mean_prices
-from desk.errors import SettingsError
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, Candles
 
 LONG, SHORT, FLAT = 1, -1, 0
@@ -94,8 +94,7 @@ class TradeRules:
     """Share of the way from the stop to the candle's extreme at which a stop fills: 0.25 is a quarter."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("trade rules: " + "; ".join(problems))
+        check_settings("trade rules", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.horizon < 1:

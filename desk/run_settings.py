@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from desk.errors import SettingsError
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
 from desk.market.settings import FetchSettings
+from desk.settings import check_settings
 from desk.values import CANDLES_PER_DAY
 
 TEST_HORIZONS = 10
@@ -37,8 +37,7 @@ class Settings:
     """The one seed of every random choice."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("settings: " + "; ".join(problems))
+        check_settings("settings", self._problems())
 
     def _problems(self) -> Iterator[str]:
         learn, candles = self.learn, self.fetch.days * CANDLES_PER_DAY

@@ -21,6 +21,8 @@ FOUNDATION = {
     "desk.costs",
     "desk.policy",
     "desk.orders",
+    "desk.retry",
+    "desk.settings",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -40,11 +42,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.costs": {"desk.errors", "desk.values"},
-    "desk.policy": {"desk.costs", "desk.errors", "desk.values"},
+    "desk.costs": {"desk.settings", "desk.values"},
+    "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
+    "desk.retry": {"desk.errors", "desk.ports"},
+    "desk.settings": {"desk.errors"},
     "desk": FOUNDATION,
     "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
     "desk.training_arguments": {"desk.arguments", "desk.run_settings"},
@@ -61,7 +65,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
-    "desk.learn": {"desk.errors", "desk.values", "desk.costs", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {
+        *("desk.errors", "desk.values", "desk.costs", "desk.outcomes", "desk.policy", "desk.settings"),
+        "desk.learn",
+    },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "config": {"desk"},
@@ -79,6 +86,8 @@ PURE = {
         "desk.orders",
         "desk.costs",
         "desk.policy",
+        "desk.retry",
+        "desk.settings",
         "desk.indicators",
     ),
     "desk.learn",

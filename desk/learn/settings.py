@@ -10,10 +10,10 @@ import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
-from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
 from desk.learn.verdict import VerdictRules
+from desk.settings import check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +32,7 @@ class TradingSettings:
     """Likewise."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("trading: " + "; ".join(problems))
+        check_settings("trading", self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name in ("stop_loss", "take_profit"):
@@ -106,8 +105,7 @@ class LearnSettings:
     """The fixed sensible set that tuning has to beat."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("learning: " + "; ".join(problems))
+        check_settings("learning", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.prediction_horizon < 1:
@@ -171,8 +169,7 @@ class ExploreSettings:
     that last four hours, half a year holds few."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("explore: " + "; ".join(problems))
+        check_settings("explore", self._problems())
 
     def _problems(self) -> Iterator[str]:
         horizons = self.horizons

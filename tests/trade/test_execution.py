@@ -341,7 +341,7 @@ def test_client_ids_are_functions_of_what_the_order_is_for() -> None:
     ],
 )
 def test_codes_have_their_remedies(code: str, remedy: str) -> None:
-    """By section 12 of the notes on the exchange."""
+    """By ``docs/bitget.md``, section 12."""
     assert remedy_for(code) == remedy
 
 

@@ -9,7 +9,7 @@ finished meanwhile, as it ended.  There is no flag that says so.
 
 References
 ----------
-``bitget_api.md`` section 10 and 11.
+``docs/bitget.md``, sections 10 and 11.
 """
 
 import json

@@ -7,7 +7,7 @@ The account's keys are play keys: fixed, printed in the documentation, good for 
 
 References
 ----------
-``bitget_api.md`` section 5 (headers, order of the checks) and 11 (login).
+``docs/bitget.md``, sections 5 (headers, order of the checks) and 11 (login).
 """
 
 import base64

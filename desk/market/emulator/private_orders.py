@@ -4,7 +4,7 @@ Place in the house: the market, inside the emulator.  Called by the table of ``p
 
 References
 ----------
-``bitget_api.md`` sections 8.1 and 8.2.
+``docs/bitget.md``, sections 8.1 and 8.2.
 """
 
 from collections.abc import Callable, Iterable, Mapping

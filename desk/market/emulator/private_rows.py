@@ -6,7 +6,7 @@ package.
 
 References
 ----------
-``bitget_api.md`` sections 7 (balances), 8.2 (orders, fills), 8.4 (TP/SL), 9 (positions), 11 (sockets).
+``docs/bitget.md``, sections 7 (balances), 8.2 (orders, fills), 8.4 (TP/SL), 9 (positions), 11 (sockets).
 """
 
 from decimal import Decimal

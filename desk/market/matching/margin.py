@@ -8,7 +8,7 @@ left at all (the bankruptcy price), so the whole margin is lost and never more.
 
 References
 ----------
-``bitget_api.md`` section 9: liquidation = (margin - size × entry × dir) / (size × (MMR + taker - dir)).
+``docs/bitget.md``, section 9: liquidation = (margin - size × entry × dir) / (size × (MMR + taker - dir)).
 """
 
 from collections.abc import Iterable

@@ -3,7 +3,7 @@
 Place in the house: the market, inside the matching core.  A ticket and an account come in; a ``Denied`` is
 raised, or nothing happens.  Pure: nothing is changed here.
 
-The codes are those of ``bitget_api.md`` section 12.  Where the exchange's behaviour is not established, the
+The codes are those of ``docs/bitget.md``, section 12.  Where the exchange's behaviour is not established, the
 stricter reading is taken, except that the least and largest sizes do not bind what closes: a position must
 always be closable.
 """

@@ -1,4 +1,4 @@
-"""The embedded exchange answers as ``bitget_api.md`` says the real one does."""
+"""The embedded exchange answers as ``docs/bitget.md`` says the real one does."""
 
 from decimal import Decimal
 
