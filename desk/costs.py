@@ -106,7 +106,8 @@ class Costs:
 def typical_prices(candles: Candles) -> Floats:
     """(high + low + close) / 3 of every candle, shape (n,), in USDT."""
     _, h, l, c = candles.values[:4]
-    return (h + l + c) / 3
+    typical: Floats = (h + l + c) / 3
+    return typical
 
 
 def mean_prices(candles: Candles) -> Floats:
