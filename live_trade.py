@@ -113,33 +113,33 @@ def decide_once(settings: Settings, named: tuple[str, ...], console: Console) ->
         console.error(f"⚠️ {market.unreached}")
     ready = [found for found in market.candles.values() if isinstance(found, Candles)]
     problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
-    opinions, silent = form_opinions(ready, models, settings)
+    signals, silent = form_signals(ready, models, settings)
     problems |= silent
-    if opinions:
-        tell_decisions(opinions, market.now, console)
+    if signals:
+        tell_decisions(signals, market.now, console)
     for symbol, trouble in sorted(problems.items()):
         console.error(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
-    return OK if opinions else FATAL
+    return OK if signals else FATAL
 
 
-def form_opinions(
+def form_signals(
     candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
 ) -> tuple[list[Signal], dict[str, str]]:
     """What the models make of the newest candle of each series; and of which, and why, they make nothing."""
     forecaster = Forecaster.of(models, window_of(settings))
-    opinions: list[Signal] = []
+    signals: list[Signal] = []
     silent: dict[str, str] = {}
     for newest in sorted({int(series.open_time[-1]) for series in candles}):
         these = [series for series in candles if series.open_time[-1] == newest]
-        told, not_told = forecaster.opinions(round_of(these, newest, memory=memory_of()))
-        opinions += told
+        told, not_told = forecaster.signals(round_of(these, newest, memory=memory_of()))
+        signals += told
         silent |= not_told
-    return opinions, silent
+    return signals, silent
 
 
-def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> None:
-    """One row per symbol, the strongest opinion first; loudly, if the candles are of the past."""
-    oldest = now - min(opinion.open_time for opinion in opinions) - CANDLE_MS
+def tell_decisions(signals: Sequence[Signal], now: int, console: Console) -> None:
+    """One row per symbol, the strongest signal first; loudly, if the candles are of the past."""
+    oldest = now - min(signal.open_time for signal in signals) - CANDLE_MS
     title = "Decisions on the newest closed candles"
     if oldest > HOUR_MS:
         title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
@@ -147,23 +147,23 @@ def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> No
             f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
             "nothing in it is a decision for now."
         )
-    strongest_first = sorted(opinions, key=lambda one: -abs(one.probability - 0.5))
-    rows = [_cells(opinion, now) for opinion in strongest_first]
+    strongest_first = sorted(signals, key=lambda one: -abs(one.probability - 0.5))
+    rows = [_cells(signal, now) for signal in strongest_first]
     console.table(live_tables.decision_table(rows, width=console.width, title=title))
 
 
-def _cells(opinion: Signal, now: int) -> tuple[str, ...]:
-    closed = opinion.open_time + CANDLE_MS
+def _cells(signal: Signal, now: int) -> tuple[str, ...]:
+    closed = signal.open_time + CANDLE_MS
     stale = now - closed >= CANDLE_MS
     return (
-        opinion.symbol,
+        signal.symbol,
         f"{datetime.fromtimestamp(closed / 1000, tz=UTC):%Y-%m-%d %H:%M}",
         terminal.age((now - closed) / 60_000),
-        f"{opinion.close:g}",
-        f"{opinion.probability:.3f}",
-        opinion.side,
-        "too late" if stale else opinion.action,
-        "a newer candle has closed" if stale else terminal.in_short(opinion.card.reasons),
+        f"{signal.close:g}",
+        f"{signal.probability:.3f}",
+        signal.side,
+        "too late" if stale else signal.action,
+        "a newer candle has closed" if stale else terminal.in_short(signal.card.reasons),
     )
 
 
@@ -277,8 +277,8 @@ async def replay(
                 journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
             )
             lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
-            equity, holdings = (await paper.balance()).equity, await paper.positions()
-            account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
+            equity, positions = (await paper.balance()).equity, await paper.positions()
+            account = bill(journal, deposit=live.paper.balance, equity=equity, positions=positions)
             scores = trader.keep_scores(every=True)
     if rows := [score_cells(one) for one in scores]:
         console.table(live_tables.score_table(rows, width=console.width))
@@ -380,10 +380,10 @@ def published(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
             f"{shelf.folder} holds no published model: train first (python train_live_lightgbm.py), "
             "or name another directory with --models-dir"
         )
-    if strangers := sorted(set(named) - set(there)):
-        meant = {name: near for name in strangers if (near := nearest(name, there))}
-        told = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in strangers]
-        unknown = [name for name in strangers if name not in meant]
+    if untracked_positions := sorted(set(named) - set(there)):
+        meant = {name: near for name in untracked_positions if (near := nearest(name, there))}
+        told = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in untracked_positions]
+        unknown = [name for name in untracked_positions if name not in meant]
         way = f": train it (python train_live_lightgbm.py --symbols {','.join(unknown)})" if unknown else ""
         raise SettingsError(f"{shelf.folder} holds no model of {', '.join(told)}{way}")
     return tuple(dict.fromkeys(named)) or there

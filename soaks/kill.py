@@ -221,7 +221,7 @@ class Chain:
             for order in journal.ledger.orders_of(trade.trade):
                 way = trade.side if order.purpose == "open" else -trade.side
                 equity += way * order.filled * (mark - (order.average_price or mark)) - order.fee
-        equity += of_strangers(self.books.executions, journal)
+        equity += of_untracked(self.books.executions, journal)
         figures.funding = sum(funding(self.books.executions, self.series, self.exchange.now_ms()), Decimal(0))
         told = trader.upkeep.seen.balance.equity
         off_by = max(
@@ -276,7 +276,7 @@ def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str
     matching.place(ticket, now)
 
 
-def of_strangers(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
+def of_untracked(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
     """Profit less fees of what was done on the account and belongs to no trade of the journal."""
     ledger = journal.ledger
     trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]

@@ -150,7 +150,7 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 

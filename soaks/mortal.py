@@ -109,7 +109,7 @@ def number_of(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[
 
 
 def models(series: Sequence[Candles], seed: int) -> dict[str, OpenModel]:
-    """Models that are long, short or silent by chance, each opinion for some candles."""
+    """Models that are long, short or silent by chance, each signal for some candles."""
     rng = np.random.default_rng(seed + 1_000)
     return {
         one.symbol: OpenModel(
@@ -130,7 +130,7 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 

@@ -57,13 +57,13 @@ PLENTY = 10**9
 
 
 class Tradable(live_trade.DiskModelSource):
-    """Models as if each had passed its verdict, and had promised nothing that it could break."""
+    """Models as if each had passed its verdict, and nothing were expected of it that it could miss."""
 
     def open(self, symbol: str) -> OpenModel:
         """The model whose figures the metadata report."""
         opened = super().open(symbol)
-        promise = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
-        return replace(opened, card=replace(opened.card, tradable=True, reasons=(), promise=promise))
+        expectation = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
+        return replace(opened, card=replace(opened.card, tradable=True, reasons=(), expectation=expectation))
 
 
 def unlimited() -> LiveSettings:

@@ -1,4 +1,4 @@
-"""From rulings to orders, and from orders to what is known of them.
+"""From decisions to orders, and from orders to what is known of them.
 
 Place in the house: the only module of the room that sends orders.  Approved ``RiskDecision``s and open
 trades come in; the journal knows the outcome.  Every order is written down before it is sent, under an id
@@ -97,23 +97,23 @@ class Execution:
         self._set_up[symbol] = leverage
         return ""
 
-    async def enter(self, ruling: RiskDecision) -> SendResult:
-        """Send the order of an approved ruling.
+    async def enter(self, decision: RiskDecision) -> SendResult:
+        """Send the order of an approved decision.
 
         Raises
         ------
         AccountError
             If nothing can be traded at all.
         """
-        wish, approved = ruling.wish, ruling.order
+        intent, approved = decision.intent, decision.order
         if approved is None:
-            raise ValueError(f"{wish.symbol}: a refused wish is never sent")
-        if trouble := await self.prepare(wish.symbol, approved.leverage):
+            raise ValueError(f"{intent.symbol}: a refused intent is never sent")
+        if trouble := await self.prepare(intent.symbol, approved.leverage):
             return SendResult("refused", text=trouble)
         request = OrderRequest(
-            client_id=client_id(wish.symbol, wish.position.opened, "open", 0),
-            symbol=wish.symbol,
-            side=wish.side,
+            client_id=client_id(intent.symbol, intent.position.opened, "open", 0),
+            symbol=intent.symbol,
+            side=intent.side,
             purpose="open",
             size=approved.size,
             kind="market",
@@ -123,12 +123,12 @@ class Execution:
         )
         trade = OpenTrade(
             trade=request.client_id,
-            symbol=wish.symbol,
-            side=wish.side,
-            model_file=wish.opinion.card.model_file,
-            opened=wish.position.opened,
-            due=wish.position.due,
-            price=wish.price,
+            symbol=intent.symbol,
+            side=intent.side,
+            model_file=intent.signal.card.model_file,
+            opened=intent.position.opened,
+            due=intent.position.due,
+            price=intent.price,
             stop=approved.stop_loss,
             take_profit=approved.take_profit,
             status="opening",
@@ -139,7 +139,7 @@ class Execution:
         self._ledger.open_trade(trade, request, self._clock.now_ms())
         sent = await self._send(request, until=approved.until)
         if sent.outcome == "refused" and remedy_for(sent.code) == "bar_symbol":
-            self.barred[wish.symbol] = f"the exchange takes no orders in it: {sent.text}"
+            self.barred[intent.symbol] = f"the exchange takes no orders in it: {sent.text}"
         empty = sent.outcome == "done" and (sent.state is None or not sent.state.filled)
         if empty or sent.outcome in {"refused", "absent"}:
             self._ledger.void_trade(trade.trade)

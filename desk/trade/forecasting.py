@@ -1,10 +1,10 @@
-"""Opinions of all models on one candle.
+"""Signals of all models on one candle.
 
 Place in the house: between the feed and the session.  A ``CandleRound`` comes in; an ``Signal`` per model,
 or why there is none, goes out.  Models are handed in by a door through ``ModelSource``, features through a
 callable: ``ml_feature_engineering.newest_rows``, bit for bit what training computed.
 
-Not here: what models are, and where they lie (the door); what follows from an opinion (``desk.trade.risk``).
+Not here: what models are, and where they lie (the door); what follows from a signal (``desk.trade.risk``).
 """
 
 import hashlib
@@ -143,15 +143,15 @@ class Forecaster:
                 self.taken_up.append(new.card.model_file)
         return news
 
-    def opinions(self, candles: CandleRound) -> tuple[list[Signal], dict[str, str]]:
+    def signals(self, candles: CandleRound) -> tuple[list[Signal], dict[str, str]]:
         """All symbols together: features in one pass, then one prediction per model.
 
         Returns
         -------
-        list of Opinion
+        list of Signal
             In the order of the round's symbols.
         dict
-            Symbols with a model but without an opinion, and why.
+            Symbols with a model but without a signal, and why.
         """
         silent = {symbol: why for symbol, why in candles.absent.items() if symbol in self._models}
         known = [row for row, symbol in enumerate(candles.symbols) if symbol in self._models]

@@ -25,7 +25,7 @@ Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "c
 class Decision:
     """What was decided on one candle of one symbol."""
 
-    opinion: Signal
+    signal: Signal
     action: str
     reasons: tuple[tuple[str, str], ...]
     """Why nothing was done although a side fired: name and text of each rule."""

@@ -1,4 +1,4 @@
-"""The only way from an opinion to an order.  Pure.
+"""The only way from a signal to an order.  Pure.
 
 A ``OrderIntent`` (a side fired, and what the policy would hold) and the ``RiskContext`` come in; a
 ``RiskDecision`` goes out: size, leverage and levels of an order that may be sent, or every reason why none
@@ -48,14 +48,14 @@ class Exposure:
 class OrderIntent:
     """A side that fired on a symbol that is flat."""
 
-    opinion: Signal
+    signal: Signal
     position: PlannedTrade
     """What the policy would hold."""
 
     @property
     def symbol(self) -> str:
-        """Of the opinion."""
-        return self.opinion.symbol
+        """Of the signal."""
+        return self.signal.symbol
 
     @property
     def side(self) -> int:
@@ -75,7 +75,7 @@ class OrderIntent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskContext:
-    """Everything outside the wish that a ruling depends on.  Times in ms by the exchange's clock."""
+    """Everything outside the intent that a decision depends on.  Times in ms by the exchange's clock."""
 
     now: int
     equity: Decimal
@@ -112,9 +112,9 @@ class ApprovedOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RiskDecision:
-    """What became of a wish: exactly one of ``order`` and ``reasons`` is there."""
+    """What became of an intent: exactly one of ``order`` and ``reasons`` is there."""
 
-    wish: OrderIntent
+    intent: OrderIntent
     order: ApprovedOrder | None
     reasons: tuple[RefusalReason, ...]
 
@@ -122,31 +122,31 @@ class RiskDecision:
     def exposure(self) -> Exposure:
         """What the approved order will hold."""
         size = Decimal(0) if self.order is None else self.order.size
-        return Exposure(symbol=self.wish.symbol, side=self.wish.side, notional=size * self.wish.price)
+        return Exposure(symbol=self.intent.symbol, side=self.intent.side, notional=size * self.intent.price)
 
 
-def rule(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> RiskDecision:
+def rule(intent: OrderIntent, context: RiskContext, limits: RiskLimits) -> RiskDecision:
     """Approve the largest order that every limit allows, or tell everything that forbids one."""
-    reasons = [*_of_model(wish, situation, limits), *_of_moment(wish, situation, limits)]
-    reasons += _of_account(wish, situation, limits)
-    contract = situation.contracts.get(wish.symbol)
+    reasons = [*_of_model(intent, context, limits), *_of_moment(intent, context, limits)]
+    reasons += _of_account(intent, context, limits)
+    contract = context.contracts.get(intent.symbol)
     if contract is None:
-        reasons.append(RefusalReason("contract", f"the exchange lists no contract {wish.symbol}"))
-        return RiskDecision(wish=wish, order=None, reasons=tuple(reasons))
-    reasons += _of_contract(wish, situation, limits, contract)
+        reasons.append(RefusalReason("contract", f"the exchange lists no contract {intent.symbol}"))
+        return RiskDecision(intent=intent, order=None, reasons=tuple(reasons))
+    reasons += _of_contract(intent, context, limits, contract)
 
-    stop = _level(wish.position.stop, wish, contract)
+    stop = _level(intent.position.stop, intent, contract)
     if stop is not None:
-        reasons += _of_stop(wish, stop, contract)
-    leverage = leverage_for(wish, stop, contract, limits)
+        reasons += _of_stop(intent, stop, contract)
+    leverage = leverage_for(intent, stop, contract, limits)
     if leverage is None:
         reasons.append(
             RefusalReason(
                 "liquidation", f"without leverage the liquidation price is too near to the stop {stop}"
             )
         )
-    caps = _caps(wish, stop, leverage or Decimal(1), situation, limits, contract)
-    least = _least(wish, contract)
+    caps = _caps(intent, stop, leverage or Decimal(1), context, limits, contract)
+    least = _least(intent, contract)
     for name, cap in caps.items():
         if cap < least:
             reasons.append(
@@ -156,29 +156,29 @@ def rule(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> RiskD
                 )
             )
     if reasons or leverage is None:
-        return RiskDecision(wish=wish, order=None, reasons=tuple(reasons))
+        return RiskDecision(intent=intent, order=None, reasons=tuple(reasons))
     order = ApprovedOrder(
         size=min(caps.values()),
         leverage=leverage,
         stop_loss=stop,
-        take_profit=_level(wish.position.take_profit, wish, contract),
-        until=wish.opinion.open_time + CANDLE_MS + 1_000 * limits.max_candle_age_s,
+        take_profit=_level(intent.position.take_profit, intent, contract),
+        until=intent.signal.open_time + CANDLE_MS + 1_000 * limits.max_candle_age_s,
     )
-    return RiskDecision(wish=wish, order=order, reasons=())
+    return RiskDecision(intent=intent, order=order, reasons=())
 
 
-def with_approved(situation: RiskContext, ruling: RiskDecision) -> RiskContext:
-    """The situation as the next wish of the same candle must see it: ``ruling``'s order counts already."""
-    if ruling.order is None:
-        return situation
-    exposure = ruling.exposure
-    contract = situation.contracts[exposure.symbol]
-    bound = exposure.notional / ruling.order.leverage + 2 * contract.taker_fee * exposure.notional
+def with_approved(context: RiskContext, decision: RiskDecision) -> RiskContext:
+    """The context as the next intent of the same candle must see it: ``decision``'s order counts already."""
+    if decision.order is None:
+        return context
+    exposure = decision.exposure
+    contract = context.contracts[exposure.symbol]
+    bound = exposure.notional / decision.order.leverage + 2 * contract.taker_fee * exposure.notional
     return replace(
-        situation,
-        available=situation.available - bound,
-        held=(*situation.held, exposure),
-        orders_last_minute=situation.orders_last_minute + 1,
+        context,
+        available=context.available - bound,
+        held=(*context.held, exposure),
+        orders_last_minute=context.orders_last_minute + 1,
     )
 
 
@@ -208,88 +208,87 @@ def to_step(size: Decimal, step: Decimal) -> Decimal:
 # Rules that look at no size -----------------------------------------------------------------------
 
 
-def _of_model(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
-    card = wish.opinion.card
-    if not card.tradable and not situation.trade_untested:
+def _of_model(intent: OrderIntent, context: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
+    card = intent.signal.card
+    if not card.tradable and not context.trade_untested:
         first, *more = card.reasons or ("no reason is recorded",)
         yield RefusalReason(
             "verdict", f"the model is not tradable: {first}{f' (and {len(more)} more)' * bool(more)}"
         )
-    if why := situation.watching.get(wish.symbol):
+    if why := context.watching.get(intent.symbol):
         yield RefusalReason("watching", why)
-    age = (situation.now - card.created) / DAY_MS
+    age = (context.now - card.created) / DAY_MS
     if age > limits.max_model_age_days:
         yield RefusalReason(
             "model age",
             f"the model is {age:.1f} days old, at most {limits.max_model_age_days} are allowed: train again",
         )
-    if limits.require_stop and wish.position.stop is None:
+    if limits.require_stop and intent.position.stop is None:
         yield RefusalReason("stop", "the model was trained without a protective stop, and one is required")
 
 
-def _of_moment(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
-    if situation.stopping:
-        yield RefusalReason("stopping", situation.stopping)
-    age = (situation.now - wish.opinion.open_time - CANDLE_MS) / 1000
+def _of_moment(intent: OrderIntent, context: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
+    if context.stopping:
+        yield RefusalReason("stopping", context.stopping)
+    age = (context.now - intent.signal.open_time - CANDLE_MS) / 1000
     if age < -limits.max_clock_drift_s:
         yield RefusalReason("candle", f"the candle closes only in {-age:.1f} s")
     if age > limits.max_candle_age_s:
         yield RefusalReason(
             "candle", f"the candle closed {age:.0f} s ago, at most {limits.max_candle_age_s} s are allowed"
         )
-    if why := situation.unconfirmed.get(wish.symbol):
+    if why := context.unconfirmed.get(intent.symbol):
         yield RefusalReason("candle", f"the exchange has not confirmed the candle: {why}")
-    if abs(situation.clock_drift_s) > limits.max_clock_drift_s:
+    if abs(context.clock_drift_s) > limits.max_clock_drift_s:
         yield RefusalReason(
-            "clock", f"the clock has drifted by {situation.clock_drift_s:+.2f} s against the exchange's"
+            "clock", f"the clock has drifted by {context.clock_drift_s:+.2f} s against the exchange's"
         )
 
 
-def _of_account(wish: OrderIntent, situation: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
-    if any(exposure.symbol == wish.symbol for exposure in situation.held):
+def _of_account(intent: OrderIntent, context: RiskContext, limits: RiskLimits) -> Iterator[RefusalReason]:
+    if any(exposure.symbol == intent.symbol for exposure in context.held):
         yield RefusalReason("held", "there is a position in the symbol already")
-    if len(situation.held) >= limits.max_positions:
+    if len(context.held) >= limits.max_positions:
         yield RefusalReason(
-            "positions", f"{len(situation.held)} positions are open, at most {limits.max_positions}"
+            "positions", f"{len(context.held)} positions are open, at most {limits.max_positions}"
         )
-    if situation.orders_last_minute >= limits.max_orders_per_minute:
+    if context.orders_last_minute >= limits.max_orders_per_minute:
         yield RefusalReason(
             "order rate",
-            f"{situation.orders_last_minute} orders in the last minute, at most "
-            f"{limits.max_orders_per_minute}",
+            f"{context.orders_last_minute} orders in the last minute, at most {limits.max_orders_per_minute}",
         )
-    if loss := daily_loss(situation.equity, situation.day_equity, limits):
+    if loss := daily_loss(context.equity, context.day_equity, limits):
         yield RefusalReason("daily loss", loss)
-    if situation.losses_in_a_row >= limits.losing_streak > 0 and situation.last_loss_at is not None:
-        until = situation.last_loss_at + limits.pause_minutes * MINUTE_MS
-        if situation.now < until:
+    if context.losses_in_a_row >= limits.losing_streak > 0 and context.last_loss_at is not None:
+        until = context.last_loss_at + limits.pause_minutes * MINUTE_MS
+        if context.now < until:
             yield RefusalReason(
                 "losing streak",
-                f"{situation.losses_in_a_row} trades lost in a row: paused for another "
-                f"{(until - situation.now) / MINUTE_MS:.0f} min",
+                f"{context.losses_in_a_row} trades lost in a row: paused for another "
+                f"{(until - context.now) / MINUTE_MS:.0f} min",
             )
 
 
 def _of_contract(
-    wish: OrderIntent, situation: RiskContext, limits: RiskLimits, contract: ContractTerms
+    intent: OrderIntent, context: RiskContext, limits: RiskLimits, contract: ContractTerms
 ) -> Iterator[RefusalReason]:
     if contract.status != "normal":
         yield RefusalReason("contract", f"the exchange says {contract.status!r} of the contract")
     margin = limits.leave_before_hours * HOUR_MS
     for what, at in (("closed for opening", contract.limit_open_time), ("delisted", contract.off_time)):
-        if at is not None and wish.due + margin >= at:
+        if at is not None and intent.due + margin >= at:
             yield RefusalReason(
                 "leaving",
-                f"the contract is {what} in {(at - situation.now) / HOUR_MS:.1f} h, and nothing is opened "
+                f"the contract is {what} in {(at - context.now) / HOUR_MS:.1f} h, and nothing is opened "
                 f"{limits.leave_before_hours} h before",
             )
     if limits.avoid_funding and contract.funding_hours > 0:
         every = contract.funding_hours * HOUR_MS
-        settlement = (situation.now // every + 1) * every
-        if settlement <= wish.due:
+        settlement = (context.now // every + 1) * every
+        if settlement <= intent.due:
             yield RefusalReason(
                 "funding",
-                f"funding is settled in {(settlement - situation.now) / MINUTE_MS:.0f} min, while the "
+                f"funding is settled in {(settlement - context.now) / MINUTE_MS:.0f} min, while the "
                 "position would be held",
             )
 
@@ -297,18 +296,18 @@ def _of_contract(
 # Levels, leverage and size ------------------------------------------------------------------------
 
 
-def _level(level: float | None, wish: OrderIntent, contract: ContractTerms) -> Decimal | None:
+def _level(level: float | None, intent: OrderIntent, contract: ContractTerms) -> Decimal | None:
     """A stop or take-profit on the tick, rounded towards the entry: never farther than the policy's."""
     if level is None:
         return None
     exact = money(level)
-    rounding = ROUND_CEILING if exact < wish.price else ROUND_FLOOR
+    rounding = ROUND_CEILING if exact < intent.price else ROUND_FLOOR
     return (exact / contract.tick).to_integral_value(rounding) * contract.tick
 
 
-def _of_stop(wish: OrderIntent, stop: Decimal, contract: ContractTerms) -> Iterator[RefusalReason]:
+def _of_stop(intent: OrderIntent, stop: Decimal, contract: ContractTerms) -> Iterator[RefusalReason]:
     """Whether rounding left enough of a stop: at least a tick, and so more than half of what was meant."""
-    distance = wish.side * (wish.price - stop)
+    distance = intent.side * (intent.price - stop)
     if distance < contract.tick:
         yield RefusalReason(
             "stop",
@@ -322,7 +321,7 @@ def _loss_of_one(price: Decimal, stop: Decimal, contract: ContractTerms) -> Deci
 
 
 def leverage_for(
-    wish: OrderIntent, stop: Decimal | None, contract: ContractTerms, limits: RiskLimits
+    intent: OrderIntent, stop: Decimal | None, contract: ContractTerms, limits: RiskLimits
 ) -> Decimal | None:
     """The largest whole leverage at which the liquidation price keeps its distance; None: not even 1.
 
@@ -332,32 +331,32 @@ def leverage_for(
     most = int(min(limits.leverage, contract.max_leverage))
     if stop is None:
         return Decimal(max(most, 1))
-    needed = abs(wish.price - stop) * limits.liquidation_buffer
+    needed = abs(intent.price - stop) * limits.liquidation_buffer
     kept = contract.maintenance_rate + contract.taker_fee
     for leverage in range(most, 0, -1):
-        liquidation = wish.price * (1 - Decimal(wish.side) / leverage) / (1 - wish.side * kept)
-        if wish.side * (wish.price - liquidation) >= needed:
+        liquidation = intent.price * (1 - Decimal(intent.side) / leverage) / (1 - intent.side * kept)
+        if intent.side * (intent.price - liquidation) >= needed:
             return Decimal(leverage)
     return None
 
 
 def _caps(
-    wish: OrderIntent,
+    intent: OrderIntent,
     stop: Decimal | None,
     leverage: Decimal,
-    situation: RiskContext,
+    context: RiskContext,
     limits: RiskLimits,
     contract: ContractTerms,
 ) -> dict[str, Decimal]:
     """What each limit allows, in multiples of the step, by its name."""
-    price, equity, fee = wish.price, max(situation.equity, Decimal(0)), contract.taker_fee
-    gross = sum((one.notional for one in situation.held), Decimal(0))
-    net = sum((one.side * one.notional for one in situation.held), Decimal(0))
-    free = situation.available * (1 - limits.margin_reserve)
+    price, equity, fee = intent.price, max(context.equity, Decimal(0)), contract.taker_fee
+    gross = sum((one.notional for one in context.held), Decimal(0))
+    net = sum((one.side * one.notional for one in context.held), Decimal(0))
+    free = context.available * (1 - limits.margin_reserve)
     caps = {
         "position size": equity * limits.max_position / price,
         "gross exposure": (equity * limits.max_gross - gross) / price,
-        "net exposure": (equity * limits.max_net - wish.side * net) / price,
+        "net exposure": (equity * limits.max_net - intent.side * net) / price,
         "free margin": free / (price / leverage + 2 * fee * price),
     }
     if stop is not None:
@@ -367,7 +366,7 @@ def _caps(
     return {name: to_step(cap, contract.size_step) for name, cap in caps.items()}
 
 
-def _least(wish: OrderIntent, contract: ContractTerms) -> Decimal:
+def _least(intent: OrderIntent, contract: ContractTerms) -> Decimal:
     """The smallest size that the exchange takes."""
-    steps = (contract.min_notional / wish.price / contract.size_step).to_integral_value(ROUND_CEILING)
+    steps = (contract.min_notional / intent.price / contract.size_step).to_integral_value(ROUND_CEILING)
     return max(contract.min_size, steps * contract.size_step, contract.size_step)

@@ -41,16 +41,16 @@ def names(symbols: Sequence[str]) -> str:
     return ", ".join(symbols[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def entry(ruling: RiskDecision, state: OrderState | None = None) -> str:
+def entry(decision: RiskDecision, state: OrderState | None = None) -> str:
     """What was to be opened, or was, at the price that it was filled at."""
-    wish, order = ruling.wish, ruling.order
+    intent, order = decision.intent, decision.order
     size = state.filled if state is not None else Decimal(0) if order is None else order.size
     price = state.average_price if state is not None else None
-    text = f"{wish.symbol}: {SIDES[wish.side]} {size:f} at {_brief(price or wish.price)}"
+    text = f"{intent.symbol}: {SIDES[intent.side]} {size:f} at {_brief(price or intent.price)}"
     if order is not None:
         text += "" if order.stop_loss is None else f", stop {order.stop_loss:f}"
         text += f", leverage {order.leverage}"
-    return f"{text}, until {utc(wish.due)}"
+    return f"{text}, until {utc(intent.due)}"
 
 
 def exited(trade: ClosedTrade) -> str:
@@ -79,13 +79,13 @@ def begun(
 
 
 def decided(
-    open_time: int, rulings: Mapping[str, RiskDecision], *, opinions: int, equity: Decimal, held: int
+    open_time: int, decisions: Mapping[str, RiskDecision], *, signals: int, equity: Decimal, held: int
 ) -> str:
     """One candle in one line."""
-    entries = sum(ruling.order is not None for ruling in rulings.values())
-    refused = Counter(ruling.reasons[0].rule for ruling in rulings.values() if ruling.reasons)
+    entries = sum(decision.order is not None for decision in decisions.values())
+    refused = Counter(decision.reasons[0].rule for decision in decisions.values() if decision.reasons)
     why = f" ({', '.join(f'{rule} {count}' for rule, count in refused.most_common())})" if refused else ""
-    models = f"{opinions} model{'s' * (opinions != 1)}"
+    models = f"{signals} model{'s' * (signals != 1)}"
     asked = f"{models} asked, {entries} to enter, {refused.total()} refused{why}"
     account = f"equity {equity:.2f} USDT, {held} open"
     closed, coming = utc(open_time + CANDLE_MS), utc(open_time + 2 * CANDLE_MS)

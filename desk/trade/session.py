@@ -300,8 +300,8 @@ class Session:
         left = await self._trader.upkeep.flatten()
         gone = before - len(left)
         why = f"{why}; {gone} position{'s' * (gone != 1)} closed" if gone > 0 else f"{why}; nothing was open"
-        if strangers := self._trader.upkeep.strangers:
-            why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
+        if untracked_positions := self._trader.upkeep.untracked_positions:
+            why = f"{why}; left alone, because no model trades it: {', '.join(untracked_positions)}"
         if not left:
             return SessionResult(status, why)
         return SessionResult(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")

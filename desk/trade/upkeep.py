@@ -28,7 +28,7 @@ from desk.values import CANDLE_MS
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
-GHOST_MS = 15_000
+RECENTLY_CLOSED_MS = 15_000
 """So long after a trade has ended a position of its kind is taken for one that is told too late."""
 SETTLING_S = 0.5
 """How late positions may be told after a fill."""
@@ -41,7 +41,7 @@ class AccountSnapshot:
     """The account as it was last seen."""
 
     balance: Balance
-    holdings: tuple[Position, ...]
+    positions: tuple[Position, ...]
     day_equity: Decimal
     """Equity at 00:00 UTC, or when it was first seen since."""
 
@@ -105,7 +105,7 @@ class Upkeep:
         server = await self._exchange.server_time()
         self._clock.set_by(server, asked=asked, answered=machine.now_ms())
         self._watch_clock()
-        balance, holdings, orders = await asyncio.gather(
+        balance, positions, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()
         )
         now = self._clock.now_ms()
@@ -116,8 +116,8 @@ class Upkeep:
             day_equity = balance.equity if known is None else known
             if known is None:
                 self._diary.record_equity(now, balance)
-        self._seen = AccountSnapshot(balance, tuple(holdings), day_equity)
-        return AccountState(holdings=holdings, orders=orders)
+        self._seen = AccountSnapshot(balance, tuple(positions), day_equity)
+        return AccountState(positions=positions, orders=orders)
 
     def _watch_clock(self) -> None:
         """Tell when the machine's clock has moved so far that nothing is opened."""
@@ -161,13 +161,17 @@ class Upkeep:
             books = JournalState(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
             wanted = reconcile(books, account, self._terms())
             self._remember(books, wanted)
-            ghosts = self._just_closed() if any(one.kind == "adopt" for one in wanted) else set()
+            recently_closed = self._recently_closed() if any(one.kind == "adopt" for one in wanted) else set()
             wanted = [
                 one
                 for one in wanted
                 if one.kind != "tell"
                 and one not in done
-                and not (one.kind == "adopt" and one.trade is not None and _leg(one.trade) in ghosts)
+                and not (
+                    one.kind == "adopt"
+                    and one.trade is not None
+                    and _position_key(one.trade) in recently_closed
+                )
             ]
             if not wanted:
                 break
@@ -176,9 +180,9 @@ class Upkeep:
                 if not (outcome and correction.kind == "protect"):
                     done.append(correction)
 
-    def _just_closed(self) -> set[tuple[str, int]]:
+    def _recently_closed(self) -> set[tuple[str, int]]:
         """What was closed a moment ago, and may still be told as held: nobody adopts that."""
-        since = self._clock.now_ms() - GHOST_MS
+        since = self._clock.now_ms() - RECENTLY_CLOSED_MS
         return {(trade.symbol, trade.side) for trade in self._ledger.closed_trades(since=since)}
 
     def _remember(self, books: JournalState, wanted: Sequence[Correction]) -> None:
@@ -243,9 +247,9 @@ class Upkeep:
             left = {one.symbol for one in held} | {order.symbol for order in self._ledger.unresolved()}
             if not left and not self._ledger.open_trades():
                 break
-            for holding in held if turn or isinstance(trouble, JournalError) else ():
-                if why := await self._execution.close(holding.symbol, holding.side):
-                    self._events.record("trouble", why, holding.symbol, urgent=True)
+            for position in held if turn or isinstance(trouble, JournalError) else ():
+                if why := await self._execution.close(position.symbol, position.side):
+                    self._events.record("trouble", why, position.symbol, urgent=True)
         with contextlib.suppress(ExchangeError):
             await self.look()
         return tuple(sorted(left))
@@ -257,9 +261,9 @@ class Upkeep:
         return tuple(one for one in held if one.size > 0 and one.symbol in ours)
 
     @property
-    def strangers(self) -> tuple[str, ...]:
+    def untracked_positions(self) -> tuple[str, ...]:
         """Symbols of what was held when the account was last seen, and that nobody here trades."""
-        held = () if self._seen is None else self._seen.holdings
+        held = () if self._seen is None else self._seen.positions
         return tuple(sorted({one.symbol for one in held if one.size > 0 and one.symbol not in self.horizons}))
 
     async def _protect(self, correction: Correction, stop: Decimal) -> str:
@@ -328,5 +332,5 @@ class Upkeep:
         return outcome
 
 
-def _leg(trade: OpenTrade) -> tuple[str, int]:
+def _position_key(trade: OpenTrade) -> tuple[str, int]:
     return trade.symbol, trade.side

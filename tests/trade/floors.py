@@ -99,7 +99,7 @@ class Floor:
             equity -= sum(fees, Decimal(0))
         equity += sum((one.unrealized for one in self.held), Decimal(0))
         assert abs(
-            equity + soak_kill.of_strangers(account.executions, self.journal) - account.balance().equity
+            equity + soak_kill.of_untracked(account.executions, self.journal) - account.balance().equity
         ) < Decimal("1e-6")
 
 

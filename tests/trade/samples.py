@@ -1,4 +1,4 @@
-"""Opinions, contracts, limits and candles for the tests of trading."""
+"""Signals, contracts, limits and candles for the tests of trading."""
 
 from dataclasses import replace
 from decimal import Decimal
@@ -97,12 +97,12 @@ def card(symbol: str = "BTCUSDT", **changes: Any) -> ModelCard:
         "label_threshold": 0.002,
         "tradable": True,
         "reasons": (),
-        "promise": BacktestExpectation(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
+        "expectation": BacktestExpectation(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
     }
     return ModelCard(**{**values, **changes})
 
 
-def opinion(
+def sample_signal(
     symbol: str = "BTCUSDT",
     *,
     side: int = LONG,
@@ -120,14 +120,14 @@ def opinion(
     )
 
 
-def wish(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> OrderIntent:
-    """A wish to open at noon."""
-    thought = opinion(symbol, side=side, close=close, of=card(symbol, **changes))
+def intent(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> OrderIntent:
+    """An intent to open at noon."""
+    thought = sample_signal(symbol, side=side, close=close, of=card(symbol, **changes))
     candle = Candle(thought.open_time, close, close, close, close)
-    return OrderIntent(opinion=thought, position=open_position(side, candle, thought.card.rules))
+    return OrderIntent(signal=thought, position=open_position(side, candle, thought.card.rules))
 
 
-def situation(**changes: Any) -> RiskContext:
+def context(**changes: Any) -> RiskContext:
     """An account of 10,000 USDT with nothing in it, one second after noon."""
     values: dict[str, Any] = {
         "now": NOON + 1_000,

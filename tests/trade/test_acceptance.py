@@ -68,7 +68,7 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
             card(
                 symbol,
                 created=int(one.test_times[0]),
-                promise=NOTHING,
+                expectation=NOTHING,
                 thresholds=one.known.selection.thresholds,
                 rules=rules_of(LEARN),
             ),

@@ -20,7 +20,7 @@ def long_once(tmp_path: Path) -> Stage:
     candles = flat()
     probability = np.full(len(candles), 0.5)
     probability[2] = 0.8
-    known = card(created=NOON, promise=NOTHING)
+    known = card(created=NOON, expectation=NOTHING)
     return stage(tmp_path, [candles], {"BTCUSDT": (known, said(candles, probability))}, contracts=[EXACT])
 
 

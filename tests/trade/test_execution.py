@@ -20,7 +20,7 @@ from desk.trade.records import OpenTrade
 from desk.trade.replay.feed import SimulatedClock
 from desk.trade.risk import RiskDecision, rule
 from tests.trade.faulty import FaultyExchange
-from tests.trade.samples import LIMITS, NOON, SESSION, contract, situation, wish
+from tests.trade.samples import LIMITS, NOON, SESSION, context, contract, intent
 
 
 @dataclass
@@ -51,7 +51,7 @@ class Bench:
 
 def approved() -> RiskDecision:
     """An order that risk lets pass."""
-    return rule(wish(), situation(), LIMITS)
+    return rule(intent(), context(), LIMITS)
 
 
 @pytest.fixture
@@ -72,15 +72,15 @@ async def test_an_entry_is_journaled_filled_and_protected(bench: Bench) -> None:
     sent = await bench.enter()
 
     assert sent.outcome == "done"
-    (holding,) = await bench.paper.positions()
-    assert (holding.size, holding.stop_loss, holding.leverage) == (
+    (position,) = await bench.paper.positions()
+    assert (position.size, position.stop_loss, position.leverage) == (
         Decimal("22.534"),
         Decimal("98.0"),
         Decimal(3),
     )
-    assert bench.trade.size == holding.size
+    assert bench.trade.size == position.size
     (order,) = bench.journal.ledger.orders_of(bench.trade.trade)
-    assert (order.status, order.filled) == ("filled", holding.size)
+    assert (order.status, order.filled) == ("filled", position.size)
 
 
 async def test_an_order_is_written_down_before_it_is_sent(bench: Bench) -> None:

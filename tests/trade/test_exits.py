@@ -57,7 +57,7 @@ def floor(
     for one in series:
         probability = np.full(len(one), 0.5)
         probability[list(at)] = 0.8
-        models[one.symbol] = (card(one.symbol, created=NOON, promise=NOTHING), said(one, probability))
+        models[one.symbol] = (card(one.symbol, created=NOON, expectation=NOTHING), said(one, probability))
     play = stage(
         tmp_path,
         series,
@@ -451,9 +451,9 @@ async def test_a_position_that_is_told_after_its_end_is_not_adopted(tmp_path: Pa
     assert isinstance(line, Ghostly)
     with play.journal:
         async for candles in rounds(play):
-            line.ghosts = list(await play.paper.positions()) or line.ghosts
+            line.recently_closed = list(await play.paper.positions()) or line.recently_closed
             await play.trader.on_round(candles)
-            if line.ghosts and not await held(play):
+            if line.recently_closed and not await held(play):
                 line.haunted = True
                 await play.trader.upkeep.reconcile()
                 line.haunted = False
@@ -470,10 +470,10 @@ class Ghostly(FaultyExchange):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.ghosts: list[Position] = []
+        self.recently_closed: list[Position] = []
 
     async def positions(self) -> Sequence[Position]:
-        return self.ghosts if self.haunted else await super().positions()
+        return self.recently_closed if self.haunted else await super().positions()
 
 
 @pytest.mark.parametrize(("stop", "status"), [("kill", 3), ("clean", 0)])

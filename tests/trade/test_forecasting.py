@@ -1,4 +1,4 @@
-"""Opinions are formed on whole, finite rows of features, for all symbols together."""
+"""Signals are formed on whole, finite rows of features, for all symbols together."""
 
 from dataclasses import replace
 
@@ -59,9 +59,9 @@ def test_every_symbol_has_an_opinion_or_a_reason() -> None:
         memory=4,
     )
 
-    opinions, silent = made.opinions(replace(candles, absent={**candles.absent, "GONE": "silent"}))
+    signals, silent = made.signals(replace(candles, absent={**candles.absent, "GONE": "silent"}))
 
-    assert [(one.symbol, round(one.probability, 6), one.open_time) for one in opinions] == [("A", 0.3, NOON)]
+    assert [(one.symbol, round(one.probability, 6), one.open_time) for one in signals] == [("A", 0.3, NOON)]
     assert "33.3% of its newest candles are missing" in silent["HOLED"]
     assert "not finite" in silent["STRANGE"]
     assert "3 candles, 4 needed" in silent["YOUNG"]
@@ -74,7 +74,7 @@ def test_the_digest_names_the_features() -> None:
     made = forecaster("A", "B", "C")
     candles = round_of([series("A"), series("B"), series("C", price=101.0)], NOON, memory=4)
 
-    first, second, third = made.opinions(candles)[0]
+    first, second, third = made.signals(candles)[0]
 
     assert first.digest == second.digest != third.digest
     assert len(first.digest) == 16

@@ -18,7 +18,7 @@ from desk.trade.identity import client_id
 from desk.trade.journal import Journal
 from desk.trade.journal.schema import MIGRATIONS
 from desk.trade.records import ClosedTrade, Decision, OpenTrade
-from tests.trade.samples import NOON, card, opinion
+from tests.trade.samples import NOON, card, sample_signal
 
 NAME = client_id("BTCUSDT", NOON, "open", 0)
 REQUEST = OrderRequest(
@@ -228,7 +228,7 @@ def test_orders_wait_for_the_disk(tmp_path: Path) -> None:
 def test_decisions_tell_everything(tmp_path: Path) -> None:
     """Probability, model, features and every reason of a refusal."""
     with Journal(tmp_path / "journal.sqlite") as journal:
-        thought = opinion()
+        thought = sample_signal()
         reasons = (("clock", "the clock has drifted"), ("verdict", "no edge"))
         journal.diary.record_decisions([Decision(thought, "refused", reasons)])
 
@@ -243,7 +243,7 @@ def test_old_decisions_are_forgotten_but_those_of_trades(tmp_path: Path) -> None
     """86,400 rows a day of 300 symbols would fill a small server within a year."""
     with Journal(tmp_path / "journal.sqlite") as journal:
         for step in range(10):
-            thought = opinion(open_time=NOON + step * 300_000)
+            thought = sample_signal(open_time=NOON + step * 300_000)
             journal.diary.record_decisions([Decision(thought, "stay out", ())])
         journal.ledger.open_trade(TRADE, REQUEST, NOON)
 
@@ -255,9 +255,9 @@ def test_a_demotion_lasts(tmp_path: Path) -> None:
     """A restart must not bring a disappointing model back."""
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal:
-        journal.diary.demote(card(), NOON, "below the promise")
+        journal.diary.demote(card(), NOON, "below what was expected")
     with Journal(path) as journal:
-        assert journal.diary.demoted() == {card().model_file: "below the promise"}
+        assert journal.diary.demoted() == {card().model_file: "below what was expected"}
 
 
 def test_the_equity_of_the_day_is_its_first(tmp_path: Path) -> None:

@@ -79,7 +79,7 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
     link = link_settings("paper", base_url=url, ws_url=url.replace("http", "ws"))
     probability = np.full(PAST + AHEAD, 0.5)
     probability[PAST] = 0.9
-    known = card(SYMBOL, created=START, promise=NOTHING, rules=RULES)
+    known = card(SYMBOL, created=START, expectation=NOTHING, rules=RULES)
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(folder / "journal.sqlite"))
         market = await stack.enter_async_context(BitgetPublic(fetch, clock=clock))

@@ -47,7 +47,7 @@ async def test_a_session_trades_what_the_evaluation_says(
     probability = some_probabilities(len(candles), seed=seed + 10)
     probability[: MEMORY - 1] = np.nan
     thresholds = Thresholds(long=0.6, short=0.4)
-    known = card(thresholds=thresholds, rules=rules, created=NOON, promise=NOTHING)
+    known = card(thresholds=thresholds, rules=rules, created=NOON, expectation=NOTHING)
 
     play = stage(tmp_path, [candles], {"BTCUSDT": (known, said(candles, probability))}, contracts=[EXACT])
     with play.journal:
@@ -70,7 +70,7 @@ async def test_every_candle_has_its_decision(tmp_path: Path) -> None:
     """The journal must answer why nothing was done, too."""
     candles = market(60, seed=1)
     probability = some_probabilities(60, seed=2, missing=0.0)
-    known = card(created=NOON, promise=NOTHING)
+    known = card(created=NOON, expectation=NOTHING)
     play = stage(tmp_path, [candles], {"BTCUSDT": (known, said(candles, probability))}, contracts=[EXACT])
     with play.journal:
         await play.run()
@@ -90,7 +90,7 @@ async def test_the_books_balance(tmp_path: Path) -> None:
     play = stage(
         tmp_path,
         [candles],
-        {"BTCUSDT": (card(created=NOON, promise=NOTHING), said(candles, held))},
+        {"BTCUSDT": (card(created=NOON, expectation=NOTHING), said(candles, held))},
         contracts=[EXACT],
         funding={"BTCUSDT": {settlement: 0.001}},
     )
@@ -101,7 +101,7 @@ async def test_the_books_balance(tmp_path: Path) -> None:
             play.journal,
             deposit=play.deposit,
             equity=(await play.paper.balance()).equity,
-            holdings=await play.paper.positions(),
+            positions=await play.paper.positions(),
         )
 
     price = Decimal(repr(float(candles.close[int(settlement - NOON) // 300_000 - 1])))

@@ -41,7 +41,7 @@ def walk(symbol: str, n: int = 60, *, seed: int = 0) -> Candles:
 def always_long(series: Sequence[Candles]) -> dict[str, tuple[ModelCard, Says]]:
     """Models that want to be long at every candle."""
     return {
-        one.symbol: (card(one.symbol, created=NOON, promise=NOTHING), said(one, np.full(len(one), 0.8)))
+        one.symbol: (card(one.symbol, created=NOON, expectation=NOTHING), said(one, np.full(len(one), 0.8)))
         for one in series
     }
 
@@ -175,8 +175,8 @@ async def test_a_broken_feed_ends_the_session_with_status_1(tmp_path: Path) -> N
 
     with play.journal:
         assert (await run(play, events())).status == 1
-        for holding in await play.paper.positions():
-            assert holding.stop_loss is not None
+        for position in await play.paper.positions():
+            assert position.stop_loss is not None
 
 
 async def test_a_defect_ends_the_session_only_when_it_stays(
@@ -208,7 +208,7 @@ async def test_a_defect_ends_the_session_only_when_it_stays(
 async def test_a_newer_model_is_taken_up_at_a_candle(tmp_path: Path) -> None:
     """Without a restart; a bad one is refused by name, and the old one stays."""
     play = two_symbols(tmp_path)
-    shy = card("BTCUSDT", created=NOON, promise=NOTHING, thresholds=Thresholds(long=0.99, short=None))
+    shy = card("BTCUSDT", created=NOON, expectation=NOTHING, thresholds=Thresholds(long=0.99, short=None))
     newer = replace(shy, model_file="newer.txt")
 
     async def events() -> AsyncGenerator[Event]:

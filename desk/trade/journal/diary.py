@@ -27,12 +27,12 @@ class Diary:
         """Keep what was decided on a candle; the models behind it are kept with it."""
         rows = [
             (
-                row.opinion.open_time,
-                row.opinion.symbol,
-                self._model(row.opinion.card),
-                row.opinion.digest,
-                row.opinion.close,
-                row.opinion.probability,
+                row.signal.open_time,
+                row.signal.symbol,
+                self._model(row.signal.card),
+                row.signal.digest,
+                row.signal.close,
+                row.signal.probability,
                 row.action,
                 json.dumps(row.reasons, ensure_ascii=False) if row.reasons else "",
             )
@@ -97,9 +97,9 @@ class Diary:
                     card.thresholds.short,
                     card.rules.horizon,
                     card.label_threshold,
-                    card.promise.win_rate,
-                    card.promise.win_rate_labelled,
-                    card.promise.net_bps,
+                    card.expectation.win_rate,
+                    card.expectation.win_rate_labelled,
+                    card.expectation.net_bps,
                 ),
             )
             query = "SELECT model FROM models WHERE model_file = ?"

@@ -155,7 +155,7 @@ def policy_trades(
 
 
 def bill(
-    journal: Journal, *, deposit: Decimal, equity: Decimal, holdings: Iterable[Position]
+    journal: Journal, *, deposit: Decimal, equity: Decimal, positions: Iterable[Position]
 ) -> ProfitStatement:
     """Profit, fees and funding that lead from the deposit to the equity at the end."""
     made = journal.ledger.closed_trades()
@@ -165,7 +165,7 @@ def bill(
         order for trade in journal.ledger.open_trades() for order in journal.ledger.orders_of(trade.trade)
     )
     paid = sum((order.fee for order in entries), Decimal(0))
-    open_profit = sum((one.unrealized for one in holdings), Decimal(0)) - paid
+    open_profit = sum((one.unrealized for one in positions), Decimal(0)) - paid
     funding = deposit + profit - fees + open_profit - equity
     return ProfitStatement(
         deposit=deposit, profit=profit, fees=fees, funding=funding, open_profit=open_profit, equity=equity

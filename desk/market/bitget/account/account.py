@@ -260,13 +260,13 @@ class BitgetAccount:
     # Inside ------------------------------------------------------------------------------------------
 
     async def _positions(self, *, attempts: int | None = None) -> tuple[Position, ...]:
-        holdings = await self._rest.read(
-            asked.ALL_POSITIONS, asked.all_positions(), wire.read_holdings, attempts=attempts
+        positions = await self._rest.read(
+            asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions, attempts=attempts
         )
-        if all(one.stop_loss is not None for one in holdings):
-            return holdings
+        if all(one.stop_loss is not None for one in positions):
+            return positions
         waiting = await self._waiting_exits(attempts=attempts)
-        return tuple(_with_exits(one, waiting) for one in holdings)
+        return tuple(_with_exits(one, waiting) for one in positions)
 
     async def _waiting_exits(
         self, symbol: str | None = None, *, attempts: int | None = None
@@ -363,13 +363,13 @@ class BitgetAccount:
         return (await self._modes(contracts[0].symbol)).position if contracts else None
 
 
-def _with_exits(holding: Position, waiting: Sequence[BoundExit]) -> Position:
-    """``holding`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
-    losses = [one.trigger for one in waiting if one.covers(holding) and one.is_stop]
-    profits = [one.trigger for one in waiting if one.covers(holding) and not one.is_stop]
-    last_loss, last_profit = (min, max) if holding.side == LONG else (max, min)
+def _with_exits(position: Position, waiting: Sequence[BoundExit]) -> Position:
+    """``position`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
+    losses = [one.trigger for one in waiting if one.covers(position) and one.is_stop]
+    profits = [one.trigger for one in waiting if one.covers(position) and not one.is_stop]
+    last_loss, last_profit = (min, max) if position.side == LONG else (max, min)
     return replace(
-        holding,
-        stop_loss=holding.stop_loss or (last_loss(losses) if losses else None),
-        take_profit=holding.take_profit or (last_profit(profits) if profits else None),
+        position,
+        stop_loss=position.stop_loss or (last_loss(losses) if losses else None),
+        take_profit=position.take_profit or (last_profit(profits) if profits else None),
     )

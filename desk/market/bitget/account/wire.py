@@ -82,7 +82,7 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     return _read(read, "a balance in USDT", body, endpoint, status)
 
 
-def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
+def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
     """Read every open position.
 
     One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one::
@@ -100,7 +100,7 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Pos
 
     def read(data: object) -> tuple[Position, ...]:
         rows = _rows(data)
-        return tuple(private_rows.holding_of(row) for row in rows if private_rows.number(row["total"]) != 0)
+        return tuple(private_rows.position_of(row) for row in rows if private_rows.number(row["total"]) != 0)
 
     return _read(read, "a list of positions", body, endpoint, status)
 
