@@ -21,7 +21,9 @@ from desk.policy import FLAT, Candle, Thresholds, TradeRules, open_position
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
-from desk.trade.risk import OrderIntent, RiskContext, rule, with_approved
+from desk.trade.risk import decide as decide_risk
+from desk.trade.risk import with_approved
+from desk.trade.risk_values import OrderIntent, RiskContext
 from desk.trade.signals import BacktestExpectation, ModelCard, Signal
 from desk.values import CANDLE_MS, CandleRound, frozen
 from ml_feature_engineering import FEATURES, memory_of, newest_rows
@@ -91,7 +93,15 @@ def contract(symbol: str) -> ContractTerms:
 
 
 def decide(forecaster: Forecaster, candles: CandleRound, context: RiskContext, journal: Journal) -> int:
-    """One candle: signals, decisions, the journal; how many sides fired."""
+    """One candle: signals, decisions, the journal; how many sides fired.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    candles : CandleRound
+    context : RiskContext
+    journal : Journal
+    """
     limits = live_settings(14).risk
     signals, _ = forecaster.signals(candles)
     rows: dict[str, int] = {symbol: row for row, symbol in enumerate(candles.symbols)}
@@ -104,7 +114,7 @@ def decide(forecaster: Forecaster, candles: CandleRound, context: RiskContext, j
         o, h, l, c = (float(price) for price in candles.values[rows[signal.symbol], :4, -1])
         candle = Candle(signal.open_time, o, h, l, c)
         intent = OrderIntent(signal=signal, position=open_position(signal.fired, candle, signal.card.rules))
-        decision = rule(intent, context, limits)
+        decision = decide_risk(intent, context, limits)
         context = with_approved(context, decision)
         reasons[signal.symbol] = tuple((one.rule, one.text) for one in decision.reasons)
     journal.diary.record_decisions(

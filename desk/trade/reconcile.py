@@ -34,7 +34,7 @@ from desk.trade.records import OpenTrade, OrderRecord
 from desk.trade.settings import Unknown
 from desk.values import CANDLE_MS
 
-Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "tell"]
+Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +87,14 @@ class Correction:
 
 
 def reconcile(books: JournalState, account: AccountState, terms: ReconcileContext) -> list[Correction]:
-    """Everything that must be done now; empty when both agree and every position is protected."""
+    """Everything that must be done now; empty when both agree and every position is protected.
+
+    Parameters
+    ----------
+    books : JournalState
+    account : AccountState
+    terms : ReconcileContext
+    """
     trades: dict[str, list[OpenTrade]] = defaultdict(list)
     positions: dict[str, list[Position]] = defaultdict(list)
     waiting: dict[str, list[OrderRecord]] = defaultdict(list)
@@ -181,7 +188,7 @@ def _protection(position: Position, trade: OpenTrade | None, terms: ReconcileCon
         why = f"unprotected, and the mark {position.mark_price:f} is beyond the stop {wanted:f} already"
         if trade is None and position.symbol not in terms.horizons:
             why = f"unprotected, and beyond the stop {wanted:f} already: it is left alone, no model trades it"
-            yield Correction(kind="tell", symbol=position.symbol, why=why, side=side)
+            yield Correction(kind="report", symbol=position.symbol, why=why, side=side)
             return
         yield Correction(kind="close", symbol=position.symbol, why=why, trade=trade, side=side)
         return
@@ -221,4 +228,4 @@ def _of_orders(orders: Sequence[OrderState], waited_for: set[str]) -> Iterator[C
         else:
             name = order.client_id or order.order_id
             why = f"order {name} is not of this program: it is left alone, and may change positions"
-            yield Correction(kind="tell", symbol=order.symbol, why=why, order=name)
+            yield Correction(kind="report", symbol=order.symbol, why=why, order=name)

@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.orders import OrderState
 from desk.trade.records import ClosedTrade, Outcome
-from desk.trade.risk import RiskDecision
+from desk.trade.risk_values import RiskDecision
 from desk.trade.signals import SIDES, ModelCard
 from desk.values import CANDLE_MS
 
@@ -64,7 +64,21 @@ def exited(trade: ClosedTrade) -> str:
 def begun(
     cards: Iterable[ModelCard], equity: Decimal, held: Sequence[str], *, untested: bool, now: int
 ) -> str:
-    """What a session starts with, and what can come of it."""
+    """What a session starts with, and what can come of it.
+
+    Parameters
+    ----------
+    cards : iterable of ModelCard
+        Of the models in use.
+    equity : Decimal
+        USDT.
+    held : sequence of str
+        Symbols.
+    untested : bool
+        Whether models without a tradable verdict may open positions.
+    now : int
+        ms.
+    """
     cards = list(cards)
     usable = [card for card in cards if card.tradable or untested]
     models = f"{len(cards)} model{'s' * (len(cards) != 1)}"
@@ -81,7 +95,21 @@ def begun(
 def decided(
     open_time: int, decisions: Mapping[str, RiskDecision], *, signals: int, equity: Decimal, held: int
 ) -> str:
-    """One candle in one line."""
+    """One candle in one line.
+
+    Parameters
+    ----------
+    open_time : int
+        Of the candle, ms.
+    decisions : mapping
+        By symbol.
+    signals : int
+        How many models had a signal.
+    equity : Decimal
+        USDT.
+    held : int
+        How many positions are open.
+    """
     entries = sum(decision.order is not None for decision in decisions.values())
     refused = Counter(decision.reasons[0].rule for decision in decisions.values() if decision.reasons)
     why = f" ({', '.join(f'{rule} {count}' for rule, count in refused.most_common())})" if refused else ""

@@ -22,21 +22,20 @@ from desk.policy import FLAT, LONG, Candle, PlannedTrade, exit_of, open_position
 from desk.ports import Exchange
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.execution import Execution, SendResult
+from desk.trade.execution import Execution
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
-from desk.trade.risk import (
+from desk.trade.risk import decide, with_approved
+from desk.trade.risk_rules import BY_NAME, leverage_for
+from desk.trade.risk_values import (
     HOUR_MS,
     MINUTE_MS,
     Exposure,
     OrderIntent,
     RiskContext,
     RiskDecision,
-    leverage_for,
     money,
-    rule,
-    with_approved,
 )
 from desk.trade.scoreboard import Score, labelled_wins, score
 from desk.trade.sentences import begun, decided, entry, names, utc
@@ -58,7 +57,7 @@ class Trader:
 
     Parameters
     ----------
-    exchange, journal, forecaster, clock, event_log
+    exchange, journal, forecaster, clock, event_log, execution, upkeep
         What it acts through.
     settings : LiveSettings
     trade_untested : bool
@@ -74,10 +73,12 @@ class Trader:
         forecaster: Forecaster,
         clock: ExchangeClock,
         event_log: EventLog,
+        execution: Execution,
+        upkeep: Upkeep,
         *,
         settings: LiveSettings,
         trade_untested: bool,
-        confirm: Confirm | None = None,
+        confirm: Confirm | None,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
@@ -87,15 +88,23 @@ class Trader:
         self._settings = settings
         self._trade_untested = trade_untested
         self._confirm = confirm
-        self._execution = Execution(exchange, journal, clock, settings=settings.session)
-        self.upkeep = Upkeep(exchange, journal, self._execution, clock, event_log, settings=settings)
+        self._execution = execution
+        self._upkeep = upkeep
         self._scored_through = 0
         self._scored_at = 0
         self._demoted: dict[str, str] = {}
         self._unprepared: list[str] = []
         self._newest = 0
-        self.stopping = ""
-        """Why nothing is opened any more; empty while all is well."""
+        self._stopping = ""
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What keeps journal and exchange together."""
+        return self._upkeep
+
+    def stop_opening(self, why: str) -> None:
+        """Open nothing from now on, for a reason that every refusal states."""
+        self._stopping = why
 
     async def start(self) -> None:
         """Open the models and agree with the exchange."""
@@ -161,7 +170,7 @@ class Trader:
             self.keep_scores()
 
     def keep_scores(self, *, every: bool = False) -> list[Score]:
-        """Score the models whose trades ended since the last look, or all; demote those that disappoint."""
+        """Score the models whose trades ended since the last look, or all; demote those that fall short."""
         self._scored_at = self._clock.now_ms() // HOUR_MS
         ended = self._ledger.closed_trades(since=0 if every else self._scored_through)
         self._scored_through = max((trade.closed for trade in ended), default=self._scored_through)
@@ -173,7 +182,7 @@ class Trader:
             trades = self._ledger.closed_trades(model_file=card.model_file)
             closes = self._diary.closes(symbol, min(trade.opened for trade in trades))
             found = score(card, trades, labelled_wins(card, trades, closes), self._settings.score)
-            self._judge(found)
+            self._demote(found)
             scores.append(found)
         return scores
 
@@ -183,8 +192,6 @@ class Trader:
             self._events.record("model", line, urgent=True)
         if taken_up := self._forecaster.taken_up:
             self._events.record("model", f"in use from now on: {names(taken_up)}")
-        cards = self._forecaster.cards.items()
-        self.upkeep.horizons = {symbol: card.rules.horizon for symbol, card in cards}
 
     async def _prepare(self, symbol: str, card: ModelCard) -> None:
         """Set leverage and margin mode before they are needed."""
@@ -196,11 +203,11 @@ class Trader:
         stop = None if sample.stop is None else money(sample.stop)
         intent = OrderIntent(signal=signal, position=sample)
         leverage = leverage_for(intent, stop, contract, self._settings.risk)
-        if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
-            self._events.record("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
+        if leverage is not None and (failure := await self._execution.prepare(symbol, leverage)):
+            self._events.record("trouble", f"{symbol}: {failure}; tried again at its first entry", symbol)
 
     async def _leave_due(self, open_time: int) -> bool:
-        """Close every position whose time is over with a candle, come or not; whether there was one."""
+        """Close every position whose time is over with a candle, arrived or not; whether there was one."""
         due = []
         for trade in self._ledger.open_trades():
             price = float(trade.price)
@@ -222,13 +229,13 @@ class Trader:
         """All signals, and a decision for every side that fired on a flat symbol.
 
         Where something would be opened its candle is confirmed first; one that the exchange has otherwise is
-        decided on anew.  There is time for that once, and once more for those that then come next.
+        decided on again.  There is time for that once, and once more for those that then come next.
         """
         signals, silent = self._forecaster.signals(candles)
         self._events.record_each_on_change("no decision", silent)
         for signal in signals:
             self._events.clear("no decision", signal.symbol)
-        decisions = self._rule(signals, {})
+        decisions = self._decide_each(signals, {})
         if self._confirm is None:
             return signals, decisions
         confirmed: set[str] = set()
@@ -236,19 +243,19 @@ class Trader:
         for _ in range(CONFIRMATIONS):
             if not (asked := sorted(_approved(decisions) - confirmed)):
                 return signals, decisions
-            told, untold = self._forecaster.signals(await self._confirm(asked, candles.open_time))
-            again = {signal.symbol: signal for signal in told}
+            confirming, missing = self._forecaster.signals(await self._confirm(asked, candles.open_time))
+            again = {signal.symbol: signal for signal in confirming}
             signals = [again.get(signal.symbol, signal) for signal in signals]
             confirmed |= set(again)
-            unconfirmed |= untold
-            decisions = self._rule(signals, unconfirmed)
+            unconfirmed |= missing
+            decisions = self._decide_each(signals, unconfirmed)
         if _approved(decisions) - confirmed:
             late = {signal.symbol for signal in signals} - confirmed - set(unconfirmed)
             unconfirmed |= dict.fromkeys(late, "there was no time to ask")
-            decisions = self._rule(signals, unconfirmed)
+            decisions = self._decide_each(signals, unconfirmed)
         return signals, decisions
 
-    def _rule(self, signals: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
+    def _decide_each(self, signals: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
         """A decision for every side that fired on a flat symbol, the strongest signal first."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
         intents = []
@@ -264,24 +271,24 @@ class Trader:
         context = replace(self._risk_context(), unconfirmed=unconfirmed)
         decisions = {}
         for intent in intents:
-            decision = rule(intent, context, self._settings.risk)
+            decision = decide(intent, context, self._settings.risk)
             context = with_approved(context, decision)
             decisions[intent.symbol] = decision
         return decisions
 
     def _risk_context(self) -> RiskContext:
         """All that decisions depend on, now."""
-        seen, watching = self.upkeep.seen, dict(self._execution.barred)
+        seen, watch_only = self.upkeep.seen, dict(self._execution.barred)
         for symbol, card in self._forecaster.cards.items():
             if why := self._demoted.get(card.model_file):
-                watching[symbol] = f"demoted: {why}"
+                watch_only[symbol] = f"demoted: {why}"
         held = [
             Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
             for one in seen.positions
         ]
         prices = {trade.trade: trade.price for trade in self._ledger.open_trades()}
         for order in self._ledger.unresolved():
-            watching[order.symbol] = f"it is not known what became of order {order.client_id}"
+            watch_only[order.symbol] = f"it is not known what became of order {order.client_id}"
             if order.purpose == "open" and all(order.symbol != one.symbol for one in held):
                 notional = order.size * prices.get(order.trade, Decimal(0))
                 held.append(Exposure(symbol=order.symbol, side=order.side, notional=notional))
@@ -297,8 +304,8 @@ class Trader:
             last_loss_at=last_loss,
             clock_drift_s=self._clock.drift_s,
             contracts=self.upkeep.contracts,
-            watching=watching,
-            stopping=self.stopping,
+            watch_only=watch_only,
+            stopping=self._stopping,
             trade_untested=self._trade_untested,
         )
 
@@ -315,7 +322,7 @@ class Trader:
             elif decision.order is not None:
                 action = f"enter {SIDES[signal.fired]}"
             else:
-                action = "watch only" if reasons[0][0] in {"verdict", "watching"} else "refused"
+                action = "watch only" if BY_NAME[reasons[0][0]].kind == "watch" else "refused"
             rows.append(Decision(signal, action, reasons))
         self._diary.record_decisions(rows)
 
@@ -323,16 +330,16 @@ class Trader:
         """Send what was approved."""
 
         async def one(decision: RiskDecision) -> None:
-            sent: SendResult = await self._execution.enter(decision)
+            sent = await self._execution.enter(decision)
             if sent.state is not None and sent.outcome == "done":
                 self._events.record("entry", entry(decision, sent.state), decision.intent.symbol)
             else:
-                text = f"{entry(decision)}: {sent.outcome}: {sent.text}"
+                text = f"{entry(decision)}: {sent.outcome}: {sent.reason}"
                 self._events.record("trouble", text, decision.intent.symbol, urgent=True)
 
         await together(one(decision) for decision in decisions)
 
-    def _judge(self, found: Score) -> None:
+    def _demote(self, found: Score) -> None:
         name = found.card.model_file
         if found.demotion and name not in self._demoted:
             self._demoted[name] = found.demotion

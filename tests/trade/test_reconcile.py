@@ -126,7 +126,7 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
         ([], [], [held(), held(side=SHORT)], [], ["close", "close"]),
         ([trade()], [], [held(size=Decimal(0))], [], ["settle"]),
         ([], [], [], [order_named(OURS)], ["cancel"]),
-        ([], [], [], [order_named("by-hand")], ["tell"]),
+        ([], [], [], [order_named("by-hand")], ["report"]),
         ([OPENING], [waiting()], [], [order_named(waiting().client_id)], ["look_up"]),
     ],
 )  # fmt: skip
@@ -251,7 +251,7 @@ def test_corrections_end_in_agreement(
             world.carry_out(correction)
 
     left = reconcile(*world.views(), TERMS)
-    assert all(one.kind == "tell" and one.symbol not in TERMS.horizons for one in left)
+    assert all(one.kind == "report" and one.symbol not in TERMS.horizons for one in left)
     assert set(world.positions) <= before
     assert {key for key in before if key[0] not in TERMS.horizons} <= set(world.positions)
     traded = {key for key in world.positions if key[0] in TERMS.horizons}

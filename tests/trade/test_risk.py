@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
-from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved
+from desk.trade.risk import decide, to_step, with_approved
+from desk.trade.risk_rules import daily_loss, leverage_for
+from desk.trade.risk_values import Exposure
 from tests.trade.samples import LIMITS, NOON, context, contract, intent
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -17,7 +19,7 @@ NO_STOP = TradeRules(horizon=2, stop_loss=None, take_profit=None)
 
 def names(**changes: object) -> set[str]:
     """The rules that refuse the standard intent in a changed context."""
-    return {reason.rule for reason in rule(intent(), context(**changes), LIMITS).reasons}
+    return {reason.rule for reason in decide(intent(), context(**changes), LIMITS).reasons}
 
 
 sides = st.sampled_from([LONG, SHORT])
@@ -41,7 +43,7 @@ def test_no_approved_order_is_above_any_limit(
     now = replace(now, day_equity=equity)
     asked = intent(side=side, close=price)
 
-    decision = rule(asked, now, LIMITS)
+    decision = decide(asked, now, LIMITS)
 
     assert (decision.order is None) == bool(decision.reasons)
     if decision.order is None:
@@ -77,7 +79,7 @@ def test_a_stop_that_is_filled_a_tick_worse_loses_what_may_be_lost(
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
     asked = intent(side=side, close=price, rules=rules)
 
-    order = rule(asked, context(contracts={"BTCUSDT": terms}), LIMITS).order
+    order = decide(asked, context(contracts={"BTCUSDT": terms}), LIMITS).order
 
     if order is not None:
         assert order.stop_loss is not None
@@ -100,7 +102,7 @@ def test_a_stop_that_the_tick_moves_onto_the_entry_is_refused(
     terms = contract(tick=Decimal("0.0001"), size_step=Decimal(1), min_size=Decimal(1), max_market_size=None)
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
 
-    decision = rule(
+    decision = decide(
         intent(side=side, close=price, rules=rules), context(contracts={"BTCUSDT": terms}), LIMITS
     )
 
@@ -115,7 +117,7 @@ def test_more_equity_never_makes_a_smaller_order(
     """Otherwise a deposit could shrink a position that the limits allowed before."""
 
     def size(of: Decimal) -> Decimal:
-        order = rule(
+        order = decide(
             intent(side=side, close=price), context(equity=of, available=of, day_equity=of), LIMITS
         ).order
         return Decimal(0) if order is None else order.size
@@ -125,7 +127,7 @@ def test_more_equity_never_makes_a_smaller_order(
 
 def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent() -> None:
     """50 USDT at risk, 2.1 USDT lost per coin a tick beyond the stop, 0.11886 USDT of fees: 22.534 coins."""
-    decision = rule(intent(), context(), LIMITS)
+    decision = decide(intent(), context(), LIMITS)
 
     assert decision.reasons == ()
     assert decision.order is not None
@@ -138,7 +140,7 @@ def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent()
     ("changes", "name"),
     [
         ({"stopping": "STOP file"}, "stopping"),
-        ({"watching": {"BTCUSDT": "demoted"}}, "watching"),
+        ({"watch_only": {"BTCUSDT": "demoted"}}, "watching"),
         ({"now": NOON + 13 * 86_400_000 + 2000}, "model age"),
         ({"now": NOON + 61_000}, "candle"),
         ({"now": NOON - 2_000}, "candle"),
@@ -185,18 +187,18 @@ def test_an_untested_model_trades_only_where_that_was_asked_for() -> None:
     """The verdict is what the product vouches for; only paper trading may look past it."""
     asked = intent(tradable=False, reasons=("no edge was shown",))
 
-    refused = rule(asked, context(), LIMITS)
+    refused = decide(asked, context(), LIMITS)
     assert [reason.rule for reason in refused.reasons] == ["verdict"]
     assert "no edge was shown" in refused.reasons[0].text
-    assert rule(asked, context(trade_untested=True), LIMITS).order is not None
+    assert decide(asked, context(trade_untested=True), LIMITS).order is not None
 
 
 def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
     """A position without a stop is protected by nothing while the machine is off."""
-    decision = rule(intent(rules=NO_STOP), context(), LIMITS)
+    decision = decide(intent(rules=NO_STOP), context(), LIMITS)
 
     assert [reason.rule for reason in decision.reasons] == ["stop"]
-    assert rule(intent(rules=NO_STOP), context(), replace(LIMITS, require_stop=False)).order is not None
+    assert decide(intent(rules=NO_STOP), context(), replace(LIMITS, require_stop=False)).order is not None
 
 
 @pytest.mark.parametrize(
@@ -217,21 +219,21 @@ def test_nothing_is_held_across_a_funding_settlement(now: int, refused: bool) ->
         position=replace(asked.position, opened=opened, due=opened + 600_000),
     )
 
-    reasons = {reason.rule for reason in rule(moved, context(now=now), LIMITS).reasons}
+    reasons = {reason.rule for reason in decide(moved, context(now=now), LIMITS).reasons}
 
     assert reasons == ({"funding"} if refused else set())
 
 
 def test_wishes_of_one_candle_share_the_limits() -> None:
     """Ten symbols that fire together must not each be given the whole account."""
-    first = rule(intent(), context(), LIMITS)
+    first = decide(intent(), context(), LIMITS)
     later = with_approved(context(), first)
 
-    second = rule(intent("ETHUSDT"), later, LIMITS)
+    second = decide(intent("ETHUSDT"), later, LIMITS)
 
     assert second.order is not None
     assert first.exposure.notional + second.exposure.notional <= Decimal(6_000)
-    third = rule(
+    third = decide(
         intent("SOLUSDT"),
         replace(with_approved(later, second), contracts={"SOLUSDT": contract("SOLUSDT")}),
         LIMITS,
@@ -245,7 +247,7 @@ def test_a_stop_beyond_every_liquidation_price_is_refused() -> None:
     """Even without leverage a long is gone at zero, which is not twice as far as a stop at 60 %."""
     far = TradeRules(horizon=2, stop_loss=0.6, take_profit=None)
 
-    assert [reason.rule for reason in rule(intent(rules=far), context(), LIMITS).reasons] == ["liquidation"]
+    assert [reason.rule for reason in decide(intent(rules=far), context(), LIMITS).reasons] == ["liquidation"]
 
 
 @given(side=sides, distance=st.floats(0.001, 0.9), most=st.integers(1, 125))
@@ -266,8 +268,8 @@ def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float
 
 def test_the_daily_loss_is_told_in_figures() -> None:
     """The message is what the operator reads on a telephone."""
-    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) == ""
-    assert "3.00% of 10000.00 USDT" in daily_loss(Decimal(9_700), Decimal(10_000), LIMITS)
+    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) is None
+    assert "3.00% of 10000.00 USDT" in str(daily_loss(Decimal(9_700), Decimal(10_000), LIMITS))
 
 
 @given(size=st.decimals(-10, 10**9, places=9), step=st.sampled_from(["0.001", "1", "10", "1e-12"]))

@@ -71,7 +71,6 @@ class WebsocketConnection:
         self._hear = hear
         self._lost = lost
         self._heard = 0.0
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def run(self) -> None:
         """Keep the line up until cancelled.
@@ -92,11 +91,6 @@ class WebsocketConnection:
             log.warning("%s: %s; opened again in %.0f s", self._url, why, wait)
             await self._clock.sleep(wait)
 
-    async def drop(self) -> None:
-        """Hang up; ``run`` opens the line anew."""
-        if self._socket is not None:
-            await self._socket.close()
-
     async def _once(self) -> str:
         """Open the line and stay on it; why it was lost."""
         try:
@@ -105,12 +99,9 @@ class WebsocketConnection:
                 max_msg_size=LONGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             ) as socket:
-                self._socket = socket
                 return await self._talk(socket)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             return f"cannot be opened: {type(exc).__name__} {exc}"
-        finally:
-            self._socket = None
 
     async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         pace = Throttle(

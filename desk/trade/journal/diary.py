@@ -73,7 +73,15 @@ class Diary:
         return [(symbol, at, json.loads(reasons)[0][0]) for symbol, at, reasons in rows]
 
     def demote(self, card: ModelCard, at: int, why: str) -> None:
-        """Let a model only look on, for good."""
+        """Let a model only look on, for good.
+
+        Parameters
+        ----------
+        card : ModelCard
+        at : int
+            Now, ms.
+        why : str
+        """
         number = self._model(card)
         self._db.execute("UPDATE models SET demoted = ?, demoted_why = ? WHERE model = ?", (at, why, number))
 
@@ -126,7 +134,17 @@ class Diary:
         return None if found is None else Decimal(found[0])
 
     def note(self, at: int, kind: str, text: str, symbol: str = "") -> None:
-        """Keep a sentence."""
+        """Keep a sentence.
+
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        kind : str
+        text : str
+        symbol : str
+            Empty where it is about none.
+        """
         self._db.execute(
             "INSERT INTO notes (at, kind, symbol, text) VALUES (?, ?, ?, ?)", (at, kind, symbol, text)
         )
