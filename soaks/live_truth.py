@@ -72,7 +72,15 @@ class JournalOfDay:
 
 
 def truth(symbols: int, candles: int, seed: int) -> list[Candles]:
-    """Series of ``candles`` candles that begin together, cut from real ones."""
+    """Series of ``candles`` candles that begin together, cut from real ones.
+
+    Parameters
+    ----------
+    symbols : int
+    candles : int
+        Of each.
+    seed : int
+    """
     chance = np.random.default_rng(seed)
     first = START - (memory_of() + 24) * CANDLE_MS
     real = read_candle_files(REAL) if REAL.is_dir() else []
@@ -102,7 +110,17 @@ def continuous(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def examined(
     path: Path, series: Sequence[Candles], told: ReportedCandles, *, hours: float
 ) -> tuple[Counter[str], list[str]]:
-    """How often what happened, and every problem."""
+    """How often what happened, and every problem.
+
+    Parameters
+    ----------
+    path : Path
+        Of the journal.
+    series : sequence of Candles
+        The true ones.
+    told : ReportedCandles
+    hours : float
+    """
     kept = JournalOfDay.of(path)
     counts: Counter[str] = Counter()
     problems = []
@@ -132,7 +150,16 @@ def examined(
 
 
 def wrong(kept: JournalOfDay, decided: Sequence[Candles], border: int) -> Iterator[str]:
-    """Symbols whose decision at a border was made on something else than their true candles."""
+    """Symbols whose decision at a border was made on something else than their true candles.
+
+    Parameters
+    ----------
+    kept : JournalOfDay
+    decided : sequence of Candles
+        The true ones of the symbols that were decided on.
+    border : int
+        Open time, ms.
+    """
     if not decided:
         return
     parts = []

@@ -138,7 +138,7 @@ class ScoreSettings:
     floor_trades: int
     """... once it has so many of them."""
     error: float
-    """Chance of ever demoting a model that keeps its promise, however often one looks."""
+    """Chance of ever demoting a model that trades as its backtest expected, however often one looks."""
 
     def __post_init__(self) -> None:
         check_settings("scoreboard", self._problems())

@@ -17,7 +17,15 @@ from typing import Final
 
 from desk.market.matching.margin import price_that_leaves
 from desk.market.matching.values import ZERO, MarginSetup, MatchedFill, Order, SimulatedPosition, TriggerOrder
-from desk.orders import Balance, ContractTerms, Fill, Position, PositionMode, Purpose
+from desk.orders import (
+    Balance,
+    ContractTerms,
+    Fill,
+    FundingPayment,
+    Position,
+    PositionMode,
+    Purpose,
+)
 
 FIRST_ID: Final = 1_000_000_000_000_000_000
 """Ids count up from here: as long as the exchange's own."""
@@ -52,6 +60,8 @@ class SimulatedAccount:
         """Those that wait, by id."""
         self.setups: dict[str, MarginSetup] = {}
         self.executions: list[MatchedFill] = []
+        self.funding: list[FundingPayment] = []
+        """Since this process began."""
         self._live: dict[str, None] = {}
         self.last_id = FIRST_ID
         """Of orders, plans and trades, the newest."""
@@ -352,6 +362,7 @@ class SimulatedAccount:
     def pay_funding(self, position: SimulatedPosition, amount: Decimal, at: int) -> None:
         """Settle funding; what is paid comes out of an isolated position's margin, what comes in is free."""
         self.cash -= amount
+        self.funding.append(FundingPayment(symbol=position.symbol, side=position.side, amount=amount, at=at))
         margin = position.margin
         if position.margin_mode == "isolated":
             margin -= max(amount, ZERO)

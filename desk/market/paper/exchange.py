@@ -31,13 +31,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import Refused, Unanswered
+from desk.errors import Meaning, Unanswered
+from desk.market.bitget.codes import meaning_of, refusal
 from desk.market.matching import Denied, FillModel, MatchedFill, Matching, NewOrder, Order
 from desk.orders import (
     AccountUpdate,
     Balance,
     ContractTerms,
     Fill,
+    FundingPayment,
     MarginMode,
     OrderRequest,
     OrderState,
@@ -47,7 +49,7 @@ from desk.orders import (
 from desk.ports import Clock
 from desk.values import CANDLE_MS
 
-CLEANED: Final = {"22001", "22002"}
+CLEANED: Final[frozenset[Meaning]] = frozenset({"nothing_there", "not_found"})
 """Nothing to cancel, nothing to close: what was asked for is so."""
 
 
@@ -171,6 +173,10 @@ class PaperExchange:
         self._changed = True
         self._publish(always=True)
 
+    def funding_payments(self) -> Sequence[FundingPayment]:
+        """What positions paid at settlements since this process began, oldest first."""
+        return tuple(self._account.funding)
+
     @property
     def matching(self) -> Matching:
         """The core, for the closing table and for tests: fees, funding and insurance by position."""
@@ -230,7 +236,7 @@ class PaperExchange:
         Raises
         ------
         Refused
-            With the exchange's code, such as 40786 for a client id that was used before.
+            With what it means, such as ``duplicate`` for a client id that was used before.
         """
         ticket = NewOrder(
             client_id=request.client_id,
@@ -289,14 +295,14 @@ class PaperExchange:
             self._listeners.remove(queue)
 
     @contextmanager
-    def _asked(self, call: str, *, forgiven: frozenset[str] | set[str] = frozenset()) -> Iterator[None]:
+    def _asked(self, call: str, *, forgiven: frozenset[Meaning] = frozenset()) -> Iterator[None]:
         """Turn the core's refusals into ours, keep what came of the call, and tell the listeners."""
         self._changed = True  # even where it is refused: of two settings one may have been taken
         try:
             yield
         except Denied as denied:
-            if denied.code not in forgiven:
-                raise Refused(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
+            if meaning_of(denied.code) not in forgiven:
+                raise refusal(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
         self._keep()
         self._publish()
 

@@ -145,7 +145,16 @@ def plain(value: object) -> object:
 
 
 def read(names: str, row: Sequence[object], money: str) -> dict[str, Any]:
-    """A row as keyword arguments; the columns named in ``money`` are decimal text."""
+    """A row as keyword arguments; the columns named in ``money`` are decimal text.
+
+    Parameters
+    ----------
+    names : str
+        Of the columns, separated by a comma and a space.
+    row : sequence
+    money : str
+        Names of columns, separated by spaces.
+    """
     kept = set(money.split())
     return {
         name: Decimal(value) if name in kept and isinstance(value, str) else value
