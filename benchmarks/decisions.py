@@ -15,7 +15,7 @@ import numpy as np
 
 from config import default_settings, live_settings
 from desk.learn.ensemble import average
-from desk.learn.training import Model, bin_rows, grow
+from desk.learn.training import Model, bin_rows, train
 from desk.orders import ContractTerms
 from desk.policy import FLAT, Candle, Thresholds, TradeRules, open_position
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
@@ -53,7 +53,7 @@ def model(seed: int) -> Model:
     side = (x[:, 0] + rng.normal(scale=3, size=4_000) > 0).astype(np.int8)
     bins = bin_rows(x, side, [feature.name for feature in FEATURES])
     parameters = default_settings().learn.baseline
-    return average([grow(bins, parameters, rounds=TREES, seed=seed + one) for one in range(SEEDS)])
+    return average([train(bins, parameters, rounds=TREES, seed=seed + one) for one in range(SEEDS)])
 
 
 def card(symbol: str) -> ModelCard:

@@ -54,7 +54,7 @@ class Compared:
 
 def compare(job: SymbolJob) -> Compared:
     """Carry one series through all three, one after the other."""
-    one_seed = replace(job.settings.learn, n_trials=1, n_seeds=1, n_sign_seeds=0, refit_on_all=False)
+    one_seed = replace(job.settings.learn, n_trials=1, n_seeds=1, refit_on_all=False)
     bare = tuple(
         train_symbol(replace(job, settings=replace(job.settings, learn=one_seed, seed=seed)))
         for seed in range(job.settings.seed, job.settings.seed + job.settings.learn.n_seeds)
@@ -90,7 +90,7 @@ def main(symbols: Sequence[str]) -> int:
     found = []
     for outcome in Processes(settings.workers).run(compare, [job_of(one, settings) for one in series]):
         if isinstance(outcome, JobFailed):
-            raise SystemExit(outcome.story)
+            raise SystemExit(outcome.traceback)
         found.append(outcome.result)
         print(line(outcome.result), flush=True)
     print(means(found))

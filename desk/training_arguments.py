@@ -100,9 +100,9 @@ def training_parser() -> argparse.ArgumentParser:
     where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
     where.add_argument("--models-dir", type=Path, metavar="DIR", help="where models go")
     where.add_argument("--cache-dir", type=Path, metavar="DIR", help="where candles are cached")
-    said = parser.add_argument_group("what is said")
-    said.add_argument("--quiet", action="store_true", help="nothing but problems")
-    said.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument("--quiet", action="store_true", help="nothing but problems")
+    output.add_argument(
         "--json", action="store_true", help="the summary on standard output, all else on standard error"
     )
     return parser

@@ -72,7 +72,7 @@ def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) ->
     """Carry one random walk per seed through the pool of processes."""
     for outcome in Processes(settings.workers).run(train_symbol, _jobs(seeds, settings, candles)):
         if isinstance(outcome, JobFailed):
-            raise SystemExit(outcome.story)
+            raise SystemExit(outcome.traceback)
         yield outcome.result
 
 

@@ -206,12 +206,12 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
 
     universe = Run(shelf, Console(quiet=True, as_json=False), [])
     for number, p_value in enumerate(lucky):
-        universe.take(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
-    universe.judge(rules)
+        universe.add(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
+    universe.write_verdicts(rules)
     ledger = shelf.read_evaluations()
     alone = Run(shelf, Console(quiet=True, as_json=False), ledger if remembered else [])
-    alone.take(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
-    alone.judge(rules)
+    alone.add(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
+    alone.write_verdicts(rules)
 
     written = [json.loads(path.read_text())["verdict"] for path in sorted(tmp_path.glob("metadata/S0USDT_*"))]
     assert len(ledger) == len(universe.published) == 40

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from desk.learn.clustered import DAY_MS
 from desk.learn.evaluation import last_return, measure
 from desk.values import CANDLE_MS, Candles
 from tests.learn.samples import START
@@ -66,3 +67,14 @@ def test_no_return_is_told_across_a_hole() -> None:
     change = last_return(Candles("X", times, values), np.arange(4))
 
     np.testing.assert_allclose(change, [0.0, 0.1, 0.0, 0.1])
+
+
+def test_days_that_all_won_prove_no_more_than_so_many_days() -> None:
+    """Student's t over days would report [1, 1] here, a certainty that six days cannot give."""
+    times = START + DAY_MS * np.arange(6).repeat(4)
+    label = np.ones(24, dtype=np.int8)
+
+    got = measure(np.ones(24), label, times, np.zeros(24), majority=1)
+
+    assert got is not None
+    assert got.accuracy_ci95 == pytest.approx((0.5407, 1.0), abs=1e-4)

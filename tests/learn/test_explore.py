@@ -8,13 +8,13 @@ import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
 from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
-from desk.learn.protocol import ContractCosts, study
+from desk.learn.protocol import ContractCosts, run_protocol
 from desk.learn.settings import ExploreSettings, LearnSettings
 from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk
 
-TERMS = ContractCosts(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
+CONTRACT_COSTS = ContractCosts(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
 GRID = ExploreSettings(horizons=(1, 2, 6), symbols=8, n_seeds=2, fewer_trades_beyond=12)
 CANDLES = 6_000
 NAMES = ("f0", "f1", "f2", "f3")
@@ -51,7 +51,13 @@ def labelling(candles: Candles) -> Callable[[LearnSettings], LabelledSet]:
 
 def cell_at(candles: Candles, learn: LearnSettings) -> Cell:
     return explore_cell(
-        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, fingerprint="abc", at="now"
+        labelled_on(candles, learn),
+        candles,
+        contract_costs=CONTRACT_COSTS,
+        settings=learn,
+        seed=3,
+        fingerprint="abc",
+        at="now",
     )
 
 
@@ -68,14 +74,14 @@ def cell(candles: Candles) -> Cell:
 def test_the_grid_scales_the_threshold_with_the_root_of_the_horizon() -> None:
     """Otherwise long horizons would label everything, and win rates could not be compared."""
     cells = ExploreSettings(horizons=(1, 2, 8, 48), symbols=8, n_seeds=3, fewer_trades_beyond=12).cells(
-        settings(prediction_horizon=2, min_price_change=0.002, n_seeds=5, n_sign_seeds=2)
+        settings(prediction_horizon=2, min_price_change=0.002, n_seeds=5)
     )
 
     assert [one.prediction_horizon for one in cells] == [1, 2, 8, 48]
     assert [one.min_price_change for one in cells] == pytest.approx(
         [0.00141421, 0.002, 0.004, 0.00979796], rel=1e-5
     )
-    assert {(one.n_trials, one.n_seeds, one.n_sign_seeds) for one in cells} == {(1, 3, 0)}
+    assert {(one.n_trials, one.n_seeds) for one in cells} == {(1, 3)}
 
 
 def test_on_a_random_walk_every_cell_labels_about_as_many_candles() -> None:
@@ -119,16 +125,21 @@ def test_a_grid_that_makes_no_sense_is_refused(changes: dict[str, object], compl
 def test_a_cell_is_what_training_without_tuning_finds(candles: Candles, cell: Cell) -> None:
     """Whoever then trains with that horizon meets the same protocol: no second evaluation to disagree."""
     learn = GRID.cells(settings())[1]
-    known = study(
-        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, lap=lambda _: None
+    report = run_protocol(
+        labelled_on(candles, learn),
+        candles,
+        contract_costs=CONTRACT_COSTS,
+        settings=learn,
+        seed=3,
+        lap=lambda _: None,
     )
 
     assert cell.out_of_fold is not None
-    assert known.metrics is not None
-    assert cell.out_of_fold.taker == known.out_of_fold
-    assert cell.test.taker == known.test
-    assert cell.test.accuracy == pytest.approx(known.metrics.accuracy)
-    assert cell.rounds == known.tuned.rounds
+    assert report.metrics is not None
+    assert cell.out_of_fold.taker == report.out_of_fold
+    assert cell.test.taker == report.test
+    assert cell.test.accuracy == pytest.approx(report.metrics.accuracy)
+    assert cell.rounds == report.tuned.rounds
 
 
 def test_a_cell_is_an_entry_of_the_ledger(cell: Cell) -> None:
@@ -162,7 +173,9 @@ def test_what_can_be_known_shows_at_the_horizon_where_it_is(candles: Candles, ce
 def explored(candles: Candles, horizons: Sequence[int], learn: LearnSettings) -> Explored:
     grid = replace(GRID, horizons=tuple(horizons)).cells(learn)
     cells = [(one, f"print{one.prediction_horizon}") for one in grid]
-    return explore_grid(candles, labelling(candles), terms=TERMS, grid=cells, seed=3, at="now")
+    return explore_grid(
+        candles, labelling(candles), contract_costs=CONTRACT_COSTS, grid=cells, seed=3, at="now"
+    )
 
 
 def test_horizons_that_the_history_cannot_answer_are_left_out_with_the_reason(candles: Candles) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, study
+from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, run_protocol
 from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.sources import read_candle_files
@@ -32,7 +32,7 @@ class Examined:
     """A real series with the model whose figures are reported."""
 
     candles: Candles
-    known: SymbolReport
+    report: SymbolReport
     test_times: np.ndarray
     probability: np.ndarray
 
@@ -46,11 +46,13 @@ def examined(candles: Candles) -> Examined:
     """Train on a series with few rounds, and look at its test part."""
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.5)
     labelled = attach_labels(features, candles, horizon=2, threshold=0.002)
-    terms = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
-    known = study(labelled, candles, terms=terms, settings=LEARN, seed=1, lap=lambda _: None)
-    rows = known.split.test
-    scores = known.evaluated.scores(features.x[rows])
-    return Examined(candles, known, features.open_time[rows], probability_of(scores))
+    contract_costs = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+    report = run_protocol(
+        labelled, candles, contract_costs=contract_costs, settings=LEARN, seed=1, lap=lambda _: None
+    )
+    rows = report.split.test
+    scores = report.evaluated.scores(features.x[rows])
+    return Examined(candles, report, features.open_time[rows], probability_of(scores))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real candles beside the checkout (../shared/data/candles)")
@@ -65,10 +67,10 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
                 symbol,
                 created=int(one.test_times[0]),
                 expectation=NOTHING,
-                thresholds=one.known.selection.thresholds,
+                thresholds=one.report.selection.thresholds,
                 rules=rules_of(LEARN),
             ),
-            one.known.evaluated,
+            one.report.evaluated,
         )
         for symbol, one in known.items()
     }
@@ -92,8 +94,8 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
     for symbol, one in known.items():
         assert [recorded[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
         trades = [trade for trade in made if trade.symbol == symbol]
-        assert len(trades) == one.known.test.n > 10
+        assert len(trades) == one.report.test.n > 10
         net = sum(trade.net for trade in trades) / len(trades) * 1e4
-        assert one.known.test.net_bps is not None
-        assert abs(net - one.known.test.net_bps) < 1e-9
-        assert sum(trade.net > 0 for trade in trades) / len(trades) == one.known.test.win_rate
+        assert one.report.test.net_bps is not None
+        assert abs(net - one.report.test.net_bps) < 1e-9
+        assert sum(trade.net > 0 for trade in trades) / len(trades) == one.report.test.win_rate
