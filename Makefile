@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test check fix bench soak-fetch soak-kill soak-noise soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -19,14 +19,24 @@ train: $(VENV)/.run ## train every active symbol from the exchange; ARGS="--top 
 test: $(VENV)/.dev ## the whole test suite
 	$(BIN)/pytest $(ARGS)
 
+test-python: ## the whole test suite on another Python, in an environment of its own: PYTHON=python3.13
+	$(MAKE) test PYTHON=$(PYTHON) VENV=.venv-$(notdir $(PYTHON))
+
 check: $(VENV)/.dev ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-fix: $(VENV)/.dev ## let the linter and the formatter mend what they can
+fix: $(VENV)/.dev ## let the linter and the formatter repair what they can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+house: $(VENV)/.dev ## counts of the source: rooms, arrows, names, docstrings, references, longest files
+	$(RUN) -m tests.house $(ARGS)
+
+mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those that no test notices; hours
+	$(BIN)/mutmut run --max-children 1 $(ARGS)
+	$(BIN)/mutmut results
 
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
 	$(RUN) -m benchmarks.features
@@ -50,7 +60,7 @@ soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be c
 	$(RUN) -m soaks.noise
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .venv-* mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

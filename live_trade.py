@@ -22,11 +22,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import config
-from config import Settings
 from desk.arguments import named_symbols, nearest
 from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
+from desk.live_arguments import live_arguments
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
@@ -36,12 +36,13 @@ from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
-from desk.market.series.stored import invented, read_stored
+from desk.market.series.stored import read_stored, synthetic_market
 from desk.ports import CandleFeed, Clock, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
+from desk.run_settings import Settings
 from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
@@ -69,8 +70,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
     console = Console(quiet=False, as_json=False)
     try:
-        args = config.live_arguments(argv)
-        settings = config.pointed(args)
+        args = live_arguments(
+            argv,
+            config.default_settings(),
+            journal=Path(config.JOURNAL),
+            websockets=config.BITGET_WS,
+        )
+        settings = config.settings_of_live(
+            base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
+        )
         named = named_symbols(args.symbols)
         if args.once:
             return decide_once(settings, named, console)
@@ -206,7 +214,7 @@ async def trade(
                 journal=journal.path,
                 deposit=journal.diary.newest_equity() or live.paper.balance,
                 clock=clock,
-                terms=fills_of(settings),
+                fill_model=fills_of(settings),
             )
             paper = await stack.enter_async_context(opened)
             feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
@@ -249,7 +257,7 @@ async def replay(
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
     names = list(forecaster.cards)
-    stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    stored = synthetic_market(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
     if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
         console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
@@ -258,7 +266,9 @@ async def replay(
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
     clock = SimulatedClock(float(min(first.values())))
-    paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, terms=fills_of(settings))
+    paper = PaperExchange(
+        stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills_of(settings)
+    )
     candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
     feed = PaperFeed(candles, paper, stored.funding)
     with tempfile.TemporaryDirectory() as folder:

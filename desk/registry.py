@@ -16,6 +16,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ SUMMARY: Final = "training_summary.json"
 LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
-_SCHEMAS = Path(__file__).resolve().parent.parent / "docs" / "schemas"
+_SCHEMAS = resources.files("desk") / "schemas"
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt")
 _LATEST = "_latest.txt"
 

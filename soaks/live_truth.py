@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.market.series.synthetic import synthesize
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import memory_of, newest_rows
@@ -75,7 +75,7 @@ def truth(symbols: int, candles: int, seed: int) -> list[Candles]:
     """Series of ``candles`` candles that begin together, cut from real ones."""
     chance = np.random.default_rng(seed)
     first = START - (memory_of() + 24) * CANDLE_MS
-    real = read_candles(REAL) if REAL.is_dir() else []
+    real = read_candle_files(REAL) if REAL.is_dir() else []
     found = []
     for number in range(symbols):
         name = f"S{number:03d}USDT"

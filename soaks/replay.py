@@ -31,10 +31,11 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
+from desk.costs import Costs
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
-from desk.policy import Costs, trades_of
+from desk.policy import trades_of
 from desk.registry import ModelRegistry
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
@@ -114,7 +115,7 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
     clock, live = SimulatedClock(float(min(first.values()))), unlimited()
     slippage = settings.learn.trading.slippage
     terms = FillModel(slippage=Decimal(repr(slippage)), rounding=False)
-    paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, terms=terms)
+    paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, fill_model=terms)
     feed = PaperFeed(ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock), paper)
     with (
         tempfile.TemporaryDirectory() as folder,

@@ -3,23 +3,39 @@
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from desk.versions import VERSION
+from tests.house import (
+    DOORS,
+    HOUSE,
+    Module,
+    circle,
+    classes,
+    dangling,
+    functions,
+    imports_of,
+    modules,
+    rooms,
+    shared,
+    texts,
+    unexplained,
+    within,
+)
 
-HOUSE = Path(__file__).resolve().parent.parent
-DOORS = {"config", "data_fetcher", "ml_feature_engineering", "train_live_lightgbm", "live_trade"}
 FOUNDATION = {
     "desk.errors",
     "desk.values",
     "desk.ports",
     "desk.files",
     "desk.outcomes",
+    "desk.costs",
     "desk.policy",
     "desk.orders",
+    "desk.retry",
+    "desk.settings",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -39,11 +55,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.policy": {"desk.errors", "desk.values"},
+    "desk.costs": {"desk.settings", "desk.values"},
+    "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
+    "desk.retry": {"desk.errors", "desk.ports"},
+    "desk.settings": {"desk.errors"},
     "desk": FOUNDATION,
+    "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
+    "desk.training_arguments": {"desk.arguments", "desk.run_settings"},
+    "desk.live_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
+    "desk.worker": FOUNDATION | {"desk.learn", "desk.stopwatch", "desk.versions", "ml_feature_engineering"},
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
     **{
@@ -55,13 +78,20 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
-    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {
+        *("desk.errors", "desk.values", "desk.costs", "desk.outcomes", "desk.policy", "desk.settings"),
+        "desk.learn",
+    },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
+    "desk.doors": {"desk.doors", "desk.errors"},
+    "desk.api": {"desk"},
     "config": {"desk"},
     "data_fetcher": {"desk", "config"},
     "train_live_lightgbm": {"desk", *SHARED_DOORS},
     "live_trade": {"desk", *SHARED_DOORS},
+    "benchmarks": {"desk", "benchmarks", *DOORS},
+    "soaks": {"desk", "soaks", "benchmarks.decisions", *DOORS},
 }
 
 PURE = {
@@ -71,7 +101,10 @@ PURE = {
         "desk.ports",
         "desk.outcomes",
         "desk.orders",
+        "desk.costs",
         "desk.policy",
+        "desk.retry",
+        "desk.settings",
         "desk.indicators",
     ),
     "desk.learn",
@@ -87,13 +120,17 @@ PURE = {
         "desk.market.bitget.account.requests",
         "desk.market.bitget.account.rows",
     ),
-    *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.live_settings"),
+    *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.bitget.codes"),
+    *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
-    *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
+    *(
+        f"desk.market.emulator.{name}"
+        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+    ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
-    *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
+    *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
+    *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile", "risk")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
@@ -124,29 +161,34 @@ MAY_WRITE = {
 }
 # Where everything may be caught: the end of a symbol's job.
 CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session"}
-LONGEST = 420
+LONGEST = 400
+"""Lines of a file."""
+STILL_LONGER = {
+    "data_fetcher": 424,
+    "desk.policy": 417,
+    "live_trade": 419,
+    "soaks.kill": 403,
+    "train_live_lightgbm": 420,
+}
+"""Files that are to be split, and what they must not grow beyond meanwhile."""
 
+# What may have one name in several modules, and why.
+SAME_NAME = {"main": "every command has one"}
+SAME_NAME_STILL = {
+    *("check_symbol", "describe", "plain", "read", "read_candles", "read_contracts", "read_funding"),
+    *("read_text", "run", "window_of"),
+}
+"""Functions that are to be renamed: one of the meanings gets another name."""
+MIRRORS = {"desk.market.bitget", "desk.market.emulator"}
+"""The client builds a request and the emulator answers it, sharing no code: both have Bitget's name."""
 
-def modules() -> Iterator[tuple[str, ast.Module]]:
-    """Name and syntax tree of every module of ours."""
-    for path in sorted([*HOUSE.glob("*.py"), *HOUSE.glob("desk/**/*.py")]):
-        name = ".".join(path.relative_to(HOUSE).with_suffix("").parts).removesuffix(".__init__")
-        yield name, ast.parse(path.read_text(), filename=str(path))
+UNEXPLAINED = 199
+"""Functions with three or more arguments that do not explain them, at most: this only ever falls."""
+NOT_THERE_YET = {"bitget_api.md"}
+"""What docstrings cite and the repository does not hold."""
 
-
-def imports_of(tree: ast.Module) -> Iterator[str]:
-    """Full names of what a module imports, wherever in it the statement stands."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
-
-
-def within(name: str, prefixes: set[str]) -> str | None:
-    """The longest of ``prefixes`` that ``name`` is, or lies in."""
-    found = [prefix for prefix in prefixes if f"{name}.".startswith(f"{prefix}.")]
-    return max(found, key=len, default=None)
+EVERYTHING = list(modules(HOUSE, ("*.py", "desk/**/*.py", "benchmarks/*.py", "soaks/*.py")))
+OURS = [one for one in EVERYTHING if within(one.name, {"desk", *DOORS})]
 
 
 def called_names(tree: ast.Module) -> set[str]:
@@ -158,7 +200,11 @@ def called_names(tree: ast.Module) -> set[str]:
 def import_faults(name: str, tree: ast.Module) -> set[str]:
     """Modules of ours that ``name`` imports and may not."""
     allowed = MAY_IMPORT[within(name, set(MAY_IMPORT)) or name]
-    ours = {module for module in imports_of(tree) if within(module, {"desk", *DOORS})}
+    ours = {
+        module
+        for module in imports_of(tree)
+        if within(module, {"desk", "benchmarks", "soaks", "tests", *DOORS})
+    }
     return {module for module in ours if not within(module, allowed | {name})}
 
 
@@ -176,12 +222,18 @@ def address_faults(name: str, tree: ast.Module) -> set[str]:
     return {library for library in imported & set(ADDRESS) if not within(name, ADDRESS[library])}
 
 
-every_module = pytest.mark.parametrize(
-    ("name", "tree"), [pytest.param(*module, id=module[0]) for module in modules()]
-)
+def each(among: Sequence[Module]) -> pytest.MarkDecorator:
+    """One test per module."""
+    return pytest.mark.parametrize(
+        ("name", "tree"), [pytest.param(one.name, one.tree, id=one.name) for one in among]
+    )
 
 
-@every_module
+every_module = each(OURS)
+every_file = each(EVERYTHING)
+
+
+@every_file
 def test_imports_point_inwards(name: str, tree: ast.Module) -> None:
     """Doors know rooms, rooms know the foundation, and no room knows another or a door."""
     assert import_faults(name, tree) == set()
@@ -207,7 +259,7 @@ def test_only_the_writers_write(name: str, tree: ast.Module) -> None:
     assert not writes or within(name, MAY_WRITE)
 
 
-@every_module
+@every_file
 def test_everything_is_caught_only_at_the_end_of_a_job(name: str, tree: ast.Module) -> None:
     """Elsewhere a broad catch hides a defect."""
     broad = [
@@ -220,18 +272,91 @@ def test_everything_is_caught_only_at_the_end_of_a_job(name: str, tree: ast.Modu
     assert not broad or name in CATCHES_ALL
 
 
-@every_module
+@every_file
 def test_every_module_says_where_it_stands(name: str, tree: ast.Module) -> None:
     """A reader who opens one file learns from its first lines what comes in and what goes out."""
     assert ast.get_docstring(tree), name
 
 
-@every_module
+@every_file
 def test_no_file_outgrows_its_reader(name: str, tree: ast.Module) -> None:
     """A longer one holds more than one subject."""
     last = max((node.end_lineno or 0 for node in tree.body), default=0)
 
-    assert last <= LONGEST, name
+    assert last <= STILL_LONGER.get(name, LONGEST), name
+
+
+def test_the_market_is_rooms_with_one_way_doors() -> None:
+    """Who opens one of its folders knows which others can change what they read there."""
+    found, arrows = rooms()
+
+    assert found - {"settings"} == set(MARKET_ARROWS)
+    assert circle(arrows) == []
+    assert len(arrows) <= 12
+
+
+def test_a_circle_of_rooms_is_seen() -> None:
+    assert circle([("a", "b"), ("b", "c")]) == []
+    assert circle([("a", "b"), ("b", "c"), ("c", "b")]) == ["a", "b", "c"]
+
+
+def test_no_class_name_stands_for_two_things() -> None:
+    """A reader who looks for a name finds its one meaning."""
+    assert shared(classes(OURS)) == {}
+
+
+def test_no_two_public_functions_of_one_name_do_different_things() -> None:
+    """As above; what answers the same call behind one protocol is a method and does not count."""
+    twice = {
+        name: places
+        for name, places in shared(functions(OURS)).items()
+        if name not in SAME_NAME.keys() | SAME_NAME_STILL and not _mirrored(places)
+    }
+
+    assert twice == {}
+
+
+def _mirrored(places: list[str]) -> bool:
+    """Whether a name stands once in the client's room and once in the emulator's."""
+    return sorted(within(place, MIRRORS) or place for place in places) == sorted(MIRRORS)
+
+
+def test_every_function_with_many_arguments_explains_them() -> None:
+    """Units, shapes and the meaning of None stand in no signature."""
+    without, _ = unexplained(EVERYTHING)
+
+    assert len(without) <= UNEXPLAINED, without
+
+
+@pytest.mark.parametrize(
+    ("place", "text"),
+    [pytest.param(place, text, id=place) for place, text in texts() if "/" in text or "." in text],
+)
+def test_what_a_text_names_is_there(place: str, text: str) -> None:
+    """A file, module or section that was renamed sends its reader nowhere."""
+    assert set(dangling(text)) <= NOT_THERE_YET, place
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "see ``desk/learn/nowhere.py``",
+        "see nowhere.md",
+        "as `desk.learn.splits.nowhere` does",
+        "in desk/nowhere/ they stand",
+        'see the README, "No such section"',
+    ],
+)
+def test_a_reference_to_nothing_is_seen(text: str) -> None:
+    assert dangling(text)
+
+
+def test_the_rules_speak_of_modules_that_exist() -> None:
+    """A rule for a module that was renamed guards nothing."""
+    addresses = set().union(*ADDRESS.values())
+    named = PURE | MAY_WRITE | CATCHES_ALL | addresses | set(MAY_IMPORT) | set().union(*MAY_IMPORT.values())
+
+    assert {name for name in named if not any(within(one.name, {name}) for one in EVERYTHING)} == set()
 
 
 @pytest.mark.parametrize(
@@ -251,7 +376,7 @@ def test_planted_violations_are_seen(name: str, source: str, check: object) -> N
     assert check(name, ast.parse(source))
 
 
-def test_the_version_is_told_once() -> None:
+def test_the_version_is_stated_once() -> None:
     """The metadata of models and the package agree on what the suite is called."""
     project = tomllib.loads((HOUSE / "pyproject.toml").read_text())["project"]
 

@@ -102,7 +102,7 @@ class Desk:
     @property
     def held(self) -> list[Position]:
         """What the exchange holds."""
-        return self.exchange.venue.matching.account.holdings()
+        return self.exchange.venue.matching.account.open_positions()
 
     def trades(self) -> list[ClosedTrade]:
         """What the journal says is over; there must be nothing that it holds open."""

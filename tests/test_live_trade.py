@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import live_trade
-from config import default_settings, link_settings, live_arguments, live_settings
+from config import BITGET_WS, JOURNAL, default_settings, link_settings, live_settings
 from desk.errors import SettingsError
+from desk.live_arguments import live_arguments
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
@@ -208,7 +209,9 @@ def test_the_values_fit_together() -> None:
         "wspap.bitget.com"
     )
     with pytest.raises(SettingsError, match="exclude each other"):
-        live_arguments(["--demo", "--replay", MODELS])
+        live_arguments(
+            ["--demo", "--replay", MODELS], default_settings(), journal=Path(JOURNAL), websockets=BITGET_WS
+        )
 
 
 def test_a_key_is_in_no_text_of_a_session() -> None:

@@ -227,7 +227,7 @@ def _pooled_look(looks: Sequence[ExploredPart]) -> ExploredPart | None:
 
 
 def describe(explored: Sequence[Explored]) -> Json:
-    """All symbols, together by horizon, and each by name; keys: ``docs/schemas/exploration.schema.json``."""
+    """All symbols, together by horizon, and each by name; keys: ``desk/schemas/exploration.schema.json``."""
     return {
         "together": [{**describe_cell(cell), "symbols": cell.symbols} for cell in pool(explored)],
         "symbols": [describe_explored(one) for one in sorted(explored, key=lambda one: one.symbol)],

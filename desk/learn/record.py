@@ -1,7 +1,7 @@
 """What is written down about a model: the metadata's sections.
 
 Values of the learning stages come in; plain JSON values go out.  Pure.  The meaning of every key
-stands in ``docs/schemas/metadata.schema.json``.
+stands in ``desk/schemas/metadata.schema.json``.
 
 Not here: names, digest and time of publishing (``desk.registry``).
 """

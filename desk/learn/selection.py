@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.errors import SettingsError
 from desk.learn.clustered import binomial_interval
 from desk.policy import Thresholds, one_at_a_time
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, DOWN, UP
 
 Floats = NDArray[np.float64]
@@ -55,8 +55,7 @@ class SelectionRules:
     """How certain: the level of the one-sided lower bound."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("selection: " + "; ".join(problems))
+        check_settings("selection", self._problems())
 
     def _problems(self) -> Iterator[str]:
         inside = all(0 < share < 0.5 for share in self.shares)

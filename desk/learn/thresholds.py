@@ -31,10 +31,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.errors import SettingsError
+from desk.costs import Costs
 from desk.learn.clustered import DAY_MS
 from desk.learn.selection import Side, proof, provable_rate
-from desk.policy import FLAT, LONG, SHORT, Costs, Thresholds, TradeRules, one_at_a_time, trades_of_sides
+from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules, one_at_a_time, trades_of_sides
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 
 Floats = NDArray[np.float64]
@@ -71,8 +72,7 @@ class ThresholdRules:
     """Labelled trades that a share needs for its win rate to be tested."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("thresholds: " + "; ".join(problems))
+        check_settings("thresholds", self._problems())
 
     def _problems(self) -> Iterator[str]:
         inside = all(0 < share < 0.5 for share in self.shares)

@@ -1,7 +1,7 @@
 """``exploration.json``, and what ``--explore`` says on a terminal: a line per symbol, a table, closing words.
 
 Cells as ``desk.learn.explore`` describes them and the other outcomes come in; a JSON object, text and a rich
-table go out.  Pure.  Keys: ``docs/schemas/exploration.schema.json``.
+table go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 
 Not here: the picture (``desk.reports.exploration_picture``).
 """

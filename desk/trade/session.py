@@ -25,6 +25,7 @@ from typing import Any, Literal
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
 from desk.orders import AccountUpdate
 from desk.ports import CandleFeed, Clock, Exchange
+from desk.retry import STARTUP
 from desk.trade.event_log import EventLog
 from desk.trade.journal import Journal, JournalError
 from desk.trade.risk import DAY_MS
@@ -35,8 +36,6 @@ from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
-START_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0, *(30.0,) * 40)
-"""Pauses between attempts to begin with an exchange that does not answer: twenty minutes of maintenance."""
 PUSHES_AGAIN_S = 5.0
 """Pause before a broken line of pushes is listened to again."""
 
@@ -154,7 +153,7 @@ class Session:
 
     async def _begin(self) -> SessionResult | None:
         """Take the first step; an exchange that does not answer is asked a few times."""
-        for pause in (*START_AGAIN_S, None):
+        for pause in (*STARTUP.waits_s(), None):
             try:
                 await self._trader.start()
                 return await self._guarded("end", self._end_if_due())

@@ -76,7 +76,7 @@ class Floor:
     @property
     def held(self) -> list[Position]:
         """What the exchange holds."""
-        return self.matching.account.holdings()
+        return self.matching.account.open_positions()
 
     def corrections(self) -> list[tuple[str, str]]:
         """Kind and symbol of every correction, oldest first."""
@@ -172,7 +172,7 @@ async def simulated(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
     async with EmbeddedExchange(series, ExchangeOptions(now_ms=mortal.BEGIN), clock=SystemClock()) as listed:
         contracts = list(listed.venue.matching.account.contracts.values())
     paper = PaperExchange(
-        contracts, deposit=live.paper.balance, clock=clock, terms=FillModel(slippage=Decimal("0.0001"))
+        contracts, deposit=live.paper.balance, clock=clock, fill_model=FillModel(slippage=Decimal("0.0001"))
     )
     for one in series:
         paper.feed_price(one.symbol, float(one.values[0, FIRST]))

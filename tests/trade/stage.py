@@ -143,7 +143,7 @@ def stage(
     chosen = settings or live_settings()
     if earlier is None:
         clock = SimulatedClock(float(min(int(one.open_time[MEMORY - 1]) for one in series)))
-        paper = PaperExchange(contracts, deposit=chosen.paper.balance, clock=clock, terms=terms)
+        paper = PaperExchange(contracts, deposit=chosen.paper.balance, clock=clock, fill_model=terms)
         exchange = wrap(paper, clock)
     else:
         clock, paper, exchange = earlier.clock, earlier.paper, earlier.exchange

@@ -10,7 +10,7 @@ import pytest
 from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, study
 from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
@@ -61,7 +61,7 @@ def examined(candles: Candles) -> Examined:
 async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> None:
     """Every probability with ==; with limits, rounding and funding off every trade and its net to 1e-9."""
     pytest.importorskip("pyarrow")
-    series = [one.rows(len(one) - 6_000, len(one)) for one in read_candles(REAL) if one.symbol in NAMES]
+    series = [one.rows(len(one) - 6_000, len(one)) for one in read_candle_files(REAL) if one.symbol in NAMES]
     known = {one.symbol: examined(one) for one in series}
     models = {
         symbol: OpenModel(
@@ -82,7 +82,7 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
     clock = SimulatedClock(float(min(first.values())))
     live = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
     fills = Fills(slippage=Decimal(repr(LEARN.trading.slippage)), rounding=False)
-    paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, terms=fills)
+    paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, fill_model=fills)
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
     with Journal(tmp_path / "journal.sqlite", durable=False) as journal:

@@ -57,7 +57,7 @@ def approved() -> RiskDecision:
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
-    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=FillModel())
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, fill_model=FillModel())
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 1e6)
     line = FaultyExchange(paper, clock)
     journal = Journal(tmp_path / "journal.sqlite")
@@ -293,7 +293,7 @@ async def test_part_of_an_entry_that_is_not_filled_is_cancelled(tmp_path: Path) 
     """What was filled is a position like any other."""
     clock = SimulatedClock(float(NOON))
     terms = FillModel(volume_share=Decimal("0.1"))
-    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=terms)
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, fill_model=terms)
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 100.0)
     with Journal(tmp_path / "journal.sqlite") as journal:
         execution = Execution(paper, journal, clock, settings=SESSION)
@@ -341,7 +341,7 @@ def test_client_ids_are_functions_of_what_the_order_is_for() -> None:
     ],
 )
 def test_codes_have_their_remedies(code: str, remedy: str) -> None:
-    """By section 12 of the notes on the exchange."""
+    """By ``docs/bitget.md``, section 12."""
     assert remedy_for(code) == remedy
 
 

@@ -91,7 +91,7 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
             clock=clock,
         )
         account = await stack.enter_async_context(
-            paper_account(fetch, link, journal=journal.path, deposit=DEPOSIT, clock=clock, terms=TERMS)
+            paper_account(fetch, link, journal=journal.path, deposit=DEPOSIT, clock=clock, fill_model=TERMS)
         )
         feed = PaperFeed(stream, account.exchange, account.funding.rates, account.funding)
         by_exchange, news = ExchangeClock(clock), Told()
@@ -223,7 +223,7 @@ async def test_kill_9_after_an_answer_loses_nothing(tmp_path: Path) -> None:
             journal=tmp_path / "journal.sqlite",
             deposit=Decimal(1),
             clock=SystemClock(),
-            terms=TERMS,
+            fill_model=TERMS,
         )
         async with opened as account:
             (held,) = await account.exchange.positions()

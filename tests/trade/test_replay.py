@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.policy import Costs, Thresholds, TradeRules, trades_of
+from desk.costs import Costs
+from desk.policy import Thresholds, TradeRules, trades_of
 from desk.trade.replay.attribution import bill, explain
 from desk.trade.signals import BacktestExpectation
 from desk.values import Candles, frozen

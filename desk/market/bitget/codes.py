@@ -5,7 +5,7 @@ an entry that was refused for an unknown reason is a trade less, an exit is trie
 
 References
 ----------
-``bitget_api.md`` of the project's notes, section 12.
+``docs/bitget.md``, section 12.
 """
 
 from typing import Final, Literal

@@ -11,7 +11,7 @@ Not here: HTTP, repetition, pacing (``desk.market.bitget.public``); what makes a
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 2 (envelope), 4 (market data), 12 (error codes).
+``docs/bitget.md``, sections 2 (envelope), 4 (market data), 12 (error codes).
 """
 
 import json

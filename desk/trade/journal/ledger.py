@@ -41,7 +41,8 @@ class Ledger:
             self._insert_trade(trade)
             self._db.execute(
                 "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, "
-                "answered, status, filled, average_price, fee) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
+                "answered, status, filled, average_price, fee) "
+                "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
                 (
                     trade.trade,
                     trade.trade,

@@ -16,8 +16,9 @@ from decimal import Decimal
 
 import numpy as np
 
+from desk.costs import Costs
 from desk.orders import ContractTerms, Position
-from desk.policy import Costs, trades_of
+from desk.policy import trades_of
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
 from desk.trade.signals import ModelCard

@@ -8,7 +8,7 @@ read is ``UnreadableMessage`` and never a reason to stop listening: what it said
 
 References
 ----------
-``bitget_api.md`` of the project's notes: section 11.
+``docs/bitget.md``, section 11.
 """
 
 import json

@@ -18,7 +18,7 @@ close short      buy, reduceOnly YES      **sell**, tradeSide close
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
+``docs/bitget.md``, sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
 """
 
 from collections.abc import Mapping

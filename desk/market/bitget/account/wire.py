@@ -14,7 +14,7 @@ Not here: what the private websocket says, see ``desk.market.bitget.account.mess
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 6 to 9.
+``docs/bitget.md``, sections 6 to 9.
 """
 
 from collections.abc import Callable, Mapping

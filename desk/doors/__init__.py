@@ -1,0 +1,82 @@
+"""The commands of an installed suite, and where the five files of the root are then.
+
+A service.  In a checkout the five files stand in the root, and Python finds them beside the one that is
+started.  The wheel carries them in this folder (``force-include`` in ``pyproject.toml``), ``config.py`` under
+the name ``packaged_config.py``, so that no module of such a common name is installed at the top level.  A
+console script puts the folder on the path of its own process, which worker processes take over: there
+the files import each other by the names that they have in a checkout.  What others import into their own
+process (``desk.api``) takes them as modules of this package instead, and leaves the path alone.
+
+Not here: what the commands do.
+"""
+
+import importlib
+import os
+import signal
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from desk.errors import SettingsError
+
+FOLDER = Path(__file__).resolve().parent
+PACKAGED = FOLDER / "packaged_config.py"
+"""The settings that the wheel carries; not there in a checkout."""
+WRONG = 2
+"""Exit status for settings that cannot be used."""
+
+
+def train() -> int:
+    """Run ``bitget-train``: what ``train_live_lightgbm.py`` does in a checkout."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
+    return _run("train_live_lightgbm")
+
+
+def live() -> int:
+    """Run ``bitget-live``: what ``live_trade.py`` does in a checkout."""
+    return _run("live_trade")
+
+
+def door(name: str) -> ModuleType:
+    """One of the five files as a module, wherever the suite runs from; the import path stays as it is."""
+    return importlib.import_module(f"{__name__}.{name}" if PACKAGED.is_file() else name)
+
+
+def settings_file() -> Path:
+    """The settings of an installed suite: ``config.py`` of the working directory, else the packaged values.
+
+    Raises
+    ------
+    SettingsError
+        If the working directory has a ``config.py`` that is not one of this suite.
+    """
+    own = Path.cwd() / "config.py"
+    if not own.is_file():
+        return PACKAGED
+    if "def default_settings" not in own.read_text(encoding="utf-8", errors="replace"):
+        raise SettingsError(
+            f"{own} is not a settings file of this suite: it defines no default_settings. Start in another "
+            f"folder, or put a copy of {PACKAGED} in its place"
+        )
+    return own
+
+
+def working_folder(config_file: str) -> Path:
+    """The folder of models and candles: that of ``config_file``; for packaged settings, the working directory."""
+    path = Path(config_file).resolve()
+    return Path.cwd() if path == PACKAGED else path.parent
+
+
+def _run(name: str) -> int:
+    if PACKAGED.is_file():
+        try:
+            chosen = settings_file()
+        except SettingsError as exc:
+            sys.stderr.write(f"{exc}\n")
+            return WRONG
+        if "--quiet" not in sys.argv:
+            where = f"packaged values, no config.py in {Path.cwd()}" if chosen == PACKAGED else str(chosen)
+            sys.stderr.write(f"Settings: {where}\n")
+        sys.path.insert(0, os.fspath(FOLDER))
+    status: int = importlib.import_module(name).main()
+    return status
