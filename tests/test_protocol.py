@@ -112,6 +112,7 @@ def test_the_oracle_is_scored_at_the_documented_rate() -> None:
             majority=UP,
         )
         assert metrics is not None
+        assert metrics.accuracy_ci95 is not None
         low, high = metrics.accuracy_ci95
         holding += low <= EDGE_WIN_RATE <= high
 

@@ -25,8 +25,8 @@ class Metrics:
     """Labelled candles."""
     accuracy: float
     """Share of the labelled candles whose side was called: the guide's win rate."""
-    accuracy_ci95: tuple[float, float]
-    """``share_interval``: as sure as the days of the candles allow."""
+    accuracy_ci95: tuple[float, float] | None
+    """``share_interval``: as sure as the days of the candles allow; None where these are too few."""
     precision: float
     """Of the candles called up, the share that went up; 0 when none was called up."""
     recall: float

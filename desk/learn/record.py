@@ -109,7 +109,7 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
     """The guide's figures; None where the test part holds no labelled candle."""
     if metrics is None:
         return None
-    return {**asdict(metrics), "accuracy_ci95": list(metrics.accuracy_ci95)}
+    return {**asdict(metrics), "accuracy_ci95": metrics.accuracy_ci95 and list(metrics.accuracy_ci95)}
 
 
 def describe(
