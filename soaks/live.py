@@ -38,9 +38,10 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
 from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
+from desk.trade.events import live_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.session import Session, SessionResult, live_events
+from desk.trade.session import Session, SessionResult
 from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.start import open_session
 from desk.values import CANDLE_MS, CandleRound, Candles

@@ -31,20 +31,21 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
+from desk.live_models import DiskModelSource
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
 from desk.policy import Costs, trades_of
 from desk.registry import ModelRegistry
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import BacktestExpectation
 from desk.trade.start import open_session
 from desk.values import Candles
-from ml_feature_engineering import build_features, memory_of
+from ml_feature_engineering import FEATURES, build_features, contract_id, memory_of
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLOSE_ENOUGH = 1e-9
@@ -53,7 +54,7 @@ FINE = Decimal("1e-20")
 PLENTY = 10**9
 
 
-class Tradable(live_trade.DiskModelSource):
+class Tradable(DiskModelSource):
     """Models as if each had passed its verdict, and nothing were expected of it that it could miss."""
 
     def open(self, symbol: str) -> OpenModel:
@@ -115,7 +116,8 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
         Folders.
     """
     settings = replace(default_settings(), models_dir=models)
-    source = Tradable(ModelRegistry(models), evaluated=True)
+    features = tuple(feature.name for feature in FEATURES)
+    source = Tradable(ModelRegistry(models), features=features, contract=contract_id(), evaluated=True)
     forecaster = Forecaster(source, symbols, live_trade.window_of(settings))
     problems = forecaster.refresh()
     stored = read_stored(cache, symbols)

@@ -57,6 +57,14 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
     "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
+    "desk.live_models": FOUNDATION
+    | {
+        "desk.arguments",
+        "desk.registry",
+        "desk.learn.training",
+        "desk.trade.forecasting",
+        "desk.trade.signals",
+    },
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "config": {"desk"},
     "data_fetcher": {"desk", "config"},
@@ -93,7 +101,10 @@ PURE = {
     *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
     *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
-    *(f"desk.trade.{name}" for name in ("cards", "identity", "records", "reconcile", "refusals", "risk")),
+    *(
+        f"desk.trade.{name}" * (f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
+        *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
+    ),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
@@ -123,7 +134,7 @@ MAY_WRITE = {
     "data_fetcher",
 }
 # Where everything may be caught: the end of a symbol's job.
-CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session"}
+CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session", "desk.trade.events"}
 LONGEST = 420
 
 

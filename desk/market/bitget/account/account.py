@@ -174,10 +174,8 @@ class BitgetAccount:
         symbol : str
         side : int
             ``LONG`` or ``SHORT``.
-        stop_loss : Decimal
-            USDT.
-        take_profit : Decimal or None
-            USDT.
+        stop_loss, take_profit : Decimal
+            USDT; None: no take-profit.
         """
         mode = await self._mode(symbol)
         body = asked.bind_exits(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)

@@ -25,7 +25,7 @@ from typing import Any, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from desk.errors import ExchangeError, Refused, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
@@ -196,8 +196,8 @@ class SignedRest:
                 raise Unanswered(f"HTTP {status}", endpoint=path)
             return reader(content, endpoint=path, status=status)
         except ExchangeError as exc:
-            if not self._shows_secret(str(exc)):
-                raise
+            if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):
+                raise  # advice on the account is in our own words
             shown = "an answer that quotes the key is not shown"
             if isinstance(exc, Refused):
                 raise Refused(shown, endpoint=path, code=exc.code, meaning=exc.meaning) from None
