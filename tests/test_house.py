@@ -101,10 +101,8 @@ PURE = {
     *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
     *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
-    *(
-        f"desk.trade.{name}" * (f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
-        *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
-    ),
+    *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
+    *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
