@@ -126,6 +126,25 @@ async def test_a_lost_answer_never_makes_a_second_order(
     assert bench.trade.size == Decimal("22.534")
 
 
+@pytest.mark.parametrize(
+    ("faults", "calls"),
+    [
+        ({"place": ["dropped"]}, ["place", "order", "place", "order"]),
+        ({"place": ["dropped", "dropped"]}, ["place", "order", "place", "order", "place", "order"]),
+        ({"place": ["lost"]}, ["place", "order", "order"]),  # found, and followed: not sent again
+        ({"place": ["lost"], "order": ["dropped"]}, ["place", "order"]),  # not found out: left unresolved
+        ({"place": ["later"]}, ["place", "place", "order"]),  # refused for now: it cannot have arrived
+    ],
+)
+async def test_an_order_whose_answer_was_lost_is_looked_up_before_it_is_sent_again(
+    bench: Bench, faults: dict[str, list[str]], calls: list[str]
+) -> None:
+    """That the exchange takes an id once is its word; a look-up first does not depend on it."""
+    await bench.enter(**faults)
+
+    assert [name for name in bench.line.sequence if name in {"place", "order"}] == calls
+
+
 async def test_an_order_whose_fate_is_unknown_stays_unresolved(bench: Bench) -> None:
     """It must be looked up before anything else happens in the symbol."""
     sent = await bench.enter(place=["lost"], order=["dropped"])
