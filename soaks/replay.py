@@ -8,7 +8,7 @@ replays the test part of each with the model whose figures its metadata report, 
   features of the whole history, with ``==``; every trade and its net the evaluation's to 1e-9, and so the
   mean net of the metadata;
 * as ``python live_trade.py --replay`` does it, with all limits of ``config.py``: it prints the closing
-  tables, in which the difference is told line by line.
+  tables, in which the difference is explained line by line.
 
 Ends with status 1 where something differs.  Some ten minutes.
 """

@@ -35,7 +35,7 @@ class FeedEnded:
 
 @dataclass(frozen=True, slots=True)
 class StreamLost:
-    """What the exchange says unasked is not heard for a while: the account has to be asked about."""
+    """Pushes are not received for a while: what happened meanwhile has to be asked for."""
 
     why: str
 

@@ -128,7 +128,7 @@ class Session:
         except asyncio.CancelledError:
             self._journal.end(number, self._clock.now_ms(), status=1, why="cancelled")
             raise
-        with contextlib.suppress(JournalError):  # it was told already why nothing could be written
+        with contextlib.suppress(JournalError):  # it was reported already why nothing could be written
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
         self._events.record("session", text, urgent=ending.status != 0, logged=False)
@@ -250,13 +250,15 @@ class Session:
         """Whether a push contradicts what the journal holds to be open."""
         if push.positions is None:
             return push.fill is not None and push.fill.cause != "order"
-        told = {(one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size}
+        reported = {
+            (one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size
+        }
         known = {
             (one.symbol, one.side, one.size, False)
             for one in self._journal.ledger.open_trades()
             if one.status == "open"
         }
-        return told != known
+        return reported != known
 
     async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""

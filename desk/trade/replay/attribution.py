@@ -1,4 +1,4 @@
-"""Why a session earned something else than the evaluation said.
+"""Why a session earned something else than the evaluation expected.
 
 The trades that the policy makes on the same candles and probabilities, those that the session made, and what
 risk refused come in; ``AttributionRow``s go out that add up exactly: what the policy earns, less what was

@@ -177,7 +177,7 @@ class SignedRest:
         throttle, asked = self._throttle(pace), self._clock.monotonic()
         async with throttle.slot(path) as sent:
             if method != "GET" and sent - asked > self._settings.timeout_s:
-                raise Throttled(f"not sent: its turn came after {sent - asked:.0f} s", endpoint=path)
+                raise Throttled(f"not sent: its turn was only after {sent - asked:.0f} s", endpoint=path)
             try:
                 answer = await self._exchange(method, path, reader, query=query, body=body)
             except Throttled:

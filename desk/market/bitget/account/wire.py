@@ -1,7 +1,7 @@
-"""How Bitget tells an account: bytes in, values of ``desk.orders`` out.
+"""How Bitget describes an account: bytes in, values of ``desk.orders`` out.
 
 Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the
-other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by
+other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
 ``desk.market.bitget.account.rows``. Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
@@ -48,7 +48,7 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Co
     """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
-    above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
+    above it: liquidation then looks nearer than it is.  A funding interval that is missing counts as an hour.
 
     Parameters
     ----------
