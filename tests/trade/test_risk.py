@@ -202,6 +202,48 @@ def test_only_sizes_answer_with_a_size() -> None:
             assert found is None or isinstance(found, Decimal) == (rule.kind == "size")
 
 
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("model age", {"now": NOON + 13 * 86_400_000}),
+        ("candle", {"now": NOON + 60_000}),
+        ("candle", {"now": NOON - 1_000}),
+        ("clock", {"clock_drift_s": -1.0}),
+        ("positions", {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "123")}),
+        ("order rate", {"orders_last_minute": 9}),
+        ("daily loss", {"equity": Decimal("9700.01")}),
+        ("losing streak", {"losses_in_a_row": 3, "last_loss_at": NOON - MINUTE_MS}),
+        ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON + 1_000 - 60 * MINUTE_MS}),
+        ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 24 * HOUR_MS + 10 * MINUTE_MS + 1)}}),
+        ("held", {"held": (Exposure(symbol="ETHUSDT", side=SHORT, notional=Decimal(5)),)}),
+        ("watching", {"watch_only": {"ETHUSDT": "demoted"}}),
+        ("candle", {"unconfirmed": {"ETHUSDT": "no answer"}}),
+    ],
+)  # fmt: skip
+def test_what_a_limit_allows_is_not_refused(name: str, changes: dict[str, object]) -> None:
+    """A limit of 60 s that refuses at 60 s, or another symbol's refusal, costs trades that nobody forbade."""
+    assert name not in names(**changes)
+
+
+def test_a_limit_of_no_losing_streak_never_pauses() -> None:
+    """0 means off, not that nothing is ever opened."""
+    off = replace(LIMITS, losing_streak=0)
+    asked = context(losses_in_a_row=9, last_loss_at=NOON)
+
+    assert decide(intent(), asked, off).reasons == ()
+
+
+def test_a_take_profit_is_sent_on_the_tick_and_the_order_has_an_end() -> None:
+    """What is approved is what is sent: levels towards the entry, and no later than the candle allows."""
+    rules = TradeRules(horizon=2, stop_loss=0.02, take_profit=0.0333)
+    for side, level in ((LONG, "103.3"), (SHORT, "96.7")):
+        order = decide(intent(side=side, rules=rules), context(), LIMITS).order
+
+        assert order is not None
+        assert order.take_profit == Decimal(level)
+        assert order.until == NOON + 60_000
+
+
 def test_a_losing_streak_ends_with_its_pause() -> None:
     """Otherwise four losses would end trading for good."""
     assert "losing streak" not in names(losses_in_a_row=9, last_loss_at=NOON - 61 * MINUTE_MS)
