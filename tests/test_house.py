@@ -83,6 +83,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         "desk.learn",
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
+    "desk.live_models": FOUNDATION
+    | {
+        "desk.arguments",
+        "desk.registry",
+        "desk.learn.training",
+        "desk.trade.forecasting",
+        "desk.trade.signals",
+    },
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "desk.doors": {"desk.doors", "desk.errors"},
     "desk.api": {"desk"},
@@ -130,7 +138,8 @@ PURE = {
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
     *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
-    *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile", "risk")),
+    *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
+    *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
@@ -160,7 +169,7 @@ MAY_WRITE = {
     "data_fetcher",
 }
 # Where everything may be caught: the end of a symbol's job.
-CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session"}
+CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session", "desk.trade.events"}
 LONGEST = 400
 """Lines of a file."""
 STILL_LONGER = {

@@ -22,10 +22,10 @@ from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
+from desk.trade.events import live_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
-from desk.trade.session import live_events
 from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving

@@ -178,6 +178,11 @@ class PaperExchange:
         return tuple(self._account.funding)
 
     @property
+    def insurance(self) -> Decimal:
+        """What positions lost beyond their margin, USDT: borne by the exchange."""
+        return self._account.insurance
+
+    @property
     def matching(self) -> Matching:
         """The core, for the closing table and for tests: fees, funding and insurance by position."""
         return self._matching
