@@ -1,9 +1,9 @@
-"""One symbol as the embedded exchange knows it, spelled as the exchange spells it.
+"""One symbol of the embedded exchange, and its rows as the exchange writes them.
 
 Place in the house: the market, inside the emulator.  A ``Candles`` and funding rates come in from
 ``sources``; JSON text and plain values go out, to ``endpoints``.  Pure.
 
-The spelling is written down here a second time, on purpose: a double that shared code with the client
+The format is written down here a second time, on purpose: a double that shared code with the client
 (``desk.market.bitget.wire``) would share its mistakes.
 
 Not here: which rows an answer holds, see ``endpoints``.
@@ -29,7 +29,7 @@ _ROW: Final = '["%d","%r","%r","%r","%r","%r","%r"]'
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listing:
-    """A symbol with everything that can be asked about it."""
+    """A symbol with everything that a client can request about it."""
 
     candles: Candles
     funding: Funding
@@ -62,9 +62,9 @@ class Listing:
         return rows
 
     def forming(self, now: int) -> Forming | None:
-        """Candle that is not finished at ``now``: part of a stored one, or flat where the series just ended.
+        """Unfinished candle at ``now``: part of a stored one, or flat where the series has just ended.
 
-        None in a hole, before the listing, and when the series ended long ago.
+        None in a hole, before the listing, and when the series ended earlier.
         """
         open_time = now - now % CANDLE_MS
         row = self.opened(now) - 1
@@ -174,7 +174,17 @@ class Listing:
         }
 
     def funding_page(self, now: int, *, size: int, number: int) -> list[dict[str, str]]:
-        """Page ``number`` (from 1) of ``history-fund-rate``: newest first, settled ones only."""
+        """Page ``number`` (from 1) of ``history-fund-rate``: newest first, settled ones only.
+
+        Parameters
+        ----------
+        now : int
+            Server time, ms.
+        size : int
+            Rows a page, at least 1.
+        number : int
+            Of the page, from 1.
+        """
         settled = int(np.searchsorted(self.funding.time, now, side="right"))
         newest = settled - size * (number - 1)
         return [
@@ -188,12 +198,12 @@ class Listing:
 
 
 def listing_of(candles: Candles, funding: Funding | None = None) -> Listing:
-    """List ``candles``; without funding rates, the usual one is settled as long as they go."""
+    """Make a listing of ``candles``; without funding rates, the usual rate is settled throughout."""
     return Listing(candles, funding or usual_funding(candles), price_tick(candles))
 
 
 def usual_funding(candles: Candles) -> Funding:
-    """0.01 % every eight hours, as long as the candles go."""
+    """Funding of 0.01 % every eight hours, from the first candle to the last."""
     interval = USUAL_FUNDING_HOURS * HOUR_MS
     first, last = (int(candles.open_time[0]), int(candles.open_time[-1])) if len(candles) else (0, -1)
     time = np.arange(-(-first // interval) * interval, last + CANDLE_MS + 1, interval, dtype=np.int64)
@@ -201,18 +211,18 @@ def usual_funding(candles: Candles) -> Funding:
 
 
 def decimal_text(value: float) -> str:
-    """Shortest decimal text that reads back as ``value``, without an exponent."""
+    """Shortest decimal text without an exponent that reads back as ``value``."""
     text = repr(value)
     return f"{Decimal(text):f}" if "e" in text else text
 
 
 def forming_row(part: Forming) -> str:
-    """JSON text of a candle that is not finished."""
+    """JSON text of an unfinished candle."""
     volumes = (part.volume, part.quote_volume)
     return _plain_row(part.open_time, part.open, part.high, part.low, part.close, *volumes)
 
 
 def _plain_row(open_time: int, *values: float) -> str:
-    """JSON text of a row whose numbers must not be written with exponents."""
+    """JSON text of a row, its numbers written without exponents."""
     fields = '","'.join([str(open_time), *map(decimal_text, values)])
     return f'["{fields}"]'

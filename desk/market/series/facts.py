@@ -1,4 +1,4 @@
-"""What a series and its funding rates say of their contract: the tick, the hours between settlements.  Pure.
+"""Facts of a contract inferred from its candles and funding rates: the tick, the funding interval.  Pure.
 
 ``Candles`` and settled rates come in; ``PriceTick`` and ``Funding`` go out, to the embedded exchange and to
 replays of stored candles.
@@ -14,15 +14,11 @@ from numpy.typing import NDArray
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles
 
 HOUR_MS: Final = 3_600_000
-
-
 DAY_MS: Final = CANDLES_PER_DAY * CANDLE_MS
-
-
 USUAL_FUNDING_HOURS: Final = 8
-
-
+"""Interval of a contract whose settlements are not known."""
 FUNDING_HOURS: Final = (1, 2, 4, 8)
+"""Intervals that the exchange uses."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,7 +32,7 @@ class Funding:
 
     @property
     def interval_hours(self) -> int:
-        """Hours between settlements, as the exchange could call it."""
+        """Hours between settlements, one of ``FUNDING_HOURS``."""
         if len(self.time) < 2:
             return USUAL_FUNDING_HOURS
         hours = float(np.median(np.diff(self.time))) / HOUR_MS

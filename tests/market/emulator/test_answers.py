@@ -256,9 +256,9 @@ def test_all_wrong_options_are_told_at_once() -> None:
 
 def test_an_exchange_needs_series_with_names_of_their_own() -> None:
     """Nothing to serve, or two series under one name, is a mistake of whoever starts it."""
-    with pytest.raises(SettingsError, match="no series"):
+    with pytest.raises(SettingsError, match="there is no series"):
         EmbeddedExchange([], clock=HandClock())
-    with pytest.raises(SettingsError, match="twice"):
+    with pytest.raises(SettingsError, match="same symbol"):
         EmbeddedExchange([steps(3), steps(4)], clock=HandClock())
 
 
