@@ -20,6 +20,7 @@ FOUNDATION = {
     "desk.outcomes",
     "desk.policy",
     "desk.orders",
+    "desk.ticks",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -40,6 +41,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
     "desk.policy": {"desk.errors", "desk.values"},
+    "desk.ticks": {"desk.values"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
@@ -55,7 +57,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
-    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.ticks", "desk.learn"},
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "config": {"desk"},
@@ -72,6 +74,7 @@ PURE = {
         "desk.outcomes",
         "desk.orders",
         "desk.policy",
+        "desk.ticks",
         "desk.indicators",
     ),
     "desk.learn",

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.ticks import decimal_units
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles
 
 HOUR_MS: Final = 3_600_000
@@ -53,12 +54,10 @@ class PriceTick:
 
 
 def price_tick(candles: Candles) -> PriceTick:
-    """Smallest difference between two prices of the series."""
-    prices = np.unique(candles.values[:4])
-    for places in range(13):
-        steps = prices * 10.0**places
-        whole = np.rint(steps)
-        if np.abs(steps - whole).max(initial=0.0) < 1e-3:
-            break
-    differences = np.diff(np.unique(whole))
+    """Smallest difference between two prices of the series, whatever their level.
+
+    The decimal places are those that all prices need, see ``desk.ticks.decimal_units``.
+    """
+    places, units = decimal_units(np.unique(candles.values[:4]))
+    differences = np.diff(np.unique(units))
     return PriceTick(places, int(differences.min()) if len(differences) else 1)
