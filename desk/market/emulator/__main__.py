@@ -89,6 +89,8 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
         fault_seed=args.fault_seed,
         delist=read_by_symbol(args.delist, option="delist"),
         history_end=args.history_end,
+        spread_bps=args.spread_bps,
+        mark_lag=args.mark_lag,
         balance=_money(args.balance),
         keys=Keys(
             key=args.key,
@@ -232,6 +234,21 @@ def _parser() -> argparse.ArgumentParser:
         default="",
         metavar="NAME=N,…",
         help="symbols that are delisted (code 40309) after N answers about them",
+    )
+    add(
+        "--spread-bps",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="distance of bid and ask over the last price, in basis points; never less than one tick, the "
+        "default",
+    )
+    add(
+        "--mark-lag",
+        type=int,
+        default=0,
+        metavar="N",
+        help="candles by which the last price follows the mark price; 0, the default: both are the same",
     )
     _add_account(parser)
     faults = "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())

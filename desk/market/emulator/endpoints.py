@@ -35,6 +35,9 @@ FUNDING_PAGE: Final = 20
 KEEP_MARGIN_RATE: Final = "0.004"
 """Maintenance margin as a share of the position's value."""
 LONGEST_FUNDING_PAGE: Final = 100
+DEPTH_LIMITS: Final = {"1": 1, "5": 5, "15": 15, "50": 50, "": 100, "max": 100}
+"""Levels of ``merge-depth`` by the parameter ``limit``."""
+PRECISIONS: Final = frozenset({"", "scale0", "scale1", "scale2", "scale3"})
 
 
 class RequestDenied(Exception):  # noqa: N818 - an answer, not a fault; it never leaves the emulator
@@ -184,7 +187,16 @@ def answer_history_candles(request: PublicRequest) -> CandlePage:
 
     ``startTime`` does not influence which rows are chosen; together with ``endTime`` it may span 90 days.
     """
-    listing = request.listing()
+    return _history_page(request, request.listing())
+
+
+def answer_history_mark_candles(request: PublicRequest) -> CandlePage:
+    """Answer ``history-mark-candles``: as ``history-candles``, of the mark price, with volumes of 0."""
+    return _history_page(request, request.listing().mark_listing())
+
+
+def _history_page(request: PublicRequest, listing: Listing) -> CandlePage:
+    """Page of finished candles of ``listing`` that a request for history names."""
     request.check_granularity()
     limit = request.limit(HISTORY_LIMIT)
     _, end = request.window()
@@ -222,6 +234,23 @@ def answer_ticker(request: PublicRequest) -> str:
     """Answer ``ticker``: as ``tickers``, for one symbol."""
     row = request.listing().ticker(request.now)
     return _text([] if row is None else [row])
+
+
+def answer_merge_depth(request: PublicRequest) -> str:
+    """Answer ``merge-depth``: prices and sizes are JSON numbers; a book has one precision, the tick.
+
+    References
+    ----------
+    Bitget API, contract, market: "Get Merge Market Depth", GET /api/v2/mix/market/merge-depth.
+    """
+    listing = request.listing()
+    limit = request.query.get("limit", "").lower()
+    if limit not in DEPTH_LIMITS:
+        raise RequestDenied("40053", f"Parameter limit {limit} is out of range")
+    if request.query.get("precision", "") not in PRECISIONS:
+        raise RequestDenied("400172", "Parameter verification failed: precision")
+    data = listing.depth(request.now, levels=DEPTH_LIMITS[limit])
+    return _text({"asks": [], "bids": [], "ts": str(request.now)} if data is None else data)
 
 
 def answer_history_fund_rate(request: PublicRequest) -> str:
@@ -262,6 +291,8 @@ ENDPOINTS: Final[Mapping[str, Callable[[PublicRequest], CandlePage | str]]] = {
     "/api/v2/mix/market/ticker": answer_ticker,
     "/api/v2/mix/market/candles": answer_recent_candles,
     "/api/v2/mix/market/history-candles": answer_history_candles,
+    "/api/v2/mix/market/history-mark-candles": answer_history_mark_candles,
+    "/api/v2/mix/market/merge-depth": answer_merge_depth,
     "/api/v2/mix/market/history-fund-rate": answer_history_fund_rate,
     "/api/v2/mix/market/query-position-lever": answer_query_position_lever,
 }

@@ -16,6 +16,7 @@ from typing import Final
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
 from desk.market.matching.values import HISTORY_MS
+from desk.values import Candles
 
 FAULTS: Final = {
     "429": "HTTP 429 although no limit was exceeded",
@@ -79,6 +80,16 @@ class ExchangeOptions:
     """Symbols that are delisted (40309) while the exchange runs, and after how many answers about them."""
     history_end: str = "exclusive"
     """One of ``HISTORY_ENDS``."""
+    spread_bps: float = 0.0
+    """Distance of bid and ask over the last price, in basis points; one tick where that is more."""
+    spreads_bps: Mapping[str, float] = field(default_factory=dict)
+    """Likewise by symbol, in place of ``spread_bps``."""
+    ticks: Mapping[str, Decimal] = field(default_factory=dict)
+    """Ticks of contracts by symbol, USDT; of others the smallest difference between two prices."""
+    mark_lag: int = 0
+    """Candles by which the last price follows the mark price; the mark then is the series' own future."""
+    marks: Mapping[str, Candles] = field(default_factory=dict)
+    """Candles of the mark price by symbol, in place of ``mark_lag``; they must open when the series do."""
     balance: Decimal = Decimal(10_000)
     """USDT in the account at the start."""
     history_ms: int = HISTORY_MS
@@ -102,6 +113,7 @@ class ExchangeOptions:
             ("rate_limit", self.rate_limit),
             ("minute_limit", self.minute_limit),
             ("latency_ms", self.latency_ms),
+            ("mark_lag", self.mark_lag),
             ("fault_seed", self.fault_seed),
         ):
             if not (math.isfinite(value) and value >= 0):
@@ -114,7 +126,18 @@ class ExchangeOptions:
             yield f"history_ms is {self.history_ms}, must be above 0 (86400000 means a day)"
         if self.history_end not in HISTORY_ENDS:
             yield f"history_end is {self.history_end!r}, must be one of {', '.join(HISTORY_ENDS)}"
+        yield from self._book_problems()
         yield from self._fault_problems()
+
+    def _book_problems(self) -> Iterator[str]:
+        spreads = {"spread_bps": self.spread_bps}
+        spreads |= {f"spread_bps of {name}": bps for name, bps in self.spreads_bps.items()}
+        for name, bps in spreads.items():
+            if not 0 <= bps < 10_000:
+                yield f"{name} is {bps}, must be basis points from 0 to below 10000"
+        for name, tick in self.ticks.items():
+            if not (tick.is_finite() and tick > 0):
+                yield f"the tick of {name} is {tick}, must be more than 0"
 
     def _fault_problems(self) -> Iterator[str]:
         if unknown := sorted(name for name in self.faults if name not in FAULTS and not is_code(name)):

@@ -29,12 +29,12 @@ from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, PublicRequest,
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
-from desk.market.emulator.listings import listing_of
+from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.private import PRIVATE, answer
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.venue import Venue
-from desk.market.series.facts import Funding
+from desk.market.series.facts import Funding, PriceTick
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
@@ -90,7 +90,7 @@ class EmbeddedExchange:
         self._clock = clock
         rates = funding or {}
         self._listings = {
-            candles.symbol: listing_of(candles, rates.get(candles.symbol)) for candles in series
+            candles.symbol: _listing(candles, self.options, rates.get(candles.symbol)) for candles in series
         }
         self._asked_about: Counter[str] = Counter()
         self._gone: set[str] = set()
@@ -357,6 +357,22 @@ class EmbeddedExchange:
         if not brief:
             body |= {"requestTime": self.now_ms(), "data": None}
         return _json(body, status=429)
+
+
+def _listing(candles: Candles, options: ExchangeOptions, funding: Funding | None) -> Listing:
+    """Listing of one series with the tick, the spread and the mark price that the options set."""
+    symbol = candles.symbol
+    tick = options.ticks.get(symbol)
+    mark = options.marks.get(symbol)
+    if mark is None and options.mark_lag:
+        mark = leading_mark(candles, options.mark_lag)
+    return listing_of(
+        candles,
+        funding,
+        tick=None if tick is None else PriceTick.of(tick),
+        spread_bps=options.spreads_bps.get(symbol, options.spread_bps),
+        mark=mark,
+    )
 
 
 def _is_known(request: web.Request) -> bool:

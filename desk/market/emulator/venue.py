@@ -58,7 +58,11 @@ class Venue:
     ) -> None:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
-        self.matching = Matching(contracts, deposit, FillModel(slippage=SLIPPAGE, history_ms=history_ms))
+        half_spreads = {
+            symbol: Decimal(repr(listing.spread_bps)) / 20_000 for symbol, listing in listings.items()
+        }
+        fill_model = FillModel(slippage=SLIPPAGE, half_spreads=half_spreads, history_ms=history_ms)
+        self.matching = Matching(contracts, deposit, fill_model)
         self._advanced_to: dict[str, int] = {}
 
     def advance(self, now: int, symbols: Iterable[str] = ()) -> None:

@@ -359,7 +359,8 @@ class Market:
             1 buys, -1 sells.
         contract : ContractTerms
         """
-        worse = slipped(price, direction, slippage=self.fill_model.slippage, tick=contract.tick)
+        slippage = max(self.fill_model.slippage, self.fill_model.half_spreads.get(contract.symbol, ZERO))
+        worse = slipped(price, direction, slippage=slippage, tick=contract.tick)
         return on_tick(worse, direction, tick=contract.tick) if self.fill_model.rounding else worse
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:

@@ -6,8 +6,8 @@ Place in the house: the market, inside the matching core.  Pure.  Money, prices 
 Not here: how they change (``account``, ``exchange``).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -37,6 +37,8 @@ class FillModel:
 
     slippage: Decimal = ZERO
     """How much worse than the price a taker's fill is, as a fraction; never less than half a tick."""
+    half_spreads: Mapping[str, Decimal] = field(default_factory=dict)
+    """Likewise by symbol, where the book is wider than ``slippage``: half of its spread, as a fraction."""
     volume_share: Decimal | None = None
     """Largest share of a candle's volume that the account's own orders get, as a fraction; the rest of a
     market order is cancelled, the rest of a resting order waits.  None: no limit.  Stops and liquidations are
@@ -56,6 +58,9 @@ class FillModel:
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.1"):
             yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
+        for symbol, half in self.half_spreads.items():
+            if not 0 <= half < 1:
+                yield f"half the spread of {symbol} is {half}, must lie between 0 and 1 as a fraction"
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
             yield f"volume_share is {self.volume_share}, must be None or above 0 and at most 1"
         if self.history_ms <= 0:

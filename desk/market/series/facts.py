@@ -6,7 +6,7 @@ replays of stored candles.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,12 @@ class PriceTick:
 
     places: int
     step: int
+
+    @classmethod
+    def of(cls, size: Decimal) -> Self:
+        """The tick of ``size`` USDT, such as 0.0005: five steps of the fourth place."""
+        places = max(0, -int(size.normalize().as_tuple().exponent))
+        return cls(places, int(size.scaleb(places)))
 
     @property
     def size(self) -> float:
