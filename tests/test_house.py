@@ -36,6 +36,7 @@ FOUNDATION = {
     "desk.orders",
     "desk.retry",
     "desk.settings",
+    "desk.ticks",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -57,6 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.outcomes": set(),
     "desk.costs": {"desk.settings", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
+    "desk.ticks": {"desk.values"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
@@ -80,7 +82,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
     "desk.learn": {
         *("desk.errors", "desk.values", "desk.costs", "desk.outcomes", "desk.policy", "desk.settings"),
-        "desk.learn",
+        *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "desk.live_models": FOUNDATION
@@ -113,6 +115,7 @@ PURE = {
         "desk.policy",
         "desk.retry",
         "desk.settings",
+        "desk.ticks",
         "desk.indicators",
     ),
     "desk.learn",

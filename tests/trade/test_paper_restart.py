@@ -149,7 +149,7 @@ async def test_a_restart_finds_position_equity_and_stop(
     assert (trade.size, trade.stop, trade.status) == (held.size, held.stop_loss, "open")
     assert corrections == []
     assert paid == held.size * 100 * Decimal("0.0007")
-    assert f"equity {equity:.2f} USDT, holding {SYMBOL}." in second.opening[0]
+    assert f"equity {equity:.2f} USDT, open positions: {SYMBOL}." in second.opening[0]
 
 
 async def test_a_stop_that_was_touched_meanwhile_is_filled_at_its_price(
