@@ -23,7 +23,7 @@ DEMO = ["--demo", "--symbols", "EDGEONEUSDT", "--days", "30", "--trials", "2", "
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of the commands of an environment of its own that has the wheel and sees the libraries of this one."""
+    """Folder of the commands of a new environment that has the wheel, and sees the libraries of this one."""
     folder = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check"]
     offline = ["--no-deps", "--no-index"]
