@@ -1,22 +1,20 @@
 """The values of all settings.  Edit them here; arguments of the commands only narrow or point.
 
-Place in the house: a door.  Each part of the suite declares what it can be told, with its unit and
-its checks (``desk.market.settings``, ``desk.learn.settings``); the values stand here and nowhere
-else, and what one part demands of another is checked here.
+Place in the house: a door.  Each part of the suite declares its settings, with their units and checks
+(``desk.market.settings``, ``desk.learn.settings``, ``desk.trade.settings``, and ``desk.run_settings`` for all
+that a training depends on); the values stand here and nowhere else.
 
 Fractions are fractions: 0.002 means 0.2 %.
+
+Not here: the command lines (``desk.training_arguments``, ``desk.live_arguments``).
 """
 
-import argparse
-import hashlib
-import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
-from desk.arguments import live_parser, named_symbols, training_parser
 from desk.doors import working_folder
 from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
@@ -24,6 +22,7 @@ from desk.learn.selection import SelectionRules
 from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
 from desk.learn.verdict import VerdictRules
 from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
+from desk.run_settings import Settings
 from desk.trade.settings import (
     LiveSettings,
     NotifySettings,
@@ -32,7 +31,6 @@ from desk.trade.settings import (
     ScoreSettings,
     SessionSettings,
 )
-from desk.values import CANDLES_PER_DAY
 
 HERE = working_folder(__file__)
 BITGET = "https://api.bitget.com"
@@ -44,75 +42,6 @@ ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
 DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
 """Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
-TEST_HORIZONS = 10
-"""The test part must hold at least so many horizons, or nothing could be said about them."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """Everything a run depends on besides its candles; equal settings and candles give equal models."""
-
-    fetch: FetchSettings
-    learn: LearnSettings
-    explore: ExploreSettings
-    models_dir: Path
-    """Where models, metadata and the summary go."""
-    max_model_age_days: int
-    """Published models that a run left alone and that are older are listed for retraining."""
-    N_JOBS: int
-    """Worker processes; 0 is one per core."""
-    seed: int
-    """The one seed of every random choice."""
-
-    def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("settings: " + "; ".join(problems))
-
-    def _problems(self) -> Iterator[str]:
-        learn, candles = self.learn, self.fetch.days * CANDLES_PER_DAY
-        if candles < learn.min_samples:
-            fewest = -(-learn.min_samples // CANDLES_PER_DAY)
-            yield (
-                f"days is {self.fetch.days}, which is {candles} candles, and min_samples asks for "
-                f"{learn.min_samples}: give at least --days {fewest}"
-            )
-        elif learn.prediction_horizon * TEST_HORIZONS > candles * learn.test_share:
-            longest = int(candles * learn.test_share / TEST_HORIZONS)
-            yield (
-                f"prediction_horizon is {learn.prediction_horizon} candles, too long for {self.fetch.days} "
-                f"days of history: at most {longest}, so that the test part holds {TEST_HORIZONS} of them"
-            )
-        if self.models_dir.resolve() == self.fetch.cache_dir.resolve():
-            yield f"models and candles would share one folder, {self.models_dir}"
-        if self.max_model_age_days < 1:
-            yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
-        if self.N_JOBS < 0:
-            yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
-        if not 0 <= self.seed < 2**31:
-            yield f"seed is {self.seed}, must lie between 0 and {2**31 - 1}"
-
-    @property
-    def workers(self) -> int:
-        """Worker processes."""
-        return self.N_JOBS or os.cpu_count() or 1
-
-    def exploring(self) -> tuple["Settings", ...]:
-        """The settings of every cell that ``--explore`` measures, by horizon.
-
-        Raises
-        ------
-        SettingsError
-            If a horizon is too long for the history.
-        """
-        return tuple(replace(self, learn=learn) for learn in self.explore.cells(self.learn))
-
-    def of_model(self) -> dict[str, object]:
-        """Every setting that can change the model of one symbol, and the seed, ready for JSON."""
-        return {**asdict(self.learn), "days": self.fetch.days, "seed": self.seed}
-
-    def fingerprint(self) -> str:
-        """Short hash of ``of_model``."""
-        return hashlib.sha256(json.dumps(self.of_model(), sort_keys=True).encode()).hexdigest()[:12]
 
 
 def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -296,100 +225,28 @@ def stream_settings(memory: int) -> StreamSettings:
     )
 
 
-def live_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line of live trading; its defaults are the values above.
+def settings_of_live(*, base_url: str, cache_dir: Path, models_dir: Path, once: bool) -> Settings:
+    """The values as live trading reads models and candles with them.
 
-    Raises
-    ------
-    SettingsError
-        If two arguments contradict each other.
+    Parameters
+    ----------
+    base_url : str
+        REST address of the exchange.
+    cache_dir, models_dir : Path
+        Folders of the candle caches and of the models.
+    once : bool
+        Whether somebody waits for one decision: then reads are repeated less often.
     """
-    base = default_settings()
-    parser = live_parser(BITGET_WS)
-    parser.set_defaults(
-        base_url=base.fetch.base_url,
-        models_dir=base.models_dir,
-        cache_dir=base.fetch.cache_dir,
-        journal=Path(JOURNAL),
-        ws_url="",
-    )
-    args = parser.parse_args(argv)
-    ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    if len(ways) > 1:
-        raise SettingsError(f"--{' and --'.join(ways)} exclude each other")
-    if args.mode != "paper" and (ways or args.trade_untested):
-        other = f"--{ways[0]}" if ways else "--trade-untested"
-        raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
-    if args.demo and args.models_dir == base.models_dir:
-        args.models_dir = args.models_dir.parent / "demo"
-    return args
-
-
-def pointed(args: argparse.Namespace) -> Settings:
-    """The settings above, pointed where the arguments of ``live_arguments`` say."""
     base = default_settings()
     fetch = replace(
         base.fetch,
-        base_url=args.base_url,
-        cache_dir=args.cache_dir,
-        attempts=ATTEMPTS_ONCE if args.once else ATTEMPTS_LIVE,
+        base_url=base_url,
+        cache_dir=cache_dir,
+        attempts=ATTEMPTS_ONCE if once else ATTEMPTS_LIVE,
         timeout_s=5.0,  # a candle is decided on within seconds of its end
         give_up_after_s=30.0,
     )
-    return replace(base, fetch=fetch, models_dir=args.models_dir)
-
-
-def training_arguments(argv: Sequence[str] | None) -> argparse.Namespace:
-    """Read the command line of training; its defaults are the values above."""
-    base = default_settings()
-    parser = training_parser()
-    parser.set_defaults(
-        days=base.fetch.days,
-        horizon=base.learn.prediction_horizon,
-        threshold=base.learn.min_price_change,
-        trials=base.learn.n_trials,
-        jobs=base.N_JOBS,
-        rps=base.fetch.requests_per_second,
-        base_url=base.fetch.base_url,
-        models_dir=base.models_dir,
-        cache_dir=base.fetch.cache_dir,
-        seed=base.seed,
-    )
-    return parser.parse_args(argv)
-
-
-def narrowed(args: argparse.Namespace) -> Settings:
-    """The settings above, narrowed by the arguments of ``training_arguments``.
-
-    Raises
-    ------
-    SettingsError
-        With every complaint about the outcome.
-    """
-    base = default_settings()
-    cache_dir, models_dir = args.cache_dir, args.models_dir
-    if args.demo:  # where nothing else was named, the demo keeps to folders of its own
-        cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
-        models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
-    top = args.top
-    if args.explore and not args.symbols and top is None:
-        top = base.explore.symbols
-    fetch = replace(
-        base.fetch,
-        base_url=args.base_url,
-        symbols=named_symbols(args.symbols),
-        include_rwa=args.include_rwa or base.fetch.include_rwa,
-        top=top,
-        days=args.days,
-        requests_per_second=args.rps,
-        use_cache=base.fetch.use_cache and not args.refresh,
-        offline=args.offline,
-        cache_dir=cache_dir,
-    )
-    learn = replace(
-        base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
-    )
-    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
+    return replace(base, fetch=fetch, models_dir=models_dir)
 
 
 def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:

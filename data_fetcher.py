@@ -12,16 +12,15 @@ told).
 
 import asyncio
 import contextlib
-import difflib
 import errno
 import logging
 from collections.abc import Iterable, Iterator
 
-import numpy as np
-
+from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
 from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
+from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows, merge
 from desk.market.history.contract_book import ContractBook
@@ -33,13 +32,13 @@ from desk.market.history.fetch_report import (
     FetchProgress,
     FetchReport,
     ProgressObserver,
+    fetched_from,
 )
 from desk.market.history.funding import NO_FUNDING, FundingHistory, download_funding, is_due
 from desk.market.history.page_journal import PageJournal
 from desk.market.history.paging import PageRange, window_of
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
-from desk.values import Candles
 
 __all__ = [
     "FetchProblem",
@@ -138,8 +137,7 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
     contracts = {contract.symbol: contract for contract in book.contracts}
     for symbol in symbols:
         if (contract := contracts.get(symbol)) is None:
-            alike = difflib.get_close_matches(symbol.upper(), contracts, n=3, cutoff=0.75)
-            hint = f" (meant {' or '.join(alike)}?)" if alike else ""
+            hint = f" (meant {meant}?)" if (meant := nearest(symbol.upper(), contracts)) else ""
             yield f"{symbol} is not among the {len(contracts)} contracts of {book.source}{hint}"
         elif not contract.active:
             yield f"{symbol} cannot be traded: it is a {contract.kind} contract with status {contract.status}"
@@ -241,7 +239,7 @@ class _Fetch:
         got, notes = brought
         if got.revised:
             notes += (f"{got.revised} cached candles were told differently now; the newer answer was taken",)
-        return _outcome(
+        return fetched_from(
             got.candles,
             fetched=got.fetched,
             revised=got.revised,
@@ -364,61 +362,8 @@ async def _take_offline(
         raise CacheError(f"{store.folder} holds candles of none of the symbols: fetch once without --offline")
     outcomes: list[Fetched | FetchProblem] = []
     for symbol in symbols:
-        started = clock.monotonic()
-        try:
-            candles = store.load(symbol, settings.days)
-        except DeskError as exc:
-            outcomes.append(FetchProblem(symbol, "cache", type(exc).__name__, str(exc)))
-        else:
-            rates, notes = NO_FUNDING, NO_NOTES
-            if settings.funding and store.funding_path(symbol).exists():
-                rates, notes = _offline_funding(store, symbol)
-            outcomes.append(
-                _outcome(
-                    candles,
-                    fetched=0,
-                    revised=0,
-                    requests=0,
-                    seconds=clock.monotonic() - started,
-                    funding=len(rates.rates),
-                    notes=notes,
-                )
-            )
+        outcomes.append(read_cached(store, symbol, days=settings.days, funding=settings.funding, clock=clock))
         progress.finished(outcomes[-1])
         await asyncio.sleep(0)
     seconds = clock.monotonic() - began
     return FetchReport(tuple(outcomes), book, requests=0, throttled=0, unanswered=0, seconds=seconds)
-
-
-def _offline_funding(store: CandleStore, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
-    """The cached funding rates; nothing is trained on them yet, so a bad file is a note."""
-    try:
-        return store.load_funding(symbol), ()
-    except CacheError as exc:
-        return NO_FUNDING, (f"funding rates: {exc}",)
-
-
-def _outcome(
-    candles: Candles,
-    *,
-    fetched: int,
-    revised: int,
-    requests: int,
-    seconds: float,
-    funding: int,
-    notes: tuple[str, ...],
-) -> Fetched:
-    return Fetched(
-        symbol=candles.symbol,
-        candles=len(candles),
-        first=int(candles.open_time[0]),
-        last=int(candles.open_time[-1]),
-        missing=candles.missing,
-        zero_volume_share=float(np.mean(candles.values[4] == 0)),
-        fetched=fetched,
-        revised=revised,
-        requests=requests,
-        seconds=seconds,
-        funding=funding,
-        notes=notes,
-    )

@@ -22,11 +22,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import config
-from config import Settings
 from desk.arguments import named_symbols, nearest
 from desk.clock import SystemClock
 from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
 from desk.learn.training import load_model
+from desk.live_arguments import live_arguments
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
@@ -36,25 +36,23 @@ from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
-from desk.market.series.stored import invented, read_stored
-from desk.ports import CandleFeed, Clock, Exchange
+from desk.market.series.stored import read_stored, synthetic_market
+from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
-from desk.trade.event_log import EventLog, NotificationSink
-from desk.trade.exchange_clock import ExchangeClock
+from desk.run_settings import Settings
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier, lines_from, notifying
-from desk.trade.replay.attribution import bill, explain, policy_trades
+from desk.trade.notify import channels_from, notifying
+from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
-from desk.trade.scoreboard import score_cells
-from desk.trade.session import Session, SessionResult, heeding, live_events, replayed_events
+from desk.trade.scoreboard import Score, score_cells
+from desk.trade.session import SessionResult, heeding, live_events, replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import Signal, card_of
-from desk.trade.start import require_startable
-from desk.trade.trader import Confirm, Trader
+from desk.trade.start import open_session, require_startable
 from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
@@ -69,8 +67,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
     console = Console(quiet=False, as_json=False)
     try:
-        args = config.live_arguments(argv)
-        settings = config.pointed(args)
+        args = live_arguments(
+            argv,
+            config.default_settings(),
+            journal=Path(config.JOURNAL),
+            websockets=config.BITGET_WS,
+        )
+        settings = config.settings_of_live(
+            base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
+        )
         named = named_symbols(args.symbols)
         if args.once:
             return decide_once(settings, named, console)
@@ -97,6 +102,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 def decide_once(settings: Settings, named: tuple[str, ...], console: Console) -> int:
     """Ask every model about the newest closed candle of its symbol, and show the answers.
 
+    Parameters
+    ----------
+    settings : Settings
+    named : tuple of str
+        Symbols; none: all with a model.
+    console : Console
+
     Raises
     ------
     SettingsError
@@ -113,33 +125,49 @@ def decide_once(settings: Settings, named: tuple[str, ...], console: Console) ->
         console.error(f"⚠️ {market.unreached}")
     ready = [found for found in market.candles.values() if isinstance(found, Candles)]
     problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
-    opinions, silent = form_opinions(ready, models, settings)
+    signals, silent = form_signals(ready, models, settings)
     problems |= silent
-    if opinions:
-        tell_decisions(opinions, market.now, console)
+    if signals:
+        print_decisions(signals, market.now, console)
     for symbol, trouble in sorted(problems.items()):
         console.error(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
-    return OK if opinions else FATAL
+    return OK if signals else FATAL
 
 
-def form_opinions(
+def form_signals(
     candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
 ) -> tuple[list[Signal], dict[str, str]]:
-    """What the models make of the newest candle of each series; and of which, and why, they make nothing."""
+    """What the models make of the newest candle of each series; and of which, and why, they make nothing.
+
+    Parameters
+    ----------
+    candles : sequence of Candles
+    models : mapping
+        By symbol.
+    settings : Settings
+    """
     forecaster = Forecaster.of(models, window_of(settings))
-    opinions: list[Signal] = []
+    signals: list[Signal] = []
     silent: dict[str, str] = {}
     for newest in sorted({int(series.open_time[-1]) for series in candles}):
         these = [series for series in candles if series.open_time[-1] == newest]
-        told, not_told = forecaster.opinions(round_of(these, newest, memory=memory_of()))
-        opinions += told
-        silent |= not_told
-    return opinions, silent
+        found, missing = forecaster.signals(round_of(these, newest, memory=memory_of()))
+        signals += found
+        silent |= missing
+    return signals, silent
 
 
-def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> None:
-    """One row per symbol, the strongest opinion first; loudly, if the candles are of the past."""
-    oldest = now - min(opinion.open_time for opinion in opinions) - CANDLE_MS
+def print_decisions(signals: Sequence[Signal], now: int, console: Console) -> None:
+    """One row per symbol, the strongest signal first; loudly, if the candles are of the past.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+    now : int
+        The exchange's time, ms.
+    console : Console
+    """
+    oldest = now - min(signal.open_time for signal in signals) - CANDLE_MS
     title = "Decisions on the newest closed candles"
     if oldest > HOUR_MS:
         title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
@@ -147,23 +175,23 @@ def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> No
             f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
             "nothing in it is a decision for now."
         )
-    strongest_first = sorted(opinions, key=lambda one: -abs(one.probability - 0.5))
-    rows = [_cells(opinion, now) for opinion in strongest_first]
+    strongest_first = sorted(signals, key=lambda one: -abs(one.probability - 0.5))
+    rows = [_cells(signal, now) for signal in strongest_first]
     console.table(live_tables.decision_table(rows, width=console.width, title=title))
 
 
-def _cells(opinion: Signal, now: int) -> tuple[str, ...]:
-    closed = opinion.open_time + CANDLE_MS
+def _cells(signal: Signal, now: int) -> tuple[str, ...]:
+    closed = signal.open_time + CANDLE_MS
     stale = now - closed >= CANDLE_MS
     return (
-        opinion.symbol,
+        signal.symbol,
         f"{datetime.fromtimestamp(closed / 1000, tz=UTC):%Y-%m-%d %H:%M}",
         terminal.age((now - closed) / 60_000),
-        f"{opinion.close:g}",
-        f"{opinion.probability:.3f}",
-        opinion.side,
-        "too late" if stale else opinion.action,
-        "a newer candle has closed" if stale else terminal.in_short(opinion.card.reasons),
+        f"{signal.close:g}",
+        f"{signal.probability:.3f}",
+        signal.side,
+        "too late" if stale else signal.action,
+        "a newer candle has closed" if stale else terminal.in_short(signal.card.reasons),
     )
 
 
@@ -175,6 +203,13 @@ async def trade(
 ) -> SessionResult:
     """Trade until something ends it: on simulated fills, on the demo account, or on real money.
 
+    Parameters
+    ----------
+    args : Namespace
+    settings : Settings
+    symbols : tuple of str
+    console : Console
+
     Raises
     ------
     SettingsError
@@ -184,7 +219,7 @@ async def trade(
     live = config.live_settings(settings.max_model_age_days)
     link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
-    lines = lines_from(os.environ)
+    channels = channels_from(os.environ)
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
@@ -206,7 +241,7 @@ async def trade(
                 journal=journal.path,
                 deposit=journal.diary.newest_equity() or live.paper.balance,
                 clock=clock,
-                terms=fills_of(settings),
+                fill_model=fills_of(settings),
             )
             paper = await stack.enter_async_context(opened)
             feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
@@ -219,18 +254,25 @@ async def trade(
                 )
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
-        news = await stack.enter_async_context(notifying(lines, live.notify, clock))
+        notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
         forecaster = Forecaster(
             DiskModelSource(ModelRegistry(settings.models_dir)), symbols, window_of(settings)
         )
-        trader, session = staged(exchange, journal, forecaster, clock, news, live, args, candles.confirmed)
+        session = open_session(
+            exchange,
+            journal,
+            forecaster,
+            clock,
+            settings=live,
+            notifications=notifier,
+            trade_untested=args.trade_untested,
+            confirm=candles.confirmed,
+        )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
-            ending = await session.run(events, mode=mode, settings=told(live))
-        if scores := trader.keep_scores(every=True):
-            rows = [score_cells(one) for one in scores]
-            console.table(live_tables.score_table(rows, width=console.width))
+            ending = await session.run(events, mode=mode, settings=settings_text(live))
+        print_scores(session.trader.keep_scores(every=True), console)
         return ending
 
 
@@ -240,78 +282,80 @@ async def replay(
     """Run the session on stored or invented candles, from where each model's test part begins.
 
     The models are those whose figures are reported: what was published may have learned these candles.
+
+    Parameters
+    ----------
+    args : Namespace
+    settings : Settings
+    symbols : tuple of str
+    console : Console
     """
     named = args.journal != Path(config.JOURNAL)
     if named:
         require_startable(args.journal, "replay")
-    shelf = DiskModelSource(ModelRegistry(settings.models_dir), evaluated=True)
-    forecaster = Forecaster(shelf, symbols, window_of(settings))
+    models = DiskModelSource(ModelRegistry(settings.models_dir), evaluated=True)
+    forecaster = Forecaster(models, symbols, window_of(settings))
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
     names = list(forecaster.cards)
-    stored = invented(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    stored = synthetic_market(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
     if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
         console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
         )
-    first = {one.symbol: max(shelf.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
+    first = {one.symbol: max(models.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
     clock = SimulatedClock(float(min(first.values())))
-    paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, terms=fills_of(settings))
+    paper = PaperExchange(
+        stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills_of(settings)
+    )
     candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
     feed = PaperFeed(candles, paper, stored.funding)
     with tempfile.TemporaryDirectory() as folder:
         path = args.journal if named else Path(folder) / "replay.sqlite"
         with Journal(path, durable=False) as journal:
-            trader, session = staged(paper, journal, forecaster, clock, NoNotifier(), live, args)
+            session = open_session(
+                paper, journal, forecaster, clock, settings=live, trade_untested=args.trade_untested
+            )
             columns, total = live_tables.replay_columns(), candles_of(stored.series, first)
             with heeding(session), console.progress(columns, total=total, plain="Replayed") as bar:
-                watched = ObservedFeed(
+                observed = ObservedFeed(
                     feed, start=min(first.values()), show=lambda done: bar.show(done, total)
                 )
-                events = replayed_events(watched)
-                ending = await session.run(events, mode="replay", settings=told(live))
+                events = replayed_events(observed)
+                ending = await session.run(events, mode="replay", settings=settings_text(live))
             slippage = settings.learn.trading.slippage
             wanted = policy_trades(
                 journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
             )
             lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
-            equity, holdings = (await paper.balance()).equity, await paper.positions()
-            account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
-            scores = trader.keep_scores(every=True)
-    if rows := [score_cells(one) for one in scores]:
-        console.table(live_tables.score_table(rows, width=console.width))
+            equity, positions = (await paper.balance()).equity, await paper.positions()
+            statement = profit_statement(
+                journal,
+                deposit=live.paper.balance,
+                equity=equity,
+                positions=positions,
+                funding=paper.funding_payments(),
+                insurance=paper.matching.account.insurance,
+            )
+            scores = session.trader.keep_scores(every=True)
+    print_scores(scores, console)
     console.table(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
-    bills = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
-    console.table(live_tables.bill_table(bills))
+    amounts = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(statement).items()]
+    console.table(live_tables.bill_table(amounts))
+    if statement.residual:
+        console.error(
+            f"⚠️ The journal and the simulated account differ by {statement.residual} USDT, 0 was expected: "
+            "one of them has a bookkeeping error. Please report it with the journal."
+        )
     return ending
 
 
-def staged(
-    exchange: Exchange,
-    journal: Journal,
-    forecaster: Forecaster,
-    clock: Clock,
-    news: NotificationSink,
-    live: LiveSettings,
-    args: argparse.Namespace,
-    confirm: Confirm | None = None,
-) -> tuple[Trader, Session]:
-    """The parts of a session, put together."""
-    by_exchange = ExchangeClock(clock)
-    event_log = EventLog(journal.diary, by_exchange, news)
-    trader = Trader(
-        exchange,
-        journal,
-        forecaster,
-        by_exchange,
-        event_log,
-        settings=live,
-        trade_untested=args.trade_untested,
-        confirm=confirm,
-    )
-    return trader, Session(trader, journal, by_exchange, event_log, settings=live.session)
+def print_scores(scores: Sequence[Score], console: Console) -> None:
+    """One row per model that has traded: what was expected of it, and what it delivered."""
+    if rows := [score_cells(one) for one in scores]:
+        console.table(live_tables.score_table(rows, width=console.width))
 
 
 def fills_of(settings: Settings) -> FillModel:
@@ -319,7 +363,7 @@ def fills_of(settings: Settings) -> FillModel:
     return FillModel(slippage=Decimal(repr(settings.learn.trading.slippage)))
 
 
-def told(live: LiveSettings) -> str:
+def settings_text(live: LiveSettings) -> str:
     """The settings of a session for its journal; there is no secret among them."""
     return json.dumps(asdict(live), default=str)
 
@@ -332,20 +376,20 @@ class DiskModelSource:
 
     Parameters
     ----------
-    shelf : ModelShelf
+    registry : ModelRegistry
     evaluated : bool
         Open the models whose figures the metadata report instead of the published ones.
     """
 
-    def __init__(self, shelf: ModelRegistry, *, evaluated: bool = False) -> None:
-        self._shelf = shelf
+    def __init__(self, registry: ModelRegistry, *, evaluated: bool = False) -> None:
+        self._registry = registry
         self._evaluated = evaluated
         self.test_first: dict[str, int] = {}
         """Open time of the first test candle of every model that was opened, ms."""
 
     def mark(self, symbol: str) -> object:
         """Changes with the published model and with what its metadata say."""
-        return self._shelf.mark(symbol)
+        return self._registry.mark(symbol)
 
     def open(self, symbol: str) -> OpenModel:
         """The newest published model.
@@ -356,17 +400,17 @@ class DiskModelSource:
             If it may not be used.
         """
         features = tuple(feature.name for feature in FEATURES)
-        shelved = self._shelf.open_latest(symbol, features=features, contract=contract_id())
-        text = self._shelf.evaluated(shelved.metadata) if self._evaluated else shelved.model
-        model = load_model(text, subject=f"{symbol}: {shelved.model_file}")
+        registered = self._registry.open_latest(symbol, features=features, contract=contract_id())
+        text = self._registry.evaluated(registered.metadata) if self._evaluated else registered.model
+        model = load_model(text, subject=f"{symbol}: {registered.model_file}")
         if model.names != features:
             raise ModelIncomplete(f"{symbol}: the model and its metadata name other features: train again")
-        began = datetime.fromisoformat(shelved.metadata["split"]["test"]["first"])
+        began = datetime.fromisoformat(registered.metadata["split"]["test"]["first"])
         self.test_first[symbol] = int(began.timestamp() * 1000)
-        return OpenModel(card_of(shelved.metadata), model)
+        return OpenModel(card_of(registered.metadata), model)
 
 
-def published(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
+def published(registry: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
     """The ``named`` symbols, or all that have a published model.
 
     Raises
@@ -374,22 +418,24 @@ def published(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
     SettingsError
         If there is no published model at all, or none of a named symbol.
     """
-    there = tuple(shelf.symbols())
+    there = tuple(registry.symbols())
     if not there:
         raise SettingsError(
-            f"{shelf.folder} holds no published model: train first (python train_live_lightgbm.py), "
+            f"{registry.folder} holds no published model: train first (python train_live_lightgbm.py), "
             "or name another directory with --models-dir"
         )
-    if strangers := sorted(set(named) - set(there)):
-        meant = {name: near for name in strangers if (near := nearest(name, there))}
-        told = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in strangers]
-        unknown = [name for name in strangers if name not in meant]
+    if missing := sorted(set(named) - set(there)):
+        meant = {name: near for name in missing if (near := nearest(name, there))}
+        listed = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in missing]
+        unknown = [name for name in missing if name not in meant]
         way = f": train it (python train_live_lightgbm.py --symbols {','.join(unknown)})" if unknown else ""
-        raise SettingsError(f"{shelf.folder} holds no model of {', '.join(told)}{way}")
+        raise SettingsError(f"{registry.folder} holds no model of {', '.join(listed)}{way}")
     return tuple(dict.fromkeys(named)) or there
 
 
-def open_models(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
+def open_models(
+    registry: ModelRegistry, named: tuple[str, ...]
+) -> tuple[dict[str, OpenModel], dict[str, str]]:
     """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
 
     Raises
@@ -397,10 +443,10 @@ def open_models(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[dict[str,
     SettingsError
         As ``published``.
     """
-    disk = DiskModelSource(shelf)
+    disk = DiskModelSource(registry)
     models: dict[str, OpenModel] = {}
     problems: dict[str, str] = {}
-    for symbol in published(shelf, named):
+    for symbol in published(registry, named):
         try:
             models[symbol] = disk.open(symbol)
         except ModelError as exc:

@@ -1,11 +1,12 @@
 """From the candles of every active Bitget USDT future to one examined LightGBM model each.
 
 A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date;
-phase 2 carries ``train_symbol`` through a pool of processes.  Workers compute and return; this
+phase 2 carries ``desk.worker.train_symbol`` through a pool of processes.  Workers compute and return; this
 process alone publishes, prints, and writes the summary.
 
-Reading order: ``main``, ``run``, ``train_symbol``, ``train_universe``; ``explore`` measures other horizons
-instead.  Not here: the command line (``config.training_arguments``).
+Reading order: ``main``, ``run``, ``train_universe``; ``explore`` measures other horizons instead.
+
+Not here: the command line (``desk.training_arguments``); what happens to one symbol (``desk.worker``).
 """
 
 import asyncio
@@ -16,34 +17,31 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import config
-from config import Settings
 from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, fetch_universe
-from desk.clock import Stopwatch, SystemClock, peak_rss_mb, utc_now
+from desk.clock import SystemClock
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
 from desk.learn import record
-from desk.learn.control import control_accuracy
-from desk.learn.explore import Explored, describe, describe_explored, explore_grid
-from desk.learn.lookahead import check_features, check_labels, draw_rows
-from desk.learn.protocol import ContractCosts, study
+from desk.learn.explore import Explored, describe, describe_explored
+from desk.learn.protocol import ContractCosts
 from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
-from desk.learn.settings import LearnSettings
-from desk.learn.splits import Rows
+from desk.learn.settings import ModelSettings
+from desk.learn.summary import RunCost, RunResults, summarise, targets_met
 from desk.learn.verdict import VerdictRules, pending
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
-from desk.outcomes import Failed, Json, Skipped, Trained
+from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
 from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
-from desk.reports.summary import RunCost, RunResults, summarise
-from desk.values import Candles, FeatureSet, LabelledSet
-from desk.versions import versions
-from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
+from desk.run_settings import Settings
+from desk.stopwatch import utc_now
+from desk.training_arguments import narrowed, training_arguments
+from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -52,9 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and tell; return the exit status of ``contracts``: 0, 1, 2 or 130."""
     console = Console(quiet=False, as_json=True)
     try:
-        args = config.training_arguments(argv)
+        base = config.default_settings()
+        args = training_arguments(argv, base)
         console = Console(quiet=args.quiet, as_json=args.json)
-        settings = config.narrowed(args)
+        settings = narrowed(args, base)
         if args.fetch_only:
             return told_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
@@ -82,7 +81,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     results = train_universe(settings, report, shelf, console)
     summary = summarise(
         results,
-        settings=settings.of_model(),
+        settings=settings.model.as_json(),
         effort=RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled),
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
@@ -91,7 +90,9 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
         max_model_age_days=settings.max_model_age_days,
     )
     path = shelf.write_summary(summary)
-    words = f"{terminal.closing_words(summary)}\nSummary: {path}"
+    target = settings.learn.selection.target_win_rate
+    met = targets_met(summary["averages"], target)
+    words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
     console.finish(terminal.closing_table(summary), words, summary)
     return FAILED if results.failed else OK
 
@@ -99,16 +100,16 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
 def explore(settings: Settings, console: Console, *, demo: bool) -> int:
     """Phase 1, then every horizon of the grid in place of training; no model is published."""
     started = utc_now()
-    settings.exploring()  # a horizon that the history is too short for ends it here
+    grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
     shelf = ModelRegistry(settings.models_dir)
     shelf.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     run = Run(shelf, console, shelf.read_evaluations())
-    each_symbol(explore_symbol, settings, report, run, stage="explore")
+    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid)
     document = exploration(
         describe(run.explored),
         left_out=(run.skipped, run.failed),
-        settings=settings.of_model(),
+        settings=settings.model.as_json(),
         grid=asdict(settings.explore),
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
@@ -187,112 +188,8 @@ def _unfetched(problem: FetchProblem) -> Skipped | Failed:
 # Phase 2 ------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SymbolJob:
-    """All that one worker needs."""
-
-    candles: Candles
-    settings: Settings
-    terms: ContractCosts
-    control: bool
-    """Whether the symbol is of the sample that is also trained on labels of other days."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class EvaluatedSymbol:
-    """A trained symbol, and the evidence on it."""
-
-    trained: Trained
-    evidence: RunEvidence
-
-    @property
-    def symbol(self) -> str:
-        """Whose it is."""
-        return self.trained.symbol
-
-
 Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 """What happens to one symbol, in a process of its own."""
-
-
-def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
-    """Take one symbol from its candles to a model and all that is known of it.
-
-    Raises
-    ------
-    NotEnoughHistory
-        If there are too few candles or labels.
-    DataError
-        If the symbol's data cannot be used.
-    """
-    candles, settings, watch = job.candles, job.settings.learn, Stopwatch()
-    seed = job.settings.seed
-    features, drawn = _features(job)
-    labelled = _labelled(features, candles, settings, drawn)
-    watch.lap("features")
-
-    known = study(labelled, candles, terms=job.terms, settings=settings, seed=seed, lap=watch.lap)
-    control = control_accuracy(labelled, known.split, settings, seed=seed) if job.control else None
-    metadata = {
-        "features": list(features.names),
-        "feature_contract": features.contract,
-        "versions": versions(),
-        "settings": job.settings.of_model(),
-        **record.describe(known, labelled, candles, tick=job.terms.tick, seconds=watch.laps["tuning"]),
-        "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
-    }
-    return EvaluatedSymbol(
-        trained=Trained(
-            candles.symbol,
-            known.published.text(),
-            known.evaluated.text() if settings.refit_on_all else None,
-            known.tuned.journal if settings.keep_studies else b"",
-            metadata,
-        ),
-        evidence=RunEvidence(
-            examination=known.examination,
-            evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
-            test_days=known.test.daily,
-            control=control,
-        ),
-    )
-
-
-def explore_symbol(job: SymbolJob) -> Explored:
-    """Measure one symbol at every horizon that its history can answer; raises as ``train_symbol`` does."""
-    features, drawn = _features(job)
-    return explore_grid(
-        job.candles,
-        lambda settings: _labelled(features, job.candles, settings, drawn),
-        terms=job.terms,
-        grid=[(cell.learn, cell.fingerprint()) for cell in job.settings.exploring()],
-        seed=job.settings.seed,
-        at=utc_now().isoformat(),
-    )
-
-
-def _features(job: SymbolJob) -> tuple[FeatureSet, Rows]:
-    """Features, and the rows of them that were drawn to be checked and passed."""
-    candles, settings = job.candles, job.settings.learn
-    if len(candles) < settings.min_samples:
-        raise NotEnoughHistory(
-            f"Insufficient data: {len(candles)} candles, {settings.min_samples} needed; "
-            "train it once it has traded longer, or lower min_samples in config.py"
-        )
-    features = build_features(
-        candles, max_missing_share=settings.max_missing_share, min_feature_share=settings.min_feature_share
-    )
-    drawn = draw_rows(features, count=settings.window_checks, seed=job.settings.seed)
-    check_features(features, candles, drawn, newest=newest_rows, memory=memory_of())
-    return features, drawn
-
-
-def _labelled(features: FeatureSet, candles: Candles, settings: LearnSettings, drawn: Rows) -> LabelledSet:
-    """Labels for ``features``, those of the ``drawn`` rows checked."""
-    horizon, threshold = settings.prediction_horizon, settings.min_price_change
-    labelled = attach_labels(features, candles, horizon=horizon, threshold=threshold)
-    check_labels(labelled, candles, drawn)
-    return labelled
 
 
 def train_universe(
@@ -305,13 +202,36 @@ def train_universe(
     return run.results()
 
 
-def each_symbol(work: Work, settings: Settings, report: FetchReport, run: "Run", *, stage: str) -> None:
-    """Carry every symbol that was fetched through ``work``, in a pool of processes, and ``run`` takes it."""
+def each_symbol(
+    work: Work,
+    settings: Settings,
+    report: FetchReport,
+    run: "Run",
+    *,
+    stage: str,
+    grid: tuple[ModelSettings, ...] = (),
+) -> None:
+    """Carry every symbol that was fetched through ``work``, in a pool of processes, and ``run`` takes it.
+
+    Parameters
+    ----------
+    work : callable
+        What happens to one symbol.
+    settings : Settings
+    report : FetchReport
+        Which candles are in the cache, and the contracts of the exchange.
+    run : Run
+        Receives every outcome.
+    stage : str
+        ``train`` or ``explore``.
+    grid : tuple of ModelSettings
+        What an exploration measures.
+    """
     for problem in report.problems:
         run.take(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
     with run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        outcomes = executor.run(work, _jobs(settings, report, run))
+        outcomes = executor.run(work, _jobs(settings, report, run, grid))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 run.take(outcome.result if isinstance(outcome, JobDone) else _undone(outcome, stage))
@@ -325,7 +245,9 @@ def _undone(broken: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
     return Failed(symbol, stage, broken.message, broken.story)
 
 
-def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[SymbolJob]:
+def _jobs(
+    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...]
+) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
     contracts = {contract.symbol: contract for contract in report.book.contracts}
@@ -339,13 +261,13 @@ def _jobs(settings: Settings, report: FetchReport, run: "Run") -> Iterator[Symbo
             continue
         contract = contracts.get(symbol)
         trading = learn.trading
-        terms = ContractCosts(
+        costs = ContractCosts(
             tick=float(contract.tick) if contract else None,
             taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
             maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
         )
         control = symbol in sample and len(symbols) >= learn.control_from
-        yield SymbolJob(candles, settings, terms, control)
+        yield SymbolJob(candles, settings.model, costs, control, grid)
 
 
 @dataclass(slots=True)
@@ -414,7 +336,4 @@ class Run:
 
 if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
-    # Under its own name and not as __main__, so that other processes can find train_symbol.
-    from train_live_lightgbm import main as run_main
-
-    raise SystemExit(run_main())
+    raise SystemExit(main())

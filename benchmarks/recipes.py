@@ -22,16 +22,17 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from config import Settings, default_settings
+from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
 from desk.learn.verdict import decide
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
 from desk.market.series.facts import price_tick
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.outcomes import Json
+from desk.run_settings import Settings
 from desk.values import Candles
-from train_live_lightgbm import EvaluatedSymbol, SymbolJob, train_symbol
+from desk.worker import EvaluatedSymbol, SymbolJob, train_symbol
 
 HERE = Path(__file__).resolve().parent
 CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
@@ -72,10 +73,10 @@ def _plain(symbol: str, trials: int) -> Json:
 def job_of(candles: Candles, settings: Settings) -> SymbolJob:
     """The last 180 days, at the emulator's terms."""
     newest = candles.rows(max(0, len(candles) - LENGTH), len(candles))
-    terms = ContractCosts(
+    costs = ContractCosts(
         tick=price_tick(candles).size, taker_fee=float(TAKER_FEE), maker_fee=float(MAKER_FEE)
     )
-    return SymbolJob(newest, settings, terms, control=False)
+    return SymbolJob(newest, settings.model, costs, control=False)
 
 
 def main(symbols: Sequence[str]) -> int:
@@ -84,7 +85,7 @@ def main(symbols: Sequence[str]) -> int:
         print(f"{CANDLES} is not there: this comparison needs the real series")
         return 1
     settings = default_settings()
-    series = [one for one in read_candles(CANDLES) if not symbols or one.symbol in symbols]
+    series = [one for one in read_candle_files(CANDLES) if not symbols or one.symbol in symbols]
     print(HEAD)
     found = []
     for outcome in Processes(settings.workers).run(compare, [job_of(one, settings) for one in series]):
@@ -173,4 +174,7 @@ def _seconds(seconds: Sequence[float]) -> str:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    # Under its own name and not as __main__, so that worker processes find ``compare``.
+    from benchmarks.recipes import main as run_main
+
+    raise SystemExit(run_main(sys.argv[1:]))

@@ -17,16 +17,16 @@ from typing import Any
 from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.outcomes import Skipped
-from train_live_lightgbm import SymbolJob, train_symbol
+from desk.worker import SymbolJob, train_symbol
 
 HERE = Path(__file__).resolve().parent
 CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "SUIUSDT")
 LENGTH = 51_840
 TRIALS = 50
-TERMS = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+COSTS = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
 
 
 def plain(symbol: str) -> dict[str, float]:
@@ -65,12 +65,14 @@ def main(symbols: tuple[str, ...]) -> int:
         return 1
     settings = default_settings({})
     settings = replace(settings, learn=replace(settings.learn, n_trials=TRIALS))
-    series = {candles.symbol: candles for candles in read_candles(CANDLES)}
+    series = {candles.symbol: candles for candles in read_candle_files(CANDLES)}
     rows = []
     print(f"{'symbol':14}{'plain CPU s':>12}{'ours':>8}{'ratio':>8}   {'plain acc / AUC':>16}{'ours':>16}")
     for symbol in symbols or SYMBOLS:
         candles = series[symbol]
-        job = SymbolJob(candles.rows(len(candles) - LENGTH, len(candles)), settings, TERMS, control=False)
+        job = SymbolJob(
+            candles.rows(len(candles) - LENGTH, len(candles)), settings.model, COSTS, control=False
+        )
         theirs, us = plain(symbol), ours(job)
         rows.append((theirs, us))
         print(

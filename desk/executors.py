@@ -1,9 +1,9 @@
 """Where work is carried out, never what it is.
 
-An importable function and jobs come in; one outcome per job comes out, in the order in which they
-are finished.  An exception never crosses a process border: a failure is a value, with its traceback
-as text.  Jobs are taken from their iterable only as workers become free, so that hundreds of
-symbols never lie in memory together.
+A function that can be imported (from another module than ``__main__``) and jobs come in; one outcome per job
+comes out, in the order in which they are finished.  An exception never crosses a process border: a failure is
+a value, with its traceback as text.  Jobs are taken from their iterable only as workers become free, so that
+hundreds of symbols never lie in memory together.
 
 Not here: what a job is, and what is done with its outcome.
 """
@@ -13,6 +13,7 @@ import itertools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -20,6 +21,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
+from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
 Job = TypeVar("Job")
@@ -135,7 +137,8 @@ def _submit(
 ) -> Future[JobDone[Job, Result] | JobFailed[Job]]:
     """Hand a job to the pool; into one that has just died it goes as a job that broke."""
     try:
-        return pool.submit(_attempt, work, job)
+        with _main_module_hidden():
+            return pool.submit(_attempt, work, job)
     except BrokenProcessPool as exc:
         lost: Future[JobDone[Job, Result] | JobFailed[Job]] = Future()
         lost.set_exception(exc)
@@ -165,6 +168,17 @@ def _end_with_parent() -> None:
 def _end_workers() -> None:
     for process in multiprocessing.active_children():
         process.terminate()
+
+
+@contextlib.contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keep processes that are started meanwhile from running the main module, and its imports, again."""
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextlib.contextmanager

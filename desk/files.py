@@ -1,7 +1,8 @@
 """Files that are there whole, or not there.
 
-Place in the house: foundation.  Every file of the suite that matters is written through here:
-flushed beside its target under a hidden name, then renamed over it.
+Place in the house: foundation.  Every file of the suite that matters is written through here: flushed beside
+its target under a hidden name, then renamed over it.  The one lock stands here too (``hold_lock``): a folder
+has one writer, a journal one session.
 
 Not here: which files there are, see ``desk.registry`` and ``desk.market.history.candle_store``.
 """
@@ -112,21 +113,46 @@ def sole_writer(folder: Path) -> Iterator[None]:
     SettingsError
         If ``folder`` is not a directory that can be written, or another process holds it.
     """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / LOCK).open("a+b")
-    except (FileExistsError, NotADirectoryError) as exc:
-        raise SettingsError(
-            f"{folder} is a file, a directory is needed: move it or name another one"
-        ) from exc
-    except OSError as exc:
-        raise SettingsError(f"{folder} cannot be written ({exc.strerror}): name another directory") from exc
-    with lock:
+    with contextlib.ExitStack() as stack:
+        taken = f"another run is writing to {folder}: wait for it, stop it, or name another directory"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(hold_lock(folder / LOCK, taken=taken))
+        except (FileExistsError, NotADirectoryError) as exc:
+            raise SettingsError(
+                f"{folder} is a file, a directory is needed: move it or name another one"
+            ) from exc
+        except OSError as exc:
+            raise SettingsError(
+                f"{folder} cannot be written ({exc.strerror}): name another directory"
+            ) from exc
+        yield
+
+
+@contextlib.contextmanager
+def hold_lock(path: Path, *, taken: str) -> Iterator[None]:
+    """Hold the lock file ``path``, until the block ends or this process dies.
+
+    The file stays: whoever removed it would let a third process in beside one that waits for it.
+
+    Parameters
+    ----------
+    path : Path
+        Made if it is not there; its content means nothing.
+    taken : str
+        Message of the error where another process holds it.
+
+    Raises
+    ------
+    SettingsError
+        If another process holds it.
+    OSError
+        If the file cannot be made.
+    """
+    with path.open("a+b") as lock:
         if fcntl is not None:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
-                raise SettingsError(
-                    f"another run is writing to {folder}: wait for it, stop it, or name another directory"
-                ) from exc
+                raise SettingsError(taken) from exc
         yield

@@ -1,6 +1,6 @@
 """What became of a symbol: outcomes are values, and each symbol has exactly one.
 
-Place in the house: foundation.  Made by ``train_live_lightgbm.train_symbol`` and, where a job
+Place in the house: foundation.  Made by ``desk.worker.train_symbol`` and, where a job
 raised or died, by the door that ran it; read by the summary and the reports.
 """
 

@@ -13,16 +13,16 @@ The rules, for one symbol:
   candle is missing, at the first one after it that is there.  Earlier at the stop or the take-profit
   that were attached to the order, both measured from the signal candle's close, the only price known
   when the order is sent.  Of a candle that touches both, the stop counts.  A stop that is gapped over
-  fills at the candle's open, a take-profit never better than at its level.
+  fills from the candle's open on, a take-profit never better than at its level.  A stop is a market order
+  into a falling price: it fills ``stop_overshoot`` of the way from there to the candle's extreme.
 * Again: a candle that ended a position, at its close or within it, may open the next one at its
   close: live trading is flat by then and sends both orders at that moment.
 * End of data: a position that is still open is no trade, and is not counted.
-* Costs: entry and exit are worse than these prices by the slippage, at least half a tick, whatever
-  ended the position; each side pays its fee on its own notional.
+* Costs: see ``desk.costs``.
 
 Levels are not rounded to the tick here; execution rounds them when it sends them.
 
-Not here: funding, which side of the book is hit, size and leverage (risk).
+Not here: costs, funding, size and leverage (risk).
 """
 
 import math
@@ -33,7 +33,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import SettingsError
+from desk.costs import Costs, executable_entries, mean_prices
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, Candles
 
 LONG, SHORT, FLAT = 1, -1, 0
@@ -89,10 +90,11 @@ class TradeRules:
     """Distance of the stop from the signal candle's close, as a fraction: 0.02 is 2 %; None: no stop."""
     take_profit: float | None
     """Likewise for the take-profit."""
+    stop_overshoot: float = 0.0
+    """Share of the way from the stop to the candle's extreme at which a stop fills: 0.25 is a quarter."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("trade rules: " + "; ".join(problems))
+        check_settings("trade rules", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.horizon < 1:
@@ -101,49 +103,8 @@ class TradeRules:
             distance = getattr(self, name)
             if distance is not None and not 0 < distance < 1:
                 yield f"{name} is {distance}, must be None or between 0 and 1 as a fraction (0.02 means 2 %)"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Costs:
-    """What a trade pays besides the price.  Fees and slippage are fractions: 0.0006 is 6 bp."""
-
-    tick: float
-    """Price step of the contract, in USDT; 0 where it is unknown."""
-    slippage: float
-    """How much worse than the candle's price a fill is, as a fraction of the price; never less than
-    half a tick."""
-    fee_entry: float
-    """Of the entry notional: the taker's fee, or the maker's where the entry rests in the book.  The
-    slippage of a resting entry stays: it stands for the fills that such an order misses."""
-    fee_exit: float
-    """Of the exit notional."""
-
-    def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("costs: " + "; ".join(problems))
-
-    def _problems(self) -> Iterator[str]:
-        if not 0 <= self.tick < math.inf:
-            yield f"tick is {self.tick}, must be 0 or more"
-        if not 0 <= self.slippage < 0.1:
-            yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
-        for name in ("fee_entry", "fee_exit"):
-            if not -0.1 < getattr(self, name) < 0.1:
-                yield f"{name} is {getattr(self, name)}, must be a fraction (0.0006 means 6 bp)"
-
-    def applied(self, side: Floats, entry: Floats, leave: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """Prices paid at entry and exit, gross and net return of trades between two prices of candles.
-
-        Gross is before slippage and fees; net is after both, as a fraction of the entry notional.
-        """
-        entry_price = entry + side * self._slip(entry)
-        exit_price = leave - side * self._slip(leave)
-        ratio = exit_price / entry_price
-        net = side * (ratio - 1) - self.fee_entry - self.fee_exit * ratio
-        return entry_price, exit_price, side * (leave / entry - 1), net
-
-    def _slip(self, price: Floats) -> Floats:
-        return np.maximum(self.slippage * price, self.tick / 2)
+        if not 0 <= self.stop_overshoot <= 1:
+            yield f"stop_overshoot is {self.stop_overshoot}, must lie between 0 and 1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +131,8 @@ class PlannedTrade:
     """The signal candle's close: the entry before slippage, and what the levels are measured from."""
     stop: float | None
     take_profit: float | None
+    stop_overshoot: float = 0.0
+    """See ``TradeRules``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +170,13 @@ class Trades:
     gross: Floats
     net: Floats
     ended: NDArray[np.int8]
+    across_hole: NDArray[np.bool_]
+    """Whether candles are missing between entry and exit."""
+    executable: NDArray[np.bool_]
+    """Whether the trade could have been entered after its signal, see ``desk.costs.executable_entries``."""
+    executable_gross: Floats
+    """As ``gross``, entered at that price."""
+    executable_net: Floats
 
     def __len__(self) -> int:
         return len(self.entry)
@@ -267,6 +237,7 @@ def open_position(side: int, candle: Candle, rules: TradeRules) -> PlannedTrade:
         close=candle.close,
         stop=None if rules.stop_loss is None else stop.item(),
         take_profit=None if rules.take_profit is None else target.item(),
+        stop_overshoot=rules.stop_overshoot,
     )
 
 
@@ -283,6 +254,7 @@ def exit_of(position: PlannedTrade, candle: Candle) -> tuple[float, Ended] | Non
         _one(candle.open),
         _one(candle.high),
         _one(candle.low),
+        position.stop_overshoot,
     )
     if not np.isnan(price.item()):
         return price.item(), ENDED[_STOP if stopped.item() else _TAKE_PROFIT]
@@ -294,7 +266,11 @@ def exit_of(position: PlannedTrade, candle: Candle) -> tuple[float, Ended] | Non
 def settle(position: PlannedTrade, price: float, ended: Ended, *, closed: int, costs: Costs) -> Trade:
     """The trade that ``position`` became within the candle that opened at ``closed``; see ``exit_of``."""
     entry_price, exit_price, gross, net = costs.applied(
-        _one(position.side), _one(position.close), _one(price)
+        _one(position.side),
+        _one(position.close),
+        _one(price),
+        opened=np.array([position.opened]),
+        closed=np.array([closed]),
     )
     return Trade(
         side=position.side,
@@ -328,25 +304,48 @@ def trades_of(
     probability : ndarray, shape (n,)
         Of up, at the close of each candle; NaN where it has no features.
     """
-    sides = thresholds.sides(probability)
+    return trades_of_sides(candles, thresholds.sides(probability), rules=rules, costs=costs)
+
+
+def trades_of_sides(candles: Candles, sides: NDArray[np.int8], *, rules: TradeRules, costs: Costs) -> Trades:
+    """All trades on ``candles`` where the side that fires at each close is known already.
+
+    Parameters
+    ----------
+    candles : Candles
+        One stretch; nothing is held before it.
+    sides : ndarray, shape (n,), int8
+        ``LONG``, ``SHORT`` or ``FLAT`` at the close of each candle.
+    rules : TradeRules
+    costs : Costs
+    """
     entry = np.flatnonzero(sides)
     side = sides[entry].astype(np.float64)
     leave, price, ended = _exits(candles, entry, side, rules)
     taken = one_at_a_time(entry, leave)
     taken = taken[leave[taken] < len(candles)]
 
-    side, entry = side[taken], entry[taken]
-    entry_price, exit_price, gross, net = costs.applied(side, candles.close[entry], price[taken])
+    side, entry, leave, price = side[taken], entry[taken], leave[taken], price[taken]
+    opened, closed = candles.open_time[entry], candles.open_time[leave]
+    entry_price, exit_price, gross, net = costs.applied(
+        side, candles.close[entry], price, opened=opened, closed=closed
+    )
+    later, executable = executable_entries(candles, mean_prices(candles), entry, leave, side)
+    _, _, executable_gross, executable_net = costs.applied(side, later, price, opened=opened, closed=closed)
     return Trades(
         candles=candles,
         entry=entry,
-        leave=leave[taken],
+        leave=leave,
         side=side.astype(np.int8),
         entry_price=entry_price,
         exit_price=exit_price,
         gross=gross,
         net=net,
         ended=ended[taken],
+        across_hole=(closed - opened) // CANDLE_MS != leave - entry,
+        executable=executable,
+        executable_gross=executable_gross,
+        executable_net=executable_net,
     )
 
 
@@ -390,7 +389,9 @@ def _exits(
     for ahead in range(1, rules.horizon + 1):
         held = held[entry[held] + ahead <= np.minimum(leave[held], len(candles) - 1)]
         row = entry[held] + ahead
-        stopped, filled = _touch(side[held], stop[held], target[held], open_[row], high[row], low[row])
+        stopped, filled = _touch(
+            side[held], stop[held], target[held], open_[row], high[row], low[row], rules.stop_overshoot
+        )
         touched = ~np.isnan(filled)
         out = held[touched]
         leave[out], price[out] = row[touched], filled[touched]
@@ -407,11 +408,18 @@ def _levels(side: Floats, close: Floats, rules: TradeRules) -> tuple[Floats, Flo
 
 
 def _touch(
-    side: Floats, stop: Floats, target: Floats, open_: Floats, high: Floats, low: Floats
+    side: Floats,
+    stop: Floats,
+    target: Floats,
+    open_: Floats,
+    high: Floats,
+    low: Floats,
+    overshoot: float,
 ) -> tuple[NDArray[np.bool_], Floats]:
     """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not."""
     against, towards = np.where(side > 0, low, high), np.where(side > 0, high, low)
     stopped = side * against <= side * stop
-    at_stop = side * np.minimum(side * stop, side * open_)
+    level = np.where(stopped, side * np.minimum(side * stop, side * open_), against)
+    at_stop = level + overshoot * (against - level)
     at_target = np.where(side * towards >= side * target, target, np.nan)
     return stopped, np.where(stopped, at_stop, at_target)

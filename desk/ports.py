@@ -46,7 +46,7 @@ class CandleFeed(Protocol):
 class Exchange(Protocol):
     """An account at an exchange: Bitget, its demo, or a simulated one.
 
-    Every call may raise ``Refused`` (the answer is no; ``code`` says why), ``Throttled`` (wait, repeat) or
+    Every call may raise ``Refused`` (the answer is no; ``meaning`` says why), ``Throttled`` (wait, repeat) or
     ``Unanswered`` (nobody knows whether it took effect).  Reads are repeated inside; writes never are.
     """
 
@@ -74,8 +74,8 @@ class Exchange(Protocol):
     async def place(self, request: OrderRequest) -> str:
         """Send an order; the exchange's id.  Accepted is not filled.
 
-        A client id that was used before is ``Refused`` (40786), or answered with the id of the order that is
-        there, if it is the same order: never is there a second one.
+        A client id that was used before is ``Refused`` (``duplicate``), or answered with the id of the
+        order that is there, if it is the same order: never is there a second one.
         """
 
     async def cancel(self, symbol: str, client_id: str) -> None:
@@ -84,13 +84,31 @@ class Exchange(Protocol):
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
-        """Bind a stop (and a take-profit) to a position, replacing what was bound to it."""
+        """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            ``LONG`` or ``SHORT``.
+        stop_loss : Decimal
+            USDT.
+        take_profit : Decimal or None
+            USDT.
+        """
 
     async def close(self, symbol: str, side: int) -> None:
         """Close a position at market, whatever its size; being flat already is no error."""
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked, and verify it."""
+        """Make leverage and margin mode of a symbol what is asked, and verify it.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+        margin : MarginMode
+        """
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it."""

@@ -36,17 +36,17 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import MatchedFill, Matching, NewOrder, SimulatedPosition
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
-from desk.trade.trader import Trader
+from desk.trade.session import Session
 from desk.values import CANDLE_MS, Candles
 from soaks.mortal import (
     BEGIN,
     CREDENTIALS,
     Kind,
     Life,
-    look,
+    compare,
     market,
-    staged,
     trial_link,
+    trial_session,
     trial_settings,
 )
 
@@ -107,7 +107,15 @@ class Figures:
 
 
 class Chain:
-    """Lives of one session on one exchange, one after the other."""
+    """Lives of one session on one exchange, one after the other.
+
+    Parameters
+    ----------
+    exchange : EmbeddedExchange
+    series : sequence of Candles
+    life : Life
+    kills : int
+    """
 
     def __init__(self, exchange: EmbeddedExchange, series: Sequence[Candles], life: Life, kills: int) -> None:
         self.exchange, self.series, self.life = exchange, series, life
@@ -135,16 +143,16 @@ class Chain:
 
     async def _live(self, kind: Kind, call: int) -> bool:
         """One life; whether it was killed."""
-        told = {**asdict(self.life), "kind": kind, "call": call}
+        life = {**asdict(self.life), "kind": kind, "call": call}
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "soaks.mortal", json.dumps(told)),
+            *(sys.executable, "-m", "soaks.mortal", json.dumps(life)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=HERE.parent,
         )
-        said, complained = await child.communicate()
+        output, errors = await child.communicate()
         self.figures.lives += 1
-        for line in map(json.loads, said.decode().splitlines()):
+        for line in map(json.loads, output.decode().splitlines()):
             if "ended" in line:
                 self.figures.must(
                     hold=line["ended"].startswith("0: "), claim=f"a life ended with {line['ended']}"
@@ -158,9 +166,7 @@ class Chain:
             self.figures.passing += len(amiss - self.amiss)
             self.amiss = amiss
         ends = {0, -signal.SIGKILL}
-        self.figures.must(
-            hold=child.returncode in ends, claim=f"a life fell over: {complained.decode()[-2000:]}"
-        )
+        self.figures.must(hold=child.returncode in ends, claim=f"a life fell over: {errors.decode()[-2000:]}")
         return child.returncode == -signal.SIGKILL
 
     def _without_anybody(self) -> None:
@@ -197,20 +203,20 @@ class Chain:
         async with BitgetAccount(link, CREDENTIALS, clock=clock) as account:
             with Journal(self.path) as journal:
                 live = trial_settings(life.position_mode, life.margin_mode)
-                trader, _ = staged(account, journal, self.series, live, seed=life.seed, clock=clock)
-                await answered(trader.start)
-                await self._agree(account, journal, trader)
-                left = await answered(trader.upkeep.flatten)
+                session = trial_session(account, journal, self.series, live, seed=life.seed, clock=clock)
+                await answered(session.trader.start)
+                await self._agree(account, journal, session)
+                left = await answered(session.trader.upkeep.flatten)
                 self.figures.must(hold=not left, claim=f"it could not be closed: {left}")
-                await self._agree(account, journal, trader)
+                await self._agree(account, journal, session)
                 self.figures.must(hold=not self.books.positions, claim="a position is left")
                 self.figures.must(hold=not self.books.plans, claim="a stop is left")
                 self._count(journal)
 
-    async def _agree(self, account: BitgetAccount, journal: Journal, trader: Trader) -> None:
+    async def _agree(self, account: BitgetAccount, journal: Journal, session: Session) -> None:
         """Positions, orders and equity of the two, at rest."""
         figures = self.figures
-        found = await answered(lambda: look(account, journal))
+        found = await answered(lambda: compare(account, journal))
         figures.must(hold=not found.unprotected, claim=f"unprotected at the end: {found.unprotected}")
         figures.must(hold=not found.apart, claim=f"journal and exchange differ at the end: {found.apart}")
         figures.must(hold=journal.ledger.unresolved() == [], claim="an order is unresolved at the end")
@@ -221,12 +227,12 @@ class Chain:
             for order in journal.ledger.orders_of(trade.trade):
                 way = trade.side if order.purpose == "open" else -trade.side
                 equity += way * order.filled * (mark - (order.average_price or mark)) - order.fee
-        equity += of_strangers(self.books.executions, journal)
+        equity += of_untracked(self.books.executions, journal)
         figures.funding = sum(funding(self.books.executions, self.series, self.exchange.now_ms()), Decimal(0))
-        told = trader.upkeep.seen.balance.equity
+        reported = session.trader.upkeep.seen.balance.equity
         off_by = max(
             abs(equity - figures.funding - self.books.balance().equity),
-            abs(told - self.books.balance().equity),
+            abs(reported - self.books.balance().equity),
         )
         figures.off_by = max(figures.off_by, off_by)
         figures.must(hold=off_by < EXACT, claim=f"equity is off by {off_by} USDT")
@@ -250,7 +256,15 @@ class Chain:
 
 
 def funding(executions: Sequence[MatchedFill], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
-    """What positions paid at every settlement, from executions and candles alone."""
+    """What positions paid at every settlement, from executions and candles alone.
+
+    Parameters
+    ----------
+    executions : sequence of MatchedFill
+    series : sequence of Candles
+    now : int
+        ms.
+    """
     for candles in series:
         for at in range(BEGIN - BEGIN % FUNDING_MS + FUNDING_MS, now + 1, FUNDING_MS):
             price = Decimal(repr(float(candles.close[int((at - candles.open_time[0]) // CANDLE_MS) - 1])))
@@ -264,6 +278,15 @@ def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str
     """Open three times as much on the other side of a position, without a stop.
 
     In one-way mode this turns the position round; in hedge mode it is a second one.
+
+    Parameters
+    ----------
+    matching : Matching
+    position : SimulatedPosition
+    now : int
+        ms.
+    name : str
+        Client id of the order.
     """
     ticket = NewOrder(
         client_id=name,
@@ -276,7 +299,7 @@ def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str
     matching.place(ticket, now)
 
 
-def of_strangers(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
+def of_untracked(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
     """Profit less fees of what was done on the account and belongs to no trade of the journal."""
     ledger = journal.ledger
     trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]
@@ -310,7 +333,20 @@ async def chain(
     rounds: int = ROUNDS,
     faults: Mapping[str, float] = FAULTS,
 ) -> Figures:
-    """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles."""
+    """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles.
+
+    Parameters
+    ----------
+    modes : tuple
+        Position mode and margin mode.
+    kills : int
+    seed : int
+    folder : Path
+        Of the journal.
+    rounds : int
+    faults : mapping
+        Shares of answers, by fault.
+    """
     series = market(seed)
     options = ExchangeOptions(
         now_ms=BEGIN, rate_limit=0, minute_limit=0, faults=faults, fault_seed=seed, balance=DEPOSIT
@@ -359,7 +395,16 @@ def table(all_figures: Sequence[Figures]) -> Iterator[str]:
 
 
 async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:
-    """All pairs of modes side by side."""
+    """All pairs of modes side by side.
+
+    Parameters
+    ----------
+    kills : int
+        Of all together.
+    seed : int
+    folder : Path
+        Of the journals.
+    """
     shares = [kills // len(MODES) + (number < kills % len(MODES)) for number in range(len(MODES))]
     return await asyncio.gather(
         *(

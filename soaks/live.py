@@ -38,14 +38,11 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
 from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
 from desk.trade.session import Session, SessionResult, live_events
 from desk.trade.signals import BacktestExpectation, ModelCard
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
 from soaks.live_truth import ReportedCandles, examined, truth
@@ -94,7 +91,14 @@ class PacedLink(LinkSettings):
 
 
 class Listening:
-    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``."""
+    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``.
+
+    Parameters
+    ----------
+    feed : CandleStream
+    told : ReportedCandles
+    clock : VirtualClock
+    """
 
     def __init__(self, feed: CandleStream, told: ReportedCandles, clock: VirtualClock) -> None:
         self._feed = feed
@@ -150,14 +154,23 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
 async def live(
     loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
 ) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, list[str]]:
-    """The day."""
+    """The day.
+
+    Parameters
+    ----------
+    loop : VirtualTimeLoop
+    series : sequence of Candles
+    path : Path
+        Of the journal.
+    args : Namespace
+    """
     clock = VirtualClock(loop, START)
     options = ExchangeOptions(
         now_ms=START,
@@ -193,19 +206,14 @@ async def live(
                 symbols, market=market, ws_url=ws_url, settings=stream_settings(memory_of()), clock=clock
             )
             with Journal(path) as journal:
-                by_exchange = ExchangeClock(clock)
-                event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-                trader = Trader(
+                session = open_session(
                     account,
                     journal,
                     Forecaster.of(models, window),
-                    by_exchange,
-                    event_log,
+                    clock,
                     settings=limits,
-                    trade_untested=False,
                     confirm=stream.confirmed,
                 )
-                session = Session(trader, journal, by_exchange, event_log, settings=limits.session)
                 tasks = [
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
@@ -221,14 +229,29 @@ async def live(
 
 
 async def breaking(served: EmbeddedExchange, clock: VirtualClock, chance: random.Random) -> None:
-    """Break a websocket off, again and again."""
+    """Break a websocket off, again and again.
+
+    Parameters
+    ----------
+    served : EmbeddedExchange
+    clock : VirtualClock
+    chance : Random
+    """
     while True:
         await clock.sleep(chance.uniform(*BREAK_EVERY_S))
         served.sockets.disconnect(chance.randrange(LINES))
 
 
 async def hourly(memory: Memory, clock: VirtualClock, session: Session, hours: float) -> None:
-    """Look at the memory every hour, and end the session after the last one."""
+    """Look at the memory every hour, and end the session after the last one.
+
+    Parameters
+    ----------
+    memory : Memory
+    clock : VirtualClock
+    session : Session
+    hours : float
+    """
     began, real = clock.monotonic(), time.monotonic()
     while (passed := (clock.monotonic() - began) / 3600) < hours:
         await clock.sleep(min(1.0, hours - passed) * 3600)

@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.market.series.synthetic import synthesize
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import memory_of, newest_rows
@@ -72,10 +72,18 @@ class JournalOfDay:
 
 
 def truth(symbols: int, candles: int, seed: int) -> list[Candles]:
-    """Series of ``candles`` candles that begin together, cut from real ones."""
+    """Series of ``candles`` candles that begin together, cut from real ones.
+
+    Parameters
+    ----------
+    symbols : int
+    candles : int
+        Of each.
+    seed : int
+    """
     chance = np.random.default_rng(seed)
     first = START - (memory_of() + 24) * CANDLE_MS
-    real = read_candles(REAL) if REAL.is_dir() else []
+    real = read_candle_files(REAL) if REAL.is_dir() else []
     found = []
     for number in range(symbols):
         name = f"S{number:03d}USDT"
@@ -102,7 +110,17 @@ def continuous(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def examined(
     path: Path, series: Sequence[Candles], told: ReportedCandles, *, hours: float
 ) -> tuple[Counter[str], list[str]]:
-    """How often what happened, and every problem."""
+    """How often what happened, and every problem.
+
+    Parameters
+    ----------
+    path : Path
+        Of the journal.
+    series : sequence of Candles
+        The true ones.
+    told : ReportedCandles
+    hours : float
+    """
     kept = JournalOfDay.of(path)
     counts: Counter[str] = Counter()
     problems = []
@@ -132,7 +150,16 @@ def examined(
 
 
 def wrong(kept: JournalOfDay, decided: Sequence[Candles], border: int) -> Iterator[str]:
-    """Symbols whose decision at a border was made on something else than their true candles."""
+    """Symbols whose decision at a border was made on something else than their true candles.
+
+    Parameters
+    ----------
+    kept : JournalOfDay
+    decided : sequence of Candles
+        The true ones of the symbols that were decided on.
+    border : int
+        Open time, ms.
+    """
     if not decided:
         return
     parts = []

@@ -17,7 +17,7 @@ from statistics import fmean
 import numpy as np
 from scipy import stats
 
-from config import Settings, default_settings
+from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.clustered import Mean, ratio_of_sums
 from desk.learn.protocol import ContractCosts
@@ -25,7 +25,8 @@ from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide
 from desk.market.series.facts import price_tick
 from desk.market.series.synthetic import synthesize
-from train_live_lightgbm import EvaluatedSymbol, SymbolJob, train_symbol
+from desk.run_settings import Settings
+from desk.worker import EvaluatedSymbol, SymbolJob, train_symbol
 
 WALKS, TRIALS, CANDLES = 20, 50, 52_000
 FIRST_SEED = 7_000
@@ -78,7 +79,9 @@ def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) ->
 def _jobs(seeds: Sequence[int], settings: Settings, candles: int) -> Iterator[SymbolJob]:
     for seed in seeds:
         series = synthesize("noise", seed, symbol=f"WALK{seed}USDT", end=END, candles=candles)
-        yield SymbolJob(series, settings, ContractCosts(tick=price_tick(series).size, **FEES), control=False)
+        yield SymbolJob(
+            series, settings.model, ContractCosts(tick=price_tick(series).size, **FEES), control=False
+        )
 
 
 def find(examined: Sequence[EvaluatedSymbol], rules: VerdictRules) -> Findings:

@@ -3,17 +3,18 @@
 import pytest
 
 import config
-from desk.arguments import live_parser, named_symbols, nearest
+from desk.arguments import named_symbols, nearest
+from desk.live_arguments import live_parser
+from desk.training_arguments import narrowed, training_arguments
 
 
 def test_names_are_read_as_the_exchange_spells_them() -> None:
     """A blank after a comma is no part of a name."""
     assert named_symbols(" btcusdt, ETHUSDT,,") == ("BTCUSDT", "ETHUSDT")
     assert named_symbols("") == ()
-    assert config.narrowed(config.training_arguments(["--symbols", "btcusdt, ethUSDT"])).fetch.symbols == (
-        "BTCUSDT",
-        "ETHUSDT",
-    )
+    base = config.default_settings({})
+    args = training_arguments(["--symbols", "btcusdt, ethUSDT"], base)
+    assert narrowed(args, base).fetch.symbols == ("BTCUSDT", "ETHUSDT")
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_help_tells_defaults_only_where_they_say_something() -> None:
 def test_a_default_that_is_zero_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     """0 workers means one per core: that is a value, not the absence of one."""
     with pytest.raises(SystemExit):
-        config.training_arguments(["--help"])
+        training_arguments(["--help"], config.default_settings({}))
 
     told = " ".join(capsys.readouterr().out.split())
     assert "one per core (default: 0)" in told

@@ -114,7 +114,9 @@ async def test_real_series_come_through_value_by_value_within_the_budget(run: Ru
         pytest.skip(f"the real series of {SHARED} are not on this machine")
     sources = pytest.importorskip("desk.market.series.sources")
     newest = int(np.datetime64(f"{end}T23:55", "ms").astype(np.int64))
-    series = [candles for candles in sources.read_candles(SHARED) if int(candles.open_time[-1]) == newest]
+    series = [
+        candles for candles in sources.read_candle_files(SHARED) if int(candles.open_time[-1]) == newest
+    ]
     options = ExchangeOptions(rate_limit=0, now_ms=newest + CANDLE_MS + 12_345)
 
     report = await run.fetch(series, options, days=180)

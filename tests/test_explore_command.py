@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-import config
+from config import default_settings
 from desk.market.emulator import EmbeddedExchange
 from desk.market.series.synthetic import synthesize
 from desk.registry import ModelRegistry
+from desk.run_settings import Settings
+from desk.training_arguments import narrowed, training_arguments
 from tests.exchange import serving
 from tests.test_train_live_lightgbm import END, Run
 
@@ -32,6 +34,11 @@ def exchange() -> Iterator[EmbeddedExchange]:
 @pytest.fixture
 def run(tmp_path: Path, exchange: EmbeddedExchange) -> Run:
     return Run(tmp_path, exchange.url)
+
+
+def settings_of(*arguments: str) -> Settings:
+    base = default_settings({})
+    return narrowed(training_arguments(arguments, base), base)
 
 
 def exploration_of(run: Run) -> dict[str, Any]:
@@ -80,8 +87,7 @@ def test_the_number_of_trials_is_no_part_of_an_exploration() -> None:
     """Nothing is tuned: the same measurement under another --trials must not count as another look."""
 
     def prints(*arguments: str) -> list[str]:
-        settings = config.narrowed(config.training_arguments(["--explore", *arguments]))
-        return [cell.fingerprint() for cell in settings.exploring()]
+        return [cell.fingerprint() for cell in settings_of("--explore", *arguments).exploration_grid()]
 
     assert prints("--trials", "3") == prints()
     assert len(set(prints())) == len(HORIZONS)
@@ -92,7 +98,7 @@ def test_without_names_the_largest_symbols_are_measured() -> None:
     """Seven hundred symbols at seven horizons would take a day."""
 
     def top(*arguments: str) -> int | None:
-        return config.narrowed(config.training_arguments(list(arguments))).fetch.top
+        return settings_of(*arguments).fetch.top
 
     assert top("--explore") == 8
     assert top("--explore", "--top", "3") == 3

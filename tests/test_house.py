@@ -31,8 +31,11 @@ FOUNDATION = {
     "desk.ports",
     "desk.files",
     "desk.outcomes",
+    "desk.costs",
     "desk.policy",
     "desk.orders",
+    "desk.retry",
+    "desk.settings",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -52,11 +55,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.policy": {"desk.errors", "desk.values"},
+    "desk.costs": {"desk.settings", "desk.values"},
+    "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
+    "desk.retry": {"desk.errors", "desk.ports"},
+    "desk.settings": {"desk.errors"},
     "desk": FOUNDATION,
+    "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
+    "desk.training_arguments": {"desk.arguments", "desk.run_settings"},
+    "desk.live_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
+    "desk.worker": FOUNDATION | {"desk.learn", "desk.stopwatch", "desk.versions", "ml_feature_engineering"},
     "desk.reports": FOUNDATION | {"desk.reports"},
     "desk.indicators": FOUNDATION | {"desk.indicators"},
     **{
@@ -68,7 +78,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
     | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
-    "desk.learn": {"desk.errors", "desk.values", "desk.outcomes", "desk.policy", "desk.learn"},
+    "desk.learn": {
+        *("desk.errors", "desk.values", "desk.costs", "desk.outcomes", "desk.policy", "desk.settings"),
+        "desk.learn",
+    },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "ml_feature_engineering": {"desk.errors", "desk.values", "desk.indicators"},
     "desk.doors": {"desk.doors", "desk.errors"},
@@ -88,7 +101,10 @@ PURE = {
         "desk.ports",
         "desk.outcomes",
         "desk.orders",
+        "desk.costs",
         "desk.policy",
+        "desk.retry",
+        "desk.settings",
         "desk.indicators",
     ),
     "desk.learn",
@@ -108,9 +124,12 @@ PURE = {
     *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
-    *(f"desk.market.emulator.{name}" for name in ("asked", "channels", "endpoints", "forming", "keys")),
+    *(
+        f"desk.market.emulator.{name}"
+        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+    ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *("desk.market.settings", "desk.reports.summary", "desk.reports.terminal", "desk.reports.live"),
+    *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile", "risk")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import live_trade
-from config import default_settings, link_settings, live_arguments, live_settings
+from config import BITGET_WS, JOURNAL, default_settings, link_settings, live_settings
 from desk.errors import SettingsError
+from desk.live_arguments import live_arguments
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
@@ -208,13 +209,15 @@ def test_the_values_fit_together() -> None:
         "wspap.bitget.com"
     )
     with pytest.raises(SettingsError, match="exclude each other"):
-        live_arguments(["--demo", "--replay", MODELS])
+        live_arguments(
+            ["--demo", "--replay", MODELS], default_settings(), journal=Path(JOURNAL), websockets=BITGET_WS
+        )
 
 
 def test_a_key_is_in_no_text_of_a_session() -> None:
     """What is journaled of the settings, and the key's own ``repr``."""
     environ = {"BITGET_API_KEY": KEY, "BITGET_API_SECRET": SECRET, "BITGET_API_PASSPHRASE": PASSPHRASE}
-    told = repr(credentials_from(environ)) + live_trade.told(live_settings(14))
+    told = repr(credentials_from(environ)) + live_trade.settings_text(live_settings(14))
 
     assert not any(secret in told for secret in environ.values())
 
@@ -225,11 +228,11 @@ def test_a_replay_in_which_nothing_may_trade_says_so_first(
     """Who waits for its end must know before it that the tables will be empty, and what to add."""
     end = 1_767_225_600_000
     publish(bare / "m", "BTCUSDT", at_ms=end)
-    shelf = ModelRegistry(bare / "m")
+    registry = ModelRegistry(bare / "m")
     features = tuple(feature.name for feature in FEATURES)
-    metadata = shelf.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
+    metadata = registry.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
     metadata["verdict"] |= {"tradable": False, "reasons": ["no edge"]}
-    shelf.rewrite_metadata(metadata)
+    registry.rewrite_metadata(metadata)
     began = datetime.fromisoformat(metadata["split"]["test"]["first"])
     last = int(began.timestamp() * 1000) + 20 * CANDLE_MS
     candles = synthesize("noise", 1, symbol="BTCUSDT", end=last, candles=800)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from desk import policy
+from desk.costs import Costs
 from desk.errors import SettingsError
 from desk.policy import (
     ENDED,
@@ -18,7 +19,6 @@ from desk.policy import (
     LONG,
     SHORT,
     Candle,
-    Costs,
     PlannedTrade,
     Thresholds,
     Trade,
@@ -98,8 +98,21 @@ def markets(draw: st.DrawFn) -> tuple[Candles, NDArray[np.float64]]:
 
 
 distances = st.sampled_from([None, 0.01, 0.02, 0.03])
-some_rules = st.builds(TradeRules, horizon=st.integers(1, 5), stop_loss=distances, take_profit=distances)
-some_costs = st.sampled_from([FREE, TAKER, Costs(tick=1.0, slippage=0.0, fee_entry=0.0002, fee_exit=0.0006)])
+some_rules = st.builds(
+    TradeRules,
+    horizon=st.integers(1, 5),
+    stop_loss=distances,
+    take_profit=distances,
+    stop_overshoot=st.sampled_from([0.0, 0.25, 1.0]),
+)
+some_costs = st.sampled_from(
+    [
+        FREE,
+        TAKER,
+        Costs(tick=1.0, slippage=0.0, fee_entry=0.0002, fee_exit=0.0006),
+        Costs(tick=0.01, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006, spread=0.004),
+    ]
+)
 some_thresholds = st.sampled_from(
     [
         BOTH,
@@ -214,6 +227,25 @@ def test_where_a_candle_ends_a_position(
     assert trade.gross == pytest.approx(side * (price / 100 - 1))
 
 
+@pytest.mark.parametrize(
+    ("side", "then", "price"),
+    [
+        (LONG, (100, 100, 97, 100), 98.5),  # a quarter of the way from 99 to 97
+        (LONG, (98, 100, 94, 100), 97.0),  # gapped over: a quarter of the way from 98 to 94
+        (SHORT, (100, 105, 100, 100), 102.0),
+        (SHORT, (103, 107, 100, 100), 104.0),
+    ],
+)
+def test_a_stop_overshoots(side: int, then: tuple[float, float, float, float], price: float) -> None:
+    """Stopped trades of real series filled 40 to 65 bp beyond their level in the median."""
+    candles = candles_from([FLAT_CANDLE, then, FLAT_CANDLE, FLAT_CANDLE])
+    rules = TradeRules(horizon=3, stop_loss=0.01, take_profit=None, stop_overshoot=0.25)
+
+    (trade,) = as_values(made(candles, np.array([0.9 if side == LONG else 0.1, 0.5, 0.5, 0.5]), rules))
+
+    assert trade.exit_price == pytest.approx(price)
+
+
 def test_a_signal_in_a_position_is_ignored_and_the_candle_that_ends_one_may_open_the_next() -> None:
     """One position at a time; flat at the close of candle 2, so the signal there counts."""
     candles = walk(6, seed=1)
@@ -243,6 +275,17 @@ def test_a_hole_delays_the_exit_to_the_first_candle_after_it() -> None:
 
     assert trade.closed - trade.opened == 4 * CANDLE_MS
     assert trade.exit_price == 95.0
+
+
+def test_a_trade_across_a_hole_is_marked_wherever_the_hole_is() -> None:
+    """The verdict must hold without such trades: what happened inside the hole is unknown."""
+    whole = made(walk(8, seed=1), np.array([0.9, *[0.5] * 7]))
+    at_exit = made(walk(8, seed=1, holes={2}), np.array([0.9, *[0.5] * 6]))
+    before_exit = made(walk(8, seed=1, holes={1}), np.array([0.9, *[0.5] * 6]))
+
+    found = [trades.across_hole.tolist() for trades in (whole, at_exit, before_exit)]
+
+    assert found == [[False], [True], [True]]
 
 
 def test_what_cannot_be_closed_within_the_data_is_no_trade() -> None:

@@ -16,7 +16,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from config import Settings, default_settings
+from config import default_settings
+from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.executors import JobDone, Processes
 from desk.learn import record
@@ -27,13 +28,14 @@ from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
-from desk.policy import Costs
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
+from desk.run_settings import Settings
 from desk.values import CANDLE_MS, UP, Candles, FeatureSet, LabelledSet, frozen
+from desk.worker import EvaluatedSymbol, SymbolJob, train_symbol
 from ml_feature_engineering import attach_labels
 from soaks import noise as soak_noise
-from train_live_lightgbm import EvaluatedSymbol, Run, SymbolJob, train_symbol
+from train_live_lightgbm import Run
 
 END = 1_767_225_600_000
 REAL_COSTS = ContractCosts(tick=0.0, taker_fee=0.0006, maker_fee=0.0002)
@@ -146,9 +148,9 @@ def test_the_oracle_proves_the_target_and_earns() -> None:
 def trained_at_both_costs() -> tuple[EvaluatedSymbol, EvaluatedSymbol]:
     """One series with an edge, at costs below it and at real ones."""
     candles = synthesize("edge", 5_600, symbol="EDGEUSDT", end=END, candles=26_000)
-    jobs = [SymbolJob(candles, told(), terms, control=False) for terms in (CHEAP, REAL_COSTS)]
+    jobs = [SymbolJob(candles, told().model, terms, control=False) for terms in (CHEAP, REAL_COSTS)]
     outcomes = [outcome for outcome in Processes(2).run(train_symbol, jobs) if isinstance(outcome, JobDone)]
-    examined = {outcome.job.terms.taker_fee: outcome.result for outcome in outcomes}
+    examined = {outcome.job.costs.taker_fee: outcome.result for outcome in outcomes}
     cheap, real = examined[0.0], examined[0.0006]
     assert isinstance(cheap, EvaluatedSymbol)
     assert isinstance(real, EvaluatedSymbol)
@@ -305,7 +307,7 @@ REFUSED: dict[str, Callable[[], np.ndarray]] = {
 def job_on(values: np.ndarray) -> SymbolJob:
     open_time = END - CANDLE_MS * np.arange(LENGTH, 0, -1, dtype=np.int64)
     candles = Candles("ODDUSDT", frozen(open_time), frozen(values))
-    return SymbolJob(candles, told(n_seeds=1), REAL_COSTS, control=True)
+    return SymbolJob(candles, told(n_seeds=1).model, REAL_COSTS, control=True)
 
 
 @pytest.mark.parametrize("name", STRANGE)
@@ -332,4 +334,4 @@ def test_the_shortest_histories_are_refused_with_a_reason(length: int) -> None:
     young = whole.rows(len(whole) - length, len(whole))
 
     with pytest.raises(NotEnoughHistory):
-        train_symbol(SymbolJob(young, told(min_samples=1), REAL_COSTS, control=False))
+        train_symbol(SymbolJob(young, told(min_samples=1).model, REAL_COSTS, control=False))

@@ -308,7 +308,7 @@ def test_the_live_probability_is_the_trained_one(run: Run) -> None:
     models, problems = live_trade.open_models(ModelRegistry(run.models), ())
     expected = models["LONGUSDT"].predictor.probabilities(features.x)[-1]
 
-    (opinion,), silent = live_trade.form_opinions([candles], models, default_settings())
+    (opinion,), silent = live_trade.form_signals([candles], models, default_settings())
 
     assert problems == silent == {}
     assert opinion.probability == expected

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.learn.calibration import Calibration, calibrate
 from desk.learn.evaluation import Metrics, last_return, measure
@@ -26,7 +27,7 @@ from desk.learn.trades import Block, TradeFigures, block_of, day_lines, examine_
 from desk.learn.training import Model, Scores
 from desk.learn.tuning import Tuned, tune
 from desk.learn.verdict import Evaluation, Evidence, Examination, examine
-from desk.policy import Costs, TradeRules
+from desk.policy import TradeRules
 from desk.values import UP, Candles, LabelledSet
 
 

@@ -27,9 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.errors import SettingsError
 from desk.learn.clustered import binomial_interval
 from desk.policy import Thresholds, one_at_a_time
+from desk.settings import check_settings
 from desk.values import CANDLE_MS, DOWN, UP
 
 Floats = NDArray[np.float64]
@@ -55,8 +55,7 @@ class SelectionRules:
     """How certain: the level of the one-sided lower bound."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("selection: " + "; ".join(problems))
+        check_settings("selection", self._problems())
 
     def _problems(self) -> Iterator[str]:
         inside = all(0 < share < 0.5 for share in self.shares)
@@ -163,6 +162,41 @@ def provable_rate(n: int, *, target: float, level: float) -> float | None:
     if needed > n:
         return None
     return float(stats.beta.ppf(POWER, needed, n - needed + 1))
+
+
+def proof(
+    side: Side,
+    wins: int,
+    n: int,
+    *,
+    lower_bound: float,
+    met: bool,
+    power: float | None,
+    target: float,
+) -> str:
+    """What labelled trades say of the win rate, as a sentence.
+
+    Parameters
+    ----------
+    side : str
+    wins, n : int
+        Of ``n`` labelled trades so many were won.
+    lower_bound : float
+        Of their win rate.
+    met : bool
+        Whether the target is proven.
+    power : float or None
+        As ``provable_rate`` gives it.
+    target : float
+    """
+    if n == 0:
+        return f"{side}: there is no labelled trade"
+    seen = f"{side}: {wins} of {n} labelled trades won ({wins / n:.1%}), lower bound {lower_bound:.1%}"
+    if met:
+        return f"{seen}, at least the {target:.0%} asked for, if the future resembles them"
+    if power is None:
+        return f"{seen}; {n} trades cannot prove {target:.0%} at all"
+    return f"{seen}; {n} trades can prove {target:.0%} only if {power:.0%} is true"
 
 
 def _entries(

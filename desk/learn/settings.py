@@ -4,14 +4,16 @@
 that every value is seen in one place.
 """
 
+import hashlib
+import json
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
-from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
 from desk.learn.selection import SelectionRules
 from desk.learn.verdict import VerdictRules
+from desk.settings import check_settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,8 +32,7 @@ class TradingSettings:
     """Likewise."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("trading: " + "; ".join(problems))
+        check_settings("trading", self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name in ("stop_loss", "take_profit"):
@@ -104,8 +105,7 @@ class LearnSettings:
     """The fixed sensible set that tuning has to beat."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("learning: " + "; ".join(problems))
+        check_settings("learning", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.prediction_horizon < 1:
@@ -136,6 +136,25 @@ class LearnSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """Every setting that can change the model of a symbol, and nothing that cannot."""
+
+    learn: LearnSettings
+    days: int
+    """Length of the candle history."""
+    seed: int
+    """The one seed of every random choice."""
+
+    def as_json(self) -> dict[str, object]:
+        """The settings as the metadata record them: those of ``learn``, then ``days`` and ``seed``."""
+        return {**asdict(self.learn), "days": self.days, "seed": self.seed}
+
+    def fingerprint(self) -> str:
+        """Short hash of ``as_json``, by which the ledger knows that two evaluations had equal settings."""
+        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ExploreSettings:
     """What ``--explore`` measures, of which symbols, and how thoroughly."""
 
@@ -150,8 +169,7 @@ class ExploreSettings:
     that last four hours, half a year holds few."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("explore: " + "; ".join(problems))
+        check_settings("explore", self._problems())
 
     def _problems(self) -> Iterator[str]:
         horizons = self.horizons

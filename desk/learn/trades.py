@@ -17,9 +17,10 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.costs import Costs
 from desk.learn.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
 from desk.learn.splits import Rows
-from desk.policy import FLAT, LONG, Costs, Thresholds, TradeRules, Trades, trades_of
+from desk.policy import FLAT, LONG, Thresholds, TradeRules, Trades, trades_of
 from desk.values import DOWN, UNKNOWN, UP, Candles, LabelledSet, frozen
 
 BPS = 1e4

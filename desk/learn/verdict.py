@@ -22,10 +22,10 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from desk.errors import SettingsError
 from desk.learn.clustered import Mean, above_zero, ratio_of_sums
 from desk.learn.selection import Selection, SideChoice
 from desk.learn.trades import TradeFigures
+from desk.settings import check_settings
 
 PENDING = "multiple-testing correction pending"
 
@@ -51,8 +51,7 @@ class VerdictRules:
     """Whether the thresholds must have met ``target_win_rate``."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("verdict: " + "; ".join(problems))
+        check_settings("verdict", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0.5 <= self.gate_level < 1:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from desk.errors import SettingsError
+from desk.settings import check_settings, outside, outside_above
 
 SAFE_REQUESTS_PER_SECOND = 19
 """The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
@@ -65,22 +65,16 @@ class FetchSettings:
     """True: cached candles and contract data only, no network at all."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("fetch: " + "; ".join(problems))
+        check_settings("fetch", self._problems())
 
     def _problems(self) -> Iterator[str]:
         yield from self._address_problems()
         yield from self._selection_problems()
-        if not 1 <= self.max_concurrent_requests <= 100:
-            yield f"max_concurrent_requests is {self.max_concurrent_requests}, must be between 1 and 100"
-        if not 0 < self.timeout_s <= 300:
-            yield f"timeout_s is {self.timeout_s}, must be above 0 and at most 300 seconds"
-        if not 1 <= self.attempts <= 100:
-            yield f"attempts is {self.attempts}, must be between 1 and 100"
-        if not 0 < self.give_up_after_s <= 86_400:
-            yield f"give_up_after_s is {self.give_up_after_s}, must be above 0 and at most 86400 seconds"
-        if not 3 <= self.throttle_pause_s <= 60:
-            yield f"throttle_pause_s is {self.throttle_pause_s}, must be between 3 and 60 seconds"
+        yield from outside(self, "max_concurrent_requests", 1, 100)
+        yield from outside_above(self, "timeout_s", 0, 300, unit="seconds")
+        yield from outside(self, "attempts", 1, 100)
+        yield from outside_above(self, "give_up_after_s", 0, 86_400, unit="seconds")
+        yield from outside(self, "throttle_pause_s", 3, 60, unit="seconds")
         if self.offline and not self.use_cache:
             yield "offline needs the cache, and use_cache is off: give --offline or --refresh, not both"
 
@@ -104,8 +98,7 @@ class FetchSettings:
             )
 
     def _selection_problems(self) -> Iterator[str]:
-        if not 1 <= self.days <= 3_650:
-            yield f"days is {self.days}, must be between 1 and 3650"
+        yield from outside(self, "days", 1, 3_650)
         if self.top is not None and self.top < 1:
             yield f"top is {self.top}, must be at least 1"
         if self.top is not None and self.symbols:
@@ -129,8 +122,6 @@ class FetchSettings:
         return "loopback" if self.on_loopback else (urlsplit(self.base_url).hostname or "")
 
 
-BEGIN_AGAIN_S = (1.0, 2.0, 5.0, 10.0, *(30.0,) * 40)
-"""Pauses between attempts to begin with an exchange that does not answer: twenty minutes of maintenance."""
 MOST_CHANNELS = 50
 """The exchange recommends fewer channels a connection than it allows, and drops crowded ones."""
 
@@ -153,8 +144,7 @@ class LinkSettings:
     """Longest time for one read with all its repetitions and throttling pauses: 30."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("link: " + "; ".join(problems))
+        check_settings("link", self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name, schemes in (("base_url", {"http", "https"}), ("ws_url", {"ws", "wss"})):
@@ -163,12 +153,9 @@ class LinkSettings:
                 yield f"{name} is {address!r}, must be like {min(schemes)}://HOST and end there"
             elif not on_loopback(address) and urlsplit(address).scheme not in {"https", "wss"}:
                 yield f"{name} is {address!r}: a key is sent encrypted only ({max(schemes, key=len)}://)"
-        if not 0 < self.timeout_s <= 60:
-            yield f"timeout_s is {self.timeout_s}, must be above 0 and at most 60 seconds"
-        if not 1 <= self.attempts <= 20:
-            yield f"attempts is {self.attempts}, must be between 1 and 20"
-        if not 0 < self.give_up_after_s <= 600:
-            yield f"give_up_after_s is {self.give_up_after_s}, must be above 0 and at most 600 seconds"
+        yield from outside_above(self, "timeout_s", 0, 60, unit="seconds")
+        yield from outside(self, "attempts", 1, 20)
+        yield from outside_above(self, "give_up_after_s", 0, 600, unit="seconds")
 
     @property
     def paced(self) -> bool:
@@ -194,14 +181,11 @@ class StreamSettings:
     """Seconds between two symbols whose newest candles are compared with REST, in turn: 1; 0 is never."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("stream: " + "; ".join(problems))
+        check_settings("stream", self._problems())
 
     def _problems(self) -> Iterator[str]:
-        if not 1 <= self.memory <= 900:
-            yield f"memory is {self.memory}, must be between 1 and 900: what one request surely brings"
-        if not 1 <= self.per_connection <= MOST_CHANNELS:
-            yield f"per_connection is {self.per_connection}, must be between 1 and {MOST_CHANNELS}"
+        yield from outside(self, "memory", 1, 900, unit="candles, which one request surely brings")
+        yield from outside(self, "per_connection", 1, MOST_CHANNELS)
         if not 0.5 <= self.grace_s < self.border_s <= 240:
             yield (
                 f"grace_s is {self.grace_s} and border_s {self.border_s}: they must be at least 0.5, "

@@ -3,7 +3,7 @@
 Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
@@ -11,9 +11,8 @@ from rich.table import Table
 
 from desk.outcomes import Failed, Json, Skipped
 
-TARGET = 0.60
-"""The guide's target for win rate, precision, recall and F1."""
 GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
+"""The figures for which the guide names one target, with their usual names."""
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
@@ -138,8 +137,18 @@ def _decimals(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
-def closing_words(summary: Json) -> str:
-    """Which of the guide's targets the averages meet, and how many symbols are tradable."""
+def closing_words(summary: Json, *, target: float, met: Collection[str]) -> str:
+    """The sentences below the closing table: counts, the guide's targets, all trades together, what to do.
+
+    Parameters
+    ----------
+    summary : dict
+        As ``desk.learn.summary.summarise`` makes it.
+    target : float
+        The guide's target, a fraction.
+    met : collection of str
+        Keys of the averages that reach it.
+    """
     counts, averages = summary["counts"], summary["averages"]
     lines = [
         (
@@ -148,11 +157,11 @@ def closing_words(summary: Json) -> str:
         )
     ]
     if averages is not None:
-        met = [
-            f"{label} {percent(averages[name])} ({'met' if (averages[name] or 0) >= TARGET else 'not met'})"
+        figures = [
+            f"{label} {percent(averages[name])} ({'met' if name in met else 'not met'})"
             for name, label in GUIDE.items()
         ]
-        lines.append(f"The guide's targets of {percent(TARGET)}, on average: {', '.join(met)}.")
+        lines.append(f"The guide's targets of {percent(target)}, on average: {', '.join(figures)}.")
     if (pooled := summary["pooled"]) is not None and pooled["n"]:
         low, high = pooled["net_bps_ci95"] or (None, None)
         between = "" if low is None else f" [{low:+.1f}, {high:+.1f}]"

@@ -42,6 +42,13 @@ class ExchangeClock:
         A quick answer sets the offset to the middle of what is possible.  One that took more than
         ``MOST_ROUND_TRIP_MS`` (a lost attempt, a pause) only moves it into what is possible, and never counts
         as the first.  While the machine's clock was set back, nothing was measured.
+
+        Parameters
+        ----------
+        server_ms : int
+            The exchange's time.
+        asked, answered : int
+            The machine's time before the question and after the answer, ms.
         """
         least, most = server_ms - answered, server_ms - asked
         if least > most:

@@ -25,9 +25,10 @@ from typing import Any, Literal
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
 from desk.orders import AccountUpdate
 from desk.ports import CandleFeed, Clock, Exchange
+from desk.retry import STARTUP
 from desk.trade.event_log import EventLog
 from desk.trade.journal import Journal, JournalError
-from desk.trade.risk import DAY_MS
+from desk.trade.risk_values import DAY_MS
 from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
 from desk.trade.trader import Trader
@@ -35,8 +36,6 @@ from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
-START_AGAIN_S = (1.0, 2.0, 5.0, 10.0, 20.0, *(30.0,) * 40)
-"""Pauses between attempts to begin with an exchange that does not answer: twenty minutes of maintenance."""
 PUSHES_AGAIN_S = 5.0
 """Pause before a broken line of pushes is listened to again."""
 
@@ -106,6 +105,11 @@ class Session:
         self._forgotten_on = -1
         self._failed: Counter[str] = Counter()
 
+    @property
+    def trader(self) -> Trader:
+        """Who takes the steps."""
+        return self._trader
+
     def ask(self, stop: Stop) -> None:
         """Ask for an end; the session sees it before its next step."""
         if self._asked != "kill":
@@ -113,6 +117,14 @@ class Session:
 
     async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> SessionResult:
         """Take steps until something ends the session; the journal notes both ends.
+
+        Parameters
+        ----------
+        events : async generator of Event
+        mode : str
+            As the journal has it: ``paper``, ``demo``, ``live`` or ``replay``.
+        settings : str
+            For the journal; no secret.
 
         Raises
         ------
@@ -154,7 +166,7 @@ class Session:
 
     async def _begin(self) -> SessionResult | None:
         """Take the first step; an exchange that does not answer is asked a few times."""
-        for pause in (*START_AGAIN_S, None):
+        for pause in (*STARTUP.waits_s(), None):
             try:
                 await self._trader.start()
                 return await self._guarded("end", self._end_if_due())
@@ -280,7 +292,7 @@ class Session:
         return None
 
     async def _stop_cleanly(self) -> SessionResult | None:
-        self._trader.stopping = "the session is about to end"
+        self._trader.stop_opening("the session is about to end")
         if self._settings.on_stop == "flatten":
             return await self._flatten(0, "asked to stop")
         left = [trade.symbol for trade in self._journal.ledger.open_trades()]
@@ -295,13 +307,13 @@ class Session:
         return None
 
     async def _flatten(self, status: int, why: str) -> SessionResult:
-        self._trader.stopping = why
+        self._trader.stop_opening(why)
         before = len(self._journal.ledger.open_trades())
         left = await self._trader.upkeep.flatten()
         gone = before - len(left)
         why = f"{why}; {gone} position{'s' * (gone != 1)} closed" if gone > 0 else f"{why}; nothing was open"
-        if strangers := self._trader.upkeep.strangers:
-            why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
+        if untracked_positions := self._trader.upkeep.untracked_positions:
+            why = f"{why}; left alone, because no model trades it: {', '.join(untracked_positions)}"
         if not left:
             return SessionResult(status, why)
         return SessionResult(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")
@@ -339,6 +351,15 @@ async def live_events(
 
     A tick is not queued while one waits.  A feed that ends or fails, by whatever defect, is told as
     ``FeedEnded``; a line of pushes that fails is told as ``StreamLost``, and listened to again.
+
+    Parameters
+    ----------
+    feed : CandleFeed
+    exchange : Exchange
+        Whose pushes are listened to.
+    clock : Clock
+    look_s : float
+        Seconds between two timer events.
     """
     queue: asyncio.Queue[Event] = asyncio.Queue()
     ticking, deaf = asyncio.Event(), asyncio.Event()

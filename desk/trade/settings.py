@@ -11,6 +11,7 @@ from typing import Literal
 
 from desk.errors import SettingsError
 from desk.orders import MarginMode, PositionMode
+from desk.settings import check_settings
 
 OnStop = Literal["flatten", "wait", "leave"]
 Unknown = Literal["adopt", "close"]
@@ -57,8 +58,7 @@ class RiskLimits:
     """Open nothing in a contract that is to be closed for trading within so many hours."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("risk: " + "; ".join(problems))
+        check_settings("risk", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 < self.risk_per_trade < 1:
@@ -116,8 +116,7 @@ class SessionSettings:
     """Decisions without an order are forgotten after so many days."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("session: " + "; ".join(problems))
+        check_settings("session", self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name in ("reconcile_s", "look_s", "fill_wait_s", "fill_look_s", "resend_within_s"):
@@ -139,11 +138,10 @@ class ScoreSettings:
     floor_trades: int
     """... once it has so many of them."""
     error: float
-    """Chance of ever demoting a model that keeps its promise, however often one looks."""
+    """Chance of ever demoting a model that trades as its backtest expected, however often one looks."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("scoreboard: " + "; ".join(problems))
+        check_settings("scoreboard", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.floor < 1:

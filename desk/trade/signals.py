@@ -1,8 +1,8 @@
-"""From a model's probability to an opinion about one candle.  Pure.
+"""From a model's probability to a signal about one candle.  Pure.
 
 Probabilities and what the metadata say of the model come in; ``Signal`` goes out.
 
-Not here: entries, exits and costs (the policy), and whether an opinion becomes an order (risk).
+Not here: entries, exits and costs (the policy), and whether a signal becomes an order (risk).
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class ModelCard:
     """The verdict."""
     reasons: tuple[str, ...]
     """Why it is not tradable."""
-    promise: BacktestExpectation
+    expectation: BacktestExpectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,7 +108,7 @@ def card_of(metadata: Json) -> ModelCard:
             label_threshold=labels["threshold"],
             tradable=verdict["tradable"],
             reasons=tuple(verdict["reasons"]),
-            promise=BacktestExpectation(
+            expectation=BacktestExpectation(
                 win_rate=signals["win_rate"],
                 win_rate_labelled=signals["win_rate_labelled"],
                 net_bps=signals["net_bps"],

@@ -16,6 +16,7 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
+from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.learn import protocol, splits
 from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, study
@@ -25,7 +26,7 @@ from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, hold_out, walk_forward
 from desk.learn.trades import figures
 from desk.market.series.synthetic import synthesize
-from desk.policy import Costs, Thresholds, TradeRules
+from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
 from ml_feature_engineering import attach_labels, build_features
 from tests.learn.samples import BASELINE, SELECTION, labelled_set, settings

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
+from desk.costs import Costs
 from desk.learn.trades import (
     BPS,
     DayLine,
@@ -20,7 +21,7 @@ from desk.learn.trades import (
     pooled,
     trades_in,
 )
-from desk.policy import Costs, Thresholds, TradeRules
+from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, DOWN, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.trading import (
     MIDNIGHT,

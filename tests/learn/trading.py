@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.costs import Costs
 from desk.learn.trades import Block
-from desk.policy import Costs, Thresholds, TradeRules
+from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
 MIDNIGHT = 1_700_006_400_000
@@ -121,12 +122,12 @@ def _plain_exits(candles: Candles, at: int, row: int, side: str, rules: TradeRul
     exits: dict[str, float] = {}
     if side == "long":
         if rules.stop_loss is not None and low <= (level := paid * (1 - rules.stop_loss)):
-            exits["stop"] = min(level, open_)
+            exits["stop"] = min(level, open_) - rules.stop_overshoot * (min(level, open_) - low)
         if rules.take_profit is not None and high >= (level := paid * (1 + rules.take_profit)):
             exits["take_profit"] = level
     else:
         if rules.stop_loss is not None and high >= (level := paid * (1 + rules.stop_loss)):
-            exits["stop"] = max(level, open_)
+            exits["stop"] = max(level, open_) + rules.stop_overshoot * (high - max(level, open_))
         if rules.take_profit is not None and low <= (level := paid * (1 - rules.take_profit)):
             exits["take_profit"] = level
     minutes = int(candles.open_time[row] - candles.open_time[at]) // 60_000
@@ -139,8 +140,8 @@ def _plain_trade(
     at: int, row: int, side: str, paid: float, left: float, ended: str, costs: Costs
 ) -> PlainTrade:
     """Of one USDT of notional: what the contracts bring, less both fees."""
-    worse_in = max(costs.slippage * paid, costs.tick / 2)
-    worse_out = max(costs.slippage * left, costs.tick / 2)
+    worse_in = max(costs.slippage * paid, costs.tick / 2, costs.spread * paid / 2)
+    worse_out = max(costs.slippage * left, costs.tick / 2, costs.spread * left / 2)
     bought, sold = (
         (paid + worse_in, left - worse_out) if side == "long" else (left + worse_out, paid - worse_in)
     )

@@ -26,7 +26,7 @@ async def live(url: str, journal: Path) -> None:
         journal=journal,
         deposit=Decimal(10_000),
         clock=SystemClock(),
-        terms=FillModel(),
+        fill_model=FillModel(),
     )
     async with opened as account:
         paper = account.exchange

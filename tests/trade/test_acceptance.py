@@ -10,21 +10,17 @@ import pytest
 from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, study
 from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
-from desk.market.series.sources import read_candles
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.market.series.sources import read_candle_files
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import Session, replayed_events
-from desk.trade.trader import Trader
+from desk.trade.session import replayed_events
+from desk.trade.start import open_session
 from desk.values import Candles
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
 from tests.learn.samples import SELECTION, settings
-from tests.trade.samples import UNLIMITED, card, contract
+from tests.trade.samples import NOTHING, UNLIMITED, card, contract
 from tests.trade.stage import live_settings
-from tests.trade.test_replay import NOTHING
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
 LEARN = settings(n_trials=1, n_seeds=2, num_boost_round=40, selection=replace(SELECTION, min_trades=40))
@@ -61,14 +57,14 @@ def examined(candles: Candles) -> Examined:
 async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> None:
     """Every probability with ==; with limits, rounding and funding off every trade and its net to 1e-9."""
     pytest.importorskip("pyarrow")
-    series = [one.rows(len(one) - 6_000, len(one)) for one in read_candles(REAL) if one.symbol in NAMES]
+    series = [one.rows(len(one) - 6_000, len(one)) for one in read_candle_files(REAL) if one.symbol in NAMES]
     known = {one.symbol: examined(one) for one in series}
     models = {
         symbol: OpenModel(
             card(
                 symbol,
                 created=int(one.test_times[0]),
-                promise=NOTHING,
+                expectation=NOTHING,
                 thresholds=one.known.selection.thresholds,
                 rules=rules_of(LEARN),
             ),
@@ -82,30 +78,19 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
     clock = SimulatedClock(float(min(first.values())))
     live = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
     fills = Fills(slippage=Decimal(repr(LEARN.trading.slippage)), rounding=False)
-    paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, terms=fills)
+    paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, fill_model=fills)
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
     with Journal(tmp_path / "journal.sqlite", durable=False) as journal:
-        by_exchange = ExchangeClock(clock)
-        event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-        trader = Trader(
-            paper,
-            journal,
-            Forecaster.of(models, window),
-            by_exchange,
-            event_log,
-            settings=live,
-            trade_untested=False,
-        )
-        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
+        session = open_session(paper, journal, Forecaster.of(models, window), clock, settings=live)
         feed = PaperFeed(candles, paper)
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
-        said = {symbol: journal.diary.probabilities(symbol) for symbol in known}
+        recorded = {symbol: journal.diary.probabilities(symbol) for symbol in known}
         made = journal.ledger.closed_trades()
 
     assert ending.status == 0
     for symbol, one in known.items():
-        assert [said[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
+        assert [recorded[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
         trades = [trade for trade in made if trade.symbol == symbol]
         assert len(trades) == one.known.test.n > 10
         net = sum(trade.net for trade in trades) / len(trades) * 1e4

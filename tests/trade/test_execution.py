@@ -7,20 +7,21 @@ from pathlib import Path
 
 import pytest
 
-from desk.errors import AccountError, Unanswered
-from desk.market.bitget.codes import remedy_for
+from desk.errors import AccountError
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import OrderRequest
 from desk.policy import LONG
-from desk.trade.execution import Execution, SendResult
+from desk.trade.execution import Execution
 from desk.trade.identity import client_id, is_ours
 from desk.trade.journal import Journal
-from desk.trade.records import OpenTrade
+from desk.trade.records import ClosedTrade, OpenTrade
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.risk import RiskDecision, rule
+from desk.trade.risk import decide
+from desk.trade.risk_values import RiskDecision
+from desk.trade.sending import SendResult
 from tests.trade.faulty import FaultyExchange
-from tests.trade.samples import LIMITS, NOON, SESSION, contract, situation, wish
+from tests.trade.samples import LIMITS, NOON, SESSION, context, contract, intent
 
 
 @dataclass
@@ -32,6 +33,8 @@ class Bench:
     line: FaultyExchange
     execution: Execution
     clock: SimulatedClock
+    closed: list[ClosedTrade]
+    """Trades that the execution reported as over."""
 
     async def enter(self, **script: list[str]) -> SendResult:
         """Open the standard position."""
@@ -51,19 +54,20 @@ class Bench:
 
 def approved() -> RiskDecision:
     """An order that risk lets pass."""
-    return rule(wish(), situation(), LIMITS)
+    return decide(intent(), context(), LIMITS)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
-    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=FillModel())
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, fill_model=FillModel())
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 1e6)
     line = FaultyExchange(paper, clock)
     journal = Journal(tmp_path / "journal.sqlite")
-    execution = Execution(line, journal, clock, settings=SESSION)
-    execution.contracts = {"BTCUSDT": contract()}
-    yield Bench(journal, paper, line, execution, clock)
+    closed: list[ClosedTrade] = []
+    execution = Execution(line, journal, clock, settings=SESSION, on_close=closed.append)
+    execution.use_contracts([contract()])
+    yield Bench(journal, paper, line, execution, clock, closed)
     journal.close()
 
 
@@ -72,15 +76,15 @@ async def test_an_entry_is_journaled_filled_and_protected(bench: Bench) -> None:
     sent = await bench.enter()
 
     assert sent.outcome == "done"
-    (holding,) = await bench.paper.positions()
-    assert (holding.size, holding.stop_loss, holding.leverage) == (
+    (position,) = await bench.paper.positions()
+    assert (position.size, position.stop_loss, position.leverage) == (
         Decimal("22.534"),
         Decimal("98.0"),
         Decimal(3),
     )
-    assert bench.trade.size == holding.size
+    assert bench.trade.size == position.size
     (order,) = bench.journal.ledger.orders_of(bench.trade.trade)
-    assert (order.status, order.filled) == ("filled", holding.size)
+    assert (order.status, order.filled) == ("filled", position.size)
 
 
 async def test_an_order_is_written_down_before_it_is_sent(bench: Bench) -> None:
@@ -118,7 +122,7 @@ async def test_a_lost_answer_never_makes_a_second_order(
     assert len({request.client_id for request in bench.line.placed}) == sendings
     if sent.outcome == "unknown":
         (order,) = bench.journal.ledger.unresolved()
-        assert await bench.execution.resolve(order) == ""
+        assert await bench.execution.resolve(order) is None
     assert bench.trade.size == Decimal("22.534")
 
 
@@ -128,7 +132,7 @@ async def test_an_order_whose_fate_is_unknown_stays_unresolved(bench: Bench) -> 
 
     assert sent.outcome == "unknown"
     (order,) = bench.journal.ledger.unresolved()
-    assert await bench.execution.resolve(order) == ""
+    assert await bench.execution.resolve(order) is None
     assert bench.journal.ledger.unresolved() == []
     assert bench.trade.status == "open"
 
@@ -140,8 +144,8 @@ async def test_an_order_that_never_arrived_is_void_in_the_end(bench: Bench) -> N
     assert sent.outcome == "unknown"
     bench.line.script = {}
     (order,) = bench.journal.ledger.unresolved()
-    assert await bench.execution.resolve(order) == ""
-    assert await bench.execution.settle(bench.trade, None) == ""
+    assert await bench.execution.resolve(order) is None
+    assert await bench.execution.settle(bench.trade, None) is None
     assert bench.journal.ledger.open_trades() == []
     assert await bench.held() == 0
     assert bench.clock.now_ms() - NOON <= 20_000
@@ -149,22 +153,22 @@ async def test_an_order_that_never_arrived_is_void_in_the_end(bench: Bench) -> N
 
 async def test_a_refused_entry_leaves_nothing_open(bench: Bench) -> None:
     """No money, no position, and the reason in the journal."""
-    sent = await bench.enter(place=["40762"])
+    sent = await bench.enter(place=["no_margin"])
 
-    assert (sent.outcome, sent.code) == ("refused", "40762")
+    assert (sent.outcome, sent.meaning) == ("refused", "no_margin")
     assert bench.journal.ledger.open_trades() == []
     assert bench.execution.barred == {}
 
 
 async def test_a_symbol_that_takes_no_orders_is_barred(bench: Bench) -> None:
     """Asking again at every candle would only use up the limits."""
-    await bench.enter(place=["40309"])
+    await bench.enter(place=["not_traded"])
 
     assert "takes no orders" in bench.execution.barred["BTCUSDT"]
 
 
 async def test_a_duplicate_id_is_looked_up(bench: Bench) -> None:
-    """The exchange says 40786 when the first attempt has arrived after all."""
+    """The exchange refuses it as a duplicate when the first attempt has arrived after all."""
     await bench.enter(place=["lost"], order=["dropped"])
     again = await bench.execution.enter(approved())
 
@@ -174,7 +178,7 @@ async def test_a_duplicate_id_is_looked_up(bench: Bench) -> None:
 
 async def test_leverage_that_cannot_be_set_stops_the_entry(bench: Bench) -> None:
     """A size that was computed for one leverage must not be sent under another."""
-    sent = await bench.enter(set_up=["45117"])
+    sent = await bench.enter(set_up=["setting_locked"])
 
     assert sent.outcome == "refused"
     assert bench.line.placed == []
@@ -194,7 +198,7 @@ async def test_leaving_settles_the_trade(bench: Bench) -> None:
     await bench.enter()
     bench.paper.feed_price("BTCUSDT", 101.0)
 
-    assert await bench.execution.leave(bench.trade, "horizon") == ""
+    assert await bench.execution.leave(bench.trade, "horizon") is None
 
     (closed,) = bench.journal.ledger.closed_trades()
     assert await bench.held() == 0
@@ -209,19 +213,19 @@ async def test_leaving_settles_the_trade(bench: Bench) -> None:
     [
         {"place": ["lost"]},
         {"place": ["dropped", "lost"]},
-        {"place": ["22002"]},
-        {"place": ["40808"]},
-        {"place": ["43012"], "close": [""]},
+        {"place": ["nothing_there"]},
+        {"place": ["size_or_price"]},
+        {"place": ["no_margin"], "close": [""]},
     ],
 )
 async def test_an_exit_gets_out_or_says_so(bench: Bench, faults: dict[str, list[str]]) -> None:
     """An exit that is refused in one way is tried in another."""
     await bench.enter()
-    if faults["place"] == ["22002"]:
+    if faults["place"] == ["nothing_there"]:
         await bench.paper.close("BTCUSDT", LONG)
     bench.line.script = faults
 
-    assert await bench.execution.leave(bench.trade, "horizon") == ""
+    assert await bench.execution.leave(bench.trade, "horizon") is None
     assert await bench.held() == 0
     assert len(bench.journal.ledger.closed_trades()) == 1
 
@@ -231,7 +235,7 @@ async def test_a_stop_is_found_in_the_fills(bench: Bench) -> None:
     await bench.enter()
     bench.paper.feed_candle("BTCUSDT", NOON, (100.0, 100.5, 97.0, 97.5), 1e6)
 
-    assert await bench.execution.settle(bench.trade, None) == ""
+    assert await bench.execution.settle(bench.trade, None) is None
 
     (closed,) = bench.journal.ledger.closed_trades()
     assert closed.ended == "stop"
@@ -250,18 +254,18 @@ async def test_fills_that_come_late_are_waited_for(bench: Bench) -> None:
 
     bench.paper.fills = slow  # type: ignore[method-assign, assignment]
 
-    assert "not told how yet" in await bench.execution.settle(bench.trade, None)
-    assert "not told how yet" in await bench.execution.settle(bench.trade, None)
-    assert await bench.execution.settle(bench.trade, None) == ""
+    assert "not reported how yet" in str(await bench.execution.settle(bench.trade, None))
+    assert "not reported how yet" in str(await bench.execution.settle(bench.trade, None))
+    assert await bench.execution.settle(bench.trade, None) is None
     assert bench.journal.ledger.closed_trades()[0].ended == "stop"
 
 
 async def test_large_positions_are_closed_in_parts(bench: Bench) -> None:
     """No market order may be larger than the exchange takes."""
     await bench.enter()
-    bench.execution.contracts = {"BTCUSDT": contract(max_market_size=Decimal(10))}
+    bench.execution.use_contracts([contract(max_market_size=Decimal(10))])
 
-    assert await bench.execution.leave(bench.trade, "horizon") == ""
+    assert await bench.execution.leave(bench.trade, "horizon") is None
     assert [request.size for request in bench.line.placed[1:]] == [
         Decimal(10),
         Decimal(10),
@@ -274,7 +278,7 @@ async def test_a_stop_beyond_the_mark_closes_instead(bench: Bench) -> None:
     """It would have been hit already."""
     await bench.enter()
 
-    assert await bench.execution.protect("BTCUSDT", LONG, Decimal(105), None) == ""
+    assert await bench.execution.protect("BTCUSDT", LONG, Decimal(105), None) is None
     assert await bench.held() == 0
 
 
@@ -293,11 +297,11 @@ async def test_part_of_an_entry_that_is_not_filled_is_cancelled(tmp_path: Path) 
     """What was filled is a position like any other."""
     clock = SimulatedClock(float(NOON))
     terms = FillModel(volume_share=Decimal("0.1"))
-    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, terms=terms)
+    paper = PaperExchange([contract()], deposit=Decimal(10_000), clock=clock, fill_model=terms)
     paper.feed_candle("BTCUSDT", NOON - 300_000, (100.0, 100.0, 100.0, 100.0), 100.0)
     with Journal(tmp_path / "journal.sqlite") as journal:
-        execution = Execution(paper, journal, clock, settings=SESSION)
-        execution.contracts = {"BTCUSDT": contract()}
+        execution = Execution(paper, journal, clock, settings=SESSION, on_close=lambda _: None)
+        execution.use_contracts([contract()])
 
         sent = await execution.enter(approved())
 
@@ -326,30 +330,10 @@ def test_client_ids_are_functions_of_what_the_order_is_for() -> None:
         assert is_ours(name)
 
 
-@pytest.mark.parametrize(
-    ("code", "remedy"),
-    [
-        ("40786", "look_up"),
-        ("22002", "nothing_there"),
-        ("43011", "give_up"),
-        ("40762", "give_up"),
-        ("45110", "give_up"),
-        ("40309", "bar_symbol"),
-        ("45122", "wrong_side"),
-        ("40012", "end"),
-        ("99999", "give_up"),
-    ],
-)
-def test_codes_have_their_remedies(code: str, remedy: str) -> None:
-    """By section 12 of the notes on the exchange."""
-    assert remedy_for(code) == remedy
-
-
-async def test_an_unanswered_look_up_is_told(bench: Bench) -> None:
+async def test_an_unanswered_look_up_is_reported(bench: Bench) -> None:
     """The session notes it and asks again in the next cycle."""
     await bench.enter(place=["lost"], order=["dropped"])
     (order,) = bench.journal.ledger.unresolved()
     bench.line.script = {"order": ["dropped"]}
 
-    assert "could not be looked up" in await bench.execution.resolve(order)
-    assert issubclass(Unanswered, Exception)
+    assert "could not be looked up" in str(await bench.execution.resolve(order))

@@ -22,21 +22,18 @@ from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
-from desk.trade.session import Session, live_events
-from desk.trade.trader import Trader
+from desk.trade.session import live_events
+from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
 from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
 from tests.market.samples import NOW, fetch_settings
-from tests.trade.samples import SESSION, UNLIMITED, card
-from tests.trade.stage import MEMORY, WINDOW, Told, live_settings, said
-from tests.trade.test_replay import NOTHING
+from tests.trade.samples import NOTHING, SESSION, UNLIMITED, card
+from tests.trade.stage import MEMORY, WINDOW, RecordedNotifications, live_settings, scripted
 
 SYMBOL = "BTCUSDT"
 PAST, AHEAD = 300, 30
@@ -67,7 +64,7 @@ class Life:
 
     paper: PaperExchange
     journal: Journal
-    news: Told
+    news: RecordedNotifications
     opening: tuple[str, ...]
     running: asyncio.Task[object]
 
@@ -79,7 +76,7 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
     link = link_settings("paper", base_url=url, ws_url=url.replace("http", "ws"))
     probability = np.full(PAST + AHEAD, 0.5)
     probability[PAST] = 0.9
-    known = card(SYMBOL, created=START, promise=NOTHING, rules=RULES)
+    known = card(SYMBOL, created=START, expectation=NOTHING, rules=RULES)
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(folder / "journal.sqlite"))
         market = await stack.enter_async_context(BitgetPublic(fetch, clock=clock))
@@ -91,23 +88,18 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
             clock=clock,
         )
         account = await stack.enter_async_context(
-            paper_account(fetch, link, journal=journal.path, deposit=DEPOSIT, clock=clock, terms=TERMS)
+            paper_account(fetch, link, journal=journal.path, deposit=DEPOSIT, clock=clock, fill_model=TERMS)
         )
         feed = PaperFeed(stream, account.exchange, account.funding.rates, account.funding)
-        by_exchange, news = ExchangeClock(clock), Told()
-        live = live_settings(replace(UNLIMITED, max_candle_age_s=60), SESSION)
-        event_log = EventLog(journal.diary, by_exchange, news)
-        forecaster = Forecaster.of({SYMBOL: OpenModel(known, said(series(), probability))}, WINDOW)
-        trader = Trader(
+        news = RecordedNotifications()
+        session = open_session(
             account.exchange,
             journal,
-            forecaster,
-            by_exchange,
-            event_log,
-            settings=live,
-            trade_untested=False,
+            Forecaster.of({SYMBOL: OpenModel(known, scripted(series(), probability))}, WINDOW),
+            clock,
+            settings=live_settings(replace(UNLIMITED, max_candle_age_s=60), SESSION),
+            notifications=news,
         )
-        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
         events = live_events(feed, account.exchange, clock, look_s=1.0)
         running = asyncio.ensure_future(session.run(events, mode="paper", settings="{}"))
         try:
@@ -223,7 +215,7 @@ async def test_kill_9_after_an_answer_loses_nothing(tmp_path: Path) -> None:
             journal=tmp_path / "journal.sqlite",
             deposit=Decimal(1),
             clock=SystemClock(),
-            terms=TERMS,
+            fill_model=TERMS,
         )
         async with opened as account:
             (held,) = await account.exchange.positions()

@@ -101,7 +101,7 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
 
 
 @pytest.mark.parametrize(
-    ("trades", "unresolved", "holdings", "orders", "kinds"),
+    ("trades", "unresolved", "positions", "orders", "kinds"),
     [
         ([], [], [], [], []),
         ([trade()], [], [held()], [], []),
@@ -126,21 +126,21 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
         ([], [], [held(), held(side=SHORT)], [], ["close", "close"]),
         ([trade()], [], [held(size=Decimal(0))], [], ["settle"]),
         ([], [], [], [order_named(OURS)], ["cancel"]),
-        ([], [], [], [order_named("by-hand")], ["tell"]),
+        ([], [], [], [order_named("by-hand")], ["report"]),
         ([OPENING], [waiting()], [], [order_named(waiting().client_id)], ["look_up"]),
     ],
 )  # fmt: skip
 def test_the_policy(
     trades: list[OpenTrade],
     unresolved: list[OrderRecord],
-    holdings: list[Position],
+    positions: list[Position],
     orders: list[OrderState],
     kinds: list[str],
 ) -> None:
     """Each difference has its correction, as the module's docstring states it."""
     found = reconcile(
         JournalState(trades=trades, unresolved=unresolved),
-        AccountState(holdings=holdings, orders=orders),
+        AccountState(positions=positions, orders=orders),
         TERMS,
     )
 
@@ -151,7 +151,7 @@ def test_an_unknown_position_can_be_closed_at_once() -> None:
     """For an account that nobody else touches."""
     (found,) = reconcile(
         JournalState(trades=[], unresolved=[]),
-        AccountState(holdings=[held()], orders=[]),
+        AccountState(positions=[held()], orders=[]),
         replace(TERMS, unknown="close"),
     )
 
@@ -159,10 +159,10 @@ def test_an_unknown_position_can_be_closed_at_once() -> None:
 
 
 def test_an_adopted_position_is_closed_after_a_horizon() -> None:
-    """It is nobody's opinion, so it is held no longer than one."""
+    """It is nobody's signal, so it is held no longer than one."""
     (found,) = reconcile(
         JournalState(trades=[], unresolved=[]),
-        AccountState(holdings=[held(stop_loss=None)], orders=[]),
+        AccountState(positions=[held(stop_loss=None)], orders=[]),
         TERMS,
     )[:1]
 
@@ -177,14 +177,14 @@ class World:
 
     trades: dict[tuple[str, int], OpenTrade]
     waiting: dict[str, OrderRecord]
-    holdings: dict[tuple[str, int], Position]
+    positions: dict[tuple[str, int], Position]
     orders: dict[str, OrderState]
 
     def views(self) -> tuple[JournalState, AccountState]:
         """What each side says."""
         return (
             JournalState(trades=list(self.trades.values()), unresolved=list(self.waiting.values())),
-            AccountState(holdings=list(self.holdings.values()), orders=list(self.orders.values())),
+            AccountState(positions=list(self.positions.values()), orders=list(self.orders.values())),
         )
 
     def carry_out(self, one: Correction) -> None:
@@ -200,9 +200,9 @@ class World:
         elif one.kind == "adopt" and one.trade is not None:
             self.trades[one.symbol, one.trade.side] = one.trade
         elif one.kind == "protect":
-            self.holdings[key] = replace(self.holdings[key], stop_loss=one.stop)
+            self.positions[key] = replace(self.positions[key], stop_loss=one.stop)
         elif one.kind == "close":
-            self.holdings.pop(key, None)
+            self.positions.pop(key, None)
             if one.trade is not None:
                 self.trades.pop((one.symbol, one.trade.side), None)
         elif one.kind == "cancel":
@@ -214,7 +214,7 @@ symbols = st.sampled_from(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
 sizes = st.sampled_from([Decimal(1), Decimal(2)])
 stops = st.sampled_from([None, Decimal(90), Decimal(98), Decimal(102), Decimal(110)])
 marks = st.sampled_from([Decimal(95), Decimal(100), Decimal(105)])
-holdings = st.builds(
+positions = st.builds(
     lambda symbol, side, size, stop, mark: held(symbol, side, size=size, stop_loss=stop, mark_price=mark),
     symbols, sides, sizes, stops, marks,
 )  # fmt: skip
@@ -230,7 +230,7 @@ trades = st.builds(
 
 
 @settings(max_examples=400)
-@given(st.lists(trades, max_size=3), st.lists(holdings, max_size=4), st.sets(symbols, max_size=2))
+@given(st.lists(trades, max_size=3), st.lists(positions, max_size=4), st.sets(symbols, max_size=2))
 def test_corrections_end_in_agreement(
     journal: list[OpenTrade], exchange: list[Position], unresolved: set[str]
 ) -> None:
@@ -244,21 +244,21 @@ def test_corrections_end_in_agreement(
         {(one.symbol, one.side): one for one in exchange},
         {OURS: order_named(OURS)},
     )
-    before = set(world.holdings)
+    before = set(world.positions)
 
     for _ in range(3):
         for correction in reconcile(*world.views(), TERMS):
             world.carry_out(correction)
 
     left = reconcile(*world.views(), TERMS)
-    assert all(one.kind == "tell" and one.symbol not in TERMS.horizons for one in left)
-    assert set(world.holdings) <= before
-    assert {key for key in before if key[0] not in TERMS.horizons} <= set(world.holdings)
-    traded = {key for key in world.holdings if key[0] in TERMS.horizons}
+    assert all(one.kind == "report" and one.symbol not in TERMS.horizons for one in left)
+    assert set(world.positions) <= before
+    assert {key for key in before if key[0] not in TERMS.horizons} <= set(world.positions)
+    traded = {key for key in world.positions if key[0] in TERMS.horizons}
     assert traded == set(world.trades)
     assert len({symbol for symbol, _ in traded}) == len(traded)
     told = {(one.symbol, one.side) for one in left}
-    for key, holding in world.holdings.items():
-        assert holding.stop_loss is not None or key in told
+    for key, position in world.positions.items():
+        assert position.stop_loss is not None or key in told
         if key in world.trades:
-            assert world.trades[key].size == holding.size
+            assert world.trades[key].size == position.size

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
-from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved
-from tests.trade.samples import LIMITS, NOON, contract, situation, wish
+from desk.trade.risk import decide, to_step, with_approved
+from desk.trade.risk_rules import daily_loss, leverage_for
+from desk.trade.risk_values import Exposure
+from tests.trade.samples import LIMITS, NOON, context, contract, intent
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 NO_STOP = TradeRules(horizon=2, stop_loss=None, take_profit=None)
 
 
 def names(**changes: object) -> set[str]:
-    """The rules that refuse the standard wish in a changed situation."""
-    return {reason.rule for reason in rule(wish(), situation(**changes), LIMITS).reasons}
+    """The rules that refuse the standard intent in a changed context."""
+    return {reason.rule for reason in decide(intent(), context(**changes), LIMITS).reasons}
 
 
 sides = st.sampled_from([LONG, SHORT])
@@ -37,16 +39,16 @@ def test_no_approved_order_is_above_any_limit(
         if notional
     )
     terms = contract(tick=Decimal("1e-8"))
-    now = situation(equity=equity, available=available, held=held, contracts={"BTCUSDT": terms})
+    now = context(equity=equity, available=available, held=held, contracts={"BTCUSDT": terms})
     now = replace(now, day_equity=equity)
-    asked = wish(side=side, close=price)
+    asked = intent(side=side, close=price)
 
-    ruling = rule(asked, now, LIMITS)
+    decision = decide(asked, now, LIMITS)
 
-    assert (ruling.order is None) == bool(ruling.reasons)
-    if ruling.order is None:
+    assert (decision.order is None) == bool(decision.reasons)
+    if decision.order is None:
         return
-    size, notional = ruling.order.size, ruling.exposure.notional
+    size, notional = decision.order.size, decision.exposure.notional
     longs_after = longs + (notional if side == LONG else 0)
     shorts_after = gross - longs + (notional if side == SHORT else 0)
     assert size % terms.size_step == 0
@@ -55,10 +57,10 @@ def test_no_approved_order_is_above_any_limit(
     assert notional <= equity * LIMITS.max_position
     assert gross + notional <= equity * LIMITS.max_gross
     assert (longs_after - shorts_after) * side <= equity * LIMITS.max_net
-    assert notional / ruling.order.leverage <= available * (1 - LIMITS.margin_reserve)
-    assert ruling.order.stop_loss is not None
-    assert side * (asked.price - ruling.order.stop_loss) >= 0
-    assert ruling.order.stop_loss % terms.tick == 0
+    assert notional / decision.order.leverage <= available * (1 - LIMITS.margin_reserve)
+    assert decision.order.stop_loss is not None
+    assert side * (asked.price - decision.order.stop_loss) >= 0
+    assert decision.order.stop_loss % terms.tick == 0
 
 
 @given(
@@ -75,9 +77,9 @@ def test_a_stop_that_is_filled_a_tick_worse_loses_what_may_be_lost(
     """On a coarse tick the rounded stop may lie on the entry: no loss, said the cap, and gave the maximum."""
     terms = contract(tick=tick * ticks, size_step=Decimal(step), min_size=Decimal(step), max_market_size=None)
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
-    asked = wish(side=side, close=price, rules=rules)
+    asked = intent(side=side, close=price, rules=rules)
 
-    order = rule(asked, situation(contracts={"BTCUSDT": terms}), LIMITS).order
+    order = decide(asked, context(contracts={"BTCUSDT": terms}), LIMITS).order
 
     if order is not None:
         assert order.stop_loss is not None
@@ -100,10 +102,12 @@ def test_a_stop_that_the_tick_moves_onto_the_entry_is_refused(
     terms = contract(tick=Decimal("0.0001"), size_step=Decimal(1), min_size=Decimal(1), max_market_size=None)
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
 
-    ruling = rule(wish(side=side, close=price, rules=rules), situation(contracts={"BTCUSDT": terms}), LIMITS)
+    decision = decide(
+        intent(side=side, close=price, rules=rules), context(contracts={"BTCUSDT": terms}), LIMITS
+    )
 
-    assert [reason.rule for reason in ruling.reasons] == (["stop"] if refused else [])
-    assert not refused or "tick 0.0001 is too coarse" in ruling.reasons[0].text
+    assert [reason.rule for reason in decision.reasons] == (["stop"] if refused else [])
+    assert not refused or "tick 0.0001 is too coarse" in decision.reasons[0].text
 
 
 @given(price=prices, equity=usdt, more=usdt, side=sides)
@@ -113,8 +117,8 @@ def test_more_equity_never_makes_a_smaller_order(
     """Otherwise a deposit could shrink a position that the limits allowed before."""
 
     def size(of: Decimal) -> Decimal:
-        order = rule(
-            wish(side=side, close=price), situation(equity=of, available=of, day_equity=of), LIMITS
+        order = decide(
+            intent(side=side, close=price), context(equity=of, available=of, day_equity=of), LIMITS
         ).order
         return Decimal(0) if order is None else order.size
 
@@ -123,20 +127,20 @@ def test_more_equity_never_makes_a_smaller_order(
 
 def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent() -> None:
     """50 USDT at risk, 2.1 USDT lost per coin a tick beyond the stop, 0.11886 USDT of fees: 22.534 coins."""
-    ruling = rule(wish(), situation(), LIMITS)
+    decision = decide(intent(), context(), LIMITS)
 
-    assert ruling.reasons == ()
-    assert ruling.order is not None
-    assert ruling.order.size == Decimal("22.534")
-    assert ruling.order.stop_loss == Decimal("98.0")
-    assert ruling.order.leverage == 3
+    assert decision.reasons == ()
+    assert decision.order is not None
+    assert decision.order.size == Decimal("22.534")
+    assert decision.order.stop_loss == Decimal("98.0")
+    assert decision.order.leverage == 3
 
 
 @pytest.mark.parametrize(
     ("changes", "name"),
     [
         ({"stopping": "STOP file"}, "stopping"),
-        ({"watching": {"BTCUSDT": "demoted"}}, "watching"),
+        ({"watch_only": {"BTCUSDT": "demoted"}}, "watching"),
         ({"now": NOON + 13 * 86_400_000 + 2000}, "model age"),
         ({"now": NOON + 61_000}, "candle"),
         ({"now": NOON - 2_000}, "candle"),
@@ -180,21 +184,21 @@ def test_all_reasons_are_told_at_once() -> None:
 
 
 def test_an_untested_model_trades_only_where_that_was_asked_for() -> None:
-    """The verdict is the product's promise; only paper trading may look past it."""
-    asked = wish(tradable=False, reasons=("no edge was shown",))
+    """The verdict is what the product vouches for; only paper trading may look past it."""
+    asked = intent(tradable=False, reasons=("no edge was shown",))
 
-    refused = rule(asked, situation(), LIMITS)
+    refused = decide(asked, context(), LIMITS)
     assert [reason.rule for reason in refused.reasons] == ["verdict"]
     assert "no edge was shown" in refused.reasons[0].text
-    assert rule(asked, situation(trade_untested=True), LIMITS).order is not None
+    assert decide(asked, context(trade_untested=True), LIMITS).order is not None
 
 
 def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
     """A position without a stop is protected by nothing while the machine is off."""
-    ruling = rule(wish(rules=NO_STOP), situation(), LIMITS)
+    decision = decide(intent(rules=NO_STOP), context(), LIMITS)
 
-    assert [reason.rule for reason in ruling.reasons] == ["stop"]
-    assert rule(wish(rules=NO_STOP), situation(), replace(LIMITS, require_stop=False)).order is not None
+    assert [reason.rule for reason in decision.reasons] == ["stop"]
+    assert decide(intent(rules=NO_STOP), context(), replace(LIMITS, require_stop=False)).order is not None
 
 
 @pytest.mark.parametrize(
@@ -207,35 +211,35 @@ def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
 )
 def test_nothing_is_held_across_a_funding_settlement(now: int, refused: bool) -> None:
     """Settlement at 16:00 costs about what a good trade earns."""
-    asked = wish()
+    asked = intent()
     opened = now // 300_000 * 300_000 - 300_000
     moved = replace(
         asked,
-        opinion=replace(asked.opinion, open_time=opened),
+        signal=replace(asked.signal, open_time=opened),
         position=replace(asked.position, opened=opened, due=opened + 600_000),
     )
 
-    reasons = {reason.rule for reason in rule(moved, situation(now=now), LIMITS).reasons}
+    reasons = {reason.rule for reason in decide(moved, context(now=now), LIMITS).reasons}
 
     assert reasons == ({"funding"} if refused else set())
 
 
 def test_wishes_of_one_candle_share_the_limits() -> None:
     """Ten symbols that fire together must not each be given the whole account."""
-    first = rule(wish(), situation(), LIMITS)
-    later = with_approved(situation(), first)
+    first = decide(intent(), context(), LIMITS)
+    later = with_approved(context(), first)
 
-    second = rule(wish("ETHUSDT"), later, LIMITS)
+    second = decide(intent("ETHUSDT"), later, LIMITS)
 
     assert second.order is not None
     assert first.exposure.notional + second.exposure.notional <= Decimal(6_000)
-    third = rule(
-        wish("SOLUSDT"),
+    third = decide(
+        intent("SOLUSDT"),
         replace(with_approved(later, second), contracts={"SOLUSDT": contract("SOLUSDT")}),
         LIMITS,
     )
     assert third.exposure.notional + first.exposure.notional + second.exposure.notional <= Decimal(6_000)
-    assert later.available < situation().available
+    assert later.available < context().available
     assert later.orders_last_minute == 1
 
 
@@ -243,14 +247,14 @@ def test_a_stop_beyond_every_liquidation_price_is_refused() -> None:
     """Even without leverage a long is gone at zero, which is not twice as far as a stop at 60 %."""
     far = TradeRules(horizon=2, stop_loss=0.6, take_profit=None)
 
-    assert [reason.rule for reason in rule(wish(rules=far), situation(), LIMITS).reasons] == ["liquidation"]
+    assert [reason.rule for reason in decide(intent(rules=far), context(), LIMITS).reasons] == ["liquidation"]
 
 
 @given(side=sides, distance=st.floats(0.001, 0.9), most=st.integers(1, 125))
 def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float, most: int) -> None:
     """A stop that lies beyond the liquidation price protects nothing."""
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
-    asked, terms = wish(side=side, rules=rules), contract(max_leverage=Decimal(most))
+    asked, terms = intent(side=side, rules=rules), contract(max_leverage=Decimal(most))
     stop = Decimal(repr(asked.position.stop))
 
     leverage = leverage_for(asked, stop, terms, replace(LIMITS, leverage=Decimal(125)))
@@ -264,8 +268,8 @@ def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float
 
 def test_the_daily_loss_is_told_in_figures() -> None:
     """The message is what the operator reads on a telephone."""
-    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) == ""
-    assert "3.00% of 10000.00 USDT" in daily_loss(Decimal(9_700), Decimal(10_000), LIMITS)
+    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) is None
+    assert "3.00% of 10000.00 USDT" in str(daily_loss(Decimal(9_700), Decimal(10_000), LIMITS))
 
 
 @given(size=st.decimals(-10, 10**9, places=9), step=st.sampled_from(["0.001", "1", "10", "1e-12"]))

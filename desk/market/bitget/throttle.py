@@ -1,7 +1,7 @@
 """Who may send a request now: a pace per endpoint and over all, pauses, and a cap on requests in flight.
 
-Place in the house: between ``desk.market.bitget.public`` and the network.  An endpoint's path comes in;
-permission comes out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
+Place in the house: under ``desk.market.bitget.transport``.  An endpoint's path comes in; permission comes
+out, as late as it must be.  Time is asked of the ``Clock`` that was handed in.
 
 The pace is a leaky bucket with the memory of half a step (the generic cell rate algorithm): requests leave
 1/rate apart; one that is late by less than half a step doesn't delay those after it.  At 18 per second no
@@ -12,7 +12,7 @@ seconds needs rate × latency requests in flight.  It may have twice as many and
 answers do not idle the pace and quick ones do not pile up.  Over all endpoints ``in_flight`` is never
 exceeded.
 
-Not here: which answers cause a pause and which requests are repeated, see ``desk.market.bitget.public``.
+Not here: which responses cause a pause (``desk.market.bitget.transport``), retry (``desk.retry``).
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from desk.ports import Clock
+from desk.retry import Backoff
 
 LATE_STEPS = 0.5
 """How late a request may be, in steps of 1/rate, without delaying those after it."""
@@ -40,12 +41,12 @@ MEMORY = 0.05
 
 
 class Throttle:
-    """Pace, pauses and cap of every endpoint, and one pace and one cap over all of them.
+    """Pace, pauses and cap of every endpoint of an address, and one pace and one cap over all of them.
 
     Parameters
     ----------
     per_second : float
-        Requests per second and endpoint; 0 means no pacing, of all of them together neither.
+        Usual requests per second and endpoint; 0 means no pacing, of all of them together neither.
     in_flight : int
         Most requests at once, over all endpoints.
     pause_s : float
@@ -56,15 +57,18 @@ class Throttle:
         self._per_second = per_second
         self._most = in_flight
         self._places = asyncio.Semaphore(in_flight)
-        self._pause_s = pause_s
+        self._pause = Backoff(pause_s, max(LONGEST_PAUSE_S, pause_s))
         self._clock = clock
         self._over_all = _Pace(1 / PER_SECOND_OVER_ALL if per_second else 0.0)
         self._endpoints: dict[str, _Endpoint] = {}
 
     @asynccontextmanager
-    async def slot(self, endpoint: str) -> AsyncIterator[float]:
-        """Wait for permission to send, first come first served; yields the time of sending (monotonic, s)."""
-        gate = self._gate(endpoint)
+    async def slot(self, endpoint: str, *, per_second: float | None = None) -> AsyncIterator[float]:
+        """Wait for permission to send, first come first served; yields the time of sending (monotonic, s).
+
+        ``per_second`` is the pace of an endpoint that has one of its own; its first request sets it.
+        """
+        gate = self._gate(endpoint, per_second)
         async with gate.turn:
             while True:
                 while (wait := self._wait(gate)) > 0:
@@ -88,7 +92,7 @@ class Throttle:
 
         All requests that were in flight then cause one pause together, not one each.
         """
-        self._gate(endpoint).refused(sent, self._clock.monotonic(), self._pause_s)
+        self._gate(endpoint).refused(sent, self._clock.monotonic())
 
     def answered(self, endpoint: str, sent: float, *, left: int | None = None) -> None:
         """Note that a request sent at ``sent`` was let through: the next pause is a first one again.
@@ -109,9 +113,10 @@ class Throttle:
         now = self._clock.monotonic()
         return max(gate.wait(now), self._over_all.wait(now))
 
-    def _gate(self, endpoint: str) -> "_Endpoint":
+    def _gate(self, endpoint: str, per_second: float | None = None) -> "_Endpoint":
         if endpoint not in self._endpoints:
-            self._endpoints[endpoint] = _Endpoint(self._per_second, self._most)
+            pace = self._per_second if per_second is None else per_second
+            self._endpoints[endpoint] = _Endpoint(pace, self._most, self._pause)
         return self._endpoints[endpoint]
 
 
@@ -134,7 +139,7 @@ class _Pace:
 class _Endpoint:
     """Pace, pause and cap of one endpoint; times are monotonic seconds."""
 
-    def __init__(self, per_second: float, most: int) -> None:
+    def __init__(self, per_second: float, most: int, pause: Backoff) -> None:
         self.turn = asyncio.Lock()
         self.cap = most
         self._most = most
@@ -145,6 +150,7 @@ class _Endpoint:
         self._came_back = asyncio.Event()
         self._took: float | None = None
         self._paused_from = self._paused_until = float("-inf")
+        self._pause = pause
         self._pauses = 0
         self._full_from = self._full_until = float("-inf")
 
@@ -171,12 +177,11 @@ class _Endpoint:
         if self._per_second:
             self.cap = min(math.ceil(HEADROOM * self._per_second * self._took) + SPARE, self._most)
 
-    def refused(self, sent: float, now: float, pause_s: float) -> None:
+    def refused(self, sent: float, now: float) -> None:
         if sent <= self._paused_from:
             return
-        pause = min(pause_s * 2**self._pauses, max(LONGEST_PAUSE_S, pause_s))
-        self._paused_from, self._paused_until = now, now + pause
-        self._pauses = min(self._pauses + 1, 16)
+        self._pauses += 1
+        self._paused_from, self._paused_until = now, now + self._pause.wait_s(self._pauses)
         self._pace.step = min(self._pace.step * SLOWER, self._fastest * SLOWEST)
 
     def answered(self, sent: float) -> None:

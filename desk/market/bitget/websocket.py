@@ -21,9 +21,10 @@ import aiohttp
 from desk.errors import AccountError, ExchangeError, Unanswered
 from desk.market.bitget.throttle import Throttle
 from desk.ports import Clock
+from desk.retry import Backoff
 
 PING_EVERY_S, DEAD_AFTER_S = 25.0, 60.0
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 60.0
+RECONNECT = Backoff(1.0, 60.0)
 MESSAGES_PER_SECOND = 8.0
 """The exchange counts to 10 and hangs up."""
 LONGEST_MESSAGE = 4_000_000
@@ -71,7 +72,6 @@ class WebsocketConnection:
         self._hear = hear
         self._lost = lost
         self._heard = 0.0
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
 
     async def run(self) -> None:
         """Keep the line up until cancelled.
@@ -87,15 +87,10 @@ class WebsocketConnection:
             why = await self._once()
             self._lost(why)
             lasted = self._clock.monotonic() - opened
-            failures = 1 if lasted > LONGEST_WAIT_S else failures + 1
-            wait = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
+            failures = 1 if lasted > RECONNECT.longest_s else failures + 1
+            wait = RECONNECT.wait_s(failures)
             log.warning("%s: %s; opened again in %.0f s", self._url, why, wait)
             await self._clock.sleep(wait)
-
-    async def drop(self) -> None:
-        """Hang up; ``run`` opens the line anew."""
-        if self._socket is not None:
-            await self._socket.close()
 
     async def _once(self) -> str:
         """Open the line and stay on it; why it was lost."""
@@ -105,16 +100,13 @@ class WebsocketConnection:
                 max_msg_size=LONGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             ) as socket:
-                self._socket = socket
                 return await self._talk(socket)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             return f"cannot be opened: {type(exc).__name__} {exc}"
-        finally:
-            self._socket = None
 
     async def _talk(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         pace = Throttle(
-            per_second=MESSAGES_PER_SECOND, in_flight=1, pause_s=LONGEST_WAIT_S, clock=self._clock
+            per_second=MESSAGES_PER_SECOND, in_flight=1, pause_s=RECONNECT.longest_s, clock=self._clock
         )
 
         async def say(text: str) -> None:

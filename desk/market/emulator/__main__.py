@@ -30,13 +30,13 @@ from desk.market.series.sources import (
     DAYS_AHEAD,
     SyntheticName,
     align_ends,
+    extend_synthetic,
     list_late,
     newest_open,
     punch_holes,
-    read_candles,
-    read_funding,
+    read_candle_files,
+    read_funding_files,
     read_synthetic,
-    run_on,
     synthetic_series,
 )
 from desk.market.series.synthetic import KINDS
@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = _options(args)
         series, funding = _series(args)
         if args.speed > 0:
-            options, series = ahead(options, series, read_synthetic(args.synthetic))
+            options, series = extend_for_running_clock(options, series, read_synthetic(args.synthetic))
         exchange_ended = asyncio.run(_serve(series, options, funding))
     except SettingsError as exc:
         parser.error(str(exc))
@@ -105,21 +105,21 @@ def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]
     if args.candles is None and not args.synthetic:
         raise SettingsError("nothing to serve: give --candles DIR, --synthetic NAME=KIND:SEED, or both")
     names = read_synthetic(args.synthetic)
-    series = read_candles(args.candles) if args.candles else []
+    series = read_candle_files(args.candles) if args.candles else []
     series += synthetic_series(names, beside=series, now_ms=args.now)
-    funding = read_funding(args.funding) if args.funding else {}
+    funding = read_funding_files(args.funding) if args.funding else {}
     if args.align_end:
         series, funding = align_ends(series, funding)
     series = list_late(series, read_by_symbol(args.list_late, option="list-late"))
     return (punch_holes(series, share=args.holes, seed=args.fault_seed) if args.holes else series), funding
 
 
-def ahead(
+def extend_for_running_clock(
     options: ExchangeOptions, series: Sequence[Candles], names: Sequence[SyntheticName]
 ) -> tuple[ExchangeOptions, list[Candles]]:
     """Where the clock runs, synthetic series go on; it starts as if they did not."""
     start = newest_open(series, default=0) + CANDLE_MS if options.now_ms is None else options.now_ms
-    return replace(options, now_ms=start), run_on(series, names)
+    return replace(options, now_ms=start), extend_synthetic(series, names)
 
 
 def _parser() -> argparse.ArgumentParser:

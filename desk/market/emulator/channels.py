@@ -9,7 +9,7 @@ finished meanwhile, as it ended.  There is no flag that says so.
 
 References
 ----------
-``bitget_api.md`` section 10 and 11.
+``docs/bitget.md``, sections 10 and 11.
 """
 
 import json
@@ -45,7 +45,7 @@ class Subscription:
     """None: acknowledged, and silent."""
     newest: int = -1
     """Open time of the newest candle it was told of."""
-    told: str = field(default="")
+    last_row: str = field(default="")
     """The last row of it."""
 
     @property
@@ -53,7 +53,7 @@ class Subscription:
         """Whether it is about candles."""
         return self.arg.get("channel") == "candle5m"
 
-    def first(self, now: int) -> str:
+    def snapshot(self, now: int) -> str:
         """The snapshot."""
         listing = self.listing
         if listing is None:
@@ -68,10 +68,10 @@ class Subscription:
         if part is not None:
             rows.append(forming_row(part))
             self.newest = part.open_time
-        self.told = rows[-1] if rows else ""
+        self.last_row = rows[-1] if rows else ""
         return _of_rows("snapshot", self.arg, rows, now)
 
-    def news(self, now: int) -> Iterator[str]:
+    def updates(self, now: int) -> Iterator[str]:
         """What is to be told since it was told last."""
         listing = self.listing
         if listing is None:
@@ -88,8 +88,8 @@ class Subscription:
             rows.append(forming_row(part))
             self.newest = part.open_time
         for row in rows:
-            if row != self.told:
-                self.told = row
+            if row != self.last_row:
+                self.last_row = row
                 yield _of_rows("update", self.arg, [row], now)
 
 
@@ -128,10 +128,10 @@ def account_payloads(
             yield envelope("snapshot", wanted["orders"], [pushed_order_row(account, order, execution)], now)
     if not changes:
         return
-    yield from standing(account, wanted, now)
+    yield from account_state_payloads(account, wanted, now)
 
 
-def standing(
+def account_state_payloads(
     account: SimulatedAccount, wanted: Mapping[str, Mapping[str, object]], now: int
 ) -> Iterator[str]:
     """Where the account stands: positions and balances."""

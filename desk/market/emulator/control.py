@@ -71,7 +71,7 @@ class Stats:
         }
 
 
-class Staged(Protocol):
+class ControlledExchange(Protocol):
     """What the levers move."""
 
     @property
@@ -91,7 +91,7 @@ class Staged(Protocol):
         """Let a symbol trade at a price; ``KeyError`` if it is not listed."""
 
 
-def control_routes(exchange: Staged) -> list[web.RouteDef]:
+def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
     """The table above."""
 
     async def stats(_: web.Request) -> web.Response:
@@ -110,13 +110,13 @@ def control_routes(exchange: Staged) -> list[web.RouteDef]:
         return web.json_response({"server_time": exchange.now_ms()})
 
     async def price(request: web.Request) -> web.Response:
-        symbol, told = request.query.get("symbol", ""), request.query.get("price", "")
+        symbol, text = request.query.get("symbol", ""), request.query.get("price", "")
         try:
-            value = Decimal(told)
+            value = Decimal(text)
         except InvalidOperation:
             value = Decimal(0)
         if not (value.is_finite() and value > 0):
-            raise web.HTTPBadRequest(text=f"price is {told!r}, must be a number above 0")
+            raise web.HTTPBadRequest(text=f"price is {text!r}, must be a number above 0")
         try:
             exchange.set_price(symbol, value)
         except KeyError:

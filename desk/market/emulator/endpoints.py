@@ -144,25 +144,25 @@ class CandlePage:
         return self.listing.rows(max(self.start - most, 0), self.start)
 
 
-def recent_candles(question: PublicRequest) -> CandlePage:
+def recent_candles(request: PublicRequest) -> CandlePage:
     """Answer ``candles``: the last 30 days, the forming candle last.
 
     ``startTime`` is inclusive, ``endTime`` exclusive; of what lies between, the newest ``limit``.
     """
-    listing = question.listing()
-    question.check_granularity()
-    if (question.query.get("kLineType") or "MARKET").upper() != "MARKET":
+    listing = request.listing()
+    request.check_granularity()
+    if (request.query.get("kLineType") or "MARKET").upper() != "MARKET":
         raise RequestDenied(
             "400172", "Parameter verification failed: the embedded exchange has kLineType MARKET only"
         )
-    limit = question.limit(RECENT_LIMIT)
-    start, end = question.window()
-    oldest = max(start or 0, question.now - RECENT_REACH_MS)
-    opens = question.now - question.now % CANDLE_MS
-    part = listing.forming(question.now)
+    limit = request.limit(RECENT_LIMIT)
+    start, end = request.window()
+    oldest = max(start or 0, request.now - RECENT_REACH_MS)
+    opens = request.now - request.now % CANDLE_MS
+    part = listing.forming(request.now)
     if opens < oldest or (end is not None and opens >= end):
         part = None
-    stop = listing.finished(question.now)
+    stop = listing.finished(request.now)
     if end is not None:
         stop = min(stop, listing.before(end))
     room = limit if part is None else limit - 1
@@ -170,18 +170,18 @@ def recent_candles(question: PublicRequest) -> CandlePage:
     return CandlePage(listing, first, stop, None if part is None else forming_row(part))
 
 
-def history_candles(question: PublicRequest) -> CandlePage:
+def history_candles(request: PublicRequest) -> CandlePage:
     """Answer ``history-candles``: the newest ``limit`` finished candles below ``endTime``.
 
     ``startTime`` has no say in the choice of rows; together with ``endTime`` it may span 90 days.
     """
-    listing = question.listing()
-    question.check_granularity()
-    limit = question.limit(HISTORY_LIMIT)
-    _, end = question.window()
-    stop = listing.finished(question.now)
+    listing = request.listing()
+    request.check_granularity()
+    limit = request.limit(HISTORY_LIMIT)
+    _, end = request.window()
+    stop = listing.finished(request.now)
     if end is not None:
-        stop = min(stop, listing.before(_history_bound(end, question.history_end)))
+        stop = min(stop, listing.before(_history_bound(end, request.history_end)))
     return CandlePage(listing, max(stop - limit, 0), stop)
 
 
@@ -193,43 +193,43 @@ def _history_bound(end: int, reading: str) -> int:
     return floored + CANDLE_MS if reading == "inclusive" else floored
 
 
-def server_time(question: PublicRequest) -> str:
+def server_time(request: PublicRequest) -> str:
     """Answer ``time``."""
-    return json.dumps({"serverTime": str(question.now)})
+    return json.dumps({"serverTime": str(request.now)})
 
 
-def contracts(question: PublicRequest) -> str:
+def contracts(request: PublicRequest) -> str:
     """Answer ``contracts``."""
-    return _text([listing.contract(question.now) for listing in question.universe()])
+    return _text([listing.contract(request.now) for listing in request.universe()])
 
 
-def tickers(question: PublicRequest) -> str:
+def tickers(request: PublicRequest) -> str:
     """Answer ``tickers``; a symbol whose first candle has not opened has none."""
-    rows = [listing.ticker(question.now) for listing in question.universe()]
+    rows = [listing.ticker(request.now) for listing in request.universe()]
     return _text([row for row in rows if row is not None])
 
 
-def ticker(question: PublicRequest) -> str:
+def ticker(request: PublicRequest) -> str:
     """Answer ``ticker``: as ``tickers``, for one symbol."""
-    row = question.listing().ticker(question.now)
+    row = request.listing().ticker(request.now)
     return _text([] if row is None else [row])
 
 
-def history_fund_rate(question: PublicRequest) -> str:
+def history_fund_rate(request: PublicRequest) -> str:
     """Answer ``history-fund-rate``; a page longer than the longest is cut without a word."""
-    listing = question.listing()
-    size = question.integer("pageSize")
-    number = question.integer("pageNo")
+    listing = request.listing()
+    size = request.integer("pageSize")
+    number = request.integer("pageNo")
     for name, value in (("pageSize", size), ("pageNo", number)):
         if value == 0:
             raise RequestDenied("40020", f"Parameter {name} error")
     size = min(size or FUNDING_PAGE, LONGEST_FUNDING_PAGE)
-    return _text(listing.funding_page(question.now, size=size, number=number or 1))
+    return _text(listing.funding_page(request.now, size=size, number=number or 1))
 
 
-def query_position_lever(question: PublicRequest) -> str:
+def query_position_lever(request: PublicRequest) -> str:
     """Answer ``query-position-lever``: one tier for everything."""
-    listing = question.listing()
+    listing = request.listing()
     tier = {
         "symbol": listing.symbol,
         "level": "1",

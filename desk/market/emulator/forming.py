@@ -5,7 +5,7 @@ the candle as it looks then, go out.  Pure.
 
 A stored candle does not tell its path.  The embedded exchange has one, so that sockets, REST and matching
 see the same market: a rising candle goes from its open to its low, to its high, to its close, a falling one
-to its high first; each leg is straight and takes a third of the five minutes.
+to its high first; each stage is straight and takes a third of the five minutes.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.values import CANDLE_MS, Candles
 
-LEGS: Final = 3
+STAGES: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ def forming(candles: Candles, row: int, now: int, *, places: int) -> Forming:
     open_time = int(candles.open_time[row])
     path = path_of(candles, row)
     part = (now - open_time) / CANDLE_MS
-    leg = min(int(part * LEGS), LEGS - 1)
-    here = part * LEGS - leg
-    price = round(path[leg] + here * (path[leg + 1] - path[leg]), places)
-    seen = (*path[: leg + 1], price)
+    stage = min(int(part * STAGES), STAGES - 1)
+    here = part * STAGES - stage
+    price = round(path[stage] + here * (path[stage + 1] - path[stage]), places)
+    seen = (*path[: stage + 1], price)
     volume, quote_volume = (round(float(value) * part, 4) for value in candles.values[4:6, row])
     return Forming(open_time, path[0], max(seen), min(seen), price, volume, quote_volume)

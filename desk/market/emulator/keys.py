@@ -7,7 +7,7 @@ The account's keys are play keys: fixed, printed in the documentation, good for 
 
 References
 ----------
-``bitget_api.md`` section 5 (headers, order of the checks) and 11 (login).
+``docs/bitget.md``, sections 5 (headers, order of the checks) and 11 (login).
 """
 
 import base64
@@ -49,7 +49,7 @@ def check_request(
     method: str,
     target: str,
     body: str,
-    clocks: tuple[int, int],
+    valid_times: tuple[int, int],
 ) -> None:
     """Admit a signed request.
 
@@ -59,7 +59,7 @@ def check_request(
         Names ignore case.
     target : str
         Path and query as they were sent.
-    clocks : tuple of int
+    valid_times : tuple of int
         Earliest and latest time that counts as now, ms: they differ where market time does not pass as
         real time does.
     """
@@ -81,7 +81,7 @@ def check_request(
         raise RequestDenied(
             "40085", "You are in Unified Account mode, and the Classic Account API is not supported"
         )
-    if not _is_now(int(timestamp), clocks):
+    if not _is_now(int(timestamp), valid_times):
         raise RequestDenied("40008", "Request timestamp expired")
     texts = {f"{timestamp}{method}{form}{body}" for form in (target, unquote(target))}
     if not any(hmac.compare_digest(sign, signature(keys.secret, text)) for text in texts):
@@ -90,7 +90,9 @@ def check_request(
         raise RequestDenied("40012", "apikey/password is incorrect")
 
 
-def check_login(keys: Keys, args: Mapping[str, object], *, clocks: tuple[int, int]) -> tuple[int, str] | None:
+def check_login(
+    keys: Keys, args: Mapping[str, object], *, valid_times: tuple[int, int]
+) -> tuple[int, str] | None:
     """Admit a login on the private socket; the error's number and message where it is refused."""
     timestamp = str(args.get("timestamp", ""))
     in_digits = timestamp.isascii() and timestamp.isdigit()
@@ -98,7 +100,7 @@ def check_login(keys: Keys, args: Mapping[str, object], *, clocks: tuple[int, in
     checks = (
         (args.get("apiKey") == keys.key, 30011, "Invalid ACCESS_KEY"),
         (in_digits, 30013, "Invalid ACCESS_TIMESTAMP"),
-        (in_digits and _is_now(int(timestamp) * 1000, clocks), 30014, "Request timestamp expired"),
+        (in_digits and _is_now(int(timestamp) * 1000, valid_times), 30014, "Request timestamp expired"),
         (args.get("sign") == signed, 30015, "Invalid ACCESS_SIGN"),
         (args.get("passphrase") == keys.passphrase, 30012, "Invalid ACCESS_PASSPHRASE"),
         (not keys.unified, 30005, "Login failed: the account is in unified account mode"),
@@ -106,5 +108,5 @@ def check_login(keys: Keys, args: Mapping[str, object], *, clocks: tuple[int, in
     return next(((code, message) for passed, code, message in checks if not passed), None)
 
 
-def _is_now(timestamp: int, clocks: tuple[int, int]) -> bool:
-    return clocks[0] - WINDOW_MS <= timestamp <= clocks[1] + WINDOW_MS
+def _is_now(timestamp: int, valid_times: tuple[int, int]) -> bool:
+    return valid_times[0] - WINDOW_MS <= timestamp <= valid_times[1] + WINDOW_MS

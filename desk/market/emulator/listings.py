@@ -149,28 +149,28 @@ class Listing:
         rate = float(self.funding.rate[settled - 1]) if settled else USUAL_FUNDING_RATE
         return {
             "symbol": self.symbol,
-            "lastPr": plain(last),
-            "askPr": plain(round(last + self.tick.size, self.tick.places)),
-            "bidPr": plain(last),
+            "lastPr": decimal_text(last),
+            "askPr": decimal_text(round(last + self.tick.size, self.tick.places)),
+            "bidPr": decimal_text(last),
             "bidSz": "1",
             "askSz": "1",
-            "high24h": plain(float(h.max())),
-            "low24h": plain(float(l.min())),
+            "high24h": decimal_text(float(h.max())),
+            "low24h": decimal_text(float(l.min())),
             "ts": str(now),
-            "change24h": plain(round(last / opened - 1, 5)),
-            "baseVolume": plain(round(float(base.sum()), 4) if fresh else 0.0),
-            "quoteVolume": plain(round(float(quote.sum()), 4) if fresh else 0.0),
-            "usdtVolume": plain(round(float(quote.sum()), 4) if fresh else 0.0),
-            "openUtc": plain(midnight),
-            "changeUtc24h": plain(round(last / midnight - 1, 5)),
-            "indexPrice": plain(last),
-            "fundingRate": plain(rate),
+            "change24h": decimal_text(round(last / opened - 1, 5)),
+            "baseVolume": decimal_text(round(float(base.sum()), 4) if fresh else 0.0),
+            "quoteVolume": decimal_text(round(float(quote.sum()), 4) if fresh else 0.0),
+            "usdtVolume": decimal_text(round(float(quote.sum()), 4) if fresh else 0.0),
+            "openUtc": decimal_text(midnight),
+            "changeUtc24h": decimal_text(round(last / midnight - 1, 5)),
+            "indexPrice": decimal_text(last),
+            "fundingRate": decimal_text(rate),
             "holdingAmount": "0",
             "deliveryStartTime": None,
             "deliveryTime": None,
             "deliveryStatus": "",
-            "open24h": plain(opened),
-            "markPrice": plain(last),
+            "open24h": decimal_text(opened),
+            "markPrice": decimal_text(last),
         }
 
     def funding_page(self, now: int, *, size: int, number: int) -> list[dict[str, str]]:
@@ -180,7 +180,7 @@ class Listing:
         return [
             {
                 "symbol": self.symbol,
-                "fundingRate": plain(float(self.funding.rate[row])),
+                "fundingRate": decimal_text(float(self.funding.rate[row])),
                 "fundingTime": str(int(self.funding.time[row])),
             }
             for row in range(newest - 1, max(newest - size, 0) - 1, -1)
@@ -200,7 +200,7 @@ def usual_funding(candles: Candles) -> Funding:
     return Funding(frozen(time), frozen(np.full(len(time), USUAL_FUNDING_RATE)))
 
 
-def plain(value: float) -> str:
+def decimal_text(value: float) -> str:
     """Shortest decimal text that reads back as ``value``, without an exponent."""
     text = repr(value)
     return f"{Decimal(text):f}" if "e" in text else text
@@ -214,5 +214,5 @@ def forming_row(part: Forming) -> str:
 
 def _plain_row(open_time: int, *values: float) -> str:
     """JSON text of a row whose numbers must not be written with exponents."""
-    fields = '","'.join([str(open_time), *map(plain, values)])
+    fields = '","'.join([str(open_time), *map(decimal_text, values)])
     return f'["{fields}"]'

@@ -16,6 +16,7 @@ from typing import Final
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
 from desk.market.matching.values import HISTORY_MS
+from desk.settings import check_settings
 
 FAULTS: Final = {
     "429": "too many requests, though there were not",
@@ -87,8 +88,7 @@ class ExchangeOptions:
     """What private requests must be signed with, and what kind of account they belong to."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("embedded exchange: " + "; ".join(problems))
+        check_settings("embedded exchange", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not _is_loopback(self.host):

@@ -16,16 +16,16 @@ from decimal import Decimal
 from typing import Final, cast
 
 from desk.market.emulator import private_orders as orders
-from desk.market.emulator.asked import AccountRequest, body_of
+from desk.market.emulator.account_request import AccountRequest, body_of
 from desk.market.emulator.endpoints import RequestDenied
 from desk.market.emulator.private_rows import (
     Row,
     account_row,
+    decimal_field,
     leverage_row,
     plan_row,
     position_row,
     symbol_account_row,
-    text,
 )
 from desk.market.emulator.venue import Venue
 from desk.market.matching import Denied, Protection, TriggerOrder
@@ -50,10 +50,10 @@ def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now:
     """
     endpoint = PRIVATE[path]
     fields = query if endpoint.method == "GET" else body_of(body)
-    asked = AccountRequest(fields, venue.matching, now)
-    venue.advance(now, [asked.text("symbol")])
+    request = AccountRequest(fields, venue.matching, now)
+    venue.advance(now, [request.text("symbol")])
     try:
-        data = endpoint.answer(asked)
+        data = endpoint.answer(request)
     except Denied as denied:
         raise RequestDenied(denied.code, denied.message) from denied
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
@@ -62,144 +62,149 @@ def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now:
 # Account ------------------------------------------------------------------------------------------
 
 
-def account(asked: AccountRequest) -> Row:
+def account(request: AccountRequest) -> Row:
     """Answer ``account``: the balances, and how a symbol is set up."""
-    asked.check_product()
-    asked.check_coin()
-    return symbol_account_row(asked.account, asked.symbol())
+    request.check_product()
+    request.check_coin()
+    return symbol_account_row(request.account, request.symbol())
 
 
-def accounts(asked: AccountRequest) -> list[Row]:
+def accounts(request: AccountRequest) -> list[Row]:
     """Answer ``accounts``: the balances alone."""
-    asked.check_product()
+    request.check_product()
     union = {"unionTotalMargin": "", "unionAvailable": "", "unionMm": "", "assetList": []}
-    return [{**account_row(asked.account), **union}]
+    return [{**account_row(request.account), **union}]
 
 
-def set_leverage(asked: AccountRequest) -> Row:
+def set_leverage(request: AccountRequest) -> Row:
     """Answer ``set-leverage``: of the symbol, or of one side of it."""
-    asked.check_product()
-    asked.check_coin()
-    symbol = asked.symbol()
+    request.check_product()
+    request.check_coin()
+    symbol = request.symbol()
     side = None
-    if asked.text("holdSide"):
-        side = 1 if asked.word("holdSide", "long", "short") == "long" else -1
-    both = asked.optional_number("leverage")
+    if request.text("holdSide"):
+        side = 1 if request.word("holdSide", "long", "short") == "long" else -1
+    both = request.optional_number("leverage")
     if both is not None:
-        asked.matching.set_leverage(symbol, both, side=side)
-        return leverage_row(asked.account, symbol)
-    sides = [(1, asked.optional_number("longLeverage")), (-1, asked.optional_number("shortLeverage"))]
+        request.matching.set_leverage(symbol, both, side=side)
+        return leverage_row(request.account, symbol)
+    sides = [(1, request.optional_number("longLeverage")), (-1, request.optional_number("shortLeverage"))]
     if not any(leverage for _, leverage in sides):
         raise RequestDenied("40019", "Parameter leverage cannot be empty")
     for of_side, leverage in sides:
         if leverage is not None:
-            asked.matching.set_leverage(symbol, leverage, side=of_side)
-    return leverage_row(asked.account, symbol)
+            request.matching.set_leverage(symbol, leverage, side=of_side)
+    return leverage_row(request.account, symbol)
 
 
-def set_margin_mode(asked: AccountRequest) -> Row:
+def set_margin_mode(request: AccountRequest) -> Row:
     """Answer ``set-margin-mode``."""
-    asked.check_product()
-    asked.check_coin()
-    symbol = asked.symbol()
-    mode = asked.word("marginMode", "isolated", "crossed")
-    asked.matching.set_margin_mode(symbol, cast("MarginMode", mode))
-    return leverage_row(asked.account, symbol)
+    request.check_product()
+    request.check_coin()
+    symbol = request.symbol()
+    mode = request.word("marginMode", "isolated", "crossed")
+    request.matching.set_margin_mode(symbol, cast("MarginMode", mode))
+    return leverage_row(request.account, symbol)
 
 
-def set_position_mode(asked: AccountRequest) -> Row:
+def set_position_mode(request: AccountRequest) -> Row:
     """Answer ``set-position-mode``, for the whole product type."""
-    asked.check_product()
-    word = asked.word("posMode", "one_way_mode", "hedge_mode")
-    asked.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
+    request.check_product()
+    word = request.word("posMode", "one_way_mode", "hedge_mode")
+    request.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
     return {"posMode": word}
 
 
-def trade_rate(asked: AccountRequest) -> Row:
+def trade_rate(request: AccountRequest) -> Row:
     """Answer ``trade-rate``: the account's own fees."""
-    asked.word("businessType", "mix")
-    contract = asked.account.contracts[asked.symbol()]
-    return {"makerFeeRate": text(contract.maker_fee), "takerFeeRate": text(contract.taker_fee)}
+    request.word("businessType", "mix")
+    contract = request.account.contracts[request.symbol()]
+    return {
+        "makerFeeRate": decimal_field(contract.maker_fee),
+        "takerFeeRate": decimal_field(contract.taker_fee),
+    }
 
 
 # Positions and their protection ---------------------------------------------------------------------
 
 
-def single_position(asked: AccountRequest) -> list[Row]:
+def single_position(request: AccountRequest) -> list[Row]:
     """Answer ``single-position``: a list, empty when flat."""
-    asked.check_product()
-    asked.check_coin()
-    return [position_row(asked.account, leg) for leg in asked.account.legs(asked.symbol())]
+    request.check_product()
+    request.check_coin()
+    return [
+        position_row(request.account, position) for position in request.account.positions_in(request.symbol())
+    ]
 
 
-def all_position(asked: AccountRequest) -> list[Row]:
+def all_position(request: AccountRequest) -> list[Row]:
     """Answer ``all-position``: with the stop and the take-profit that the price would meet first."""
-    asked.check_product()
-    held = asked.account.positions.values()
-    return [position_row(asked.account, position, protection=True) for position in held]
+    request.check_product()
+    held = request.account.positions.values()
+    return [position_row(request.account, position, protection=True) for position in held]
 
 
-def place_tpsl_order(asked: AccountRequest) -> Row:
+def place_tpsl_order(request: AccountRequest) -> Row:
     """Answer ``place-tpsl-order``: of a size, or bound to the position."""
-    asked.check_product()
-    asked.check_coin()
-    symbol = asked.symbol()
-    _check_trigger_type(asked, "triggerType")
-    _check_market(asked, "executePrice")
-    kind, bound = PLAN_KINDS[asked.word("planType", *PLAN_KINDS)]
-    plan = asked.matching.protect(
+    request.check_product()
+    request.check_coin()
+    symbol = request.symbol()
+    _check_trigger_type(request, "triggerType")
+    _check_market(request, "executePrice")
+    kind, bound = PLAN_KINDS[request.word("planType", *PLAN_KINDS)]
+    plan = request.matching.protect(
         symbol,
-        _held_side(asked),
+        _held_side(request),
         kind,
-        asked.number("triggerPrice"),
-        asked.now,
-        size=None if bound else asked.number("size"),
-        client_id=asked.text("clientOid"),
+        request.number("triggerPrice"),
+        request.now,
+        size=None if bound else request.number("size"),
+        client_id=request.text("clientOid"),
     )
     return _plan_ids(plan)
 
 
-def place_pos_tpsl(asked: AccountRequest) -> list[Row]:
+def place_pos_tpsl(request: AccountRequest) -> list[Row]:
     """Answer ``place-pos-tpsl``: stop and take-profit of the position at once."""
-    asked.check_product()
-    asked.check_coin()
-    symbol = asked.symbol()
+    request.check_product()
+    request.check_coin()
+    symbol = request.symbol()
     for name in ("stopSurplus", "stopLoss"):
-        _check_trigger_type(asked, f"{name}TriggerType")
-        _check_market(asked, f"{name}ExecutePrice")
-    gain, loss = (asked.optional_number(f"{name}TriggerPrice") for name in ("stopSurplus", "stopLoss"))
+        _check_trigger_type(request, f"{name}TriggerType")
+        _check_market(request, f"{name}ExecutePrice")
+    gain, loss = (request.optional_number(f"{name}TriggerPrice") for name in ("stopSurplus", "stopLoss"))
     if gain is None and loss is None:
         raise RequestDenied("40019", "Parameter stopLossTriggerPrice cannot be empty")
-    plans = asked.matching.bind(symbol, _held_side(asked), asked.now, stop_loss=loss, take_profit=gain)
+    plans = request.matching.bind(symbol, _held_side(request), request.now, stop_loss=loss, take_profit=gain)
     return [_plan_ids(plan) for plan in plans]
 
 
-def modify_tpsl_order(asked: AccountRequest) -> Row:
+def modify_tpsl_order(request: AccountRequest) -> Row:
     """Answer ``modify-tpsl-order``."""
-    asked.check_product()
-    asked.check_coin()
-    plan = asked.matching.modify_plan(
-        _plan_id(asked), trigger=asked.number("triggerPrice"), size=asked.optional_number("size")
+    request.check_product()
+    request.check_coin()
+    plan = request.matching.modify_plan(
+        _plan_id(request), trigger=request.number("triggerPrice"), size=request.optional_number("size")
     )
     return _plan_ids(plan)
 
 
-def cancel_plan_order(asked: AccountRequest) -> Row:
+def cancel_plan_order(request: AccountRequest) -> Row:
     """Answer ``cancel-plan-order``: those that are named, or all of the symbol."""
-    asked.check_product()
-    symbol = asked.symbol()
-    kinds = asked.text("planType").lower()
-    rows = asked.rows("orderIdList") or [
+    request.check_product()
+    symbol = request.symbol()
+    kinds = request.text("planType").lower()
+    rows = request.rows("orderIdList") or [
         {"orderId": plan.plan_id}
-        for plan in asked.account.plans.values()
+        for plan in request.account.plans.values()
         if plan.symbol == symbol and kinds in {"", "profit_loss", _plan_type(plan)}
     ]
     successes: list[Row] = []
     failures: list[Row] = []
     for row in rows:
-        plan_id = _plan_id(AccountRequest(row, asked.matching, asked.now))
+        plan_id = _plan_id(AccountRequest(row, request.matching, request.now))
         try:
-            successes.append(_plan_ids(asked.matching.cancel_plan(plan_id)))
+            successes.append(_plan_ids(request.matching.cancel_plan(plan_id)))
         except Denied as denied:
             failures.append({"orderId": plan_id, "errorMsg": denied.message, "errorCode": denied.code})
     if not successes and not failures:
@@ -207,33 +212,33 @@ def cancel_plan_order(asked: AccountRequest) -> Row:
     return {"successList": successes, "failureList": failures}
 
 
-def orders_plan_pending(asked: AccountRequest) -> Row:
+def orders_plan_pending(request: AccountRequest) -> Row:
     """Answer ``orders-plan-pending``: ``profit_loss`` holds stops and take-profits, the others nothing."""
-    asked.check_product()
-    kind = asked.word("planType", "profit_loss", "normal_plan", "track_plan")
-    symbol = asked.optional_symbol()
-    waiting = asked.account.plans.values() if kind == "profit_loss" else ()
+    request.check_product()
+    kind = request.word("planType", "profit_loss", "normal_plan", "track_plan")
+    symbol = request.optional_symbol()
+    waiting = request.account.plans.values() if kind == "profit_loss" else ()
     rows = [
-        (plan.plan_id, plan.created, plan_row(asked.account, plan))
+        (plan.plan_id, plan.created, plan_row(request.account, plan))
         for plan in waiting
         if symbol in {None, plan.symbol}
     ]
-    page, end = orders.newest_page(asked, rows)
+    page, end = orders.newest_page(request, rows)
     return {"entrustedList": page or None, "endId": end}
 
 
-def _held_side(asked: AccountRequest) -> int:
+def _held_side(request: AccountRequest) -> int:
     """``holdSide``: ``long`` or ``short`` in hedge mode; in one-way mode ``buy`` or ``sell``."""
-    words = ("long", "short") if asked.account.mode == "hedge" else ("buy", "sell")
-    return 1 if asked.word("holdSide", *words) == words[0] else -1
+    words = ("long", "short") if request.account.mode == "hedge" else ("buy", "sell")
+    return 1 if request.word("holdSide", *words) == words[0] else -1
 
 
-def _check_trigger_type(asked: AccountRequest, name: str) -> None:
-    asked.word(name, "fill_price", "mark_price", usual="fill_price")
+def _check_trigger_type(request: AccountRequest, name: str) -> None:
+    request.word(name, "fill_price", "mark_price", usual="fill_price")
 
 
-def _check_market(asked: AccountRequest, name: str) -> None:
-    if asked.optional_number(name) or Decimal(0):
+def _check_market(request: AccountRequest, name: str) -> None:
+    if request.optional_number(name) or Decimal(0):
         raise RequestDenied("400172", f"{name}: the embedded exchange closes at market only")
 
 
@@ -241,12 +246,12 @@ def _plan_type(plan: TriggerOrder) -> str:
     return next(name for name, meant in PLAN_KINDS.items() if meant == (plan.kind, plan.size is None))
 
 
-def _plan_id(asked: AccountRequest) -> str:
+def _plan_id(request: AccountRequest) -> str:
     """Id of the plan that is named by either id; the exchange's own wins."""
-    if plan_id := asked.text("orderId"):
+    if plan_id := request.text("orderId"):
         return plan_id
-    client_id = asked.required("clientOid")
-    ids = [plan.plan_id for plan in asked.account.plans.values() if plan.client_id == client_id]
+    client_id = request.required("clientOid")
+    ids = [plan.plan_id for plan in request.account.plans.values() if plan.client_id == client_id]
     return ids[0] if ids else client_id
 
 
@@ -259,7 +264,7 @@ def _plan_ids(plan: TriggerOrder) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How an endpoint is asked."""
+    """How an endpoint is request."""
 
     method: str
     per_second: int

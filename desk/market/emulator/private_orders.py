@@ -4,14 +4,14 @@ Place in the house: the market, inside the emulator.  Called by the table of ``p
 
 References
 ----------
-``bitget_api.md`` sections 8.1 and 8.2.
+``docs/bitget.md``, sections 8.1 and 8.2.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Final, Literal, cast
 
-from desk.market.emulator.asked import AccountRequest
+from desk.market.emulator.account_request import AccountRequest
 from desk.market.emulator.endpoints import RequestDenied
 from desk.market.emulator.private_rows import Row, fill_row, order_row
 from desk.market.matching import Denied, Force, NewOrder, Order
@@ -24,120 +24,120 @@ Stamped = tuple[str, int, Row]
 """Id, time and row of something that is listed by pages."""
 
 
-def place_order(asked: AccountRequest) -> Row:
+def place_order(request: AccountRequest) -> Row:
     """Answer ``place-order``: accepted is not filled."""
-    asked.check_product()
-    asked.check_coin()
-    return _ids(asked.matching.place(ticket_of(asked), asked.now))
+    request.check_product()
+    request.check_coin()
+    return _ids(request.matching.place(ticket_of(request), request.now))
 
 
-def ticket_of(asked: AccountRequest) -> NewOrder:
+def ticket_of(request: AccountRequest) -> NewOrder:
     """Read an order, in the account's position mode.
 
     One-way: ``side`` is what is done, and ``reduceOnly`` says that it closes.  Hedge: ``side`` is the
     direction of the position, and ``tradeSide`` must say whether it opens or closes.
     """
-    symbol = asked.symbol()
-    margin = asked.word("marginMode", "isolated", "crossed")
-    kind = asked.word("orderType", "market", "limit")
-    way = 1 if asked.word("side", "buy", "sell") == "buy" else -1
-    if asked.account.mode == "hedge":
-        if not asked.text("tradeSide"):
+    symbol = request.symbol()
+    margin = request.word("marginMode", "isolated", "crossed")
+    kind = request.word("orderType", "market", "limit")
+    way = 1 if request.word("side", "buy", "sell") == "buy" else -1
+    if request.account.mode == "hedge":
+        if not request.text("tradeSide"):
             raise RequestDenied(
                 "40774", "The order type for unilateral position must also be the unilateral type"
             )
-        purpose = asked.word("tradeSide", "open", "close")
+        purpose = request.word("tradeSide", "open", "close")
         side = way
     else:
-        purpose = "close" if asked.word("reduceOnly", "yes", "no", usual="no") == "yes" else "open"
+        purpose = "close" if request.word("reduceOnly", "yes", "no", usual="no") == "yes" else "open"
         side = way if purpose == "open" else -way
     for name in ("presetStopSurplusExecutePrice", "presetStopLossExecutePrice"):
-        if asked.optional_number(name):
+        if request.optional_number(name):
             raise RequestDenied("400172", f"{name}: the embedded exchange closes at market only")
     return NewOrder(
-        client_id=asked.text("clientOid"),
+        client_id=request.text("clientOid"),
         symbol=symbol,
         side=side,
         purpose=cast("Purpose", purpose),
-        size=asked.number("size"),
+        size=request.number("size"),
         kind=cast("Literal['market', 'limit']", kind),
-        price=asked.number("price") if kind == "limit" else None,
-        force=cast("Force", asked.word("force", "gtc", "ioc", "fok", "post_only", usual="gtc")),
-        stop_loss=asked.optional_number("presetStopLossPrice"),
-        take_profit=asked.optional_number("presetStopSurplusPrice"),
+        price=request.number("price") if kind == "limit" else None,
+        force=cast("Force", request.word("force", "gtc", "ioc", "fok", "post_only", usual="gtc")),
+        stop_loss=request.optional_number("presetStopLossPrice"),
+        take_profit=request.optional_number("presetStopSurplusPrice"),
         margin_mode=cast("MarginMode", margin),
     )
 
 
-def batch_place_order(asked: AccountRequest) -> Row:
+def batch_place_order(request: AccountRequest) -> Row:
     """Answer ``batch-place-order``: each order for itself."""
-    asked.check_product()
-    asked.check_coin()
-    shared = {name: value for name, value in asked.fields.items() if name != "orderList"}
-    return _each(asked, ({**shared, **row} for row in asked.rows("orderList")), _place_one)
+    request.check_product()
+    request.check_coin()
+    shared = {name: value for name, value in request.fields.items() if name != "orderList"}
+    return _each(request, ({**shared, **row} for row in request.rows("orderList")), _place_one)
 
 
-def _place_one(asked: AccountRequest) -> Order:
-    return asked.matching.place(ticket_of(asked), asked.now)
+def _place_one(request: AccountRequest) -> Order:
+    return request.matching.place(ticket_of(request), request.now)
 
 
-def cancel_order(asked: AccountRequest) -> Row:
+def cancel_order(request: AccountRequest) -> Row:
     """Answer ``cancel-order``."""
-    asked.check_product()
-    return _ids(_cancel_one(asked))
+    request.check_product()
+    return _ids(_cancel_one(request))
 
 
-def _cancel_one(asked: AccountRequest) -> Order:
-    return asked.matching.cancel(_found(asked), asked.now)
+def _cancel_one(request: AccountRequest) -> Order:
+    return request.matching.cancel(_found(request), request.now)
 
 
-def batch_cancel_orders(asked: AccountRequest) -> Row:
+def batch_cancel_orders(request: AccountRequest) -> Row:
     """Answer ``batch-cancel-orders``: those that are named, or all of the symbol."""
-    asked.check_product()
-    symbol = asked.symbol()
-    if rows := asked.rows("orderIdList"):
-        return _each(asked, ({"symbol": symbol, **row} for row in rows), _cancel_one)
-    cancelled = asked.matching.cancel_all(asked.now, symbol=symbol)
+    request.check_product()
+    symbol = request.symbol()
+    if rows := request.rows("orderIdList"):
+        return _each(request, ({"symbol": symbol, **row} for row in rows), _cancel_one)
+    cancelled = request.matching.cancel_all(request.now, symbol=symbol)
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def cancel_all_orders(asked: AccountRequest) -> Row:
+def cancel_all_orders(request: AccountRequest) -> Row:
     """Answer ``cancel-all-orders``."""
-    asked.check_product()
-    if not (cancelled := asked.matching.cancel_all(asked.now)):
+    request.check_product()
+    if not (cancelled := request.matching.cancel_all(request.now)):
         raise RequestDenied("22001", "No order to cancel")
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def modify_order(asked: AccountRequest) -> Row:
+def modify_order(request: AccountRequest) -> Row:
     """Answer ``modify-order``: the order is replaced by one with another client id."""
-    asked.check_product()
-    order = _found(asked)
+    request.check_product()
+    order = _found(request)
     if order is None:
         raise RequestDenied("40109", "The data of the order cannot be found, please confirm the order number")
-    size, price = asked.optional_number("newSize"), asked.optional_number("newPrice")
+    size, price = request.optional_number("newSize"), request.optional_number("newPrice")
     ticket = replace(
         order.ticket,
-        client_id=asked.required("newClientOid"),
+        client_id=request.required("newClientOid"),
         size=size or order.ticket.size,
         price=price or order.ticket.price,
-        stop_loss=asked.optional_number("newPresetStopLossPrice") or order.ticket.stop_loss,
-        take_profit=asked.optional_number("newPresetStopSurplusPrice") or order.ticket.take_profit,
+        stop_loss=request.optional_number("newPresetStopLossPrice") or order.ticket.stop_loss,
+        take_profit=request.optional_number("newPresetStopSurplusPrice") or order.ticket.take_profit,
     )
-    return _ids(asked.matching.modify(order, ticket, asked.now))
+    return _ids(request.matching.modify(order, ticket, request.now))
 
 
-def close_positions(asked: AccountRequest) -> Row:
+def close_positions(request: AccountRequest) -> Row:
     """Answer ``close-positions``: without a symbol, every position there is."""
-    asked.check_product()
-    symbol = asked.optional_symbol()
+    request.check_product()
+    symbol = request.optional_symbol()
     side = None
-    if asked.account.mode == "hedge" and asked.text("holdSide"):
-        side = 1 if asked.word("holdSide", "long", "short") == "long" else -1
-    symbols = {held for held, _ in asked.account.positions} if symbol is None else {symbol}
+    if request.account.mode == "hedge" and request.text("holdSide"):
+        side = 1 if request.word("holdSide", "long", "short") == "long" else -1
+    symbols = {held for held, _ in request.account.positions} if symbol is None else {symbol}
     closed: list[Order] = []
     for name in sorted(symbols):
-        closed += asked.matching.close(name, asked.now, side=side)
+        closed += request.matching.close(name, request.now, side=side)
     if not closed:
         raise RequestDenied("22002", "No position to close")
     return {
@@ -146,59 +146,67 @@ def close_positions(asked: AccountRequest) -> Row:
     }
 
 
-def order_detail(asked: AccountRequest) -> Row:
+def order_detail(request: AccountRequest) -> Row:
     """Answer ``detail``."""
-    asked.check_product()
-    asked.symbol()
-    if (order := _found(asked)) is None:
+    request.check_product()
+    request.symbol()
+    if (order := _found(request)) is None:
         raise RequestDenied("40109", "The data of the order cannot be found, please confirm the order number")
-    return order_row(asked.account, order, status_word="state")
+    return order_row(request.account, order, status_word="state")
 
 
-def orders_pending(asked: AccountRequest) -> Row:
+def orders_pending(request: AccountRequest) -> Row:
     """Answer ``orders-pending``: the list is null when there is nothing."""
-    return _orders_page(asked, [order for order in asked.account.orders.values() if order.is_live])
+    return _orders_page(request, [order for order in request.account.orders.values() if order.is_live])
 
 
-def orders_history(asked: AccountRequest) -> Row:
+def orders_history(request: AccountRequest) -> Row:
     """Answer ``orders-history``: orders that have ended, of the last 90 days."""
-    oldest = asked.now - LONGEST_SPAN_MS
-    ended = (order for order in asked.account.orders.values() if not order.is_live)
-    return _orders_page(asked, [order for order in ended if order.created >= oldest])
+    oldest = request.now - LONGEST_SPAN_MS
+    ended = (order for order in request.account.orders.values() if not order.is_live)
+    return _orders_page(request, [order for order in ended if order.created >= oldest])
 
 
-def _orders_page(asked: AccountRequest, orders: Iterable[Order]) -> Row:
-    asked.check_product()
-    symbol, order_id, client_id = asked.optional_symbol(), asked.text("orderId"), asked.text("clientOid")
+def _orders_page(request: AccountRequest, orders: Iterable[Order]) -> Row:
+    request.check_product()
+    symbol, order_id, client_id = (
+        request.optional_symbol(),
+        request.text("orderId"),
+        request.text("clientOid"),
+    )
     chosen = [
-        (order.order_id, order.created, order_row(asked.account, order, status_word="status"))
+        (order.order_id, order.created, order_row(request.account, order, status_word="status"))
         for order in orders
         if symbol in {None, order.ticket.symbol}
         and order_id in {"", order.order_id}
         and client_id in {"", order.ticket.client_id}
-        and asked.text("status") in {"", order.status}
+        and request.text("status") in {"", order.status}
     ]
-    page, end = newest_page(asked, chosen)
+    page, end = newest_page(request, chosen)
     return {"entrustedList": page or None, "endId": end}
 
 
-def order_fills(asked: AccountRequest) -> Row:
+def order_fills(request: AccountRequest) -> Row:
     """Answer ``fills``."""
-    asked.check_product()
-    symbol, order_id = asked.optional_symbol(), asked.text("orderId")
+    request.check_product()
+    symbol, order_id = request.optional_symbol(), request.text("orderId")
     chosen = [
-        (execution.fill.trade_id, execution.fill.at, fill_row(asked.account, execution))
-        for execution in asked.account.executions
+        (execution.fill.trade_id, execution.fill.at, fill_row(request.account, execution))
+        for execution in request.account.executions
         if symbol in {None, execution.fill.symbol} and order_id in {"", execution.fill.order_id}
     ]
-    page, end = newest_page(asked, chosen)
+    page, end = newest_page(request, chosen)
     return {"fillList": page or None, "endId": end}
 
 
-def newest_page(asked: AccountRequest, rows: Iterable[Stamped]) -> tuple[list[Row], str | None]:
+def newest_page(request: AccountRequest, rows: Iterable[Stamped]) -> tuple[list[Row], str | None]:
     """One page of a list, newest first, and the id to go on below."""
-    start, end, below = asked.integer("startTime"), asked.integer("endTime"), asked.integer("idLessThan")
-    limit = asked.integer("limit") or LONGEST_PAGE
+    start, end, below = (
+        request.integer("startTime"),
+        request.integer("endTime"),
+        request.integer("idLessThan"),
+    )
+    limit = request.integer("limit") or LONGEST_PAGE
     if limit > LONGEST_PAGE:
         raise RequestDenied(
             "40053", f"Parameter limit {limit} is out of range, must be between 1 and {LONGEST_PAGE}"
@@ -216,11 +224,11 @@ def newest_page(asked: AccountRequest, rows: Iterable[Stamped]) -> tuple[list[Ro
     return [row for _, row in page], page[-1][0] if page else None
 
 
-def _found(asked: AccountRequest) -> Order | None:
-    order_id, client_id = asked.text("orderId"), asked.text("clientOid")
+def _found(request: AccountRequest) -> Order | None:
+    order_id, client_id = request.text("orderId"), request.text("clientOid")
     if not order_id and not client_id:
         raise RequestDenied("40019", "Parameter orderId and clientOid cannot both be empty")
-    return asked.matching.find(asked.symbol(), order_id=order_id, client_id=client_id)
+    return request.matching.find(request.symbol(), order_id=order_id, client_id=client_id)
 
 
 def _ids(order: Order) -> Row:
@@ -228,13 +236,13 @@ def _ids(order: Order) -> Row:
 
 
 def _each(
-    asked: AccountRequest, rows: Iterable[Mapping[str, object]], act: Callable[[AccountRequest], Order]
+    request: AccountRequest, rows: Iterable[Mapping[str, object]], act: Callable[[AccountRequest], Order]
 ) -> Row:
     """Do something for every row; what is refused is listed with its code."""
     successes: list[Row] = []
     failures: list[Row] = []
     for row in rows:
-        one = replace(asked, fields=row)
+        one = replace(request, fields=row)
         try:
             successes.append(_ids(act(one)))
         except (Denied, RequestDenied) as denial:

@@ -6,7 +6,7 @@ package.
 
 References
 ----------
-``bitget_api.md`` sections 7 (balances), 8.2 (orders, fills), 8.4 (TP/SL), 9 (positions), 11 (sockets).
+``docs/bitget.md``, sections 7 (balances), 8.2 (orders, fills), 8.4 (TP/SL), 9 (positions), 11 (sockets).
 """
 
 from decimal import Decimal
@@ -22,7 +22,7 @@ PLACES: Final = 12
 _SOURCES: Final = {"stop_loss": "loss_market", "take_profit": "profit_market", "liquidation": "liquidation"}
 
 
-def text(value: Decimal | None) -> str:
+def decimal_field(value: Decimal | None) -> str:
     """``value`` without an exponent and with at most twelve decimals; empty where there is none."""
     if value is None:
         return ""
@@ -35,24 +35,24 @@ def order_row(account: SimulatedAccount, order: Order, *, status_word: str) -> R
     ticket = order.ticket
     return {
         "symbol": ticket.symbol,
-        "size": text(ticket.size),
+        "size": decimal_field(ticket.size),
         "orderId": order.order_id,
         "clientOid": ticket.client_id or order.order_id,
-        "baseVolume": text(order.filled),
-        "priceAvg": text(order.quote / order.filled) if order.filled else "",
-        "fee": text(-order.fee),
-        "price": text(ticket.price),
+        "baseVolume": decimal_field(order.filled),
+        "priceAvg": decimal_field(order.quote / order.filled) if order.filled else "",
+        "fee": decimal_field(-order.fee),
+        "price": decimal_field(ticket.price),
         status_word: order.status,
         "side": _side(account, order),
         "force": ticket.force,
-        "totalProfits": text(order.profit),
+        "totalProfits": decimal_field(order.profit),
         "posSide": _position_side(account, ticket.side),
         "marginCoin": COIN,
-        "presetStopSurplusPrice": text(ticket.take_profit),
-        "presetStopLossPrice": text(ticket.stop_loss),
-        "quoteVolume": text(order.quote),
+        "presetStopSurplusPrice": decimal_field(ticket.take_profit),
+        "presetStopLossPrice": decimal_field(ticket.stop_loss),
+        "quoteVolume": decimal_field(order.quote),
         "orderType": ticket.kind,
-        "leverage": text(order.leverage),
+        "leverage": decimal_field(order.leverage),
         "marginMode": order.margin_mode,
         "reduceOnly": _reduce_only(account, order),
         "enterPointSource": "API" if order.cause == "order" else "SYS",
@@ -74,12 +74,12 @@ def fill_row(account: SimulatedAccount, execution: MatchedFill) -> Row:
         "symbol": fill.symbol,
         "marginCoin": COIN,
         "orderId": fill.order_id,
-        "price": text(fill.price),
-        "baseVolume": text(fill.size),
+        "price": decimal_field(fill.price),
+        "baseVolume": decimal_field(fill.size),
         "feeDetail": [_fee_detail(fill.fee)],
         "side": _side(account, order),
-        "quoteVolume": text(fill.price * fill.size),
-        "profit": text(execution.profit),
+        "quoteVolume": decimal_field(fill.price * fill.size),
+        "profit": decimal_field(execution.profit),
         "enterPointSource": "api" if fill.cause == "order" else "sys",
         "tradeSide": _trade_side(account, order),
         "posMode": f"{account.mode}_mode",
@@ -95,11 +95,11 @@ def pushed_order_row(account: SimulatedAccount, order: Order, execution: Matched
         "instId": ticket.symbol,
         "orderId": order.order_id,
         "clientOid": ticket.client_id or order.order_id,
-        "size": text(ticket.size),
-        "price": text(ticket.price),
-        "priceAvg": text(order.quote / order.filled) if order.filled else "",
-        "accBaseVolume": text(order.filled),
-        "notionalUsd": text(order.quote),
+        "size": decimal_field(ticket.size),
+        "price": decimal_field(ticket.price),
+        "priceAvg": decimal_field(order.quote / order.filled) if order.filled else "",
+        "accBaseVolume": decimal_field(order.filled),
+        "notionalUsd": decimal_field(order.quote),
         "status": order.status,
         "side": _side(account, order),
         "posSide": _position_side(account, ticket.side),
@@ -107,16 +107,16 @@ def pushed_order_row(account: SimulatedAccount, order: Order, execution: Matched
         "posMode": f"{account.mode}_mode",
         "marginMode": order.margin_mode,
         "marginCoin": COIN,
-        "leverage": text(order.leverage),
+        "leverage": decimal_field(order.leverage),
         "orderType": ticket.kind,
         "force": ticket.force,
         "reduceOnly": _reduce_only(account, order).lower(),
-        "totalProfits": text(order.profit),
-        "presetStopSurplusPrice": text(ticket.take_profit),
-        "presetStopLossPrice": text(ticket.stop_loss),
+        "totalProfits": decimal_field(order.profit),
+        "presetStopSurplusPrice": decimal_field(ticket.take_profit),
+        "presetStopLossPrice": decimal_field(ticket.stop_loss),
         "enterPointSource": "api" if order.cause == "order" else "sys",
         "cancelReason": order.cancel_reason,
-        "feeDetail": [{"feeCoin": COIN, "fee": text(-order.fee)}],
+        "feeDetail": [{"feeCoin": COIN, "fee": decimal_field(-order.fee)}],
         "cTime": str(order.created),
         "uTime": str(order.updated),
     }
@@ -124,13 +124,13 @@ def pushed_order_row(account: SimulatedAccount, order: Order, execution: Matched
         fill = execution.fill
         row |= {
             "tradeId": fill.trade_id,
-            "fillPrice": text(fill.price),
-            "baseVolume": text(fill.size),
+            "fillPrice": decimal_field(fill.price),
+            "baseVolume": decimal_field(fill.size),
             "fillTime": str(fill.at),
-            "fillFee": text(-fill.fee),
+            "fillFee": decimal_field(-fill.fee),
             "fillFeeCoin": COIN,
             "tradeScope": "M" if execution.maker else "T",
-            "pnl": text(execution.profit),
+            "pnl": decimal_field(execution.profit),
         }
     return row
 
@@ -145,25 +145,25 @@ def position_row(account: SimulatedAccount, position: SimulatedPosition, *, prot
         "symbol": position.symbol,
         "holdSide": "long" if position.side > 0 else "short",
         "openDelegateSize": "0",
-        "marginSize": text(position.margin),
-        "available": text(position.size),
+        "marginSize": decimal_field(position.margin),
+        "available": decimal_field(position.size),
         "locked": "0",
-        "total": text(position.size),
-        "leverage": text(position.leverage),
-        "achievedProfits": text(position.profit),
-        "openPriceAvg": text(position.entry_price),
+        "total": decimal_field(position.size),
+        "leverage": decimal_field(position.leverage),
+        "achievedProfits": decimal_field(position.profit),
+        "openPriceAvg": decimal_field(position.entry_price),
         "marginMode": position.margin_mode,
         "posMode": f"{account.mode}_mode",
-        "unrealizedPL": text(account.unrealized(position)),
-        "liquidationPrice": text(account.liquidation_price(position) or ZERO),
-        "keepMarginRate": text(account.contracts[position.symbol].maintenance_rate),
-        "markPrice": text(mark),
-        "marginRatio": text(
+        "unrealizedPL": decimal_field(account.unrealized(position)),
+        "liquidationPrice": decimal_field(account.liquidation_price(position) or ZERO),
+        "keepMarginRate": decimal_field(account.contracts[position.symbol].maintenance_rate),
+        "markPrice": decimal_field(mark),
+        "marginRatio": decimal_field(
             account.rate(position.symbol) * position.size * mark / max(position.margin, taker)
         ),
-        "breakEvenPrice": text(even),
-        "totalFee": text(-position.funding) if position.funding else "",
-        "deductedFee": text(position.fees),
+        "breakEvenPrice": decimal_field(even),
+        "totalFee": decimal_field(-position.funding) if position.funding else "",
+        "deductedFee": decimal_field(position.fees),
         "assetMode": "single",
         "autoMargin": "off",
         "cTime": str(position.opened),
@@ -174,7 +174,7 @@ def position_row(account: SimulatedAccount, position: SimulatedPosition, *, prot
             trigger = account.nearest(position, kind)
             plans = account.plans_of(position.symbol, position.side)
             ids = [plan.plan_id for plan in plans if plan.kind == kind and plan.trigger == trigger]
-            row |= {name: text(trigger), f"{name}Id": ids[0] if ids else ""}
+            row |= {name: decimal_field(trigger), f"{name}Id": ids[0] if ids else ""}
     return row
 
 
@@ -204,13 +204,13 @@ def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
     return {
         "planType": ("pos_" if bound else "") + ("loss" if loss else "profit") + ("" if bound else "_plan"),
         "symbol": plan.symbol,
-        "size": text(plan.size),
+        "size": decimal_field(plan.size),
         "orderId": plan.plan_id,
         "clientOid": plan.client_id or plan.plan_id,
         "price": "",
         "executePrice": "0",
         "callbackRatio": "",
-        "triggerPrice": text(plan.trigger),
+        "triggerPrice": decimal_field(plan.trigger),
         "triggerType": "mark_price",
         "planStatus": "live",
         "side": "sell" if sells else "buy",
@@ -221,8 +221,8 @@ def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
         "tradeSide": ("sell_single" if sells else "buy_single") if one_way else "close",
         "posMode": f"{account.mode}_mode",
         "orderType": "market",
-        "stopSurplusTriggerPrice": "" if loss else text(plan.trigger),
-        "stopLossTriggerPrice": text(plan.trigger) if loss else "",
+        "stopSurplusTriggerPrice": "" if loss else decimal_field(plan.trigger),
+        "stopLossTriggerPrice": decimal_field(plan.trigger) if loss else "",
         "cTime": str(plan.created),
         "uTime": str(plan.created),
     }
@@ -237,19 +237,19 @@ def account_row(account: SimulatedAccount) -> Row:
     flat = not account.positions
     return {
         "marginCoin": COIN,
-        "locked": text(sum((account.frozen(order) for order in account.live_orders()), ZERO)),
-        "available": text(balance.available),
-        "crossedMaxAvailable": text(balance.available),
-        "isolatedMaxAvailable": text(balance.available),
-        "maxTransferOut": text(min(balance.available, balance.equity)),
-        "accountEquity": text(balance.equity),
-        "usdtEquity": text(balance.equity),
+        "locked": decimal_field(sum((account.frozen(order) for order in account.live_orders()), ZERO)),
+        "available": decimal_field(balance.available),
+        "crossedMaxAvailable": decimal_field(balance.available),
+        "isolatedMaxAvailable": decimal_field(balance.available),
+        "maxTransferOut": decimal_field(min(balance.available, balance.equity)),
+        "accountEquity": decimal_field(balance.equity),
+        "usdtEquity": decimal_field(balance.equity),
         "btcEquity": "",
         "crossedRiskRate": "0",
-        "unrealizedPL": "" if flat else text(unrealized),
+        "unrealizedPL": "" if flat else decimal_field(unrealized),
         "coupon": "0",
-        "crossedUnrealizedPL": text(crossed) if account.crossed() else "",
-        "isolatedUnrealizedPL": "0" if flat else text(isolated),
+        "crossedUnrealizedPL": decimal_field(crossed) if account.crossed() else "",
+        "isolatedUnrealizedPL": "0" if flat else decimal_field(isolated),
         "grant": "",
         "assetMode": "single",
     }
@@ -292,9 +292,9 @@ def leverage_row(account: SimulatedAccount, symbol: str) -> Row:
     return {
         "symbol": symbol,
         "marginCoin": COIN,
-        "longLeverage": text(setup.long_leverage),
-        "shortLeverage": text(setup.short_leverage),
-        "crossMarginLeverage": text(setup.cross_leverage),
+        "longLeverage": decimal_field(setup.long_leverage),
+        "shortLeverage": decimal_field(setup.short_leverage),
+        "crossMarginLeverage": decimal_field(setup.cross_leverage),
         "marginMode": setup.margin_mode,
     }
 
@@ -325,4 +325,4 @@ def _reduce_only(account: SimulatedAccount, order: Order) -> str:
 
 
 def _fee_detail(fee: Decimal) -> Row:
-    return {"deduction": "no", "feeCoin": COIN, "totalDeductionFee": "0", "totalFee": text(-fee)}
+    return {"deduction": "no", "feeCoin": COIN, "totalDeductionFee": "0", "totalFee": decimal_field(-fee)}

@@ -117,7 +117,7 @@ class EmbeddedExchange:
             self._faults,
             clock=clock,
             server_time=self.now_ms,
-            patience=self._clocks,
+            signature_times=self._signature_times,
             speed=self.options.speed,
             push_every_s=self.options.push_every_s,
             counts=self.stats.sockets,
@@ -179,7 +179,7 @@ class EmbeddedExchange:
     def pass_time(self, ms: int) -> None:
         """Let market time pass, besides what ``speed`` lets pass; the account lives through it."""
         self._start_ms += ms
-        self.sockets.tell()
+        self.sockets.publish()
 
     def disconnect(self) -> int:
         """Break every websocket off; how many there were."""
@@ -196,9 +196,9 @@ class EmbeddedExchange:
         if symbol not in self._listings:
             raise KeyError(symbol)
         self.venue.set_price(symbol, price, self.now_ms())
-        self.sockets.tell_account()
+        self.sockets.publish_account()
 
-    def _clocks(self) -> tuple[int, int]:
+    def _signature_times(self) -> tuple[int, int]:
         """Earliest and latest time that a signature may call now: market time need not pass as real time."""
         real = self._start_ms + int((self._clock.monotonic() - self._started) * 1000)
         return min(real, self.now_ms()), max(real, self.now_ms())
@@ -228,7 +228,7 @@ class EmbeddedExchange:
         if not admission.admitted:
             self.stats.throttled[path] += 1
             brief = self.stats.throttled.total() % 2 == 0
-            response: web.StreamResponse = self._too_many(brief=brief)
+            response: web.StreamResponse = self._too_many_requests(brief=brief)
         else:
             response = await self._answer_or_fault(request, path, number)
         if admission.left is not None and not response.prepared:
@@ -239,15 +239,15 @@ class EmbeddedExchange:
         """Answer as the endpoint does, unless request ``number`` meets a fault."""
         fault = self._faults.of_answer(number)
         if fault is not None and (fault in TOTAL_FAULTS or is_code(fault)):
-            return await self._spoilt(request, fault)
+            return await self._faulty(request, fault)
         if path in PRIVATE:
             return await self._answer_private(request, path, fault)
         self._delist(request.query.get("symbol", ""))
-        question = PublicRequest(
+        public_request = PublicRequest(
             request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
         )
         try:
-            answer = ENDPOINTS[path](question)
+            answer = ENDPOINTS[path](public_request)
         except RequestDenied as denial:
             return self._deny(denial)
         if isinstance(answer, CandlePage):
@@ -270,19 +270,19 @@ class EmbeddedExchange:
                 method=request.method,
                 target=request.raw_path,
                 body=body,
-                clocks=self._clocks(),
+                valid_times=self._signature_times(),
             )
             text = answer(path, self.venue, query=request.query, body=body, now=self.now_ms())
         except RequestDenied as denial:
             trading[f"refused {denial.code}"] += 1
             return self._deny(denial)
         finally:
-            self.sockets.tell_account()
+            self.sockets.publish_account()
             trading["orders"] = len(self.venue.matching.account.orders)
             trading["executions"] = len(self.venue.matching.account.executions)
         if fault == "lost" and request.method == "POST":
             self.stats.faults[fault] += 1
-            return _hung_up(request)
+            return _broken_off(request)
         response = self._envelope(text)
         return await self._cut_off(request, response) if fault == "truncate" else response
 
@@ -293,13 +293,13 @@ class EmbeddedExchange:
             self._listings.pop(symbol, None)
             self._gone.add(symbol)
 
-    async def _spoilt(self, request: web.Request, fault: str) -> web.StreamResponse:
+    async def _faulty(self, request: web.Request, fault: str) -> web.StreamResponse:
         """Answer of a fault that leaves nothing of the endpoint's answer."""
         turn = self.stats.faults[fault]
         self.stats.faults[fault] += 1
         match fault:
             case "429":
-                return self._too_many(brief=turn % 2 == 1)
+                return self._too_many_requests(brief=turn % 2 == 1)
             case "500" | "html" | "nonjson":
                 status, text, content_type = FOREIGN_ANSWERS[fault]
                 return web.Response(status=status, text=text, content_type=content_type)
@@ -316,7 +316,7 @@ class EmbeddedExchange:
                 return self._deny(
                     RequestDenied(code, f"refused with {code}", status=400 if turn % 2 == 0 else 200)
                 )
-        return _hung_up(request)
+        return _broken_off(request)
 
     async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
         """Half of ``response``: by turns promised whole and broken off, or passed off as all there is."""
@@ -351,7 +351,7 @@ class EmbeddedExchange:
         body = {"code": denial.code, "msg": denial.message, "requestTime": self.now_ms(), "data": None}
         return _json(body, status=denial.status)
 
-    def _too_many(self, *, brief: bool) -> web.Response:
+    def _too_many_requests(self, *, brief: bool) -> web.Response:
         """HTTP 429; the exchange leaves the last two fields out at times."""
         body: dict[str, object] = {"code": "429", "msg": "Too Many Requests"}
         if not brief:
@@ -372,7 +372,7 @@ def _json(body: Mapping[str, object], *, status: int) -> web.Response:
     return web.Response(text=text, status=status, content_type="application/json")
 
 
-def _hung_up(request: web.Request) -> web.Response:
+def _broken_off(request: web.Request) -> web.Response:
     """Close the connection; what is returned reaches nobody."""
     if request.transport is not None:
         request.transport.abort()

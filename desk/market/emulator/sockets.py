@@ -26,8 +26,8 @@ from desk.market.emulator.channels import (
     PRIVATE_CHANNELS,
     Subscription,
     account_payloads,
+    account_state_payloads,
     known_instrument,
-    standing,
 )
 from desk.market.emulator.endpoints import PRODUCT_TYPE
 from desk.market.emulator.faults import Faults
@@ -62,15 +62,15 @@ class ClientConnection:
     late: deque[tuple[int, str]] = field(default_factory=deque)
     """Pushes that wait for others to overtake them: how many still must, and the text."""
 
-    def say(self, text: str) -> None:
+    def send(self, text: str) -> None:
         """Send ``text`` after what is waiting to be sent."""
         self.outgoing.put_nowait(text)
 
-    def say_json(self, **message: object) -> None:
+    def send_json(self, **message: object) -> None:
         """Send an event."""
-        self.say(json.dumps(message, separators=(",", ":")))
+        self.send(json.dumps(message, separators=(",", ":")))
 
-    def hang_up(self) -> None:
+    def close(self) -> None:
         """Close, after what is waiting to be sent."""
         self.outgoing.put_nowait(None)
 
@@ -82,7 +82,7 @@ class WebsocketServer:
     ----------
     server_time : callable
         Server time in ms.
-    patience : callable
+    signature_times : callable
         Earliest and latest time that counts as now in a login, ms.
     speed : float
         Market seconds per second of the clock.
@@ -101,7 +101,7 @@ class WebsocketServer:
         *,
         clock: Clock,
         server_time: Callable[[], int],
-        patience: Callable[[], tuple[int, int]],
+        signature_times: Callable[[], tuple[int, int]],
         speed: float,
         push_every_s: float,
         counts: Counter[str],
@@ -112,11 +112,11 @@ class WebsocketServer:
         self._faults = faults
         self._clock = clock
         self._server_time = server_time
-        self._patience = patience
+        self._signature_times = signature_times
         self._speed = speed
         self._interval_s = min(push_every_s, 300 / PUSHES_PER_CANDLE / speed) if speed else push_every_s
         self._counts = counts
-        self._lines: list[ClientConnection] = []
+        self._connections: list[ClientConnection] = []
         self._pump: asyncio.Task[None] | None = None
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
@@ -124,22 +124,22 @@ class WebsocketServer:
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
         self._counts["connections"] += 1
-        line = ClientConnection(
+        connection = ClientConnection(
             socket,
             private=request.path.endswith("private"),
             last_ping=self._clock.monotonic(),
             messages=RequestWindow(MESSAGES_PER_SECOND, SECOND),
         )
-        self._lines.append(line)
-        writer = asyncio.create_task(self._write(line))
+        self._connections.append(connection)
+        writer = asyncio.create_task(self._write(connection))
         if self._pump is None:
-            self._pump = asyncio.create_task(self._keep_telling())
+            self._pump = asyncio.create_task(self._keep_publishing())
         try:
             async for message in socket:
                 if message.type is WSMsgType.TEXT:
-                    self._hear(line, str(message.data))
+                    self._receive(connection, str(message.data))
         finally:
-            self._lines.remove(line)
+            self._connections.remove(connection)
             writer.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await writer
@@ -151,46 +151,46 @@ class WebsocketServer:
             self._pump.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._pump
-        await asyncio.gather(*(line.socket.close() for line in list(self._lines)))
+        await asyncio.gather(*(connection.socket.close() for connection in list(self._connections)))
 
     def disconnect(self, number: int | None = None) -> int:
         """Break every connection off, as a network does, or only the ``number``-th; how many they were."""
-        lines = self._lines if number is None else self._lines[number : number + 1]
-        for line in lines:
-            self._break_off(line)
-        return len(lines)
+        connections = self._connections if number is None else self._connections[number : number + 1]
+        for connection in connections:
+            self._break_off(connection)
+        return len(connections)
 
-    def tell(self) -> None:
+    def publish(self) -> None:
         """Tell every connection what has happened up to now."""
         now = self._server_time()
         self._venue.advance(now)
-        self.tell_account()
-        for line in list(self._lines):
-            for subscription in list(line.subscriptions.values()):
-                for text in subscription.news(now):
-                    self._push(line, text)
+        self.publish_account()
+        for connection in list(self._connections):
+            for subscription in list(connection.subscriptions.values()):
+                for text in subscription.updates(now):
+                    self._push(connection, text)
 
-    def tell_account(self) -> None:
+    def publish_account(self) -> None:
         """Tell the private connections what has become of orders, positions and balances."""
         changes = self._venue.matching.drain()
         if not changes:
             return
-        for line in list(self._lines):
-            wanted = _private_wants(line)
+        for connection in list(self._connections):
+            wanted = _private_wants(connection)
             account = self._venue.matching.account
             for text in account_payloads(account, changes, wanted, self._server_time()):
-                self._push(line, text)
+                self._push(connection, text)
 
-    async def _keep_telling(self) -> None:
+    async def _keep_publishing(self) -> None:
         """Tell what happens, and close who has fallen silent, for as long as the exchange is up."""
         while True:
             await self._clock.sleep(self._until_next_push())
             await asyncio.sleep(0)  # a simulated clock may not give way by itself
-            self.tell()
-            for line in list(self._lines):
-                if self._clock.monotonic() - line.last_ping >= SILENCE_S:
+            self.publish()
+            for connection in list(self._connections):
+                if self._clock.monotonic() - connection.last_ping >= SILENCE_S:
                     self._counts["closed for silence"] += 1
-                    self._break_off(line)
+                    self._break_off(connection)
 
     def _until_next_push(self) -> float:
         """Seconds of the clock; where time moves, pushes come at multiples of their interval: at borders."""
@@ -199,122 +199,122 @@ class WebsocketServer:
         market_s = self._server_time() / 1000 / self._speed
         return self._interval_s - market_s % self._interval_s
 
-    async def _write(self, line: ClientConnection) -> None:
+    async def _write(self, connection: ClientConnection) -> None:
         """Send what is waiting, in order."""
         with contextlib.suppress(ConnectionError):
-            while (text := await line.outgoing.get()) is not None:
-                await line.socket.send_str(text)
-        self._break_off(line)
+            while (text := await connection.outgoing.get()) is not None:
+                await connection.socket.send_str(text)
+        self._break_off(connection)
 
-    def _break_off(self, line: ClientConnection) -> None:
+    def _break_off(self, connection: ClientConnection) -> None:
         """Close the connection without a word."""
-        writer = line.socket._writer  # noqa: SLF001 - aiohttp has no public way to close abnormally
+        writer = connection.socket._writer  # noqa: SLF001 - aiohttp has no public way to close abnormally
         if writer is not None and writer.transport is not None:
             writer.transport.abort()
 
-    def _push(self, line: ClientConnection, text: str) -> None:
+    def _push(self, connection: ClientConnection, text: str) -> None:
         """Send a push, unless it meets a fault; let those go that were overtaken often enough."""
         number = self._counts["pushes"]
         self._counts["pushes"] += 1
         fault = self._faults.of_push(number)
         if fault is not None:
             self._counts[fault] += 1
-        waiting = [(left - 1, late) for left, late in line.late]
-        line.late.clear()
+        waiting = [(left - 1, late) for left, late in connection.late]
+        connection.late.clear()
         match fault:
             case "disconnect":
-                self._break_off(line)
+                self._break_off(connection)
                 return
             case "push_late":
                 waiting.append((LATE_BY, text))
             case "push_lost":
                 pass
             case _:
-                line.say(text)
+                connection.send(text)
                 if fault == "push_twice":
-                    line.say(text)
+                    connection.send(text)
         for left, late in waiting:
             if left > 0:
-                line.late.append((left, late))
+                connection.late.append((left, late))
             else:
-                line.say(late)
+                connection.send(late)
 
     # What a client says -----------------------------------------------------------------------------
 
-    def _hear(self, line: ClientConnection, text: str) -> None:
+    def _receive(self, connection: ClientConnection, text: str) -> None:
         """Act on one message."""
         now = self._clock.monotonic()
-        if not line.messages.left(now):
+        if not connection.messages.left(now):
             self._counts["closed for chatter"] += 1
-            line.say_json(event="error", code=30007, msg="request over limit, connection close")
-            line.hang_up()
+            connection.send_json(event="error", code=30007, msg="request over limit, connection close")
+            connection.close()
             return
-        line.messages.count(now)
+        connection.messages.count(now)
         if text == "ping":
-            line.last_ping = now
-            line.say("pong")
+            connection.last_ping = now
+            connection.send("pong")
             return
         try:
             message = json.loads(text)
             op, args = message["op"], message["args"]
         except (ValueError, KeyError, TypeError):
-            line.say_json(event="error", code=30002, msg="illegal request")
+            connection.send_json(event="error", code=30002, msg="illegal request")
             return
         if not isinstance(args, list) or not all(isinstance(arg, dict) for arg in args):
-            line.say_json(event="error", code=30016, msg="Param error")
+            connection.send_json(event="error", code=30016, msg="Param error")
         elif len(json.dumps(args)) > LONGEST_ARGS:
-            line.say_json(event="error", code=30002, msg=f"args longer than {LONGEST_ARGS} bytes")
+            connection.send_json(event="error", code=30002, msg=f"args longer than {LONGEST_ARGS} bytes")
         elif op == "login":
-            self._login(line, args)
+            self._login(connection, args)
         elif op in {"subscribe", "unsubscribe"}:
             for arg in args:
-                self._subscribe(line, arg) if op == "subscribe" else self._unsubscribe(line, arg)
+                self._subscribe(connection, arg) if op == "subscribe" else self._unsubscribe(connection, arg)
         else:
-            line.say_json(event="error", code=30003, msg="INVALID op")
+            connection.send_json(event="error", code=30003, msg="INVALID op")
 
-    def _login(self, line: ClientConnection, args: list[Mapping[str, object]]) -> None:
-        refusal = check_login(self._keys, args[0] if args else {}, clocks=self._patience())
+    def _login(self, connection: ClientConnection, args: list[Mapping[str, object]]) -> None:
+        refusal = check_login(self._keys, args[0] if args else {}, valid_times=self._signature_times())
         if refusal is not None:
-            line.say_json(event="error", code=refusal[0], msg=refusal[1])
+            connection.send_json(event="error", code=refusal[0], msg=refusal[1])
             return
-        line.logged_in = True
-        line.say_json(event="login", code=0, msg="")
+        connection.logged_in = True
+        connection.send_json(event="login", code=0, msg="")
 
-    def _subscribe(self, line: ClientConnection, arg: Mapping[str, object]) -> None:
+    def _subscribe(self, connection: ClientConnection, arg: Mapping[str, object]) -> None:
         channel = str(arg.get("channel", ""))
-        if channel in PRIVATE_CHANNELS and not (line.private and line.logged_in):
-            line.say_json(event="error", arg=arg, code=30004, msg="User needs to log in")
+        if channel in PRIVATE_CHANNELS and not (connection.private and connection.logged_in):
+            connection.send_json(event="error", arg=arg, code=30004, msg="User needs to log in")
             return
         try:
             listing = None if channel in PRIVATE_CHANNELS else known_instrument(arg, self._listings)
         except LookupError:
-            told = ",".join(f"{name}:{arg.get(name)}" for name in ("instType", "channel", "instId"))
-            line.say_json(event="error", arg=arg, code=30001, msg=f"{told} doesn't exist")
+            name_of_arg = ",".join(f"{name}:{arg.get(name)}" for name in ("instType", "channel", "instId"))
+            connection.send_json(event="error", arg=arg, code=30001, msg=f"{name_of_arg} doesn't exist")
             return
-        line.say_json(event="subscribe", arg=arg)
-        subscription = line.subscriptions[_key(arg)] = Subscription(arg, listing)
+        connection.send_json(event="subscribe", arg=arg)
+        subscription = connection.subscriptions[_key(arg)] = Subscription(arg, listing)
         now = self._server_time()
-        if first := subscription.first(now):
-            self._push(line, first)
+        if snapshot := subscription.snapshot(now):
+            self._push(connection, snapshot)
         if channel in PRIVATE_CHANNELS:
             self._venue.advance(now)
-            self.tell_account()
-            for text in standing(self._venue.matching.account, {channel: arg}, now):
-                self._push(line, text)
+            self.publish_account()
+            for text in account_state_payloads(self._venue.matching.account, {channel: arg}, now):
+                self._push(connection, text)
 
-    def _unsubscribe(self, line: ClientConnection, arg: Mapping[str, object]) -> None:
-        line.subscriptions.pop(_key(arg), None)
-        line.say_json(event="unsubscribe", arg=arg)
+    def _unsubscribe(self, connection: ClientConnection, arg: Mapping[str, object]) -> None:
+        connection.subscriptions.pop(_key(arg), None)
+        connection.send_json(event="unsubscribe", arg=arg)
 
 
 def _key(arg: Mapping[str, object]) -> tuple[str, str, str]:
     return str(arg.get("instType")), str(arg.get("channel")), str(arg.get("instId"))
 
 
-def _private_wants(line: ClientConnection) -> dict[str, Mapping[str, object]]:
+def _private_wants(connection: ClientConnection) -> dict[str, Mapping[str, object]]:
     """Private channels of a connection, under the right product type, with their args."""
     return {
         channel: subscription.arg
-        for (kind, channel, _), subscription in line.subscriptions.items()
+        for (kind, channel, _), subscription in connection.subscriptions.items()
         if channel in PRIVATE_CHANNELS and kind == PRODUCT_TYPE
     }

@@ -17,8 +17,8 @@ from typing import Final
 import numpy as np
 
 from desk.market.emulator.endpoints import KEEP_MARGIN_RATE
-from desk.market.emulator.forming import LEGS, path_of
-from desk.market.emulator.listings import Listing, plain
+from desk.market.emulator.forming import STAGES, path_of
+from desk.market.emulator.listings import Listing, decimal_text
 from desk.market.matching import FillModel, Matching
 from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
@@ -58,43 +58,43 @@ class Venue:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
         self.matching = Matching(contracts, deposit, FillModel(slippage=SLIPPAGE, history_ms=history_ms))
-        self._lived: dict[str, int] = {}
+        self._advanced_to: dict[str, int] = {}
 
-    def advance(self, now: int, asked: Iterable[str] = ()) -> None:
-        """Live through everything up to ``now``; afterwards ``asked`` have their present price as well."""
+    def advance(self, now: int, symbols: Iterable[str] = ()) -> None:
+        """Live through everything up to ``now``; afterwards ``symbols`` have their present price as well."""
         account, market = self.matching.account, self.matching.market
-        at_stake = {symbol for symbol, _ in account.positions}
-        at_stake |= {order.ticket.symbol for order in account.live_orders()}
-        moments = [moment for symbol in at_stake for moment in self._moments(symbol, now)]
+        exposed = {symbol for symbol, _ in account.positions}
+        exposed |= {order.ticket.symbol for order in account.live_orders()}
+        moments = [moment for symbol in exposed for moment in self._moments(symbol, now)]
         for moment in sorted(moments):
             match moment.kind:
                 case 0:
-                    market.move(moment.symbol, Decimal(plain(moment.value)), moment.at)
+                    market.move(moment.symbol, Decimal(decimal_text(moment.value)), moment.at)
                 case 1:
-                    market.fund(moment.symbol, Decimal(plain(moment.value)), moment.at)
+                    market.fund(moment.symbol, Decimal(decimal_text(moment.value)), moment.at)
                 case _:
-                    market.jump(moment.symbol, Decimal(plain(moment.value)), moment.at)
-        for symbol in at_stake | (set(asked) & self._listings.keys()):
-            if self._lived.get(symbol, -1) < now:
-                self._look(symbol, now, through=symbol in at_stake)
+                    market.jump(moment.symbol, Decimal(decimal_text(moment.value)), moment.at)
+        for symbol in exposed | (set(symbols) & self._listings.keys()):
+            if self._advanced_to.get(symbol, -1) < now:
+                self._update_price(symbol, now, through=symbol in exposed)
 
     def set_price(self, symbol: str, price: Decimal, now: int) -> None:
         """Let ``symbol`` trade at ``price`` until market time moves on."""
         self.advance(now, [symbol])
         self.matching.market.jump(symbol, price, now)
 
-    def _look(self, symbol: str, now: int, *, through: bool) -> None:
+    def _update_price(self, symbol: str, now: int, *, through: bool) -> None:
         """Bring ``symbol`` to its present price, through what lies between or without."""
-        self._lived[symbol] = now
+        self._advanced_to[symbol] = now
         price = self._listings[symbol].price(now) if symbol in self._listings else None
         if price is None:
             return
         market = self.matching.market
-        (market.move if through else market.jump)(symbol, Decimal(plain(price)), now)
+        (market.move if through else market.jump)(symbol, Decimal(decimal_text(price)), now)
 
     def _moments(self, symbol: str, now: int) -> Iterator[Moment]:
         """What happened to ``symbol`` since it was last looked at."""
-        since = self._lived.get(symbol, now)
+        since = self._advanced_to.get(symbol, now)
         if symbol not in self._listings or since >= now:
             return
         listing = self._listings[symbol]
@@ -102,7 +102,7 @@ class Venue:
         for row in range(max(listing.opened(since) - 1, 0), listing.opened(now)):
             open_time = int(candles.open_time[row])
             for point, price in enumerate(path_of(candles, row)):
-                at = open_time + point * CANDLE_MS // LEGS
+                at = open_time + point * CANDLE_MS // STAGES
                 if since < at <= now:
                     yield Moment(at, _MOVE if point else _OPEN, symbol, price)
         times = listing.funding.time

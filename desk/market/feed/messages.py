@@ -7,7 +7,7 @@ Not here: whether a bar is finished; the exchange doesn't say.
 
 References
 ----------
-``bitget_api.md`` of the project's notes: section 10.
+``docs/bitget.md``, section 10.
 """
 
 import json

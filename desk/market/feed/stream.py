@@ -17,13 +17,15 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import aiohttp
 
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
-from desk.market.bitget.public import HEADERS, BitgetPublic, Unreachable
+from desk.market.bitget.public import BitgetPublic, Unreachable
+from desk.market.bitget.transport import HEADERS
 from desk.market.bitget.websocket import Say, WebsocketConnection, within
 from desk.market.feed.closing import (
     CandleAssembler,
@@ -40,8 +42,9 @@ from desk.market.feed.messages import Acknowledged, CandleUpdates, ChannelError,
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
-from desk.market.settings import BEGIN_AGAIN_S, StreamSettings, on_loopback
+from desk.market.settings import StreamSettings, on_loopback
 from desk.ports import Clock
+from desk.retry import STARTUP, Backoff, Retry
 from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
@@ -55,7 +58,7 @@ IN_BACKGROUND = 8
 """Questions at once that nobody waits for: who wants to act is not queued behind hundreds of them."""
 ASKED_ANEW = 12
 """Finished candles, an hour of them, that every question to REST compares."""
-FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
+ASK_AGAIN = Backoff(1.0, 30.0)
 """Between two questions about the same symbol; each failure doubles the wait."""
 WITHOUT_CANDLES_S = 300.0
 """Between two questions about a symbol that has no candles at all."""
@@ -150,16 +153,8 @@ class CandleStream:
         Unreachable, Unanswered, Throttled, Refused, DataError
             If the exchange does not even tell its time, for twenty minutes.
         """
-        for pause in (*BEGIN_AGAIN_S, None):
-            try:
-                await self._set_clock()
-                await self._fill(self._symbols)
-                break
-            except NO_ANSWER as exc:
-                if pause is None:
-                    raise
-                log.warning("the feed cannot begin, another try in %g s: %s", pause, exc)
-                await self._clock.sleep(pause)
+        startup = replace(STARTUP, retry_on=NO_ANSWER)
+        await Retry(startup, clock=self._clock, subject="the feed cannot begin").call(self._begin)
         self._closing.begin(self._now())
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
@@ -234,6 +229,11 @@ class CandleStream:
         unfilled = tuple(symbol for symbol, told in zip(symbols, answered, strict=True) if told is None)
         self._tell(FeedRestored(symbols, filled, unfilled))
 
+    async def _begin(self) -> None:
+        """Set the clock, and fill the window."""
+        await self._set_clock()
+        await self._fill(self._symbols)
+
     # Questions to REST -------------------------------------------------------------------------------
 
     async def _set_clock(self) -> None:
@@ -288,7 +288,7 @@ class CandleStream:
             settled = told is not None and symbol not in self._closing.wanted(self._now())
             fails = 0 if settled else self._fails.get(symbol, 0) + 1
             self._fails[symbol] = fails
-            wait = min(FIRST_WAIT_S * 2 ** max(fails - 1, 0), LONGEST_WAIT_S)
+            wait = ASK_AGAIN.wait_s(max(fails, 1))
             if self.window.newest(symbol) == NOT_YET:
                 wait = WITHOUT_CANDLES_S
             self._next_question[symbol] = self._clock.monotonic() + wait

@@ -8,7 +8,10 @@ Not here: what it looks like on a terminal (``desk.reports``).
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from desk.market.history.contract_book import ContractBook
+from desk.values import Candles
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,41 @@ class Fetched:
     """Settled funding rates in the cache; 0 where the settings leave them out."""
     notes: tuple[str, ...]
     """What the user should know, such as a corrupt cache that was set aside."""
+
+
+def fetched_from(
+    candles: Candles,
+    *,
+    fetched: int,
+    revised: int,
+    requests: int,
+    seconds: float,
+    funding: int,
+    notes: tuple[str, ...],
+) -> Fetched:
+    """The outcome of a symbol that has ``candles`` in the cache now.
+
+    Parameters
+    ----------
+    candles : Candles
+        All of them, at least one.
+    fetched, revised, requests, seconds, funding, notes
+        As the fields of ``Fetched``.
+    """
+    return Fetched(
+        symbol=candles.symbol,
+        candles=len(candles),
+        first=int(candles.open_time[0]),
+        last=int(candles.open_time[-1]),
+        missing=candles.missing,
+        zero_volume_share=float(np.mean(candles.values[4] == 0)),
+        fetched=fetched,
+        revised=revised,
+        requests=requests,
+        seconds=seconds,
+        funding=funding,
+        notes=notes,
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ leave no hole between them.
 
 References
 ----------
-``bitget_api.md`` of the project's notes, section 4.3 (paging) and 4.5 (budget).
+``docs/bitget.md``, sections 4.3 (paging) and 4.5 (budget).
 """
 
 from collections.abc import Iterator

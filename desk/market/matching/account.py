@@ -17,7 +17,15 @@ from typing import Final
 
 from desk.market.matching.margin import price_that_leaves
 from desk.market.matching.values import ZERO, MarginSetup, MatchedFill, Order, SimulatedPosition, TriggerOrder
-from desk.orders import Balance, ContractTerms, Fill, Position, PositionMode, Purpose
+from desk.orders import (
+    Balance,
+    ContractTerms,
+    Fill,
+    FundingPayment,
+    Position,
+    PositionMode,
+    Purpose,
+)
 
 FIRST_ID: Final = 1_000_000_000_000_000_000
 """Ids count up from here: as long as the exchange's own."""
@@ -52,6 +60,8 @@ class SimulatedAccount:
         """Those that wait, by id."""
         self.setups: dict[str, MarginSetup] = {}
         self.executions: list[MatchedFill] = []
+        self.funding: list[FundingPayment] = []
+        """Since this process began."""
         self._live: dict[str, None] = {}
         self.last_id = FIRST_ID
         """Of orders, plans and trades, the newest."""
@@ -72,11 +82,11 @@ class SimulatedAccount:
         live = (self.orders[order_id] for order_id in self._live)
         return [order for order in live if symbol is None or order.ticket.symbol == symbol]
 
-    def legs(self, symbol: str) -> list[SimulatedPosition]:
+    def positions_in(self, symbol: str) -> list[SimulatedPosition]:
         """Positions in ``symbol``: none, one, or a long and a short in hedge mode."""
         return [self.positions[key] for key in ((symbol, 1), (symbol, -1)) if key in self.positions]
 
-    def stakes(self) -> set[str]:
+    def exposed_symbols(self) -> set[str]:
         """Symbols with a position or a live order."""
         return {symbol for symbol, _ in self.positions} | {
             order.ticket.symbol for order in self.live_orders()
@@ -122,11 +132,11 @@ class SimulatedAccount:
         unrealized = sum((self.unrealized(position) for position in self.positions.values()), ZERO)
         return Balance(equity=self.cash + unrealized, available=max(self.available(), ZERO))
 
-    def holdings(self) -> list[Position]:
+    def open_positions(self) -> list[Position]:
         """As ``desk.ports.Exchange`` tells them."""
-        return [self._holding(position) for position in self.positions.values()]
+        return [self._open_position(position) for position in self.positions.values()]
 
-    def _holding(self, position: SimulatedPosition) -> Position:
+    def _open_position(self, position: SimulatedPosition) -> Position:
         return Position(
             symbol=position.symbol,
             side=position.side,
@@ -156,16 +166,16 @@ class SimulatedAccount:
     # Where it ends ----------------------------------------------------------------------------------
 
     def margin_of(self, position: SimulatedPosition) -> tuple[Decimal, list[SimulatedPosition]]:
-        """What ``position`` can lose, and the legs of its symbol that share it.
+        """What ``position`` can lose, and the sharing of its symbol that share it.
 
         Crossed: free cash and the profit of the other symbols, less what those need themselves.
         """
         if position.margin_mode == "isolated":
             return position.margin, [position]
-        legs = [leg for leg in self.legs(position.symbol) if leg.margin_mode == "crossed"]
-        others = [leg for leg in self.crossed() if leg.symbol != position.symbol]
-        needed = sum((self._maintenance(leg) for leg in others), ZERO)
-        return self.pool() + sum((self.unrealized(leg) for leg in others), ZERO) - needed, legs
+        sharing = [one for one in self.positions_in(position.symbol) if one.margin_mode == "crossed"]
+        others = [one for one in self.crossed() if one.symbol != position.symbol]
+        needed = sum((self._maintenance(one) for one in others), ZERO)
+        return self.pool() + sum((self.unrealized(one) for one in others), ZERO) - needed, sharing
 
     def pool(self) -> Decimal:
         """Cash that is not the margin of an isolated position: what crossed positions can lose."""
@@ -182,14 +192,14 @@ class SimulatedAccount:
 
     def liquidation_price(self, position: SimulatedPosition) -> Decimal | None:
         """Price at which ``position`` is liquidated, all other symbols staying where they are."""
-        margin, legs = self.margin_of(position)
-        return price_that_leaves(margin, legs, rate=self.rate(position.symbol))
+        margin, sharing = self.margin_of(position)
+        return price_that_leaves(margin, sharing, rate=self.rate(position.symbol))
 
     def is_broken(self, position: SimulatedPosition) -> bool:
         """Whether, at the last prices, its margin no longer covers what must be left."""
-        margin, legs = self.margin_of(position)
-        left = margin + sum((self.unrealized(leg) for leg in legs), ZERO)
-        return left <= sum((self._maintenance(leg) for leg in legs), ZERO)
+        margin, sharing = self.margin_of(position)
+        left = margin + sum((self.unrealized(one) for one in sharing), ZERO)
+        return left <= sum((self._maintenance(one) for one in sharing), ZERO)
 
     # What changes it --------------------------------------------------------------------------------
 
@@ -212,13 +222,13 @@ class SimulatedAccount:
 
         What ended since an open position of their symbol was opened stays.
         """
-        borders: dict[str, int] = {}
+        oldest: dict[str, int] = {}
         for position in self.positions.values():
-            borders[position.symbol] = min(borders.get(position.symbol, before), position.opened)
+            oldest[position.symbol] = min(oldest.get(position.symbol, before), position.opened)
         gone = [
             order
             for order in self.orders.values()
-            if not order.is_live and order.updated < borders.get(order.ticket.symbol, before)
+            if not order.is_live and order.updated < oldest.get(order.ticket.symbol, before)
         ]
         for order in gone:
             del self.orders[order.order_id]
@@ -352,6 +362,7 @@ class SimulatedAccount:
     def pay_funding(self, position: SimulatedPosition, amount: Decimal, at: int) -> None:
         """Settle funding; what is paid comes out of an isolated position's margin, what comes in is free."""
         self.cash -= amount
+        self.funding.append(FundingPayment(symbol=position.symbol, side=position.side, amount=amount, at=at))
         margin = position.margin
         if position.margin_mode == "isolated":
             margin -= max(amount, ZERO)

@@ -38,16 +38,16 @@ class Matching:
     contracts : iterable of Contract
     deposit : Decimal
         Cash at the start, in USDT.
-    terms : Terms or None
+    fill_model : FillModel or None
         None: no slippage but half a tick, everything is filled whole.
     """
 
     def __init__(
-        self, contracts: Iterable[ContractTerms], deposit: Decimal, terms: FillModel | None = None
+        self, contracts: Iterable[ContractTerms], deposit: Decimal, fill_model: FillModel | None = None
     ) -> None:
-        self.terms = terms or FillModel()
+        self.fill_model = fill_model or FillModel()
         self.account = SimulatedAccount({contract.symbol: contract for contract in contracts}, deposit)
-        self.market = Market(self.account, self.terms)
+        self.market = Market(self.account, self.fill_model)
 
     def drain(self) -> list[Order | MatchedFill]:
         """Orders and executions that changed or happened since the last call, in that order."""
@@ -55,7 +55,7 @@ class Matching:
         self.market.changes.clear()
         return changes
 
-    def learn(self, contracts: Iterable[ContractTerms], at: int) -> None:
+    def update_contracts(self, contracts: Iterable[ContractTerms], at: int) -> None:
         """Take over what orders must obey from now on.
 
         A contract that is no longer listed may only be closed; one whose ``off_time`` has come is wound up.
@@ -66,10 +66,10 @@ class Matching:
             symbol: replace(known[symbol], status="limit_open") for symbol in known.keys() - listed.keys()
         }
         known.update(gone | listed)
-        for symbol in self.account.stakes():
+        for symbol in self.account.exposed_symbols():
             off_time = known[symbol].off_time
             if off_time is not None and at >= off_time:
-                self.market.wind_up(symbol, at)
+                self.market.close_out(symbol, at)
 
     # Orders -----------------------------------------------------------------------------------------
 
@@ -90,18 +90,18 @@ class Matching:
             Nothing has changed.
         """
         account = self.account
-        contract = rules.check_symbol(account, ticket, at)
+        contract = rules.check_tradable(account, ticket, at)
         rules.check_client_id(account, ticket.client_id)
         ticket = self._cut(ticket)
         setup = self._setup_for(ticket)
         mark = account.marks[ticket.symbol]
         taken = self.market.taken(mark, ticket.direction, contract)
         price = taken if ticket.price is None else ticket.price
-        rules.check_size(ticket, contract, self.terms, price)
-        rules.check_tick(price, contract, self.terms)
+        rules.check_size(ticket, contract, self.fill_model, price)
+        rules.check_tick(price, contract, self.fill_model)
         for kind in PROTECTIONS:
             if (trigger := attached_trigger(ticket, kind)) is not None:
-                rules.check_tick(trigger, contract, self.terms)
+                rules.check_tick(trigger, contract, self.fill_model)
                 rules.check_trigger(kind, ticket.side, trigger, mark if ticket.price is None else price)
         held = account.positions.get((ticket.symbol, ticket.side))
         order = Order(
@@ -183,10 +183,10 @@ class Matching:
 
     def close(self, symbol: str, at: int, *, side: int | None = None) -> list[Order]:
         """Close the positions of a symbol, or the one of ``side``, at market."""
-        legs = [leg for leg in self.account.legs(symbol) if side in {None, leg.side}]
-        if not legs:
+        positions = [held for held in self.account.positions_in(symbol) if side in {None, held.side}]
+        if not positions:
             raise Denied("22002", "No position to close")
-        return [self.place(closing(leg), at) for leg in legs]
+        return [self.place(closing(held), at) for held in positions]
 
     # Protection -------------------------------------------------------------------------------------
 
@@ -250,9 +250,9 @@ class Matching:
         self, symbol: str, side: int, kind: Protection, trigger: Decimal, size: Decimal | None
     ) -> None:
         contract = self.account.contracts[symbol]
-        rules.check_tick(trigger, contract, self.terms)
+        rules.check_tick(trigger, contract, self.fill_model)
         rules.check_trigger(kind, side, trigger, self.account.marks[symbol])
-        if size is not None and (size <= 0 or (self.terms.rounding and size % contract.size_step)):
+        if size is not None and (size <= 0 or (self.fill_model.rounding and size % contract.size_step)):
             raise Denied("40808", f"Parameter verification exception: size {size} checkScale error")
 
     # Settings ---------------------------------------------------------------------------------------
@@ -276,17 +276,18 @@ class Matching:
             return setup
         if account.live_orders(symbol):
             raise Denied("45097", "The leverage cannot be changed while there are open orders")
-        legs = [
-            replace(leg, leverage=new.leverage(leg.side), margin=leg.cost / new.leverage(leg.side))
-            for leg in account.legs(symbol)
-            if leg.leverage != new.leverage(leg.side)
+        positions = [
+            replace(held, leverage=new.leverage(held.side), margin=held.cost / new.leverage(held.side))
+            for held in account.positions_in(symbol)
+            if held.leverage != new.leverage(held.side)
         ]
         rules.check_money(
-            account, sum((leg.margin - account.positions[symbol, leg.side].margin for leg in legs), ZERO)
+            account,
+            sum((held.margin - account.positions[symbol, held.side].margin for held in positions), ZERO),
         )
-        if any(account.is_broken(leg) for leg in legs):
+        if any(account.is_broken(held) for held in positions):
             raise Denied("45002", "The margin that is left would not cover the position's loss")
-        account.positions.update({(symbol, leg.side): leg for leg in legs})
+        account.positions.update({(symbol, held.side): held for held in positions})
         account.setups[symbol] = new
         return new
 
@@ -309,7 +310,7 @@ class Matching:
 
     def _check_idle(self, symbol: str) -> None:
         """Refuse to change the margin mode of what is in use."""
-        if self.account.legs(symbol) or self.account.live_orders(symbol):
+        if self.account.positions_in(symbol) or self.account.live_orders(symbol):
             raise Denied("45117", "The margin mode cannot be changed while there are positions or orders")
 
     def _contract(self, symbol: str) -> ContractTerms:

@@ -8,7 +8,7 @@ left at all (the bankruptcy price), so the whole margin is lost and never more.
 
 References
 ----------
-``bitget_api.md`` section 9: liquidation = (margin - size × entry × dir) / (size × (MMR + taker - dir)).
+``docs/bitget.md``, section 9: liquidation = (margin - size × entry × dir) / (size × (MMR + taker - dir)).
 """
 
 from collections.abc import Iterable
@@ -17,14 +17,16 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from desk.market.matching.values import ZERO, SimulatedPosition
 
 
-def price_that_leaves(margin: Decimal, legs: Iterable[SimulatedPosition], *, rate: Decimal) -> Decimal | None:
-    """Price of one symbol at which ``margin`` and the legs' profit come to ``rate`` of their value.
+def price_that_leaves(
+    margin: Decimal, positions: Iterable[SimulatedPosition], *, rate: Decimal
+) -> Decimal | None:
+    """Price of one symbol at which ``margin`` and the positions' profit come to ``rate`` of their value.
 
     Parameters
     ----------
     margin : Decimal
-        What the legs can lose, without their unrealised profit.
-    legs : iterable of Position
+        What the positions can lose, without their unrealised profit.
+    positions : iterable of Position
         The long, the short or both of one symbol.
     rate : Decimal
         Maintenance rate plus taker fee for the liquidation price; the taker fee alone for bankruptcy.
@@ -35,10 +37,10 @@ def price_that_leaves(margin: Decimal, legs: Iterable[SimulatedPosition], *, rat
         None: there is no positive price of that kind.
     """
     net = cost = gross = ZERO
-    for leg in legs:
-        net += leg.side * leg.size
-        cost += leg.side * leg.cost
-        gross += leg.size
+    for position in positions:
+        net += position.side * position.size
+        cost += position.side * position.cost
+        gross += position.size
     slope = net - rate * gross
     if slope == 0:
         return None

@@ -12,7 +12,7 @@ from typing import Final
 
 from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
-from desk.market.matching.triggers import PriceSpan, next_meeting
+from desk.market.matching.triggers import PriceSpan, next_hit
 from desk.market.matching.values import (
     ZERO,
     Cause,
@@ -35,17 +35,17 @@ SWEEPS: Final = 16
 class Market:
     """Prices, and an account that lives under them."""
 
-    def __init__(self, account: SimulatedAccount, terms: FillModel) -> None:
+    def __init__(self, account: SimulatedAccount, fill_model: FillModel) -> None:
         self.account = account
-        self.terms = terms
+        self.fill_model = fill_model
         self.changes: list[Order | MatchedFill] = []
         """Every order as it became, every execution as it happened."""
         self.volume_left: dict[str, Decimal] = {}
-        """Of the newest candle, by symbol, where ``terms.volume_share`` is set."""
+        """Of the newest candle, by symbol, where ``fill_model.volume_share`` is set."""
         self.newest: dict[str, int] = {}
         """Open time of the newest candle that happened, by symbol, ms."""
         self.swept: int | None = None
-        """When what is older than ``terms.history_ms`` was last let go, ms."""
+        """When what is older than ``fill_model.history_ms`` was last let go, ms."""
 
     # What happens -----------------------------------------------------------------------------------
 
@@ -81,36 +81,36 @@ class Market:
             raise ValueError(f"{symbol}: the candle of {open_time} is not later than the newest one")
         self.newest[symbol] = open_time
         o, h, l, c = prices
-        if self.terms.volume_share is not None:
-            self.volume_left[symbol] = self.terms.volume_share * volume
+        if self.fill_model.volume_share is not None:
+            self.volume_left[symbol] = self.fill_model.volume_share * volume
         self.account.marks[symbol] = o
         self._walk(symbol, o, open_time, PriceSpan(open_time + 1, low=l, high=h))
-        if not self.account.legs(symbol) and not self.account.live_orders(symbol):
+        if not self.account.positions_in(symbol) and not self.account.live_orders(symbol):
             self.account.marks[symbol] = c
             return
         end = open_time + CANDLE_MS
         span = PriceSpan(end, low=l, high=h)
-        net = sum((leg.side * leg.size for leg in self.account.legs(symbol)), ZERO)
+        net = sum((held.side * held.size for held in self.account.positions_in(symbol)), ZERO)
         for point in (l, h, c) if net >= 0 else (h, l, c):
             self._walk(symbol, point, end - 1, span)
 
     def fund(self, symbol: str, rate: Decimal, at: int) -> None:
         """Settle funding: longs pay shorts ``rate`` of the position's value at the last price."""
-        for leg in self.account.legs(symbol):
-            amount = leg.side * leg.size * self.account.marks[symbol] * rate
-            self.account.pay_funding(leg, amount, at)
-        if self.account.legs(symbol):
+        for held in self.account.positions_in(symbol):
+            amount = held.side * held.size * self.account.marks[symbol] * rate
+            self.account.pay_funding(held, amount, at)
+        if self.account.positions_in(symbol):
             self.jump(symbol, self.account.marks[symbol], at)
 
-    def wind_up(self, symbol: str, at: int) -> None:
+    def close_out(self, symbol: str, at: int) -> None:
         """Close what stands in a contract that is traded no more at its last price, as the exchange does."""
         for order in self.account.live_orders(symbol):
             self.cancel(order, "delisted", at)
-        for leg in self.account.legs(symbol):
+        for held in self.account.positions_in(symbol):
             self.fill(
-                self._own_order(leg, leg.size, "order", at),
+                self._own_order(held, held.size, "order", at),
                 self.account.marks[symbol],
-                leg.size,
+                held.size,
                 maker=False,
                 at=at,
             )
@@ -120,15 +120,15 @@ class Market:
         """Let the price of ``symbol`` meet everything on its way to ``end``."""
         account = self.account
         step = account.contracts[symbol].size_step
-        while meeting := next_meeting(account, symbol, end, span, room=self.room(symbol, step) >= step):
-            account.marks[symbol] = meeting.reached
-            match meeting.what:
+        while hit := next_hit(account, symbol, end, span, room=self.room(symbol, step) >= step):
+            account.marks[symbol] = hit.reached
+            match hit.what:
                 case Order():
-                    self._fill_resting(meeting.what, meeting.price, at)
+                    self._fill_resting(hit.what, hit.price, at)
                 case TriggerOrder():
-                    self._trigger(meeting.what, meeting.price, at)
+                    self._trigger(hit.what, hit.price, at)
                 case SimulatedPosition():
-                    self._liquidate(meeting.what, at)
+                    self._liquidate(hit.what, at)
             self.settle(symbol, at)
         account.marks[symbol] = end
 
@@ -160,20 +160,20 @@ class Market:
         for order in account.live_orders():
             if order.margin_mode == "crossed" if crossed else order.ticket.symbol == symbol:
                 self.cancel(order, "liquidation", at)
-        legs = [position]
+        positions = [position]
         if crossed:
             for other in account.crossed():
                 if other.symbol != symbol:
                     self._take_over(other, account.marks[other.symbol], at)
-            legs = [leg for leg in account.legs(symbol) if leg.margin_mode == "crossed"]
+            positions = [held for held in account.positions_in(symbol) if held.margin_mode == "crossed"]
         contract = account.contracts[symbol]
         margin = account.pool() if crossed else position.margin
-        price = price_that_leaves(margin, legs, rate=contract.taker_fee) or contract.tick
-        net = sum((leg.side * leg.size for leg in legs), ZERO)
-        if self.terms.rounding:  # towards the account: it cannot lose more than the margin
+        price = price_that_leaves(margin, positions, rate=contract.taker_fee) or contract.tick
+        net = sum((held.side * held.size for held in positions), ZERO)
+        if self.fill_model.rounding:  # towards the account: it cannot lose more than the margin
             price = on_tick(price, 1 if net > 0 else -1, tick=contract.tick)
-        for leg in legs:
-            self._take_over(leg, price, at)
+        for held in positions:
+            self._take_over(held, price, at)
 
     def _take_over(self, position: SimulatedPosition, price: Decimal, at: int) -> None:
         order = self._own_order(position, position.size, "liquidation", at)
@@ -204,7 +204,7 @@ class Market:
 
     def _sweep(self, at: int) -> None:
         """Let go of what is old, now and then: each time everything is looked at."""
-        history = self.terms.history_ms
+        history = self.fill_model.history_ms
         if self.swept is None:
             self.swept = at
         elif at - self.swept >= history // SWEEPS:
@@ -280,8 +280,8 @@ class Market:
 
     def taken(self, price: Decimal, direction: int, contract: ContractTerms) -> Decimal:
         """``price`` as a taker gets it who buys (1) or sells (-1)."""
-        worse = slipped(price, direction, slippage=self.terms.slippage, tick=contract.tick)
-        return on_tick(worse, direction, tick=contract.tick) if self.terms.rounding else worse
+        worse = slipped(price, direction, slippage=self.fill_model.slippage, tick=contract.tick)
+        return on_tick(worse, direction, tick=contract.tick) if self.fill_model.rounding else worse
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:
         """How much of ``wanted`` the volume of the newest candle still gives, in whole steps."""

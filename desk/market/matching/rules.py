@@ -3,7 +3,7 @@
 Place in the house: the market, inside the matching core.  A ticket and an account come in; a ``Denied`` is
 raised, or nothing happens.  Pure: nothing is changed here.
 
-The codes are those of ``bitget_api.md`` section 12.  Where the exchange's behaviour is not established, the
+The codes are those of ``docs/bitget.md``, section 12.  Where the exchange's behaviour is not established, the
 stricter reading is taken, except that the least and largest sizes do not bind what closes: a position must
 always be closable.
 """
@@ -20,7 +20,7 @@ LONGEST_CLIENT_ID: Final = 50
 _CLIENT_ID: Final = re.compile(r"[0-9A-Za-z+_#-]*")
 
 
-def check_symbol(account: SimulatedAccount, ticket: NewOrder, at: int) -> ContractTerms:
+def check_tradable(account: SimulatedAccount, ticket: NewOrder, at: int) -> ContractTerms:
     """Admit a symbol that is traded, and in which the ticket's purpose is allowed now."""
     contract = account.contracts.get(ticket.symbol)
     if contract is None:
@@ -47,12 +47,12 @@ def check_client_id(account: SimulatedAccount, client_id: str) -> None:
         raise Denied("40786", "Duplicate clientOid")
 
 
-def check_size(ticket: NewOrder, contract: ContractTerms, terms: FillModel, price: Decimal) -> None:
+def check_size(ticket: NewOrder, contract: ContractTerms, fill_model: FillModel, price: Decimal) -> None:
     """Admit a size on the step, between the least and the largest, and of enough value."""
     size = ticket.size
     if size <= 0:
         raise Denied("40808", "Parameter verification exception: size must be positive")
-    if not terms.rounding:
+    if not fill_model.rounding:
         return
     if size % contract.size_step:
         raise Denied("40808", f"Parameter verification exception: size {size} checkScale error")
@@ -67,11 +67,11 @@ def check_size(ticket: NewOrder, contract: ContractTerms, terms: FillModel, pric
         raise Denied("45112", f"The order size must not exceed {largest}")
 
 
-def check_tick(price: Decimal, contract: ContractTerms, terms: FillModel) -> None:
+def check_tick(price: Decimal, contract: ContractTerms, fill_model: FillModel) -> None:
     """Admit a price that is positive and on the tick."""
     if price <= 0:
         raise Denied("40808", "Parameter verification exception: price must be positive")
-    if terms.rounding and price % contract.tick:
+    if fill_model.rounding and price % contract.tick:
         raise Denied("45115", f"The price must be a multiple of {contract.tick}")
 
 

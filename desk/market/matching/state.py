@@ -22,7 +22,7 @@ from decimal import Decimal
 from typing import Final
 
 from desk.market.matching.exchange import Matching
-from desk.market.matching.plain import plain, read
+from desk.market.matching.json_values import from_json, to_json
 from desk.market.matching.values import (
     FillModel,
     MarginSetup,
@@ -34,8 +34,8 @@ from desk.market.matching.values import (
 from desk.orders import ContractTerms, PositionMode
 
 SCHEMA_VERSION: Final = 1
-NO_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
-"""What ``restored`` raises on a text that is no account."""
+INVALID_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
+"""What ``core_from_text`` raises on a text that is no account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ def state_of(core: Matching) -> CoreState:
         orders=list(account.orders.values()),
         plans=list(account.plans.values()),
         executions=list(account.executions),
-        contracts=[account.contracts[symbol] for symbol in sorted(account.stakes())],
+        contracts=[account.contracts[symbol] for symbol in sorted(account.exposed_symbols())],
     )
 
 
@@ -98,14 +98,14 @@ class StateWriter:
             if isinstance(value, list):
                 part = f"[{','.join(self._row(each, known) for each in value)}]"
             else:
-                part = _text(plain(value))
+                part = _text(to_json(value))
             parts.append(f'"{field.name}":{part}')
         body = f"{{{','.join(parts)}}}"
         return f'{{"schema_version":{SCHEMA_VERSION},"sha256":"{_sum(body)}","account":{body}}}'
 
     def _row(self, row: object, known: Mapping[int, tuple[object, str]]) -> str:
         """The text of a frozen row; that it is kept here keeps its identity from being given to another."""
-        found = known.get(id(row)) or (row, _text(plain(row)))
+        found = known.get(id(row)) or (row, _text(to_json(row)))
         self._rows[id(row)] = found
         return found[1]
 
@@ -115,14 +115,16 @@ def written(core: Matching) -> str:
     return StateWriter().text(core)
 
 
-def restored(text: str, contracts: Iterable[ContractTerms], terms: FillModel | None = None) -> Matching:
+def core_from_text(
+    text: str, contracts: Iterable[ContractTerms], fill_model: FillModel | None = None
+) -> Matching:
     """The core that ``written`` wrote.
 
     Parameters
     ----------
     contracts : iterable of Contract
         What is listed now; of a symbol that is not, in which something stands, the last that was known.
-    terms : Terms or None
+    fill_model : FillModel or None
 
     Raises
     ------
@@ -134,9 +136,9 @@ def restored(text: str, contracts: Iterable[ContractTerms], terms: FillModel | N
         raise ValueError(f"schema version {document['schema_version']!r:.20}, {SCHEMA_VERSION} needed")
     if document["sha256"] != _sum(_text(document["account"])):
         raise ValueError("the checksum is another one: it was cut off or changed")
-    state = read(CoreState, document["account"])
+    state = from_json(CoreState, document["account"])
     listed = {contract.symbol: contract for contract in (*state.contracts, *contracts)}
-    core = Matching(listed.values(), state.deposit, terms)
+    core = Matching(listed.values(), state.deposit, fill_model)
     account, market = core.account, core.market
     account.cash, account.insurance, account.mode = state.cash, state.insurance, state.mode
     account.last_id, market.swept = state.last_id, state.swept
@@ -174,7 +176,7 @@ def _doubles(state: CoreState, core: Matching) -> Iterator[str]:
 def _of_marks(state: CoreState, core: Matching) -> Iterator[str]:
     """Prices, volumes and settings that cannot be."""
     account = core.account
-    if unknown := account.stakes() - (account.contracts.keys() & state.marks.keys()):
+    if unknown := account.exposed_symbols() - (account.contracts.keys() & state.marks.keys()):
         yield f"no contract or no price of {', '.join(sorted(unknown))}"
     if any(mark <= 0 for mark in state.marks.values()) or any(
         left < 0 for left in state.volume_left.values()
@@ -191,7 +193,7 @@ def _of_rows(state: CoreState, core: Matching) -> Iterator[str]:
     for held in state.positions:
         if not (abs(held.side) == 1 and held.size > 0 and held.cost > 0 and held.leverage >= 1):
             yield f"the position in {held.symbol} is none"
-        if account.mode == "one_way" and len(account.legs(held.symbol)) > 1:
+        if account.mode == "one_way" and len(account.positions_in(held.symbol)) > 1:
             yield f"two positions in {held.symbol}, in one-way mode"
     for order in state.orders:
         ticket = order.ticket

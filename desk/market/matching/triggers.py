@@ -1,7 +1,7 @@
 """What a price meets on its way: resting orders, stops, take-profits, liquidations.
 
 Place in the house: the market, inside the matching core.  An account and a stretch of price come in, the
-next meeting goes out, or None.  Pure; ``exchange`` acts on it and asks again from there.
+next hit goes out, or None.  Pure; ``exchange`` acts on it and asks again from there.
 
 A resting order is met only by a price that goes through its level (the queue before it is unknown); a stop,
 a take-profit and a liquidation by one that touches theirs.
@@ -69,7 +69,7 @@ class PriceSpan:
         return stop is not None and (self.low <= stop if side > 0 else self.high >= stop)
 
 
-def next_meeting(
+def next_hit(
     account: SimulatedAccount, symbol: str, end: Decimal, span: PriceSpan, *, room: bool
 ) -> TriggerHit | None:
     """What the price of ``symbol`` meets first on its way from its last mark to ``end``.
@@ -80,10 +80,10 @@ def next_meeting(
         Whether resting orders may be filled at all: the candle's volume is not used up.
     """
     start = account.marks[symbol]
-    meetings = [*_plans(account, symbol, start, end, span), *_liquidations(account, symbol, start, end)]
+    hits = [*_plans(account, symbol, start, end, span), *_liquidations(account, symbol, start, end)]
     if room:
-        meetings += _orders(account, symbol, start, end, span)
-    return min(meetings, key=lambda meeting: meeting.rank, default=None)
+        hits += _orders(account, symbol, start, end, span)
+    return min(hits, key=lambda hit: hit.rank, default=None)
 
 
 def _orders(
@@ -127,7 +127,7 @@ def _liquidations(
     account: SimulatedAccount, symbol: str, start: Decimal, end: Decimal
 ) -> Iterator[TriggerHit]:
     """Positions whose margin the price uses up."""
-    for position in account.legs(symbol):
+    for position in account.positions_in(symbol):
         if account.is_broken(position):
             yield TriggerHit(position, ZERO, start, start)
             continue

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, Literal
 
-from desk.errors import SettingsError
 from desk.orders import Fill, MarginMode, OrderKind, OrderState, OrderStatus, Purpose
+from desk.settings import check_settings
 
 ZERO: Final = Decimal(0)
 HISTORY_MS: Final = 90 * 86_400_000
@@ -50,8 +50,7 @@ class FillModel:
     position of their symbol was open already when the order ended."""
 
     def __post_init__(self) -> None:
-        if problems := list(self._problems()):
-            raise SettingsError("matching: " + "; ".join(problems))
+        check_settings("matching", self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.1"):

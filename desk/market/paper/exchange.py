@@ -31,13 +31,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import Refused, Unanswered
+from desk.errors import Meaning, Unanswered
+from desk.market.bitget.codes import meaning_of, refusal
 from desk.market.matching import Denied, FillModel, MatchedFill, Matching, NewOrder, Order
 from desk.orders import (
     AccountUpdate,
     Balance,
     ContractTerms,
     Fill,
+    FundingPayment,
     MarginMode,
     OrderRequest,
     OrderState,
@@ -47,7 +49,7 @@ from desk.orders import (
 from desk.ports import Clock
 from desk.values import CANDLE_MS
 
-CLEANED: Final = {"22001", "22002"}
+CLEANED: Final[frozenset[Meaning]] = frozenset({"nothing_there", "not_found"})
 """Nothing to cancel, nothing to close: what was asked for is so."""
 
 
@@ -64,7 +66,7 @@ class PublicExchange(Protocol):
 class AccountStore(Protocol):
     """Where an account is kept."""
 
-    def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
+    def load(self, contracts: Iterable[ContractTerms], fill_model: FillModel | None) -> Matching | None:
         """The account as it was kept last; None: there is none."""
 
     def keep(self, core: Matching) -> None:
@@ -80,11 +82,11 @@ class PaperExchange:
     deposit : Decimal
         Equity at the start, in USDT.
     clock : Clock
-    terms : Terms or None
+    fill_model : FillModel or None
         Slippage, volume share, rounding.
     public : Public or None
         The exchange whose time and contracts count; None: the clock's time, and ``contracts``.
-    keeper : Keeper or None
+    store : Keeper or None
         Where the account is kept.  One that is there is continued, and ``deposit`` is not needed.
     """
 
@@ -94,18 +96,18 @@ class PaperExchange:
         *,
         deposit: Decimal,
         clock: Clock,
-        terms: FillModel | None = None,
+        fill_model: FillModel | None = None,
         public: PublicExchange | None = None,
-        keeper: AccountStore | None = None,
+        store: AccountStore | None = None,
     ) -> None:
         contracts = tuple(contracts)
-        earlier = None if keeper is None else keeper.load(contracts, terms)
-        self._matching = earlier or Matching(contracts, deposit, terms)
+        earlier = None if store is None else store.load(contracts, fill_model)
+        self._matching = earlier or Matching(contracts, deposit, fill_model)
         self._account = self._matching.account
         self._clock = clock
         self._ahead_ms = 0
         self._public = public
-        self._keeper = keeper
+        self._store = store
         self._changed = False
         self._listeners: list[asyncio.Queue[AccountUpdate]] = []
         self.continued = earlier is not None
@@ -148,9 +150,9 @@ class PaperExchange:
             later.
         """
         before = self._matching.market.newest.get(symbol, int(times[-1]) - CANDLE_MS)
-        at_stake = symbol in self._account.stakes()
+        exposed = symbol in self._account.exposed_symbols()
         start = int(np.searchsorted(times, before, side="right"))
-        for row in range(start if at_stake else max(start, len(times) - 1), len(times)):
+        for row in range(start if exposed else max(start, len(times) - 1), len(times)):
             open_time = int(times[row])
             o, h, l, c, volume = (float(value) for value in values[:5, row])
             self.feed_candle(symbol, open_time, (o, h, l, c), volume)
@@ -171,6 +173,10 @@ class PaperExchange:
         self._changed = True
         self._publish(always=True)
 
+    def funding_payments(self) -> Sequence[FundingPayment]:
+        """What positions paid at settlements since this process began, oldest first."""
+        return tuple(self._account.funding)
+
     @property
     def matching(self) -> Matching:
         """The core, for the closing table and for tests: fees, funding and insurance by position."""
@@ -190,7 +196,7 @@ class PaperExchange:
     async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each symbol must obey, from now on here as well."""
         if self._public is not None:
-            self._matching.learn(await self._public.contracts(), self._now())
+            self._matching.update_contracts(await self._public.contracts(), self._now())
             self._changed = True
             self._publish()
         return tuple(self._account.contracts.values())
@@ -203,7 +209,7 @@ class PaperExchange:
     async def positions(self) -> Sequence[Position]:
         """Every open position."""
         self._keep()
-        return self._account.holdings()
+        return self._account.open_positions()
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
@@ -230,7 +236,7 @@ class PaperExchange:
         Raises
         ------
         Refused
-            With the exchange's code, such as 40786 for a client id that was used before.
+            With what it means, such as ``duplicate`` for a client id that was used before.
         """
         ticket = NewOrder(
             client_id=request.client_id,
@@ -289,23 +295,23 @@ class PaperExchange:
             self._listeners.remove(queue)
 
     @contextmanager
-    def _asked(self, call: str, *, forgiven: frozenset[str] | set[str] = frozenset()) -> Iterator[None]:
+    def _asked(self, call: str, *, forgiven: frozenset[Meaning] = frozenset()) -> Iterator[None]:
         """Turn the core's refusals into ours, keep what came of the call, and tell the listeners."""
         self._changed = True  # even where it is refused: of two settings one may have been taken
         try:
             yield
         except Denied as denied:
-            if denied.code not in forgiven:
-                raise Refused(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
+            if meaning_of(denied.code) not in forgiven:
+                raise refusal(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
         self._keep()
         self._publish()
 
     def _keep(self) -> None:
         """Have the account on disk as it is: nothing may be told of it before."""
-        if self._keeper is None or not self._changed:
+        if self._store is None or not self._changed:
             return
         try:
-            self._keeper.keep(self._matching)
+            self._store.keep(self._matching)
         except OSError as exc:
             raise Unanswered(f"the account could not be kept: {exc}", endpoint="paper") from exc
         self._changed = False
@@ -321,7 +327,7 @@ class PaperExchange:
             return
         pushes = [_push(change) for change in changes]
         pushes.append(
-            AccountUpdate(positions=tuple(self._account.holdings()), balance=self._account.balance())
+            AccountUpdate(positions=tuple(self._account.open_positions()), balance=self._account.balance())
         )
         for queue in self._listeners:
             for push in pushes:

@@ -14,7 +14,7 @@ from typing import Final
 from desk.errors import SettingsError
 from desk.files import DRAFT, write_file
 from desk.market.matching import FillModel, Matching
-from desk.market.matching.state import NO_STATE, StateWriter, restored
+from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_text
 from desk.orders import ContractTerms
 
 MOST_BYTES: Final = 200_000_000
@@ -35,7 +35,7 @@ class PaperFile:
         self._writer = StateWriter()
         self._kept = ""
 
-    def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
+    def load(self, contracts: Iterable[ContractTerms], fill_model: FillModel | None) -> Matching | None:
         """The account as it was kept last; None: there is none.
 
         Raises
@@ -50,8 +50,8 @@ class PaperFile:
                 return None
             if not self.path.is_file() or self.path.stat().st_size > MOST_BYTES:
                 raise ValueError("it is no file, or too long")
-            return restored(self.path.read_text("utf-8"), contracts, terms)
-        except (*NO_STATE, OSError) as exc:
+            return core_from_text(self.path.read_text("utf-8"), contracts, fill_model)
+        except (*INVALID_STATE, OSError) as exc:
             why = f"a part is missing: {exc}" if isinstance(exc, KeyError) else exc
             raise SettingsError(
                 f"{self.path} is no paper account that can be continued ({why}). Restore a copy of it, or "

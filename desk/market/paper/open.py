@@ -8,7 +8,6 @@ funding.
 Not here: candles as they come (``desk.trade.replay.feed.PaperFeed``).
 """
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -16,19 +15,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from desk.errors import Throttled, Unanswered
 from desk.market.bitget.public import BitgetPublic
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.file import PaperFile
 from desk.market.paper.funding import LiveFunding
 from desk.market.paper.public import PublicMarket
-from desk.market.settings import BEGIN_AGAIN_S, FetchSettings, LinkSettings
-from desk.orders import ContractTerms
+from desk.market.settings import FetchSettings, LinkSettings
 from desk.ports import Clock
+from desk.retry import STARTUP, Retry
 from desk.values import CANDLE_MS
 
-log = logging.getLogger(__name__)
 HISTORY_MS: Final = 4 * 86_400_000
 """How long ended orders are kept: longer than the time that a start can catch up with (``newest.MOST``
 candles), so that everything that it lets happen can still be asked for.  The file is written at every order
@@ -53,7 +50,7 @@ async def paper_account(
     journal: Path,
     deposit: Decimal,
     clock: Clock,
-    terms: FillModel,
+    fill_model: FillModel,
 ) -> AsyncIterator[PaperAccount]:
     """Open the account beside ``journal``, for the block.
 
@@ -76,16 +73,17 @@ async def paper_account(
         fetch, timeout_s=link.timeout_s, attempts=link.attempts, give_up_after_s=link.give_up_after_s
     )
     async with BitgetPublic(fetch, clock=clock) as market:
-        contracts = await _contracts(PublicMarket(market), clock)
+        listed = PublicMarket(market).contracts
+        contracts = await Retry(STARTUP, clock=clock, subject="contracts").call(listed)
     async with BitgetPublic(quick, clock=clock) as market:
         public, file = PublicMarket(market), PaperFile(journal)
         paper = PaperExchange(
             contracts,
             deposit=deposit,
             clock=clock,
-            terms=replace(terms, history_ms=HISTORY_MS),
+            fill_model=replace(fill_model, history_ms=HISTORY_MS),
             public=public,
-            keeper=file,
+            store=file,
         )
         funding = LiveFunding(public, paper)
         news = await _catch_up(paper, public, funding)
@@ -98,22 +96,11 @@ async def paper_account(
         yield PaperAccount(paper, funding, (first, *news))
 
 
-async def _contracts(public: PublicMarket, clock: Clock) -> tuple[ContractTerms, ...]:
-    """Ask until the exchange answers, for twenty minutes."""
-    for pause in BEGIN_AGAIN_S:
-        try:
-            return await public.contracts()
-        except (Throttled, Unanswered) as exc:
-            log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
-            await clock.sleep(pause)
-    return await public.contracts()
-
-
 async def _catch_up(paper: PaperExchange, public: PublicMarket, funding: LiveFunding) -> list[str]:
     """Let happen what the account slept through, where something is at stake; what could not be known."""
     now = await paper.server_time()
     core = paper.matching
-    stakes = sorted(core.account.stakes())
+    stakes = sorted(core.account.exposed_symbols())
     if not stakes:
         return []
     news = list(await funding.settled(now // CANDLE_MS * CANDLE_MS))

@@ -82,7 +82,7 @@ def synthetic_series(
     return [synthesize(name.kind, name.seed, symbol=name.symbol, end=end) for name in names]
 
 
-def run_on(
+def extend_synthetic(
     series: Iterable[Candles], names: Iterable[SyntheticName], *, days: int = DAYS_AHEAD
 ) -> list[Candles]:
     """Let the series of ``names`` go on for so many ``days``; what they already hold stays as it is.
@@ -92,12 +92,12 @@ def run_on(
     """
     known = {name.symbol: name for name in names}
     return [
-        _run_on(candles, known[candles.symbol], days) if candles.symbol in known else candles
+        _extended(candles, known[candles.symbol], days) if candles.symbol in known else candles
         for candles in series
     ]
 
 
-def _run_on(candles: Candles, name: SyntheticName, days: int) -> Candles:
+def _extended(candles: Candles, name: SyntheticName, days: int) -> Candles:
     """One series, ``days`` longer."""
     end = int(candles.open_time[-1]) + CANDLE_MS + days * DAY_MS
     count = days * CANDLES_PER_DAY
@@ -122,7 +122,7 @@ def newest_open(series: Iterable[Candles], *, default: int) -> int:
     return max((int(candles.open_time[-1]) for candles in series if len(candles)), default=default)
 
 
-def read_candles(folder: Path) -> list[Candles]:
+def read_candle_files(folder: Path) -> list[Candles]:
     """Read every ``SYMBOL.parquet`` of ``folder``, in order of their names.
 
     Columns: ``timestamp`` (open time, ms), ``open high low close volume`` and perhaps ``quote_volume``;
@@ -136,7 +136,7 @@ def read_candles(folder: Path) -> list[Candles]:
     return [_read_series(path) for path in _parquet_files(folder)]
 
 
-def read_funding(folder: Path) -> dict[str, Funding]:
+def read_funding_files(folder: Path) -> dict[str, Funding]:
     """Read the funding rates of every ``SYMBOL.parquet``: columns ``timestamp`` and ``funding_rate``.
 
     Raises

@@ -23,7 +23,7 @@ from desk.market.history.contract_terms import (
     usual_terms,
 )
 from desk.market.series.facts import price_tick
-from desk.market.series.sources import read_candles, read_synthetic, synthetic_series
+from desk.market.series.sources import read_candle_files, read_synthetic, synthetic_series
 from desk.orders import ContractTerms
 from desk.values import Candles
 
@@ -55,7 +55,7 @@ def read_stored(folder: Path, symbols: Sequence[str]) -> StoredMarket:
         raise SettingsError(f"{folder} is no folder: name one with cached candles or SYMBOL.parquet files")
     wanted = set(symbols)
     if any(folder.glob("*.parquet")):
-        series = tuple(one for one in read_candles(folder) if one.symbol in wanted)
+        series = tuple(one for one in read_candle_files(folder) if one.symbol in wanted)
         found = StoredMarket(series, tuple(usual_contract(one) for one in series), {})
     else:
         found = _cached(folder, wanted)
@@ -93,7 +93,7 @@ def _cached(folder: Path, wanted: set[str]) -> StoredMarket:
     return StoredMarket(series, tuple(contracts), funding)
 
 
-def invented(text: str, symbols: Sequence[str]) -> StoredMarket:
+def synthetic_market(text: str, symbols: Sequence[str]) -> StoredMarket:
     """Those of the synthetic series ``NAME=KIND:SEED,…`` that are of ``symbols``.
 
     Raises

@@ -12,12 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from desk.errors import SettingsError
+from desk.files import hold_lock
 from desk.trade.journal.schema import MIGRATIONS
-
-try:
-    import fcntl
-except ImportError:  # not a POSIX system: nothing there dies with its process as surely as a lock
-    fcntl = None  # type: ignore[assignment]
 
 Synchronous = Literal["FULL", "NORMAL"]
 JournalError = sqlite3.Error
@@ -28,21 +24,17 @@ JournalError = sqlite3.Error
 def sole_user(path: Path) -> Iterator[None]:
     """Be the only process that has the journal open, until the block ends or this process dies."""
     _require_place(path)
-    try:
-        lock = path.with_name(f"{path.name}.lock").open("a+b")
-    except OSError as exc:
-        raise SettingsError(
-            f"{path} cannot be written ({exc.strerror}): name another file with --journal"
-        ) from exc
-    with lock:
-        if fcntl is not None:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as exc:
-                raise SettingsError(
-                    f"another session is using {path}: two would trade one account against each other. "
-                    "Stop it, or name another file with --journal"
-                ) from exc
+    taken = (
+        f"another session is using {path}: two would trade one account against each other. "
+        "Stop it, or name another file with --journal"
+    )
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(hold_lock(path.with_name(f"{path.name}.lock"), taken=taken))
+        except OSError as exc:
+            raise SettingsError(
+                f"{path} cannot be written ({exc.strerror}): name another file with --journal"
+            ) from exc
         yield
 
 
@@ -153,7 +145,16 @@ def plain(value: object) -> object:
 
 
 def read(names: str, row: Sequence[object], money: str) -> dict[str, Any]:
-    """A row as keyword arguments; the columns named in ``money`` are decimal text."""
+    """A row as keyword arguments; the columns named in ``money`` are decimal text.
+
+    Parameters
+    ----------
+    names : str
+        Of the columns, separated by a comma and a space.
+    row : sequence
+    money : str
+        Names of columns, separated by spaces.
+    """
     kept = set(money.split())
     return {
         name: Decimal(value) if name in kept and isinstance(value, str) else value

@@ -27,12 +27,12 @@ class Diary:
         """Keep what was decided on a candle; the models behind it are kept with it."""
         rows = [
             (
-                row.opinion.open_time,
-                row.opinion.symbol,
-                self._model(row.opinion.card),
-                row.opinion.digest,
-                row.opinion.close,
-                row.opinion.probability,
+                row.signal.open_time,
+                row.signal.symbol,
+                self._model(row.signal.card),
+                row.signal.digest,
+                row.signal.close,
+                row.signal.probability,
                 row.action,
                 json.dumps(row.reasons, ensure_ascii=False) if row.reasons else "",
             )
@@ -73,7 +73,15 @@ class Diary:
         return [(symbol, at, json.loads(reasons)[0][0]) for symbol, at, reasons in rows]
 
     def demote(self, card: ModelCard, at: int, why: str) -> None:
-        """Let a model only look on, for good."""
+        """Let a model only look on, for good.
+
+        Parameters
+        ----------
+        card : ModelCard
+        at : int
+            Now, ms.
+        why : str
+        """
         number = self._model(card)
         self._db.execute("UPDATE models SET demoted = ?, demoted_why = ? WHERE model = ?", (at, why, number))
 
@@ -97,9 +105,9 @@ class Diary:
                     card.thresholds.short,
                     card.rules.horizon,
                     card.label_threshold,
-                    card.promise.win_rate,
-                    card.promise.win_rate_labelled,
-                    card.promise.net_bps,
+                    card.expectation.win_rate,
+                    card.expectation.win_rate_labelled,
+                    card.expectation.net_bps,
                 ),
             )
             query = "SELECT model FROM models WHERE model_file = ?"
@@ -126,7 +134,17 @@ class Diary:
         return None if found is None else Decimal(found[0])
 
     def note(self, at: int, kind: str, text: str, symbol: str = "") -> None:
-        """Keep a sentence."""
+        """Keep a sentence.
+
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        kind : str
+        text : str
+        symbol : str
+            Empty where it is about none.
+        """
         self._db.execute(
             "INSERT INTO notes (at, kind, symbol, text) VALUES (?, ?, ?, ?)", (at, kind, symbol, text)
         )

@@ -30,7 +30,15 @@ class Ledger:
         self._db = connection
 
     def open_trade(self, trade: OpenTrade, order: OrderRequest, at: int) -> None:
-        """Write down a trade with the order that is about to be sent for it, before it is sent."""
+        """Write down a trade with the order that is about to be sent for it, before it is sent.
+
+        Parameters
+        ----------
+        trade : OpenTrade
+        order : OrderRequest
+        at : int
+            Now, ms.
+        """
         with transaction(self._db):
             self._insert_trade(trade)
             self._insert_order(order, trade.trade, at)
@@ -41,7 +49,8 @@ class Ledger:
             self._insert_trade(trade)
             self._db.execute(
                 "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, "
-                "answered, status, filled, average_price, fee) VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
+                "answered, status, filled, average_price, fee) "
+                "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
                 (
                     trade.trade,
                     trade.trade,
@@ -66,7 +75,16 @@ class Ledger:
         return found is not None
 
     def intend(self, order: OrderRequest, trade: str, at: int) -> None:
-        """Write down a further order of a trade, before it is sent."""
+        """Write down a further order of a trade, before it is sent.
+
+        Parameters
+        ----------
+        order : OrderRequest
+        trade : str
+            Its name.
+        at : int
+            Now, ms.
+        """
         with transaction(self._db):
             self._insert_order(order, trade, at)
 
@@ -88,14 +106,25 @@ class Ledger:
         )
 
     def answered(self, client_id: str, at: int, *, status: SendStatus, error: str = "") -> None:
-        """Note what became of an order of which the exchange holds nothing."""
+        """Note what became of an order of which the exchange holds nothing.
+
+        Parameters
+        ----------
+        client_id : str
+        at : int
+            Now, ms.
+        status : SendStatus
+            ``refused`` or ``absent``.
+        error : str
+            What the exchange wrote.
+        """
         self._db.execute(
             "UPDATE orders SET answered = ?, status = ?, error = ? WHERE client_id = ?",
             (at, status, error, client_id),
         )
 
-    def heard(self, state: OrderState, at: int) -> None:
-        """Note what the exchange says of an order; older news than what is known already are ignored.
+    def reported(self, state: OrderState, at: int) -> None:
+        """Note what the exchange reports of an order; older news than what is known already are ignored.
 
         In the same transaction, an entry that holds something makes its trade an open one, and an exit that
         was filled leaves so much less of its trade.
@@ -266,7 +295,19 @@ class Ledger:
         return streak, last
 
     def correct(self, at: int, *, kind: str, symbol: str, why: str, outcome: str) -> None:
-        """Keep a correction with what came of it."""
+        """Keep a correction with what came of it.
+
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        kind : str
+        symbol : str
+        why : str
+            A clause.
+        outcome : str
+            ``done``, or why not.
+        """
         self._db.execute(
             "INSERT INTO corrections (at, kind, symbol, why, outcome) VALUES (?, ?, ?, ?, ?)",
             (at, kind, symbol, why, outcome),

@@ -1,4 +1,4 @@
-"""The embedded exchange answers as ``bitget_api.md`` says the real one does."""
+"""The embedded exchange answers as ``docs/bitget.md`` says the real one does."""
 
 from decimal import Decimal
 
@@ -8,7 +8,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding
 from desk.market.emulator.endpoints import ENDPOINTS
-from desk.market.emulator.listings import plain
+from desk.market.emulator.listings import decimal_text
 from desk.market.series.facts import price_tick
 from desk.values import CANDLE_MS, Candles
 from tests.market.emulator.samples import MARKET, T0, HandClock, open_exchange, steps
@@ -192,8 +192,8 @@ def test_the_tick_is_the_smallest_price_difference(prices: list[float], places: 
 @pytest.mark.parametrize("value", [5e-05, 0.1, 1e22, 123456.789, 0.0, 1.5e-07])
 def test_plain_numbers_read_back_exactly(value: float) -> None:
     """The exchange never writes an exponent."""
-    assert float(plain(value)) == value
-    assert "e" not in plain(value)
+    assert float(decimal_text(value)) == value
+    assert "e" not in decimal_text(value)
 
 
 async def test_requests_are_counted_by_endpoint() -> None:

@@ -14,16 +14,16 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.market.emulator import ExchangeOptions
-from desk.market.emulator.__main__ import ahead, main
+from desk.market.emulator.__main__ import extend_for_running_clock, main
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import (
     DAYS_AHEAD,
     USUAL_END,
     align_ends,
-    read_candles,
-    read_funding,
+    extend_synthetic,
+    read_candle_files,
+    read_funding_files,
     read_synthetic,
-    run_on,
     synthetic_series,
 )
 from desk.values import CANDLE_MS, Candles
@@ -52,7 +52,7 @@ def test_a_file_is_served_as_it_is(tmp_path: Path) -> None:
     write_series(tmp_path, without)
     write_series(tmp_path, with_it, quote_volume=True)
 
-    btc, eth = read_candles(tmp_path)
+    btc, eth = read_candle_files(tmp_path)
 
     assert (btc.symbol, eth.symbol) == ("BTCUSDT", "ETHUSDT")
     _, h, l, c, volume, _ = without.values
@@ -65,7 +65,7 @@ def test_a_file_is_served_as_it_is(tmp_path: Path) -> None:
 @needs_real_series
 async def test_real_series_arrive_value_by_value(subtests: pytest.Subtests) -> None:
     """What training sees is what the exchange recorded: no rounding, no filling, every hole kept."""
-    series = read_candles(REAL / "candles")
+    series = read_candle_files(REAL / "candles")
     assert len(series) == 8
     async with open_exchange(series) as counter:
         for candles in series:
@@ -90,7 +90,7 @@ async def test_real_series_arrive_value_by_value(subtests: pytest.Subtests) -> N
 @needs_real_series
 async def test_the_hole_of_a_real_series_is_served_as_a_hole() -> None:
     """CTSI misses 16 candles of an outage in March 2023."""
-    series = {candles.symbol: candles for candles in read_candles(REAL / "candles")}["CTSIUSDT"]
+    series = {candles.symbol: candles for candles in read_candle_files(REAL / "candles")}["CTSIUSDT"]
     (hole,) = series.holes
     async with open_exchange([series]) as counter:
         after = hole.first + (hole.candles + 3) * CANDLE_MS
@@ -103,7 +103,7 @@ async def test_the_hole_of_a_real_series_is_served_as_a_hole() -> None:
 @needs_real_series
 def test_real_funding_is_read() -> None:
     """Five of the eight series have rates."""
-    funding = read_funding(REAL / "funding")
+    funding = read_funding_files(REAL / "funding")
 
     assert len(funding) == 5
     assert funding["BTCUSDT"].interval_hours == 8
@@ -118,7 +118,7 @@ def test_series_can_be_made_to_end_together(tmp_path: Path) -> None:
     settled = np.array([T0 - 990 * CANDLE_MS, T0 - 980 * CANDLE_MS])
     pq.write_table(pa.table({"timestamp": settled, "funding_rate": [1e-4, 2e-4]}), rates / "OLDUSDT.parquet")
 
-    (moved, kept), funding = align_ends([old, new], read_funding(rates))
+    (moved, kept), funding = align_ends([old, new], read_funding_files(rates))
 
     shift = int(moved.open_time[0] - old.open_time[0])
     assert moved.open_time[-1] == kept.open_time[-1] == new.open_time[-1]
@@ -175,7 +175,7 @@ def test_a_file_that_is_no_series_is_named(fault: str, told: str, tmp_path: Path
     broken(fault, tmp_path)
 
     with pytest.raises(SettingsError, match=told) as caught:
-        read_candles(tmp_path)
+        read_candle_files(tmp_path)
     assert str(tmp_path) in str(caught.value)
 
 
@@ -199,7 +199,7 @@ def test_a_synthetic_series_that_runs_on_keeps_its_past(text: str) -> None:
     names = read_synthetic(text)
     [past] = synthetic_series(names, beside=[], now_ms=None)
 
-    [whole] = run_on([past], names, days=2)
+    [whole] = extend_synthetic([past], names, days=2)
     new = whole.since(int(past.open_time[-1]) + CANDLE_MS)
 
     assert np.array_equal(whole.open_time[: len(past)], past.open_time)
@@ -218,12 +218,12 @@ def test_a_running_clock_starts_where_the_past_ends() -> None:
     names = read_synthetic("AUSDT=noise:1")
     series = [*synthetic_series(names, beside=[], now_ms=None), steps(30)]
 
-    options, longer = ahead(ExchangeOptions(speed=1.0), series, names)
+    options, longer = extend_for_running_clock(ExchangeOptions(speed=1.0), series, names)
 
     assert options.now_ms == USUAL_END
     assert longer[0].open_time[-1] == USUAL_END + DAYS_AHEAD * 288 * CANDLE_MS - CANDLE_MS
     assert longer[1] is series[1]
-    assert ahead(ExchangeOptions(speed=1.0, now_ms=T0), series, names)[0].now_ms == T0
+    assert extend_for_running_clock(ExchangeOptions(speed=1.0, now_ms=T0), series, names)[0].now_ms == T0
 
 
 WRONG_ARGUMENTS = [
@@ -268,7 +268,7 @@ def test_pyarrow_is_asked_for_only_where_it_is_needed(
     monkeypatch.setitem(sys.modules, "pyarrow", None)
 
     with pytest.raises(SettingsError, match=r"pip install -r requirements-dev\.txt"):
-        read_candles(tmp_path)
+        read_candle_files(tmp_path)
     assert synthetic_series(read_synthetic("AUSDT=noise:1"), beside=[], now_ms=T0)
 
 

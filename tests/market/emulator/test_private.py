@@ -156,7 +156,7 @@ async def test_signatures_are_checked_in_the_exchanges_order(
 
 
 async def test_an_order_lives_as_the_document_shows_it() -> None:
-    """The fields of section 8.2, with the status word of each endpoint."""
+    """The fields of ``docs/bitget.md``, section 8.2, with the status word of each endpoint."""
     async with customer() as asks:
         ids = await asks.order(clientOid="t-0001", presetStopLossPrice="95")
         detail = await asks.get("/order/detail", clientOid="t-0001")
@@ -218,7 +218,7 @@ MODES = {
 
 @pytest.mark.parametrize(("mode", "opening", "closing"), MODES.values(), ids=list(MODES))
 async def test_the_table_of_intentions(mode: str, opening: dict[str, str], closing: dict[str, str]) -> None:
-    """Section 8.1: in hedge mode ``side`` is the position's, and the wrong one finds nothing to close."""
+    """``docs/bitget.md``, section 8.1: ``side`` is the position's, the wrong one finds nothing to close."""
     async with customer() as asks:
         await asks.post("/account/set-position-mode", posMode=mode)
         await asks.order(**opening)
@@ -372,7 +372,7 @@ async def test_resting_orders_are_listed_changed_and_cancelled() -> None:
 
 
 async def test_close_positions_without_a_symbol_closes_all_of_them() -> None:
-    """Section 8.2: a forgotten symbol is a panic button."""
+    """``docs/bitget.md``, section 8.2: a forgotten symbol is a panic button."""
     async with customer() as asks:
         await asks.order()
         await asks.order(symbol="ETHUSDT")
@@ -398,7 +398,7 @@ async def test_a_lost_answer_was_an_order() -> None:
 
 
 async def test_limits_are_counted_by_key_and_endpoint() -> None:
-    """Section 3: 10 a second for most, 5 for the settings, 1 for close-positions."""
+    """``docs/bitget.md``, section 3: 10 a second for most, 5 for the settings, 1 for close-positions."""
     async with customer(rate_limit=20) as asks:
         codes = [(await asks.ask("GET", f"{MIX}/account/accounts")).code for _ in range(11)]
         left = (await asks.ask("POST", f"{MIX}/account/set-leverage", {"leverage": "5"})).headers

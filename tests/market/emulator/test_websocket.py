@@ -87,7 +87,7 @@ class Listener:
         )
         self.exchange.venue.advance(self.exchange.now_ms(), ["BTCUSDT"])
         self.exchange.venue.matching.place(ticket, self.exchange.now_ms())
-        self.exchange.sockets.tell_account()
+        self.exchange.sockets.publish_account()
 
 
 @asynccontextmanager
@@ -192,7 +192,7 @@ async def test_what_does_not_exist_is_told_with_a_number(arg: dict[str, str], co
 
 
 async def test_a_wrong_product_type_is_acknowledged_and_silent() -> None:
-    """Section 10: the client that does not watch for silence waits for ever."""
+    """``docs/bitget.md``, section 10: the client that does not watch for silence waits for ever."""
     arg = {**CANDLES, "instType": "COIN-FUTURES"}
     async with listener() as line:
         await line.say("subscribe", arg)

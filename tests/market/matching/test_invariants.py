@@ -105,7 +105,7 @@ class Account(RuleBasedStateMachine):
     @rule(symbol=SYMBOLS, bps=st.integers(-100, 100))
     def fund(self, symbol: str, bps: int) -> None:
         rate = Decimal(bps) / 10_000
-        for leg in self.account.legs(symbol):
+        for leg in self.account.positions_in(symbol):
             self.funding += leg.side * leg.size * self.account.marks[symbol] * rate
         self.core.market.fund(symbol, rate, self.desk.now)
 
@@ -125,7 +125,7 @@ class Account(RuleBasedStateMachine):
 
     @rule(symbol=SYMBOLS)
     def close(self, symbol: str) -> None:
-        with refused(*(() if self.account.legs(symbol) else ("22002",))):
+        with refused(*(() if self.account.positions_in(symbol) else ("22002",))):
             self.core.close(symbol, self.desk.now)
 
     @invariant()
@@ -156,7 +156,7 @@ class Account(RuleBasedStateMachine):
     @invariant()
     def one_way_means_one_way(self) -> None:
         if self.account.mode == "one_way":
-            assert all(len(self.account.legs(symbol)) <= 1 for symbol in ("BTCUSDT", "ETHUSDT"))
+            assert all(len(self.account.positions_in(symbol)) <= 1 for symbol in ("BTCUSDT", "ETHUSDT"))
 
     @invariant()
     def what_waits_belongs_to_something(self) -> None:

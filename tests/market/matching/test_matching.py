@@ -225,12 +225,12 @@ def test_orders_that_close_die_with_the_position() -> None:
 
 
 def test_a_stop_bound_to_the_position_replaces_the_earlier_one_and_attached_ones_add_up() -> None:
-    """``bitget_api.md`` 8.4: a client that wants one stop must cancel the attached one itself."""
+    """``docs/bitget.md``, section 8.4: a client that wants one stop must cancel the attached one itself."""
     desk = Desk()
     desk.order(LONG, "1", stop_loss="95")
     first = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(90), desk.now)
     second = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(91), desk.now)
-    [holding] = desk.account.holdings()
+    [holding] = desk.account.open_positions()
     triggers = {plan.trigger for plan in desk.account.plans.values()}
     desk.core.modify_plan(second.plan_id, trigger=Decimal(96), size=None)
     desk.candle("100", "100", "95.5", "99")
@@ -352,7 +352,7 @@ def test_a_contract_that_is_leaving_may_be_closed_before_it_is_gone(
 
 
 def test_settings_are_locked_by_what_they_would_change() -> None:
-    """Codes of section 6; repeating a setting is harmless at any time."""
+    """Codes of ``docs/bitget.md``, section 6; repeating a setting is harmless at any time."""
     desk = Desk()
     desk.order(LONG, "1")
     desk.core.set_margin_mode("BTCUSDT", "isolated")

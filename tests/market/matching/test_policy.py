@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desk.costs import Costs
 from desk.market.matching import FillModel, MatchedFill, Matching, NewOrder
 from desk.market.paper.exchange import exactly
 from desk.market.series.facts import price_tick
-from desk.market.series.sources import read_candles
+from desk.market.series.sources import read_candle_files
 from desk.market.series.synthetic import synthesize
-from desk.policy import Costs, Thresholds, TradeRules, Trades, trades_of
+from desk.policy import Thresholds, TradeRules, Trades, trades_of
 from desk.values import CANDLE_MS, Candles
 from tests.market.matching.samples import BTC
 
@@ -119,7 +120,7 @@ def test_on_real_candles_with_gaps_and_holes_as_well() -> None:
         pytest.skip(f"no real candles at {REAL}")
     rules = TradeRules(horizon=4, stop_loss=0.002, take_profit=0.003)
     ended: set[int] = set()
-    for series in read_candles(REAL)[:3]:
+    for series in read_candle_files(REAL)[:3]:
         stretch = series.rows(1000, 3000)
         tick = price_tick(stretch).size
         costs = Costs(tick=tick, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from desk.market.matching import Denied, Matching
-from desk.market.matching.state import NO_STATE, StateWriter, restored, state_of, written
+from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_text, state_of, written
 from tests.market.matching.samples import BTC, ETH, Desk
 from tests.market.matching.test_invariants import Account
 
@@ -60,7 +60,7 @@ class Restarted(Account):
         assert state_of(one) == state_of(other)
         text = self.writer.text(other)
         assert text == written(other)
-        self.core.other = restored(text, [BTC, ETH], other.terms)  # type: ignore[attr-defined]
+        self.core.other = core_from_text(text, [BTC, ETH], other.fill_model)  # type: ignore[attr-defined]
         assert state_of(self.core.other) == state_of(one)  # type: ignore[attr-defined]
 
     def teardown(self) -> None:
@@ -101,7 +101,7 @@ def summed(parts: dict[str, Any]) -> str:
 
 def test_a_contract_that_is_no_longer_listed_is_the_last_that_was_known(lived: Matching) -> None:
     """What is held in it must be closable."""
-    again = restored(written(lived), [BTC], lived.terms)
+    again = core_from_text(written(lived), [BTC], lived.fill_model)
 
     assert again.account.contracts["ETHUSDT"] == ETH
     assert [order.status for order in again.close("ETHUSDT", 10**13)] == ["filled"]
@@ -115,8 +115,8 @@ def test_a_torn_or_rotten_text_is_refused(lived: Matching, cut: int, byte: int) 
     cut %= len(text)
     for wrong in (text[:cut], text[:cut] + chr(byte) + text[cut + 1 :]):
         if wrong != text:
-            with pytest.raises(NO_STATE):
-                restored(wrong, [BTC, ETH], lived.terms)
+            with pytest.raises(INVALID_STATE):
+                core_from_text(wrong, [BTC, ETH], lived.fill_model)
 
 
 @pytest.mark.parametrize(
@@ -165,12 +165,12 @@ def test_an_account_that_cannot_be_is_refused(lived: Matching, path: tuple[Any, 
         place = place[name]
     place[last] = value
 
-    with pytest.raises(NO_STATE):
-        restored(summed(parts), [BTC, ETH], lived.terms)
+    with pytest.raises(INVALID_STATE):
+        core_from_text(summed(parts), [BTC, ETH], lived.fill_model)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", "[" * 100_000, '{"schema_version": 2}', "null", "7"])
 def test_a_foreign_text_is_refused(text: str) -> None:
     """A file of another program, or of a newer one."""
-    with pytest.raises(NO_STATE):
-        restored(text, [BTC, ETH])
+    with pytest.raises(INVALID_STATE):
+        core_from_text(text, [BTC, ETH])

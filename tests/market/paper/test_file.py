@@ -26,7 +26,7 @@ from tests.power import cut_power
 def opened(folder: Path, clock: HandClock, *, price: float | None = None) -> PaperExchange:
     """The account beside the journal of ``folder``, as a new process opens it."""
     file = PaperFile(folder / "journal.sqlite")
-    paper = PaperExchange([BTC, ETH], deposit=DEPOSIT, clock=clock, keeper=file)
+    paper = PaperExchange([BTC, ETH], deposit=DEPOSIT, clock=clock, store=file)
     if price is not None:
         paper.feed_price(SYMBOL, price)
     return paper
@@ -106,7 +106,7 @@ class FullDisk:
 async def test_an_account_that_cannot_be_kept_gives_no_answer() -> None:
     """Nobody knows whether the order took effect, until there is room again: then it is looked up."""
     disk = FullDisk()
-    paper = PaperExchange([BTC], deposit=DEPOSIT, clock=HandClock(T0 / 1000), keeper=disk)
+    paper = PaperExchange([BTC], deposit=DEPOSIT, clock=HandClock(T0 / 1000), store=disk)
     paper.feed_price(SYMBOL, 100.0)
     with pytest.raises(Unanswered, match="could not be kept"):
         await paper.place(entry())

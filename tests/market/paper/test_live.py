@@ -229,7 +229,7 @@ async def test_an_exchange_that_nobody_reaches_does_not_answer(tmp_path: Path) -
 async def test_what_lies_beyond_the_reach_of_a_start_is_told(tmp_path: Path) -> None:
     """After days without a process nobody can say which stops were touched first."""
     file = PaperFile(tmp_path / "journal.sqlite")
-    paper = PaperExchange([BTC], deposit=DEPOSIT, clock=HandClock(T0 / 1000), keeper=file)
+    paper = PaperExchange([BTC], deposit=DEPOSIT, clock=HandClock(T0 / 1000), store=file)
     paper.feed_candle(SYMBOL, NOW - 500 * CANDLE_MS, (100.0, 100.0, 100.0, 100.0), 10.0)
     await paper.place(entry())
     async with open_exchange([random_candles(SYMBOL, count=100)], now_ms=NOW) as counter:
@@ -240,7 +240,7 @@ async def test_what_lies_beyond_the_reach_of_a_start_is_told(tmp_path: Path) -> 
             journal=tmp_path / "journal.sqlite",
             deposit=DEPOSIT,
             clock=ImpatientClock(),
-            terms=FillModel(),
+            fill_model=FillModel(),
         )
         async with opened as account:
             assert account.news[1:] == (
@@ -262,7 +262,7 @@ async def test_a_hostile_account_starts_nothing(tmp_path: Path) -> None:
             journal=tmp_path / "journal.sqlite",
             deposit=DEPOSIT,
             clock=ImpatientClock(),
-            terms=FillModel(),
+            fill_model=FillModel(),
         )
         with pytest.raises(SettingsError, match="the checksum is another one"):
             await opened.__aenter__()

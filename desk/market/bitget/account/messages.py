@@ -8,7 +8,7 @@ read is ``UnreadableMessage`` and never a reason to stop listening: what it said
 
 References
 ----------
-``bitget_api.md`` of the project's notes: section 11.
+``docs/bitget.md``, section 11.
 """
 
 import json
@@ -24,7 +24,6 @@ ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
 CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
 BAD_KEY = frozenset({"30005", "30011", "30012", "30015"})
 """Login refused because of the key: it will be refused again."""
-WRONG_TIME = frozenset({"30013", "30014"})
 
 
 @dataclass(frozen=True, slots=True)

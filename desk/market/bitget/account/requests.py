@@ -18,7 +18,7 @@ close short      buy, reduceOnly YES      **sell**, tradeSide close
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
+``docs/bitget.md``, sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,16 @@ def hold_side(side: int, mode: PositionMode) -> str:
 
 
 def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode) -> dict[str, str]:
-    """Body of an order; see the table above."""
+    """Body of an order; see the table above.
+
+    Parameters
+    ----------
+    request : OrderRequest
+    margin : MarginMode
+        Of the symbol.
+    mode : PositionMode
+        Of the account.
+    """
     body = {
         **_of(request.symbol),
         "marginCoin": MARGIN_COIN,
@@ -108,6 +117,14 @@ def cancel_order(symbol: str, client_id: str) -> dict[str, str]:
 def close_position(symbol: str, side: int, *, mode: PositionMode) -> dict[str, str]:
     """Body that closes one position at market.
 
+    Parameters
+    ----------
+    symbol : str
+    side : int
+        ``LONG`` or ``SHORT``.
+    mode : PositionMode
+        Of the account.
+
     Raises
     ------
     ValueError
@@ -121,7 +138,20 @@ def close_position(symbol: str, side: int, *, mode: PositionMode) -> dict[str, s
 def bind_exits(
     symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None, mode: PositionMode
 ) -> dict[str, str]:
-    """Body that binds a stop, and perhaps a take-profit, to a position; both end it at market."""
+    """Body that binds a stop, and perhaps a take-profit, to a position; both end it at market.
+
+    Parameters
+    ----------
+    symbol : str
+    side : int
+        ``LONG`` or ``SHORT``.
+    stop_loss : Decimal
+        USDT.
+    take_profit : Decimal or None
+        USDT.
+    mode : PositionMode
+        Of the account.
+    """
     body = {
         **_of(symbol),
         "marginCoin": MARGIN_COIN,
@@ -145,7 +175,15 @@ def cancel_plans(symbol: str, order_ids: tuple[str, ...]) -> dict[str, object]:
 
 
 def set_leverage(symbol: str, leverage: Decimal, *, side: int | None) -> dict[str, str]:
-    """Body that sets the leverage of a symbol; of one side of it where each has its own (isolated, hedge)."""
+    """Body that sets the leverage of a symbol; of one side of it where each has its own (isolated, hedge).
+
+    Parameters
+    ----------
+    symbol : str
+    leverage : Decimal
+    side : int or None
+        ``LONG`` or ``SHORT`` where each has its own; None: one for both.
+    """
     body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": plain(leverage)}
     return body if side is None else {**body, "holdSide": _direction(side)}
 
@@ -196,7 +234,16 @@ def pending_orders(*, before: str | None) -> dict[str, str]:
 
 
 def fills(symbol: str, since: int, *, before: str | None) -> dict[str, str]:
-    """Query of one page of executions from ``since`` (ms) on, older than the id ``before``."""
+    """Query of one page of executions from ``since`` (ms) on, older than the id ``before``.
+
+    Parameters
+    ----------
+    symbol : str
+    since : int
+        ms.
+    before : str or None
+        Id to ask on from.
+    """
     return _page({**_of(symbol), "startTime": str(since)}, before)
 
 

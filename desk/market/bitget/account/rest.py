@@ -9,101 +9,85 @@ exception is a request that was refused because of its timestamp: that refusal s
 the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
 have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be gone.
 
-What a refusal becomes: ``AccountError`` where the key or the account can do nothing here, with the remedy in
-the message; otherwise ``Refused``.  A write that was answered with a status of 500 or above counts as
-unanswered whatever the body says.  No text ever holds a part of the key.
+A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
+or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 3 (limits), 5 (signing), 12 (codes).
+``docs/bitget.md``, sections 3 (limits), 5 (signing), 12 (codes).
 """
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 import aiohttp
-from yarl import URL
 
-from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
+from desk.errors import ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
-from desk.market.bitget.public import DEMO, HEADERS, TIME, no_repetition
+from desk.market.bitget.public import TIME
 from desk.market.bitget.throttle import Throttle
+from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
+from desk.retry import Backoff, Retry, RetryPolicy
 
-FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 8.0
+BACKOFF = Backoff(0.5, 8.0)
 PAUSE_S = 3.0
 """First pause of an endpoint after HTTP 429."""
 IN_FLIGHT = 20
 SERVER_ERROR = 500
-WRONG_TIME = frozenset({"40005", "40008"})
 PUBLIC = frozenset({TIME, private_requests.CONTRACTS})
 """Paths that are asked without a signature: the exchange's time must be had with a wrong clock too."""
 
-_WRONG_KEY = "the key, its secret or its passphrase is wrong: check BITGET_API_KEY, _SECRET and _PASSPHRASE"
-_WRONG_ADDRESS = "the key may not be used from this address: add this machine's address to it at Bitget"
-_UNIFIED = (
-    "the account is a unified one, and this suite trades classic futures accounts: use a classic account or "
-    "sub-account"
-)
-ACCOUNT_CODES = {
-    **dict.fromkeys(
-        ("40001", "40002", "40003", "40006", "40009", "40011", "40012", "40036", "40037"), _WRONG_KEY
-    ),
-    "40014": "the key lacks a permission: it needs futures trading (and no withdrawals)",
-    **dict.fromkeys(("40018", "40038"), _WRONG_ADDRESS),
-    "40099": (
-        "the key belongs to the other environment: --mode demo needs a key that was made inside Bitget's "
-        "demo trading, --mode live one that was not"
-    ),
-    "40084": "the account is a classic one, and a call for unified accounts was made",
-    "40085": _UNIFIED,
-}
-"""Refusals that every other request would meet too, and what the user can do."""
-
 Answer = TypeVar("Answer")
-Reader = Callable[..., Answer]
 
 
 class SignedRest:
-    """Requests of one account; use as ``async with``."""
+    """Requests of one account; use as ``async with``.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    credentials : Credentials
+    clock : Clock
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._settings = settings
         self._credentials = credentials
         self._clock = clock
-        self._base = settings.base_url.rstrip("/")
-        self._paces: dict[float, Throttle] = {}
-        self._session: aiohttp.ClientSession | None = None
+        throttle = Throttle(
+            per_second=private_requests.USUAL_PACE if settings.paced else 0.0,
+            in_flight=IN_FLIGHT,
+            pause_s=PAUSE_S,
+            clock=clock,
+        )
+        self._transport = RestTransport(
+            settings.base_url,
+            throttle=throttle,
+            timeout_s=settings.timeout_s,
+            headers={},
+            use_proxy=settings.paced,
+            follow_redirects=False,  # another host must never see the key
+        )
         self._ahead_ms = 0
 
     async def __aenter__(self) -> Self:
-        self._session = aiohttp.ClientSession(
-            headers=HEADERS,
-            timeout=aiohttp.ClientTimeout(total=self._settings.timeout_s),
-            connector=aiohttp.TCPConnector(limit=0),
-            middlewares=(no_repetition,),
-            trust_env=self._settings.paced,  # a proxy of the user's, but never to this machine
-        )
+        await self._transport.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._transport.__aexit__(kind, error, trace)
 
     @property
     def session(self) -> aiohttp.ClientSession:
         """The open session, which the websocket shares."""
-        if self._session is None:
-            raise RuntimeError("the client is closed: use it inside `async with`")
-        return self._session
+        return self._transport.session
 
     def now_ms(self) -> int:
         """The exchange's time, as far as it is known."""
@@ -124,6 +108,15 @@ class SignedRest:
     ) -> Answer:
         """Ask, and ask again while there is no answer.
 
+        Parameters
+        ----------
+        path : str
+        query : mapping
+        reader : callable
+            Given the body, ``endpoint`` and ``status``.
+        attempts : int or None
+            At most; None: as the settings have it.
+
         Raises
         ------
         AccountError, Refused
@@ -131,23 +124,26 @@ class SignedRest:
         Throttled, Unanswered
             If there is no answer within the bounds.
         """
-        began, most = self._clock.monotonic(), attempts or self._settings.attempts
+        policy = RetryPolicy(
+            attempts=attempts or self._settings.attempts,
+            backoff=BACKOFF,
+            give_up_after_s=self._settings.give_up_after_s,
+            paused_by=(Throttled,),
+        )
         text = query_text(query)
-        failures = 0
-        while True:
-            try:
-                return await self._timely("GET", path, reader, query=text)
-            except (Throttled, Unanswered) as exc:
-                failures += 1
-                wait = min(FIRST_WAIT_S * 2 ** (failures - 1), LONGEST_WAIT_S)
-                spent = self._clock.monotonic() - began
-                if failures >= most or spent + wait > self._settings.give_up_after_s:
-                    raise
-                if isinstance(exc, Unanswered):  # the pause after a 429 is the throttle's
-                    await self._clock.sleep(wait)
+        return await Retry(policy, clock=self._clock).call(
+            lambda: self._timely("GET", path, reader, query=text)
+        )
 
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
+
+        Parameters
+        ----------
+        path : str
+        body : mapping
+        reader : callable
+            Given the body, ``endpoint`` and ``status``.
 
         Raises
         ------
@@ -167,60 +163,37 @@ class SignedRest:
         try:
             return await self._send(method, path, reader, query=query, body=body)
         except Refused as exc:
-            if exc.code not in WRONG_TIME:
+            if exc.meaning != "wrong_time":
                 raise
         await self.set_clock()
         return await self._send(method, path, reader, query=query, body=body)
 
     async def _send(self, method: str, path: str, reader: Reader[Answer], *, query: str, body: str) -> Answer:
-        pace = private_requests.PACE.get(path, private_requests.USUAL_PACE)
-        throttle, asked = self._throttle(pace), self._clock.monotonic()
-        async with throttle.slot(path) as sent:
-            if method != "GET" and sent - asked > self._settings.timeout_s:
-                raise Throttled(f"not sent: its turn came after {sent - asked:.0f} s", endpoint=path)
-            try:
-                answer = await self._exchange(method, path, reader, query=query, body=body)
-            except Throttled:
-                throttle.refused(path, sent)
-                raise
-        throttle.answered(path, sent)
-        return answer
-
-    async def _exchange(
-        self, method: str, path: str, reader: Reader[Answer], *, query: str, body: str
-    ) -> Answer:
         """One request and its answer; in no error a part of the key."""
-        try:
-            content, status = await self._answer(method, path, query=query, body=body)
-            if method != "GET" and status >= SERVER_ERROR:
-                raise Unanswered(f"HTTP {status}", endpoint=path)
-            return reader(content, endpoint=path, status=status)
-        except ExchangeError as exc:
-            if isinstance(exc, Refused) and exc.code in ACCOUNT_CODES:
-                raise AccountError(ACCOUNT_CODES[exc.code], endpoint=path, code=exc.code) from None
-            if not self._tells_secret(str(exc)):
-                raise
-            told = "an answer that quotes the key is not shown"
-            if isinstance(exc, Refused):
-                raise Refused(told, endpoint=path, code=exc.code) from None
-            raise type(exc)(told, endpoint=path) from None
+        queued = self._clock.monotonic()
 
-    async def _answer(self, method: str, path: str, *, query: str, body: str) -> tuple[bytes, int]:
-        address = URL(f"{self._base}{path}?{query}" if query else f"{self._base}{path}", encoded=True)
-        more: dict[str, Any] = {"data": body.encode()} if body else {}
+        def on_turn(sent: float) -> Mapping[str, str]:
+            if method != "GET" and sent - queued > self._settings.timeout_s:
+                raise Throttled(f"not sent: its turn came after {sent - queued:.0f} s", endpoint=path)
+            return self._headers(method, path, query, body)
+
+        def read(response: bytes, *, endpoint: str, status: int) -> Answer:
+            if method != "GET" and status >= SERVER_ERROR:
+                raise Unanswered(f"HTTP {status}", endpoint=endpoint)
+            return reader(response, endpoint=endpoint, status=status)
+
+        pace = private_requests.PACE.get(path) if self._settings.paced else None
         try:
-            async with self.session.request(
-                method,
-                address,
-                headers=self._headers(method, path, query, body),
-                allow_redirects=False,  # another host must never see the key
-                **more,
-            ) as response:
-                return await response.read(), response.status
-        except TimeoutError as exc:
-            raise Unanswered(f"no answer within {self._settings.timeout_s:g} s", endpoint=path) from exc
-        except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
-            raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from None
+            return await self._transport.request(
+                method, path, read, query=query, body=body, per_second=pace, on_turn=on_turn
+            )
+        except ExchangeError as exc:
+            if not self._shows_secret(str(exc)):
+                raise
+            shown = "an answer that quotes the key is not shown"
+            if isinstance(exc, Refused):
+                raise Refused(shown, endpoint=path, code=exc.code, meaning=exc.meaning) from None
+            raise type(exc)(shown, endpoint=path) from None
 
     def _headers(self, method: str, path: str, query: str, body: str) -> Mapping[str, str]:
         if path in PUBLIC:
@@ -235,16 +208,6 @@ class SignedRest:
             demo=self._settings.demo,
         )
 
-    def _tells_secret(self, text: str) -> bool:
+    def _shows_secret(self, text: str) -> bool:
         known = (self._credentials.key, self._credentials.secret, self._credentials.passphrase)
         return any(secret in text for secret in known)
-
-    def _throttle(self, pace: float) -> Throttle:
-        if pace not in self._paces:
-            self._paces[pace] = Throttle(
-                per_second=pace if self._settings.paced else 0.0,
-                in_flight=IN_FLIGHT,
-                pause_s=PAUSE_S,
-                clock=self._clock,
-            )
-        return self._paces[pace]

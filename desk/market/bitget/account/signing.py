@@ -13,7 +13,7 @@ Not here: the clock (times come in as the exchange counts them), the requests th
 
 References
 ----------
-``bitget_api.md`` of the project's notes: sections 5 (prehash, vectors) and 11 (login).
+``docs/bitget.md``, sections 5 (prehash, vectors) and 11 (login).
 """
 
 import base64

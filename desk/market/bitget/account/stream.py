@@ -29,8 +29,8 @@ from desk.market.bitget.account.messages import (
     read_text,
     subscription,
 )
-from desk.market.bitget.account.rest import ACCOUNT_CODES
 from desk.market.bitget.account.signing import Credentials, login_message
+from desk.market.bitget.codes import WRONG_KEY
 from desk.market.bitget.websocket import Say, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
@@ -46,7 +46,14 @@ log = logging.getLogger(__name__)
 
 
 class PrivateStream:
-    """Pushes of one account."""
+    """Pushes of one account.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    credentials : Credentials
+    clock : Clock
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._url = settings.ws_url.rstrip("/") + PATH
@@ -129,7 +136,7 @@ class PrivateStream:
             log.warning("%s: a text was not understood: %s", PATH, heard.why)
             self._miss()
         elif heard.code in BAD_KEY:
-            raise AccountError(ACCOUNT_CODES["40009"], endpoint=PATH, code=heard.code)
+            raise AccountError(WRONG_KEY, endpoint=PATH, code=heard.code)
         else:
             raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from desk.learn.summary import RunCost, RunResults, summarise, targets_met
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
-from desk.reports.summary import RunCost, RunResults, summarise
 from desk.reports.terminal import closing_words
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -77,6 +77,10 @@ def summary(
         published={symbol: NOW - timedelta(days=age) for symbol, age in (ages or {}).items()},
         max_model_age_days=14,
     )
+
+
+def words_of(told: dict[str, Any], target: float = 0.60) -> str:
+    return closing_words(told, target=target, met=targets_met(told["averages"], target))
 
 
 def named(entries: list[dict[str, Any]]) -> list[str]:
@@ -212,7 +216,7 @@ def test_the_terminal_is_told_counts_and_not_hundreds_of_names() -> None:
     """700 names would hide the three lines that matter."""
     names = [f"S{number}USDT" for number in range(700)]
     before = summary(*(trained(symbol, accuracy=0.58) for symbol in names))
-    words = closing_words(summary(*(trained(symbol, accuracy=0.51) for symbol in names), previous=before))
+    words = words_of(summary(*(trained(symbol, accuracy=0.51) for symbol in names), previous=before))
 
     assert "0 better and 700 worse beyond chance" in words
     assert "To retrain: 700, to drop: 700; the summary says which and why." in words
@@ -220,7 +224,18 @@ def test_the_terminal_is_told_counts_and_not_hundreds_of_names() -> None:
 
 
 def test_nothing_to_do_is_not_mentioned() -> None:
-    words = closing_words(summary(trained("AUSDT", accuracy=0.56)))
+    words = words_of(summary(trained("AUSDT", accuracy=0.56)))
 
     assert "retrain" not in words
     assert "beyond chance" not in words
+
+
+def test_the_target_is_that_of_the_settings() -> None:
+    """Who sets ``target_win_rate`` to 52 % must not read of a target of 60 % that was not met."""
+    told = summary(trained("AUSDT", accuracy=0.525))
+    lower = words_of(told, target=0.52)
+
+    assert "targets of 52.0 %, on average: win rate 52.5 % (met), precision 53.0 % (met)" in lower
+    assert "recall 50.0 % (not met)" in lower
+    assert "targets of 60.0 %, on average: win rate 52.5 % (not met)" in words_of(told)
+    assert targets_met(None, 0.5) == ()

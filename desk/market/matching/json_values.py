@@ -15,21 +15,21 @@ LARGEST: Final = 100
 Value = TypeVar("Value")
 
 
-def plain(value: object) -> object:
+def to_json(value: object) -> object:
     """``value`` as JSON has it."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, list):
-        return [plain(each) for each in value]
+        return [to_json(each) for each in value]
     if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items()}
+        return {name: to_json(each) for name, each in value.items()}
     if is_dataclass(value):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
+        return {field.name: to_json(getattr(value, field.name)) for field in fields(value)}
     return value
 
 
-def read(kind: type[Value], value: object) -> Value:
-    """The ``kind`` of which ``value`` is ``plain``.
+def from_json(kind: type[Value], value: object) -> Value:
+    """The ``kind`` of which ``value`` is ``to_json``.
 
     Raises
     ------

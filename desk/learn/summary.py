@@ -1,7 +1,11 @@
-"""``training_summary.json``: one run over all its symbols.
+"""``training_summary.json``: what one run over all its symbols came to, and what should be done about it.
 
-The metadata of published models and the other outcomes come in; a JSON object goes out.  Pure.
+The metadata of published models and the other outcomes come in; a JSON object goes out.  Here it is decided
+which symbols are better or worse than in the run before, which want another training, which are not worth
+one, and which of the guide's targets are met.  Pure.
 Keys: ``desk/schemas/training_summary.schema.json``.
+
+Not here: how it is shown (``desk.reports.terminal``).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,6 +15,8 @@ from datetime import datetime
 from desk.outcomes import Failed, Json, Skipped
 
 AVERAGED = ("accuracy", "precision", "recall", "f1", "auc")
+TARGETED = ("accuracy", "precision", "recall", "f1")
+"""The averages for which the guide names a target."""
 LABELS = ("prediction_horizon", "min_price_change")
 """Settings that say what a label is: win rates under different ones are not compared."""
 TRADED = ("win_rate", "break_even_win_rate", "gross_bps", "net_bps", "net_bps_ci95")
@@ -154,6 +160,13 @@ def _averages(rows: Sequence[Json]) -> Json | None:
         values = [row[name] for row in rows if row[name] is not None]
         averages[name] = sum(values) / len(values) if values else None
     return averages
+
+
+def targets_met(averages: Json | None, target: float) -> tuple[str, ...]:
+    """The averages that reach the guide's target, by name; ``target`` is a fraction, 0.6 is 60 %."""
+    if averages is None:
+        return ()
+    return tuple(name for name in TARGETED if averages[name] is not None and averages[name] >= target)
 
 
 def _compared(rows: Sequence[Json], averages: Json | None, settings: Json, previous: Json) -> Json:

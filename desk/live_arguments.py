@@ -1,0 +1,105 @@
+"""The command line of ``live_trade.py``.
+
+A service: the words that a user typed and the values of ``config.py`` come in; checked arguments go out.
+"""
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from desk.arguments import HelpWithDefaults
+from desk.errors import SettingsError
+from desk.run_settings import Settings
+
+
+def live_arguments(
+    argv: Sequence[str] | None, base: Settings, *, journal: Path, websockets: Mapping[str, str]
+) -> argparse.Namespace:
+    """Read the command line of live trading; its defaults are the values that are handed in.
+
+    Parameters
+    ----------
+    argv : sequence of str or None
+        The arguments; None: those of the process.
+    base : Settings
+        Gives addresses and folders where none are named.
+    journal : Path
+        The journal where none is named.
+    websockets : mapping
+        The usual websocket address of each mode, for the help.
+
+    Raises
+    ------
+    SettingsError
+        If two arguments contradict each other.
+    """
+    parser = live_parser(websockets)
+    parser.set_defaults(
+        base_url=base.fetch.base_url,
+        models_dir=base.models_dir,
+        cache_dir=base.fetch.cache_dir,
+        journal=journal,
+        ws_url="",
+    )
+    args = parser.parse_args(argv)
+    ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
+    if len(ways) > 1:
+        raise SettingsError(f"--{' and --'.join(ways)} exclude each other")
+    if args.mode != "paper" and (ways or args.trade_untested):
+        other = f"--{ways[0]}" if ways else "--trade-untested"
+        raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
+    if args.demo and args.models_dir == base.models_dir:
+        args.models_dir = args.models_dir.parent / "demo"
+    return args
+
+
+def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
+    """Arguments of ``live_trade.py``; ``websockets`` are the usual addresses by mode."""
+    parser = argparse.ArgumentParser(
+        prog="python live_trade.py",
+        description="Trade the published models: simulated fills by default, demo account, or real money.",
+        epilog=(
+            "All other values: config.py. Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
+            "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. Messages go to NOTIFY_WEBHOOK (an "
+            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set. A file STOP beside the "
+            "journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong "
+            "arguments or settings, nothing started, 3 ended by the kill switch or the daily loss stop."
+        ),
+        allow_abbrev=False,
+        formatter_class=HelpWithDefaults,
+    )
+    what = parser.add_argument_group("what is done")
+    what.add_argument(
+        "--mode",
+        choices=("paper", "demo", "live"),
+        default="paper",
+        help="simulated fills on real candles, Bitget's demo account (which --demo is not), or real money",
+    )
+    what.add_argument("--once", action="store_true", help="decide once, print the table, send nothing, end")
+    what.add_argument("--replay", type=Path, metavar="DIR", help="run on stored candles, a simulated clock")
+    what.add_argument(
+        "--demo",
+        action="store_true",
+        help="run on the invented candles of the training demo; not --mode demo, Bitget's demo account",
+    )
+    what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
+    what.add_argument(
+        "--trade-untested",
+        action="store_true",
+        help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="SQLite file of all that happens; a replay keeps none unless one is named",
+    )
+    where.add_argument("--models-dir", type=Path, metavar="DIR", help="where the models are")
+    where.add_argument(
+        "--cache-dir", type=Path, metavar="DIR", help="cached candles, for when the exchange is not reached"
+    )
+    where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
+    usual = ", ".join(f"{mode} {address}" for mode, address in websockets.items())
+    where.add_argument("--ws-url", metavar="URL", help=f"websocket address; without it by mode: {usual}")
+    return parser

@@ -1,0 +1,83 @@
+"""Everything that one run of training depends on besides its candles, checked as a whole.
+
+A service: ``config.py`` gives the values, a command line narrows them.  Each part of the suite checks its
+own settings (``desk.market.settings``, ``desk.learn.settings``); what one demands of another is checked here.
+
+Not here: values.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
+from desk.market.settings import FetchSettings
+from desk.settings import check_settings
+from desk.values import CANDLES_PER_DAY
+
+TEST_HORIZONS = 10
+"""The test part must hold at least so many horizons, or nothing could be said about them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Everything a run depends on besides its candles; equal settings and candles give equal models."""
+
+    fetch: FetchSettings
+    learn: LearnSettings
+    explore: ExploreSettings
+    models_dir: Path
+    """Where models, metadata and the summary go."""
+    max_model_age_days: int
+    """Published models that a run left alone and that are older are listed for retraining."""
+    N_JOBS: int
+    """Worker processes; 0 is one per core."""
+    seed: int
+    """The one seed of every random choice."""
+
+    def __post_init__(self) -> None:
+        check_settings("settings", self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        learn, candles = self.learn, self.fetch.days * CANDLES_PER_DAY
+        if candles < learn.min_samples:
+            fewest = -(-learn.min_samples // CANDLES_PER_DAY)
+            yield (
+                f"days is {self.fetch.days}, which is {candles} candles, and min_samples asks for "
+                f"{learn.min_samples}: give at least --days {fewest}"
+            )
+        elif learn.prediction_horizon * TEST_HORIZONS > candles * learn.test_share:
+            longest = int(candles * learn.test_share / TEST_HORIZONS)
+            yield (
+                f"prediction_horizon is {learn.prediction_horizon} candles, too long for {self.fetch.days} "
+                f"days of history: at most {longest}, so that the test part holds {TEST_HORIZONS} of them"
+            )
+        if self.models_dir.resolve() == self.fetch.cache_dir.resolve():
+            yield f"models and candles would share one folder, {self.models_dir}"
+        if self.max_model_age_days < 1:
+            yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
+        if self.N_JOBS < 0:
+            yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
+        if not 0 <= self.seed < 2**31:
+            yield f"seed is {self.seed}, must lie between 0 and {2**31 - 1}"
+
+    @property
+    def workers(self) -> int:
+        """Worker processes."""
+        return self.N_JOBS or os.cpu_count() or 1
+
+    @property
+    def model(self) -> ModelSettings:
+        """The part of them that can change the model of one symbol."""
+        return ModelSettings(learn=self.learn, days=self.fetch.days, seed=self.seed)
+
+    def exploration_grid(self) -> tuple[ModelSettings, ...]:
+        """The settings of every cell that ``--explore`` measures, by horizon.
+
+        Raises
+        ------
+        SettingsError
+            If a horizon is too long for the history.
+        """
+        return tuple(replace(self, learn=learn).model for learn in self.explore.cells(self.learn))

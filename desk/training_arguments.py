@@ -1,0 +1,108 @@
+"""The command line of ``train_live_lightgbm.py``.
+
+A service: the words that a user typed and the values of ``config.py`` come in; the run's settings go out.
+"""
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from desk.arguments import HelpWithDefaults, named_symbols
+from desk.run_settings import Settings
+
+
+def training_arguments(argv: Sequence[str] | None, base: Settings) -> argparse.Namespace:
+    """Read the command line of training; its defaults are the values of ``base``."""
+    parser = training_parser()
+    parser.set_defaults(
+        days=base.fetch.days,
+        horizon=base.learn.prediction_horizon,
+        threshold=base.learn.min_price_change,
+        trials=base.learn.n_trials,
+        jobs=base.N_JOBS,
+        rps=base.fetch.requests_per_second,
+        base_url=base.fetch.base_url,
+        models_dir=base.models_dir,
+        cache_dir=base.fetch.cache_dir,
+        seed=base.seed,
+    )
+    return parser.parse_args(argv)
+
+
+def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
+    """The settings ``base``, narrowed by the arguments of ``training_arguments``.
+
+    Raises
+    ------
+    SettingsError
+        With everything that is wrong with the result.
+    """
+    cache_dir, models_dir = args.cache_dir, args.models_dir
+    if args.demo:  # where nothing else was named, the demo keeps to folders of its own
+        cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
+        models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
+    top = args.top
+    if args.explore and not args.symbols and top is None:
+        top = base.explore.symbols
+    fetch = replace(
+        base.fetch,
+        base_url=args.base_url,
+        symbols=named_symbols(args.symbols),
+        include_rwa=args.include_rwa or base.fetch.include_rwa,
+        top=top,
+        days=args.days,
+        requests_per_second=args.rps,
+        use_cache=base.fetch.use_cache and not args.refresh,
+        offline=args.offline,
+        cache_dir=cache_dir,
+    )
+    learn = replace(
+        base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
+    )
+    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
+
+
+def training_parser() -> argparse.ArgumentParser:
+    """Arguments of ``train_live_lightgbm.py``."""
+    parser = argparse.ArgumentParser(
+        prog="python train_live_lightgbm.py",
+        description="Fetch candles of Bitget USDT futures and train one LightGBM model per symbol.",
+        epilog=(
+            "All other values: config.py. Exit status: 0 all trained, or skipped for a stated reason, "
+            "1 something failed, 2 wrong arguments or settings, 130 interrupted."
+        ),
+        allow_abbrev=False,
+        formatter_class=HelpWithDefaults,
+    )
+    what = parser.add_argument_group("what is trained")
+    what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all active ones")
+    what.add_argument("--include-rwa", action="store_true", help="also stocks, metals and currencies")
+    what.add_argument("--top", type=int, metavar="N", help="only the N with the largest 24 h turnover")
+    what.add_argument("--days", type=int, metavar="N", help="length of the candle history")
+    what.add_argument("--horizon", type=int, metavar="N", help="how many candles ahead is predicted")
+    what.add_argument("--threshold", type=float, metavar="X", help="smallest move that counts, as a fraction")
+    what.add_argument("--trials", type=int, metavar="N", help="Optuna trials per symbol")
+    what.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")
+    how = parser.add_argument_group("how")
+    how.add_argument("--jobs", type=int, metavar="N", help="worker processes; 0 is one per core")
+    how.add_argument("--rps", type=float, metavar="N", help="requests per second and endpoint")
+    how.add_argument("--refresh", action="store_true", help="ignore cached candles and fetch anew")
+    how.add_argument("--offline", action="store_true", help="cached candles and contract data only")
+    how.add_argument("--fetch-only", action="store_true", help="stop when the candles are cached")
+    how.add_argument(
+        "--explore",
+        action="store_true",
+        help="measure horizons and thresholds instead of training, of a few large symbols if none are named",
+    )
+    how.add_argument("--demo", action="store_true", help="invented symbols, an exchange on this machine")
+    where = parser.add_argument_group("where")
+    where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
+    where.add_argument("--models-dir", type=Path, metavar="DIR", help="where models go")
+    where.add_argument("--cache-dir", type=Path, metavar="DIR", help="where candles are cached")
+    said = parser.add_argument_group("what is said")
+    said.add_argument("--quiet", action="store_true", help="nothing but problems")
+    said.add_argument(
+        "--json", action="store_true", help="the summary on standard output, all else on standard error"
+    )
+    return parser

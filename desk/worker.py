@@ -1,0 +1,131 @@
+"""What happens to one symbol: its candles come in, a model and the evidence on it go out.
+
+A service, and the one module of the desk that imports ``ml_feature_engineering``.  A worker process imports
+this module and nothing that it does not use: no console, no network, no registry.  It computes and returns;
+what becomes of the outcome is the business of the door.
+
+Reading order: ``SymbolJob``, ``train_symbol``, ``explore_symbol``.
+"""
+
+from dataclasses import dataclass
+
+from desk.errors import NotEnoughHistory
+from desk.learn import record
+from desk.learn.control import control_accuracy
+from desk.learn.explore import Explored, explore_grid
+from desk.learn.lookahead import check_features, check_labels, draw_rows
+from desk.learn.protocol import ContractCosts, study
+from desk.learn.run_verdicts import RunEvidence
+from desk.learn.settings import LearnSettings, ModelSettings
+from desk.learn.splits import Rows
+from desk.outcomes import Trained
+from desk.stopwatch import Stopwatch, peak_rss_mb, utc_now
+from desk.values import Candles, FeatureSet, LabelledSet
+from desk.versions import versions
+from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SymbolJob:
+    """All that a worker needs to train or to explore one symbol."""
+
+    candles: Candles
+    settings: ModelSettings
+    costs: ContractCosts
+    control: bool
+    """Whether the symbol is of the sample that is also trained on labels of other days."""
+    grid: tuple[ModelSettings, ...] = ()
+    """The settings of every cell that an exploration measures; a training has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EvaluatedSymbol:
+    """A trained symbol, and the evidence on which it is decided whether it may be traded."""
+
+    trained: Trained
+    evidence: RunEvidence
+
+    @property
+    def symbol(self) -> str:
+        """Name of the symbol."""
+        return self.trained.symbol
+
+
+def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
+    """Take one symbol from its candles to a model and all that is known of it.
+
+    Raises
+    ------
+    NotEnoughHistory
+        If there are too few candles or labels.
+    DataError
+        If the symbol's data cannot be used.
+    """
+    candles, settings, watch = job.candles, job.settings.learn, Stopwatch()
+    seed = job.settings.seed
+    features, drawn = _features(job)
+    labelled = _labelled(features, candles, settings, drawn)
+    watch.lap("features")
+
+    known = study(labelled, candles, terms=job.costs, settings=settings, seed=seed, lap=watch.lap)
+    control = control_accuracy(labelled, known.split, settings, seed=seed) if job.control else None
+    metadata = {
+        "features": list(features.names),
+        "feature_contract": features.contract,
+        "versions": versions(),
+        "settings": job.settings.as_json(),
+        **record.describe(known, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
+        "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
+    }
+    return EvaluatedSymbol(
+        trained=Trained(
+            candles.symbol,
+            known.published.text(),
+            known.evaluated.text() if settings.refit_on_all else None,
+            known.tuned.journal if settings.keep_studies else b"",
+            metadata,
+        ),
+        evidence=RunEvidence(
+            examination=known.examination,
+            evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
+            test_days=known.test.daily,
+            control=control,
+        ),
+    )
+
+
+def explore_symbol(job: SymbolJob) -> Explored:
+    """Measure one symbol at every horizon that its history can answer; raises as ``train_symbol`` does."""
+    features, drawn = _features(job)
+    return explore_grid(
+        job.candles,
+        lambda settings: _labelled(features, job.candles, settings, drawn),
+        terms=job.costs,
+        grid=[(cell.learn, cell.fingerprint()) for cell in job.grid],
+        seed=job.settings.seed,
+        at=utc_now().isoformat(),
+    )
+
+
+def _features(job: SymbolJob) -> tuple[FeatureSet, Rows]:
+    """Features, and the rows of them that were drawn to be checked and passed."""
+    candles, settings = job.candles, job.settings.learn
+    if len(candles) < settings.min_samples:
+        raise NotEnoughHistory(
+            f"Insufficient data: {len(candles)} candles, {settings.min_samples} needed; "
+            "train it once it has traded longer, or lower min_samples in config.py"
+        )
+    features = build_features(
+        candles, max_missing_share=settings.max_missing_share, min_feature_share=settings.min_feature_share
+    )
+    drawn = draw_rows(features, count=settings.window_checks, seed=job.settings.seed)
+    check_features(features, candles, drawn, newest=newest_rows, memory=memory_of())
+    return features, drawn
+
+
+def _labelled(features: FeatureSet, candles: Candles, settings: LearnSettings, drawn: Rows) -> LabelledSet:
+    """Labels for ``features``, those of the ``drawn`` rows checked."""
+    horizon, threshold = settings.prediction_horizon, settings.min_price_change
+    labelled = attach_labels(features, candles, horizon=horizon, threshold=threshold)
+    check_labels(labelled, candles, drawn)
+    return labelled
