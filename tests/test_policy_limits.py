@@ -5,8 +5,9 @@ from dataclasses import replace
 
 import pytest
 
+from desk.costs import Costs
 from desk.errors import SettingsError
-from desk.policy import Costs, TradeRules
+from desk.policy import TradeRules
 
 COSTS = Costs(tick=0.01, slippage=0.0001, fee_entry=0.0002, fee_exit=0.0006)
 
@@ -29,10 +30,10 @@ COSTS = Costs(tick=0.01, slippage=0.0001, fee_entry=0.0002, fee_exit=0.0006)
 def test_costs_are_refused_exactly_from_their_limits_on(changes: dict[str, float], allowed: bool) -> None:
     """A fee of 0.5 is 0.5 % written as a percentage: every verdict under it would be wrong."""
     if allowed:
-        replace(COSTS, **changes)
+        replace(COSTS, **changes)  # type: ignore[arg-type]
     else:
         with pytest.raises(SettingsError, match=f"{next(iter(changes))} is "):
-            replace(COSTS, **changes)
+            replace(COSTS, **changes)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["stop_loss", "take_profit"])

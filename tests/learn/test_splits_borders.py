@@ -36,10 +36,6 @@ def test_a_block_that_cannot_be_used_ends_only_itself() -> None:
     assert [int(fold.validation[0]) for fold in folds] == [100, 300]
 
 
-def test_more_blocks_than_rows_leave_the_empty_ones_out() -> None:
-    labelled = labelled_set(600)
-
-    folds = walk_forward(labelled, np.arange(60), folds=90, first_share=0.5)
-
-    assert all(len(fold.validation) for fold in folds)
-    assert walk_forward(labelled, np.arange(60), folds=1, first_share=0.5)[0].validation[-1] == 59
+def test_more_blocks_than_rows_are_no_folds() -> None:
+    """A block of one row, or of none, has no two sides and measures nothing."""
+    assert walk_forward(labelled_set(600), np.arange(60), folds=90, first_share=0.5) == ()
