@@ -16,17 +16,17 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import config
-from desk.arguments import named_symbols, nearest
+from desk.arguments import named_symbols
 from desk.clock import SystemClock
-from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
-from desk.learn.training import load_model
+from desk.errors import DeskError, SettingsError
 from desk.live_arguments import live_arguments
+from desk.live_models import DiskModelSource
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
@@ -43,24 +43,32 @@ from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.run_settings import Settings
+from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
 from desk.trade.notify import channels_from, notifying
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
-from desk.trade.session import SessionResult, heeding, live_events, replayed_events
+from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import Signal, card_of
+from desk.trade.signals import Signal
 from desk.trade.start import open_session, require_startable
 from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
-
-
 HOUR_MS = 3_600_000
 """Candles that are older are of the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was asked for, and where its answer goes."""
+
+    args: argparse.Namespace
+    settings: Settings
+    console: Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -77,12 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
         )
         named = named_symbols(args.symbols)
+        run = Run(args, settings, console)
         if args.once:
-            return decide_once(settings, named, console)
+            return decide_once(run, named)
         stored = args.replay is not None or args.demo
         start_logging(logging.WARNING if stored else logging.INFO)
-        symbols = published(ModelRegistry(settings.models_dir), named)
-        ending = asyncio.run((replay if stored else trade)(args, settings, symbols, console))
+        symbols = model_source(settings).published(named)
+        ending = asyncio.run((replay if stored else trade)(run, symbols))
         (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
         return ending.status  # noqa: TRY300 - the ways to end stand together
     except SettingsError as exc:
@@ -99,22 +108,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 # One decision --------------------------------------------------------------------------------------
 
 
-def decide_once(settings: Settings, named: tuple[str, ...], console: Console) -> int:
+def decide_once(run: Run, named: tuple[str, ...]) -> int:
     """Ask every model about the newest closed candle of its symbol, and show the answers.
-
-    Parameters
-    ----------
-    settings : Settings
-    named : tuple of str
-        Symbols; none: all with a model.
-    console : Console
 
     Raises
     ------
     SettingsError
         If there is no model to ask.
     """
-    models, problems = open_models(ModelRegistry(settings.models_dir), named)
+    settings, console = run.settings, run.console
+    models, problems = model_source(settings).open_all(named)
     clock, count = SystemClock(), memory_of()
     market = (
         asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock))
@@ -198,23 +201,15 @@ def _cells(signal: Signal, now: int) -> tuple[str, ...]:
 # A session -----------------------------------------------------------------------------------------
 
 
-async def trade(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
-) -> SessionResult:
+async def trade(run: Run, symbols: tuple[str, ...]) -> SessionResult:
     """Trade until something ends it: on simulated fills, on the demo account, or on real money.
-
-    Parameters
-    ----------
-    args : Namespace
-    settings : Settings
-    symbols : tuple of str
-    console : Console
 
     Raises
     ------
     SettingsError
         If something is missing that the mode needs; nothing was started.
     """
+    args, settings, console = run.args, run.settings, run.console
     mode, clock = str(args.mode), SystemClock()
     live = config.live_settings(settings.max_model_age_days)
     link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
@@ -255,9 +250,7 @@ async def trade(
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
         notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
-        forecaster = Forecaster(
-            DiskModelSource(ModelRegistry(settings.models_dir)), symbols, window_of(settings)
-        )
+        forecaster = Forecaster(model_source(settings), symbols, window_of(settings))
         session = open_session(
             exchange,
             journal,
@@ -276,24 +269,16 @@ async def trade(
         return ending
 
 
-async def replay(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
-) -> SessionResult:
+async def replay(run: Run, symbols: tuple[str, ...]) -> SessionResult:
     """Run the session on stored or invented candles, from where each model's test part begins.
 
     The models are those whose figures are reported: what was published may have learned these candles.
-
-    Parameters
-    ----------
-    args : Namespace
-    settings : Settings
-    symbols : tuple of str
-    console : Console
     """
+    args, settings, console = run.args, run.settings, run.console
     named = args.journal != Path(config.JOURNAL)
     if named:
         require_startable(args.journal, "replay")
-    models = DiskModelSource(ModelRegistry(settings.models_dir), evaluated=True)
+    models = model_source(settings, evaluated=True)
     forecaster = Forecaster(models, symbols, window_of(settings))
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
@@ -330,15 +315,7 @@ async def replay(
                 journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
             )
             lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
-            equity, positions = (await paper.balance()).equity, await paper.positions()
-            statement = profit_statement(
-                journal,
-                deposit=live.paper.balance,
-                equity=equity,
-                positions=positions,
-                funding=paper.funding_payments(),
-                insurance=paper.matching.account.insurance,
-            )
+            statement = await profit_statement(journal, paper, deposit=live.paper.balance)
             scores = session.trader.keep_scores(every=True)
     print_scores(scores, console)
     console.table(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
@@ -371,87 +348,12 @@ def settings_text(live: LiveSettings) -> str:
 # Models --------------------------------------------------------------------------------------------
 
 
-class DiskModelSource:
-    """Published models, checked and opened; satisfies ``desk.trade.forecasting.ModelSource``.
-
-    Parameters
-    ----------
-    registry : ModelRegistry
-    evaluated : bool
-        Open the models whose figures the metadata report instead of the published ones.
-    """
-
-    def __init__(self, registry: ModelRegistry, *, evaluated: bool = False) -> None:
-        self._registry = registry
-        self._evaluated = evaluated
-        self.test_first: dict[str, int] = {}
-        """Open time of the first test candle of every model that was opened, ms."""
-
-    def mark(self, symbol: str) -> object:
-        """Changes with the published model and with what its metadata say."""
-        return self._registry.mark(symbol)
-
-    def open(self, symbol: str) -> OpenModel:
-        """The newest published model.
-
-        Raises
-        ------
-        ModelError
-            If it may not be used.
-        """
-        features = tuple(feature.name for feature in FEATURES)
-        registered = self._registry.open_latest(symbol, features=features, contract=contract_id())
-        text = self._registry.evaluated(registered.metadata) if self._evaluated else registered.model
-        model = load_model(text, subject=f"{symbol}: {registered.model_file}")
-        if model.names != features:
-            raise ModelIncomplete(f"{symbol}: the model and its metadata name other features: train again")
-        began = datetime.fromisoformat(registered.metadata["split"]["test"]["first"])
-        self.test_first[symbol] = int(began.timestamp() * 1000)
-        return OpenModel(card_of(registered.metadata), model)
-
-
-def published(registry: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
-    """The ``named`` symbols, or all that have a published model.
-
-    Raises
-    ------
-    SettingsError
-        If there is no published model at all, or none of a named symbol.
-    """
-    there = tuple(registry.symbols())
-    if not there:
-        raise SettingsError(
-            f"{registry.folder} holds no published model: train first (python train_live_lightgbm.py), "
-            "or name another directory with --models-dir"
-        )
-    if missing := sorted(set(named) - set(there)):
-        meant = {name: near for name in missing if (near := nearest(name, there))}
-        listed = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in missing]
-        unknown = [name for name in missing if name not in meant]
-        way = f": train it (python train_live_lightgbm.py --symbols {','.join(unknown)})" if unknown else ""
-        raise SettingsError(f"{registry.folder} holds no model of {', '.join(listed)}{way}")
-    return tuple(dict.fromkeys(named)) or there
-
-
-def open_models(
-    registry: ModelRegistry, named: tuple[str, ...]
-) -> tuple[dict[str, OpenModel], dict[str, str]]:
-    """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
-
-    Raises
-    ------
-    SettingsError
-        As ``published``.
-    """
-    disk = DiskModelSource(registry)
-    models: dict[str, OpenModel] = {}
-    problems: dict[str, str] = {}
-    for symbol in published(registry, named):
-        try:
-            models[symbol] = disk.open(symbol)
-        except ModelError as exc:
-            problems[symbol] = str(exc)
-    return models, problems
+def model_source(settings: Settings, *, evaluated: bool = False) -> DiskModelSource:
+    """The models below the folder of the settings, for the features of this checkout."""
+    features = tuple(feature.name for feature in FEATURES)
+    return DiskModelSource(
+        ModelRegistry(settings.models_dir), features=features, contract=contract_id(), evaluated=evaluated
+    )
 
 
 def window_of(settings: Settings) -> FeatureWindow:

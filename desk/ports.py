@@ -63,7 +63,7 @@ class Exchange(Protocol):
         """Every open position, with its stop and take-profit where there are any."""
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Orders that are live or partially filled; stops are told with their position."""
+        """Orders that are live or partially filled; stops are part of their position."""
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
         """What became of an order; None: the exchange has never seen it."""
@@ -114,4 +114,4 @@ class Exchange(Protocol):
         """Make the account's position mode what is asked, and verify it."""
 
     def pushes(self) -> AsyncIterator[AccountUpdate]:
-        """What the exchange says unasked, for as long as the caller listens."""
+        """Pushes of the exchange, for as long as the caller listens."""

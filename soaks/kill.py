@@ -22,9 +22,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -33,11 +33,12 @@ from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.matching import MatchedFill, Matching, NewOrder, SimulatedPosition
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
 from desk.trade.session import Session
 from desk.values import CANDLE_MS, Candles
+from soaks.books import funding_paid, of_untracked, turn
+from soaks.kill_figures import Figures, table
 from soaks.mortal import (
     BEGIN,
     CREDENTIALS,
@@ -70,40 +71,7 @@ GAPS, GAPPED = 0.25, (Decimal("0.98"), Decimal("1.02"))
 BY_HAND = "by-hand"
 EXACT = Decimal("1e-6")
 """USDT: the exchange tells average prices with twelve decimals."""
-FUNDING_MS, FUNDING_RATE = 8 * 3_600_000, Decimal("0.0001")
-"""What the embedded exchange settles where it is told nothing else."""
 Answer = TypeVar("Answer")
-
-
-@dataclass(slots=True)
-class Figures:
-    """What happened in one chain, and what went wrong."""
-
-    name: str
-    kills: Counter[str] = field(default_factory=Counter)
-    lives: int = 0
-    looks: int = 0
-    orders: int = 0
-    resent: int = 0
-    """Client ids that the exchange refused because it had seen them."""
-    ended: Counter[str] = field(default_factory=Counter)
-    """Executions that closed, by cause."""
-    while_dead: int = 0
-    """Stops and take-profits that were hit while no session was alive."""
-    hands: Counter[str] = field(default_factory=Counter)
-    corrections: Counter[str] = field(default_factory=Counter)
-    funding: Decimal = Decimal(0)
-    trades: int = 0
-    passing: int = 0
-    """What was amiss at a look and well at the next: the exchange did not answer a step in between."""
-    off_by: Decimal = Decimal(0)
-    """Largest difference of an equity, USDT."""
-    wrong: list[str] = field(default_factory=list)
-
-    def must(self, *, hold: bool, claim: str) -> None:
-        """Note a claim that does not hold."""
-        if not hold:
-            self.wrong.append(f"{self.name}: {claim}")
 
 
 class Chain:
@@ -228,7 +196,7 @@ class Chain:
                 way = trade.side if order.purpose == "open" else -trade.side
                 equity += way * order.filled * (mark - (order.average_price or mark)) - order.fee
         equity += of_untracked(self.books.executions, journal)
-        figures.funding = sum(funding(self.books.executions, self.series, self.exchange.now_ms()), Decimal(0))
+        figures.funding = funding_paid(self.books.executions, self.series, self.exchange.now_ms())
         reported = session.trader.upkeep.seen.balance.equity
         off_by = max(
             abs(equity - figures.funding - self.books.balance().equity),
@@ -253,66 +221,6 @@ class Chain:
         with closing(sqlite3.connect(self.path)) as rows:
             kinds = rows.execute("SELECT kind, count(*) FROM corrections GROUP BY kind")
             figures.corrections.update(dict(kinds.fetchall()))
-
-
-def funding(executions: Sequence[MatchedFill], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
-    """What positions paid at every settlement, from executions and candles alone.
-
-    Parameters
-    ----------
-    executions : sequence of MatchedFill
-    series : sequence of Candles
-    now : int
-        ms.
-    """
-    for candles in series:
-        for at in range(BEGIN - BEGIN % FUNDING_MS + FUNDING_MS, now + 1, FUNDING_MS):
-            price = Decimal(repr(float(candles.close[int((at - candles.open_time[0]) // CANDLE_MS) - 1])))
-            for one in executions:
-                if one.fill.symbol == candles.symbol and one.fill.at <= at:
-                    way = one.fill.side if one.fill.purpose == "open" else -one.fill.side
-                    yield way * one.fill.size * price * FUNDING_RATE
-
-
-def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str) -> None:
-    """Open three times as much on the other side of a position, without a stop.
-
-    In one-way mode this turns the position round; in hedge mode it is a second one.
-
-    Parameters
-    ----------
-    matching : Matching
-    position : SimulatedPosition
-    now : int
-        ms.
-    name : str
-        Client id of the order.
-    """
-    ticket = NewOrder(
-        client_id=name,
-        symbol=position.symbol,
-        side=-position.side,
-        purpose="open",
-        size=3 * position.size,
-        kind="market",
-    )
-    matching.place(ticket, now)
-
-
-def of_untracked(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
-    """Profit less fees of what was done on the account and belongs to no trade of the journal."""
-    ledger = journal.ledger
-    trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]
-    ours = {one.client_id for trade in trades for one in ledger.orders_of(trade)}
-    kept = {one.trade_id for trade in trades for one in ledger.fills_of(trade)}
-    return sum(
-        (
-            one.profit - one.fill.fee
-            for one in executions
-            if one.fill.client_id not in ours and one.fill.trade_id not in kept
-        ),
-        Decimal(0),
-    )
 
 
 async def answered(work: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -361,37 +269,6 @@ async def chain(
             rounds=rounds,
         )
         return await Chain(exchange, series, life, kills).run()
-
-
-def table(all_figures: Sequence[Figures]) -> Iterator[str]:
-    """Lines of figures, one column per chain."""
-    rows: dict[str, Callable[[Figures], object]] = {
-        "": lambda one: one.name,
-        "kills": lambda one: one.kills.total(),
-        "- order sent, answer not journaled": lambda one: one.kills["sent"],
-        "- before a call": lambda one: one.kills["before"],
-        "- after a call": lambda one: one.kills["after"],
-        "lives, last one in peace": lambda one: one.lives,
-        "looks at account and journal": lambda one: one.looks,
-        "- amiss at one, well at the next": lambda one: one.passing,
-        "orders": lambda one: one.orders,
-        "client ids refused as known": lambda one: one.resent,
-        "trades": lambda one: one.trades,
-        "stops hit": lambda one: one.ended["stop_loss"],
-        "take-profits hit": lambda one: one.ended["take_profit"],
-        "closed while nobody was alive": lambda one: one.while_dead,
-        "by hand: stripped, closed, turned": lambda one: ", ".join(
-            str(one.hands[hand]) for hand in ("strip", "close", "turn")
-        ),
-        "corrections": lambda one: one.corrections.total(),
-    }
-    for kind in sorted(set().union(*(one.corrections for one in all_figures))):
-        rows[f"- {kind}"] = lambda one, kind=kind: one.corrections[kind]  # type: ignore[misc]
-    rows["funding paid, USDT"] = lambda one: f"{one.funding:.4f}"
-    rows["equity off by at most, USDT"] = lambda one: f"{float(one.off_by):.1e}"
-    rows["violations"] = lambda one: len(one.wrong)
-    for name, value in rows.items():
-        yield f"{name:36}" + "".join(f"{value(one)!s:>18}" for one in all_figures)
 
 
 async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:

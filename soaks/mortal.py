@@ -34,9 +34,10 @@ from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
+from desk.trade.events import Event
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.session import Event, Session
+from desk.trade.session import Session
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.start import open_session

@@ -8,7 +8,7 @@ replays the test part of each with the model whose figures its metadata report, 
   features of the whole history, with ``==``; every trade and its net the evaluation's to 1e-9, and so the
   mean net of the metadata;
 * as ``python live_trade.py --replay`` does it, with all limits of ``config.py``: it prints the closing
-  tables, in which the difference is told line by line.
+  tables, in which the difference is explained line by line.
 
 Ends with status 1 where something differs.  Some ten minutes.
 """
@@ -32,20 +32,21 @@ import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
 from desk.costs import Costs
+from desk.live_models import DiskModelSource
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
 from desk.policy import trades_of
 from desk.registry import ModelRegistry
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import BacktestExpectation
 from desk.trade.start import open_session
 from desk.values import Candles
-from ml_feature_engineering import build_features, memory_of
+from ml_feature_engineering import FEATURES, build_features, contract_id, memory_of
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLOSE_ENOUGH = 1e-9
@@ -54,7 +55,7 @@ FINE = Decimal("1e-20")
 PLENTY = 10**9
 
 
-class Tradable(live_trade.DiskModelSource):
+class Tradable(DiskModelSource):
     """Models as if each had passed its verdict, and nothing were expected of it that it could miss."""
 
     def open(self, symbol: str) -> OpenModel:
@@ -116,7 +117,8 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
         Folders.
     """
     settings = replace(default_settings(), models_dir=models)
-    source = Tradable(ModelRegistry(models), evaluated=True)
+    features = tuple(feature.name for feature in FEATURES)
+    source = Tradable(ModelRegistry(models), features=features, contract=contract_id(), evaluated=True)
     forecaster = Forecaster(source, symbols, live_trade.window_of(settings))
     problems = forecaster.refresh()
     stored = read_stored(cache, symbols)

@@ -62,7 +62,7 @@ def settings_file() -> Path:
 
 
 def working_folder(config_file: str) -> Path:
-    """The folder of models and candles: that of ``config_file``; for packaged settings, the working directory."""
+    """Folder of models and candles: that of ``config_file``, or the working directory if it is packaged."""
     path = Path(config_file).resolve()
     return Path.cwd() if path == PACKAGED else path.parent
 

@@ -42,7 +42,7 @@ class ModelSource(Protocol):
     """Where published models are."""
 
     def mark(self, symbol: str) -> object:
-        """Something that changes when another model is published, or what is said of it; None: no model."""
+        """Something that changes when another model is published, or its metadata change; None: no model."""
 
     def open(self, symbol: str) -> OpenModel:
         """The newest published model; raises ``ModelError`` if it may not be used."""

@@ -15,8 +15,8 @@ The policy, per symbol:
 * Held in both: the size is the exchange's.
 * A stop that is not there, or farther away than the journal's, is put where the journal has it; a tighter
   one stays.  Where the mark is beyond that price already, the position is closed; in a symbol that is not
-  traded that is only told.
-* An open order of this program that the journal does not wait for is cancelled; those of others are told.
+  traded that is only reported.
+* An open order of this program that the journal does not wait for is cancelled; those of others are reported.
 
 Applied again and again, corrections end: each brings the views closer, see the tests.
 """

@@ -16,7 +16,7 @@ from desk.values import CANDLE_MS
 TradeStatus = Literal["opening", "open"]
 SendStatus = Literal["intended", "refused", "absent"] | OrderStatus
 """Of an order: written but not known to have arrived, refused, known not to have arrived, or what the
-exchange said last."""
+exchange reported last."""
 UNRESOLVED: tuple[SendStatus, ...] = ("intended", "live", "partially_filled")
 Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "close", "unknown"]
 
@@ -154,7 +154,7 @@ def settled(
     Returns
     -------
     ClosedTrade or None
-        None if nothing was ever held: the entry never filled.  What the exchange does not tell of the exit
+        None if nothing was ever held: the entry never filled.  What the exchange does not report of the exit
         is taken at the stop, or at the price of the rest where there is no stop.
     """
     known = list(orders)

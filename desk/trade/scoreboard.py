@@ -47,7 +47,7 @@ class Score:
     win_rate_ci95: Interval | None
     n_labelled: int
     win_rate_labelled: float | None
-    """Share of the trades on labelled candles that took the side that came."""
+    """Share of the trades on labelled candles that took the side to which the price moved."""
     win_rate_labelled_ci95: Interval | None
     net_bps: float | None
     """Mean per trade, after costs."""
@@ -62,7 +62,7 @@ class Score:
 def score(
     card: ModelCard, trades: Sequence[ClosedTrade], labels: Sequence[bool], settings: ScoreSettings
 ) -> Score:
-    """Count a model's trades and judge them.
+    """Count a model's trades, and see whether they fall short of what was expected.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def _demotion(
 
 
 def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mapping[int, float]) -> list[bool]:
-    """Of the trades on labelled candles, which took the side that came.
+    """Of the trades on labelled candles, which took the side to which the price moved.
 
     Parameters
     ----------

@@ -2,7 +2,7 @@
 
 Values of the room come in, text goes out, for the log, the journal's notes and notifications.  Times are UTC.
 
-Not here: when it is said, and to whom (``desk.trade.event_log``).
+Not here: when a sentence is sent, and to whom (``desk.trade.event_log``).
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ _ENDS: Final[Mapping[Outcome, str]] = {
     "liquidation": "it was liquidated",
     "flatten": "everything was to be closed",
     "close": "it was closed by hand",
-    "unknown": "the exchange did not tell how; the stop's price is assumed",
+    "unknown": "the exchange did not report how; the stop's price is assumed",
 }
 
 

@@ -9,7 +9,8 @@ journal or a request to kill (3, everything closed), the day's loss (3, likewise
 trade, a feed that breaks, or defects in one step after the other (1, positions keep their stops), the end of
 stored candles (0, positions are left).  An exchange that does not answer ends nothing: it is asked again.
 
-Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``).
+Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``), and where events come from
+(``desk.trade.events``).
 """
 
 import asyncio
@@ -24,9 +25,10 @@ from typing import Any, Literal
 
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
 from desk.orders import AccountUpdate
-from desk.ports import CandleFeed, Clock, Exchange
+from desk.ports import Clock
 from desk.retry import STARTUP
 from desk.trade.event_log import EventLog
+from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent
 from desk.trade.journal import Journal, JournalError
 from desk.trade.risk_values import DAY_MS
 from desk.trade.sentences import utc
@@ -36,33 +38,9 @@ from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
-PUSHES_AGAIN_S = 5.0
-"""Pause before a broken line of pushes is listened to again."""
 
 Stop = Literal["clean", "kill"]
 Done = Literal["done"]
-
-
-@dataclass(frozen=True, slots=True)
-class TimerEvent:
-    """Time has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEnded:
-    """The feed of candles has ended; ``None`` is an end in good order."""
-
-    error: BaseException | None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLost:
-    """What the exchange says unasked is not heard for a while: the account has to be asked about."""
-
-    why: str
-
-
-Event = CandleRound | AccountUpdate | TimerEvent | FeedEnded | StreamLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +127,7 @@ class Session:
         except asyncio.CancelledError:
             self._journal.end(number, self._clock.now_ms(), status=1, why="cancelled")
             raise
-        with contextlib.suppress(JournalError):  # it was told already why nothing could be written
+        with contextlib.suppress(JournalError):  # it was reported already why nothing could be written
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
         self._events.record("session", text, urgent=ending.status != 0, logged=False)
@@ -271,13 +249,15 @@ class Session:
         """Whether a push contradicts what the journal holds to be open."""
         if push.positions is None:
             return push.fill is not None and push.fill.cause != "order"
-        told = {(one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size}
+        reported = {
+            (one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size
+        }
         known = {
             (one.symbol, one.side, one.size, False)
             for one in self._journal.ledger.open_trades()
             if one.status == "open"
         }
-        return told != known
+        return reported != known
 
     async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""
@@ -342,74 +322,3 @@ def heeding(session: Session) -> Iterator[None]:
     finally:
         for number in heeded:
             loop.remove_signal_handler(number)
-
-
-async def live_events(
-    feed: CandleFeed, exchange: Exchange, clock: Clock, *, look_s: float
-) -> AsyncGenerator[Event]:
-    """Rounds, pushes and the passing of time, in the order in which they come.
-
-    A tick is not queued while one waits.  A feed that ends or fails, by whatever defect, is told as
-    ``FeedEnded``; a line of pushes that fails is told as ``StreamLost``, and listened to again.
-
-    Parameters
-    ----------
-    feed : CandleFeed
-    exchange : Exchange
-        Whose pushes are listened to.
-    clock : Clock
-    look_s : float
-        Seconds between two timer events.
-    """
-    queue: asyncio.Queue[Event] = asyncio.Queue()
-    ticking, deaf = asyncio.Event(), asyncio.Event()
-
-    async def rounds() -> None:
-        try:
-            async for candles in feed.rounds():
-                queue.put_nowait(candles)
-        except Exception as exc:
-            log.exception("the feed of candles broke")
-            queue.put_nowait(FeedEnded(exc))
-        else:
-            queue.put_nowait(FeedEnded(None))
-
-    async def pushes() -> None:
-        while True:
-            why = "the line has ended"
-            try:
-                async for push in exchange.pushes():
-                    queue.put_nowait(push)
-            except Exception as exc:  # noqa: BLE001 - as above
-                why = str(exc) if isinstance(exc, DeskError) else f"a defect ({type(exc).__name__})"
-            await clock.sleep(PUSHES_AGAIN_S)
-            if not deaf.is_set():
-                deaf.set()
-                queue.put_nowait(StreamLost(why))
-
-    async def ticks() -> None:
-        while True:
-            await clock.sleep(look_s)
-            if not ticking.is_set():
-                ticking.set()
-                queue.put_nowait(TimerEvent())
-
-    tasks = [asyncio.ensure_future(work) for work in (rounds(), pushes(), ticks())]
-    try:
-        while True:
-            event = await queue.get()
-            if isinstance(event, TimerEvent):
-                ticking.clear()
-            elif isinstance(event, StreamLost):
-                deaf.clear()
-            yield event
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def replayed_events(feed: CandleFeed) -> AsyncGenerator[Event]:
-    """Rounds alone: on a simulated clock nothing happens between them."""
-    async for candles in feed.rounds():
-        yield candles

@@ -17,12 +17,12 @@ SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestExpectation:
-    """What the evaluation said of a model's trades; None where it could not say."""
+    """What the evaluation expects of a model's trades; None where it cannot say."""
 
     win_rate: float | None
     """Share of trades that earn after costs."""
     win_rate_labelled: float | None
-    """Share of trades on labelled candles that take the side that came."""
+    """Share of trades on labelled candles that take the side to which the price moved."""
     net_bps: float | None
     """Mean per trade, after costs."""
 
@@ -48,7 +48,7 @@ class ModelCard:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What a model thinks of the newest closed candle of its symbol."""
+    """What a model predicts on the newest closed candle of its symbol."""
 
     card: ModelCard
     open_time: int
@@ -89,7 +89,7 @@ def card_of(metadata: Json) -> ModelCard:
     Raises
     ------
     ModelIncomplete
-        If the metadata are of a version that told less.
+        If the metadata are of a version that held less.
     """
     symbol = metadata["symbol"]
     try:

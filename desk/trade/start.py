@@ -34,7 +34,7 @@ def require_startable(journal: Path, mode: str) -> None:
     ------
     SettingsError
         If a STOP file lies beside it, the journal is of another mode, no journal can be there, or a replay
-        would be told together with the sessions before it.
+        would be reported together with the sessions before it.
     """
     last = newest_mode(journal)
     stop = journal.resolve().parent / STOP_FILE
@@ -42,7 +42,7 @@ def require_startable(journal: Path, mode: str) -> None:
         raise SettingsError(f"{stop} is there: remove it to trade again")
     if last is not None and mode == "replay":
         raise SettingsError(
-            f"{journal} holds sessions already, and a replay is told alone: name another file with "
+            f"{journal} holds sessions already, and a replay is reported alone: name another file with "
             "--journal, or leave it out"
         )
     if last is not None and last != mode:

@@ -30,9 +30,9 @@ from desk.values import CANDLE_MS
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
 RECENTLY_CLOSED_MS = 15_000
-"""So long after a trade has ended a position of its kind is taken for one that is told too late."""
+"""So long after a trade has ended a position of its kind is taken for one that is reported too late."""
 SETTLING_S = 0.5
-"""How late positions may be told after a fill."""
+"""How late positions may be reported after a fill."""
 OVERDUE_MS = 30_000
 """Without a candle of its symbol, a position is closed so long after the candle that would have ended it."""
 
@@ -86,7 +86,7 @@ class Upkeep:
     def seen(self) -> AccountSnapshot:
         """The account as it was last seen."""
         if self._seen is None:
-            raise RuntimeError("the account was never looked at")
+            raise RuntimeError("the account was never read")
         return self._seen
 
     @property

@@ -18,14 +18,14 @@ from desk.market.matching import FillModel, Matching
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import AccountUpdate, MarginMode, Position, PositionMode
 from desk.ports import Exchange
+from desk.trade.events import Event
 from desk.trade.forecasting import round_of
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, Session, SessionResult
+from desk.trade.session import Session, SessionResult
 from desk.trade.settings import LiveSettings
 from desk.values import CANDLE_MS, Candles
-from soaks import kill as soak_kill
-from soaks import mortal
+from soaks import books, mortal
 
 SEED = 3
 FIRST = (mortal.BEGIN - mortal.NOON) // CANDLE_MS
@@ -97,7 +97,7 @@ class Floor:
             equity -= sum(fees, Decimal(0))
         equity += sum((one.unrealized for one in self.held), Decimal(0))
         assert abs(
-            equity + soak_kill.of_untracked(account.executions, self.journal) - account.balance().equity
+            equity + books.of_untracked(account.executions, self.journal) - account.balance().equity
         ) < Decimal("1e-6")
 
 
@@ -215,4 +215,4 @@ def gap(floor: Floor, share: str) -> None:
 def turn(floor: Floor) -> None:
     """Open three times as much on the other side of the first position."""
     [one, *_] = floor.matching.account.positions.values()
-    soak_kill.turn(floor.matching, one, floor.now(), name=soak_kill.BY_HAND)
+    books.turn(floor.matching, one, floor.now(), name="by-hand")

@@ -13,10 +13,11 @@ from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import ContractTerms
 from desk.ports import Exchange
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import Session, SessionResult, replayed_events
+from desk.trade.session import Session, SessionResult
 from desk.trade.settings import LiveSettings, NotifySettings, PaperSettings, RiskLimits, SessionSettings
 from desk.trade.signals import ModelCard
 from desk.trade.start import open_session

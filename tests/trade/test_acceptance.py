@@ -11,10 +11,10 @@ from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rul
 from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.sources import read_candle_files
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import replayed_events
 from desk.trade.start import open_session
 from desk.values import Candles
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows

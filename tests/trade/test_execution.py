@@ -1,7 +1,7 @@
 """An order is sent once, whatever happens to its answer, and the journal knows what became of it."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 from desk.errors import AccountError
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
-from desk.orders import OrderRequest
+from desk.orders import OrderRequest, OrderState
 from desk.policy import LONG
 from desk.trade.execution import Execution
 from desk.trade.identity import client_id, is_ours
@@ -124,6 +124,25 @@ async def test_a_lost_answer_never_makes_a_second_order(
         (order,) = bench.journal.ledger.unresolved()
         assert await bench.execution.resolve(order) is None
     assert bench.trade.size == Decimal("22.534")
+
+
+@pytest.mark.parametrize(
+    ("faults", "calls"),
+    [
+        ({"place": ["dropped"]}, ["place", "order", "place", "order"]),
+        ({"place": ["dropped", "dropped"]}, ["place", "order", "place", "order", "place", "order"]),
+        ({"place": ["lost"]}, ["place", "order", "order"]),  # found, and followed: not sent again
+        ({"place": ["lost"], "order": ["dropped"]}, ["place", "order"]),  # not found out: left unresolved
+        ({"place": ["later"]}, ["place", "place", "order"]),  # refused for now: it cannot have arrived
+    ],
+)
+async def test_an_order_whose_answer_was_lost_is_looked_up_before_it_is_sent_again(
+    bench: Bench, faults: dict[str, list[str]], calls: list[str]
+) -> None:
+    """That the exchange takes an id once is its word; a look-up first does not depend on it."""
+    await bench.enter(**faults)
+
+    assert [name for name in bench.line.sequence if name in {"place", "order"}] == calls
 
 
 async def test_an_order_whose_fate_is_unknown_stays_unresolved(bench: Bench) -> None:
@@ -280,6 +299,151 @@ async def test_a_stop_beyond_the_mark_closes_instead(bench: Bench) -> None:
 
     assert await bench.execution.protect("BTCUSDT", LONG, Decimal(105), None) is None
     assert await bench.held() == 0
+
+
+async def test_what_was_taken_is_reported_as_over_once(bench: Bench) -> None:
+    """People are notified of an exit, and of one only."""
+    await bench.enter()
+    assert bench.closed == []
+
+    await bench.execution.leave(bench.trade, "horizon")
+
+    assert bench.closed == bench.journal.ledger.closed_trades()
+    assert len(bench.closed) == 1
+
+
+async def test_a_stop_that_has_nothing_to_protect_is_no_failure(bench: Bench) -> None:
+    """The position was closed meanwhile: the next look settles it."""
+    await bench.enter()
+    bench.line.script = {"protect": ["nothing_there", "unknown", "dropped"]}
+
+    assert await bench.execution.protect("BTCUSDT", LONG, Decimal(98), None) is None
+    assert "could not be protected" in str(await bench.execution.protect("BTCUSDT", LONG, Decimal(98), None))
+    assert "could not be protected" in str(await bench.execution.protect("BTCUSDT", LONG, Decimal(98), None))
+    assert await bench.held() > 0
+
+
+async def test_a_failure_says_of_what(bench: Bench) -> None:
+    """Three calls, and what the exchange did to each."""
+    bench.line.script = {"close": ["unknown"], "cancel": ["dropped"], "set_up": ["setting_locked"]}
+
+    assert "BTCUSDT: could not be closed" in str(await bench.execution.close("BTCUSDT", LONG))
+    assert "order x could not be cancelled" in str(await bench.execution.cancel("BTCUSDT", "x"))
+    assert "leverage 3 could not be set" in str(await bench.execution.prepare("BTCUSDT", Decimal(3)))
+    assert await bench.execution.prepare("BTCUSDT", Decimal(3)) is None
+
+
+async def test_leverage_is_set_again_where_it_is_another(bench: Bench) -> None:
+    """The size of the next order was computed for it."""
+    for leverage in (3, 3, 2):
+        assert await bench.execution.prepare("BTCUSDT", Decimal(leverage)) is None
+
+    assert bench.line.calls["set_up"] == 2
+
+
+async def test_a_refused_entry_is_journaled_with_its_meaning(bench: Bench) -> None:
+    """Who reads the journal a week later must see why nothing was opened."""
+    await bench.enter(place=["no_margin"])
+
+    query = "SELECT status, error FROM orders"
+    ((status, error),) = bench.journal.ledger._db.execute(query).fetchall()
+    assert status == "refused"
+    assert error.startswith("no_margin: ")
+
+
+async def test_an_order_that_is_asked_to_wait_for_ever_is_given_up_and_absent(bench: Bench) -> None:
+    """Throttled means that it was not taken: nothing of it has to be looked up later."""
+    sent = await bench.enter(place=["later"] * 50)
+
+    assert sent.outcome == "absent"
+    assert bench.journal.ledger.unresolved() == []
+    assert bench.journal.ledger.open_trades() == []
+    assert bench.clock.now_ms() - NOON <= 20_000
+
+
+async def test_an_entry_is_not_sent_again_after_its_candle_has_become_old(bench: Bench) -> None:
+    """It has 60 s from the candle's close; here 1 s of them is left."""
+    await bench.clock.sleep(59)
+    sent = await bench.enter(place=["later"] * 50)
+
+    assert sent.outcome == "absent"
+    assert bench.clock.now_ms() <= NOON + 60_000
+    assert bench.line.calls["place"] == 2
+
+
+async def test_an_entry_that_comes_too_late_is_not_written_down(bench: Bench) -> None:
+    """Nothing was sent, so nothing has to be explained."""
+    await bench.clock.sleep(61)
+    sent = await bench.enter()
+
+    assert (sent.outcome, bench.line.placed) == ("refused", [])
+    assert bench.journal.ledger.open_trades() == []
+
+
+async def test_an_order_that_hangs_is_cancelled_once_and_left_unresolved(bench: Bench) -> None:
+    """After twice the wait nobody knows; the next cycle looks it up."""
+    order = bench.paper.order
+
+    async def hanging(symbol: str, client_id: str) -> OrderState | None:
+        state = await order(symbol, client_id)
+        return None if state is None else replace(state, status="live", filled=Decimal(0))
+
+    bench.paper.order = hanging  # type: ignore[method-assign]
+    sent = await bench.enter()
+
+    assert sent.outcome == "unknown"
+    assert bench.line.calls["cancel"] == 1
+    assert 2 * SESSION.fill_wait_s <= (bench.clock.now_ms() - NOON) / 1000 < 3 * SESSION.fill_wait_s
+    (waiting,) = bench.journal.ledger.unresolved()
+    assert "is open" in str(await bench.execution.resolve(waiting))
+    assert bench.line.calls["cancel"] == 2
+
+
+async def test_an_exit_that_fills_nothing_ends_after_three_orders(bench: Bench) -> None:
+    """An exchange that takes orders and fills none must not hold up every other symbol for ever."""
+    await bench.enter()
+    place = bench.paper.place
+
+    async def unfilled(request: OrderRequest) -> str:
+        found = await place(replace(request, kind="limit", price=Decimal(1_000)))
+        await bench.paper.cancel(request.symbol, request.client_id)
+        return found
+
+    bench.paper.place = unfilled  # type: ignore[method-assign]
+    before = bench.line.calls["place"]
+
+    failure = await bench.execution.leave(bench.trade, "horizon")
+
+    assert "3 orders did not close it: nothing was filled" in str(failure)
+    assert bench.line.calls["place"] - before == 3
+    assert await bench.held() == bench.trade.size
+
+
+async def test_a_symbol_that_is_gone_has_no_fills_to_wait_for(bench: Bench) -> None:
+    """A failure would keep the trade open for good."""
+    await bench.enter()
+    await bench.paper.close("BTCUSDT", LONG)
+    trade = bench.trade
+    bench.line.script = {"fills": ["dropped", "not_traded", "not_traded"]}
+
+    assert "could not be asked for" in str(await bench.execution.settle(trade, None))
+    assert "not reported how yet" in str(await bench.execution.settle(trade, None))
+    await bench.clock.sleep(61)
+    assert await bench.execution.settle(trade, None) is None
+    assert [one.ended for one in bench.closed] == ["unknown"]
+
+
+async def test_a_trade_that_is_seen_again_waits_again_for_its_fills(bench: Bench) -> None:
+    """A list of positions that missed it once says nothing about the next time."""
+    await bench.enter()
+    trade = bench.trade
+    assert "not reported how yet" in str(await bench.execution.settle(trade, None))
+    await bench.clock.sleep(59)
+    bench.execution.still_held([trade.trade])
+    await bench.clock.sleep(2)
+
+    assert "not reported how yet" in str(await bench.execution.settle(trade, None))
+    assert bench.trade == trade
 
 
 async def test_an_account_that_cannot_trade_ends_it(bench: Bench) -> None:

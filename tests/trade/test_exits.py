@@ -19,8 +19,8 @@ import pytest
 from desk.errors import AccountError
 from desk.orders import AccountUpdate, OrderRequest, OrderState, Position
 from desk.policy import LONG
+from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange

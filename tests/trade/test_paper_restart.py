@@ -22,10 +22,10 @@ from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
+from desk.trade.events import live_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
-from desk.trade.session import live_events
 from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
@@ -149,7 +149,7 @@ async def test_a_restart_finds_position_equity_and_stop(
     assert (trade.size, trade.stop, trade.status) == (held.size, held.stop_loss, "open")
     assert corrections == []
     assert paid == held.size * 100 * Decimal("0.0007")
-    assert f"equity {equity:.2f} USDT, holding {SYMBOL}." in second.opening[0]
+    assert f"equity {equity:.2f} USDT, open positions: {SYMBOL}." in second.opening[0]
 
 
 async def test_a_stop_that_was_touched_meanwhile_is_filled_at_its_price(

@@ -171,6 +171,101 @@ def test_an_adopted_position_is_closed_after_a_horizon() -> None:
     assert found.trade.stop == Decimal(98)
 
 
+def only(
+    trades: list[OpenTrade], positions: list[Position], terms: ReconcileContext = TERMS
+) -> list[Correction]:
+    """Corrections where no order is on its way."""
+    return reconcile(
+        JournalState(trades=trades, unresolved=[]), AccountState(positions=positions, orders=[]), terms
+    )
+
+
+@pytest.mark.parametrize(("side", "entry", "stop"), [(LONG, "100.33", "98.4"), (SHORT, "100.33", "102.3")])
+def test_a_default_stop_is_rounded_towards_the_entry(side: int, entry: str, stop: str) -> None:
+    """Rounded away it would risk more than the settings say; off the tick the exchange refuses it."""
+    [found, protection] = only(
+        [], [held(side=side, entry_price=Decimal(entry), mark_price=Decimal(entry), stop_loss=None)]
+    )
+
+    assert found.trade is not None
+    assert (found.kind, found.trade.stop, found.trade.side) == ("adopt", Decimal(stop), side)
+    assert (protection.kind, protection.stop, protection.side) == ("protect", Decimal(stop), side)
+
+
+def test_an_adopted_position_keeps_what_it_has() -> None:
+    """Its stop and take-profit were somebody's decision; size and entry are the exchange's."""
+    there = held(size=Decimal(3), stop_loss=Decimal("99.1"), take_profit=Decimal(105))
+
+    (found,) = only([], [there])
+
+    assert found.trade is not None
+    assert (found.trade.stop, found.trade.take_profit) == (there.stop_loss, there.take_profit)
+    assert (found.trade.size, found.trade.price, found.trade.status) == (Decimal(3), Decimal(100), "open")
+    assert found.trade.opened == NOON - 300_000
+    assert found.trade.model_file == ""
+
+
+def test_a_stop_is_put_where_the_journal_has_it() -> None:
+    """With its take-profit: the exchange replaces both."""
+    known = trade(stop=Decimal("98.5"), take_profit=Decimal(104))
+
+    (found,) = only([known], [held(stop_loss=None, take_profit=None)])
+
+    assert (found.kind, found.stop, found.take_profit) == ("protect", Decimal("98.5"), Decimal(104))
+
+
+def test_a_stop_within_a_tick_of_the_journals_stays() -> None:
+    """The exchange may have rounded it: to put it there again and again would change nothing."""
+    assert only([trade()], [held(stop_loss=Decimal("97.9"))]) == []
+    (found,) = only([trade()], [held(stop_loss=Decimal("97.8"))])
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+
+
+def test_a_mark_on_the_stop_closes() -> None:
+    """A stop at the market's price is refused; the position is over in either case."""
+    (found,) = only([trade()], [held(stop_loss=None, mark_price=Decimal(98))])
+
+    assert (found.kind, found.side, found.trade) == ("close", LONG, trade())
+
+
+def test_a_model_without_a_stop_needs_none_where_none_is_required() -> None:
+    """Its owner switched the requirement off."""
+    lenient = replace(TERMS, require_stop=False)
+
+    assert only([trade(stop=None)], [held(stop_loss=None)], lenient) == []
+    (found,) = only([trade(stop=None)], [held(stop_loss=None)])
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+    (found,) = only([trade()], [held(stop_loss=None)], lenient)
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+
+
+def test_what_is_beyond_its_stop_in_a_symbol_that_is_not_traded_is_only_reported() -> None:
+    """It belongs to somebody else: people are notified, nothing is closed."""
+    (found,) = only([], [held("XRPUSDT", stop_loss=None, mark_price=Decimal(97))])
+
+    assert (found.kind, found.symbol) == ("report", "XRPUSDT")
+
+
+def test_the_size_is_the_exchanges_and_is_protected_at_once() -> None:
+    """A position that is larger than believed, and bare, has two faults, not one after the other."""
+    kinds = only([trade()], [held(size=Decimal(2), stop_loss=None)])
+
+    assert [one.kind for one in kinds] == ["resize", "protect"]
+    assert kinds[0].size == Decimal(2)
+
+
+def test_a_look_up_of_one_symbol_holds_up_no_other() -> None:
+    """Only the symbol of the order is in doubt."""
+    found = reconcile(
+        JournalState(trades=[OPENING, trade("ETHUSDT")], unresolved=[waiting()]),
+        AccountState(positions=[], orders=[]),
+        TERMS,
+    )
+
+    assert [(one.kind, one.symbol) for one in found] == [("look_up", "BTCUSDT"), ("settle", "ETHUSDT")]
+    assert found[0].order == waiting().client_id
+
+
 @dataclass
 class World:
     """A journal and an exchange in the plainest words; corrections are carried out on it."""

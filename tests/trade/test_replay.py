@@ -99,14 +99,7 @@ def held_over_a_settlement(tmp_path: Path) -> tuple[Stage, Candles]:
 
 async def statement_of(play: Stage) -> ProfitStatement:
     """As the door makes it."""
-    return profit_statement(
-        play.journal,
-        deposit=play.deposit,
-        equity=(await play.paper.balance()).equity,
-        positions=await play.paper.positions(),
-        funding=play.paper.funding_payments(),
-        insurance=play.paper.matching.account.insurance,
-    )
+    return await profit_statement(play.journal, play.paper, deposit=play.deposit)
 
 
 async def test_the_books_balance(tmp_path: Path) -> None:
@@ -141,7 +134,7 @@ async def test_a_bookkeeping_error_is_no_funding(tmp_path: Path, error: str, res
         after = await statement_of(play)
 
     assert after.funding == before.funding != 0
-    assert after.residual == (before.profit - before.fees if residual is None else residual)
+    assert after.residual == pytest.approx(before.profit - before.fees if residual is None else residual)
 
 
 async def test_the_books_balance_while_a_position_is_open_and_partly_closed(tmp_path: Path) -> None:

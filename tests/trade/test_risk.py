@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
 from desk.trade.risk import decide, to_step, with_approved
-from desk.trade.risk_rules import daily_loss, leverage_for
-from desk.trade.risk_values import Exposure
+from desk.trade.risk_rules import RULES, Proposal, daily_loss, leverage_for
+from desk.trade.risk_values import Exposure, OrderIntent
 from tests.trade.samples import LIMITS, NOON, context, contract, intent
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -136,35 +136,112 @@ def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent()
     assert decision.order.leverage == 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "name"),
-    [
-        ({"stopping": "STOP file"}, "stopping"),
-        ({"watch_only": {"BTCUSDT": "demoted"}}, "watching"),
-        ({"now": NOON + 13 * 86_400_000 + 2000}, "model age"),
-        ({"now": NOON + 61_000}, "candle"),
-        ({"now": NOON - 2_000}, "candle"),
-        ({"clock_drift_s": 1.2}, "clock"),
-        ({"clock_drift_s": -1.2}, "clock"),
-        ({"held": (Exposure(symbol="BTCUSDT", side=SHORT, notional=Decimal(5)),)}, "held"),
-        ({"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "1234")}, "positions"),
-        ({"orders_last_minute": 10}, "order rate"),
-        ({"equity": Decimal(9_700)}, "daily loss"),
-        ({"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}, "losing streak"),
-        ({"contracts": {}}, "contract"),
-        ({"contracts": {"BTCUSDT": contract(status="maintain")}}, "contract"),
-        ({"contracts": {"BTCUSDT": contract(limit_open_time=NOON + 20 * HOUR_MS)}}, "leaving"),
-        ({"contracts": {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS)}}, "leaving"),
-        ({"available": Decimal(1)}, "free margin"),
-        ({"equity": Decimal(8), "day_equity": Decimal(8)}, "position size"),
-        ({"held": (Exposure(symbol="X", side=LONG, notional=Decimal(6_000)),)}, "net exposure"),
-        ({"held": (Exposure(symbol="X", side=SHORT, notional=Decimal(10_000)),)}, "gross exposure"),
-        ({"contracts": {"BTCUSDT": contract(max_market_size=Decimal("0.0005"))}}, "largest market order"),
-    ],
-)  # fmt: skip
-def test_every_rule_can_refuse(changes: dict[str, object], name: str) -> None:
+OF_CONTEXT: list[tuple[str, dict[str, object]]] = [
+    ("stopping", {"stopping": "STOP file"}),
+    ("watching", {"watch_only": {"BTCUSDT": "demoted"}}),
+    ("model age", {"now": NOON + 13 * 86_400_000 + 2000}),
+    ("candle", {"now": NOON + 61_000}),
+    ("candle", {"now": NOON - 2_000}),
+    ("candle", {"unconfirmed": {"BTCUSDT": "no answer"}}),
+    ("clock", {"clock_drift_s": 1.2}),
+    ("clock", {"clock_drift_s": -1.2}),
+    ("held", {"held": (Exposure(symbol="BTCUSDT", side=SHORT, notional=Decimal(5)),)}),
+    (
+        "positions",
+        {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "1234")},
+    ),
+    ("order rate", {"orders_last_minute": 10}),
+    ("daily loss", {"equity": Decimal(9_700)}),
+    ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}),
+    ("contract", {"contracts": {}}),
+    ("contract", {"contracts": {"BTCUSDT": contract(status="maintain")}}),
+    ("leaving", {"contracts": {"BTCUSDT": contract(limit_open_time=NOON + 20 * HOUR_MS)}}),
+    ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS)}}),
+    ("free margin", {"available": Decimal(1)}),
+    ("position size", {"equity": Decimal(8), "day_equity": Decimal(8)}),
+    ("net exposure", {"held": (Exposure(symbol="X", side=LONG, notional=Decimal(6_000)),)}),
+    ("gross exposure", {"held": (Exposure(symbol="X", side=SHORT, notional=Decimal(10_000)),)}),
+    ("largest market order", {"contracts": {"BTCUSDT": contract(max_market_size=Decimal("0.0005"))}}),
+    ("risk per trade", {"contracts": {"BTCUSDT": contract(min_size=Decimal(30))}}),
+]
+"""What is changed in the standard context so that a rule refuses the standard intent."""
+OF_INTENT: list[tuple[str, OrderIntent]] = [
+    ("verdict", intent(tradable=False, reasons=("no edge was shown",))),
+    ("stop", intent(rules=NO_STOP)),
+    ("liquidation", intent(rules=TradeRules(horizon=2, stop_loss=0.6, take_profit=None))),
+    ("funding", intent(rules=TradeRules(horizon=48, stop_loss=0.02, take_profit=None))),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), OF_CONTEXT)
+def test_every_rule_can_refuse(name: str, changes: dict[str, object]) -> None:
     """A rule that never refuses guards nothing."""
     assert name in names(**changes)
+
+
+@pytest.mark.parametrize(("name", "asked"), OF_INTENT)
+def test_every_rule_of_a_model_can_refuse(name: str, asked: OrderIntent) -> None:
+    """As above, for what the intent itself decides."""
+    assert [reason.rule for reason in decide(asked, context(), LIMITS).reasons] == [name]
+
+
+def test_every_rule_is_seen_to_refuse() -> None:
+    """A new rule comes with a case; a name is never given twice, or counts of refusals would mix."""
+    cases = [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
+
+    assert set(cases) == {rule.name for rule in RULES}
+    assert len(RULES) == len({rule.name for rule in RULES}) == len({rule.meaning for rule in RULES})
+
+
+def test_only_sizes_answer_with_a_size() -> None:
+    """The kind says how an answer is read: a size in the wrong place would approve what it should refuse."""
+    for one in (intent(), intent(rules=NO_STOP), intent(tradable=False)):
+        proposal = Proposal.of(one, context(), LIMITS)
+        for rule in RULES:
+            found = rule.check(proposal)
+            assert found is None or isinstance(found, Decimal) == (rule.kind == "size")
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("model age", {"now": NOON + 13 * 86_400_000}),
+        ("candle", {"now": NOON + 60_000}),
+        ("candle", {"now": NOON - 1_000}),
+        ("clock", {"clock_drift_s": -1.0}),
+        ("positions", {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "123")}),
+        ("order rate", {"orders_last_minute": 9}),
+        ("daily loss", {"equity": Decimal("9700.01")}),
+        ("losing streak", {"losses_in_a_row": 3, "last_loss_at": NOON - MINUTE_MS}),
+        ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON + 1_000 - 60 * MINUTE_MS}),
+        ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 24 * HOUR_MS + 10 * MINUTE_MS + 1)}}),
+        ("held", {"held": (Exposure(symbol="ETHUSDT", side=SHORT, notional=Decimal(5)),)}),
+        ("watching", {"watch_only": {"ETHUSDT": "demoted"}}),
+        ("candle", {"unconfirmed": {"ETHUSDT": "no answer"}}),
+    ],
+)  # fmt: skip
+def test_what_a_limit_allows_is_not_refused(name: str, changes: dict[str, object]) -> None:
+    """A limit of 60 s that refuses at 60 s, or another symbol's refusal, costs trades that nobody forbade."""
+    assert name not in names(**changes)
+
+
+def test_a_limit_of_no_losing_streak_never_pauses() -> None:
+    """0 means off, not that nothing is ever opened."""
+    off = replace(LIMITS, losing_streak=0)
+    asked = context(losses_in_a_row=9, last_loss_at=NOON)
+
+    assert decide(intent(), asked, off).reasons == ()
+
+
+def test_a_take_profit_is_sent_on_the_tick_and_the_order_has_an_end() -> None:
+    """What is approved is what is sent: levels towards the entry, and no later than the candle allows."""
+    rules = TradeRules(horizon=2, stop_loss=0.02, take_profit=0.0333)
+    for side, level in ((LONG, "103.3"), (SHORT, "96.7")):
+        order = decide(intent(side=side, rules=rules), context(), LIMITS).order
+
+        assert order is not None
+        assert order.take_profit == Decimal(level)
+        assert order.until == NOON + 60_000
 
 
 def test_a_losing_streak_ends_with_its_pause() -> None:

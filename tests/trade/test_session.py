@@ -14,9 +14,10 @@ from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import Balance
 from desk.policy import Thresholds
+from desk.trade.events import Event, FeedEnded, TimerEvent, replayed_events
 from desk.trade.forecasting import OpenModel
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, FeedEnded, SessionResult, TimerEvent, replayed_events
+from desk.trade.session import SessionResult
 from desk.trade.signals import ModelCard
 from desk.values import Candles, frozen
 from tests.trade.faulty import FaultyExchange, PowerCut

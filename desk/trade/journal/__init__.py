@@ -1,4 +1,4 @@
-"""The journal: one SQLite file that knows everything a session decided, sent and heard.
+"""The journal: one SQLite file that knows everything a session decided, sent and received.
 
 Place in the house: the only rooms' corner that imports sqlite3.  Records (``desk.trade.records``) come in and
 go out; the session asks it what happened before this process lived.

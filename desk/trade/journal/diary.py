@@ -56,9 +56,9 @@ class Diary:
         return {int(at): float(close) for at, close in self._db.execute(query, (symbol, since))}
 
     def probabilities(self, symbol: str) -> dict[int, float]:
-        """What the models said of a symbol, by open time."""
+        """Probabilities that the models gave a symbol, by open time."""
         query = "SELECT open_time, probability FROM decisions WHERE symbol = ?"
-        return {int(at): float(said) for at, said in self._db.execute(query, (symbol,))}
+        return {int(at): float(value) for at, value in self._db.execute(query, (symbol,))}
 
     def decisions_at(self, open_time: int) -> list[tuple[str, float, str, str]]:
         """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""

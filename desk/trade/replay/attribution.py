@@ -1,4 +1,4 @@
-"""Why a session earned something else than the evaluation said.
+"""Why a session earned something else than the evaluation expected.
 
 The trades that the policy makes on the same candles and probabilities, those that the session made, and what
 risk refused come in; ``AttributionRow``s go out that add up exactly: what the policy earns, less what was
@@ -13,11 +13,12 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 
 from desk.costs import Costs
-from desk.orders import ContractTerms, FundingPayment, Position
+from desk.orders import Balance, ContractTerms, FundingPayment, Position
 from desk.policy import trades_of
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade, OpenTrade, OrderRecord
@@ -40,6 +41,23 @@ class AttributionRow:
     trades: int
     net_bps: float
     """Sum over trades."""
+
+
+class SimulatedBooks(Protocol):
+    """What the exchange's side of a replay knows."""
+
+    async def balance(self) -> Balance:
+        """The account now."""
+
+    async def positions(self) -> Sequence[Position]:
+        """That are open."""
+
+    def funding_payments(self) -> Sequence[FundingPayment]:
+        """Of all settlements since the deposit."""
+
+    @property
+    def insurance(self) -> Decimal:
+        """What positions lost beyond their margin, USDT."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,15 +161,7 @@ def policy_trades(
     return wanted
 
 
-def profit_statement(
-    journal: Journal,
-    *,
-    deposit: Decimal,
-    equity: Decimal,
-    positions: Iterable[Position],
-    funding: Iterable[FundingPayment],
-    insurance: Decimal,
-) -> ProfitStatement:
+async def profit_statement(journal: Journal, account: SimulatedBooks, *, deposit: Decimal) -> ProfitStatement:
     """The lines that lead from the deposit to the equity at the end.
 
     Trades and fees are the journal's; equity, positions, funding and insurance the account's.  Each line
@@ -160,30 +170,25 @@ def profit_statement(
     Parameters
     ----------
     journal : Journal
-    deposit, equity : Decimal
-        USDT, at the start and at the end.
-    positions : iterable of Position
-        That are open at the end.
-    funding : iterable of FundingPayment
-        That the account paid meanwhile.
-    insurance : Decimal
-        USDT that the exchange bore.
+    account : SimulatedBooks
+    deposit : Decimal
+        USDT at the start.
     """
-    ledger = journal.ledger
+    ledger, equity = journal.ledger, (await account.balance()).equity
     made = ledger.closed_trades()
     fees = sum((trade.fees for trade in made), Decimal(0))
     profit = sum((trade.profit for trade in made), Decimal(0)) + fees
-    paid = sum((payment.amount for payment in funding), Decimal(0))
-    open_profit = sum((one.unrealized for one in positions), Decimal(0))
+    paid = sum((payment.amount for payment in account.funding_payments()), Decimal(0))
+    open_profit = sum((one.unrealized for one in await account.positions()), Decimal(0))
     for trade in ledger.open_trades():
         open_profit += _realized(trade, ledger.orders_of(trade.trade))
-    explained = deposit + profit - fees - paid + insurance + open_profit
+    explained = deposit + profit - fees - paid + account.insurance + open_profit
     return ProfitStatement(
         deposit=deposit,
         profit=profit,
         fees=fees,
         funding=paid,
-        insurance=insurance,
+        insurance=account.insurance,
         open_profit=open_profit,
         residual=(equity - explained).quantize(EXACT),
         equity=equity,

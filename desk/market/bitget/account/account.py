@@ -2,7 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; what the exchange says unasked comes by
+``desk.market.bitget.account.wire``; pushes arrive by
 ``desk.market.bitget.account.stream``.
 
 Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
@@ -108,7 +108,7 @@ class BitgetAccount:
     async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any.
 
-        The list of positions need not tell stops that came with an order; where it tells none, the waiting
+        The list of positions need not name stops that belong to an order; where it names none, the waiting
         stops are asked for.  Counted is only what ends the whole position.
         """
         return await self._positions()
@@ -135,12 +135,12 @@ class BitgetAccount:
         The list names no client ids: each order is asked for once.  A fee that was paid in another coin
         counts at the contract's taker rate, once ``contracts`` were asked for.
         """
-        told = await self._every_page(
+        rows = await self._every_page(
             asked.FILLS,
             lambda before: asked.fills(symbol, since, before=before),
             partial(wire.read_fills, taker_fees=self._taker_fees),
         )
-        once = {fill.trade_id: fill for fill in reversed(told) if fill.at >= since}
+        once = {fill.trade_id: fill for fill in reversed(rows) if fill.at >= since}
         return sorted([await self._completed(fill) for fill in once.values()], key=lambda fill: fill.at)
 
     # Writes ------------------------------------------------------------------------------------------
@@ -174,10 +174,8 @@ class BitgetAccount:
         symbol : str
         side : int
             ``LONG`` or ``SHORT``.
-        stop_loss : Decimal
-            USDT.
-        take_profit : Decimal or None
-            USDT.
+        stop_loss, take_profit : Decimal
+            USDT; None: no take-profit.
         """
         mode = await self._mode(symbol)
         body = asked.bind_exits(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
@@ -258,7 +256,7 @@ class BitgetAccount:
     # Pushes ------------------------------------------------------------------------------------------
 
     async def pushes(self) -> AsyncIterator[AccountUpdate]:
-        """What the exchange says unasked, for as long as the caller listens.
+        """Pushes of the exchange, for as long as the caller listens.
 
         Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
         that something was missed.
@@ -268,9 +266,9 @@ class BitgetAccount:
         AccountError
             If the key is not let in.
         """
-        async for said in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
-            if not isinstance(said, PositionsChanged):
-                yield said
+        async for push in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
+            if not isinstance(push, PositionsChanged):
+                yield push
                 continue
             try:
                 yield AccountUpdate(positions=await self._positions(attempts=1))
@@ -306,7 +304,7 @@ class BitgetAccount:
         *,
         attempts: int | None = None,
     ) -> list[Item]:
-        """The rows of all pages, as they come: newest first.  Each remark is told once."""
+        """The rows of all pages, as they come: newest first.  Each remark is logged once."""
         items: list[Item] = []
         before: str | None = None
         for _ in range(MOST_PAGES):

@@ -23,7 +23,7 @@ from typing import Self, TypeVar
 
 import aiohttp
 
-from desk.errors import ExchangeError, Refused, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
@@ -188,8 +188,8 @@ class SignedRest:
                 method, path, read, query=query, body=body, per_second=pace, on_turn=on_turn
             )
         except ExchangeError as exc:
-            if not self._shows_secret(str(exc)):
-                raise
+            if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):
+                raise  # advice on the account is in our own words
             shown = "an answer that quotes the key is not shown"
             if isinstance(exc, Refused):
                 raise Refused(shown, endpoint=path, code=exc.code, meaning=exc.meaning) from None

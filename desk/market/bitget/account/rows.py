@@ -98,13 +98,13 @@ class Modes:
 
     def has(self, leverage: Decimal, margin: MarginMode) -> bool:
         """Whether positions would be opened with this leverage and margin mode."""
-        told = (self.crossed,) if margin == "crossed" else self.isolated
-        return self.margin == margin and all(one == leverage for one in told)
+        leverages = (self.crossed,) if margin == "crossed" else self.isolated
+        return self.margin == margin and all(one == leverage for one in leverages)
 
     def described(self) -> str:
         """For a message."""
-        told = (self.crossed,) if self.margin == "crossed" else self.isolated
-        return f"{self.margin}, {' and '.join(str(one) for one in told)}"
+        leverages = (self.crossed,) if self.margin == "crossed" else self.isolated
+        return f"{self.margin}, {' and '.join(str(one) for one in leverages)}"
 
 
 def number(value: object) -> Decimal:

@@ -1,7 +1,7 @@
-"""How Bitget tells an account: bytes in, values of ``desk.orders`` out.
+"""How Bitget describes an account: bytes in, values of ``desk.orders`` out.
 
 Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the
-other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by
+other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
 ``desk.market.bitget.account.rows``. Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
@@ -48,13 +48,12 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Co
     """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
-    above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
+    above it: liquidation then looks nearer than it is.  A funding interval that is missing counts as an hour.
 
     Parameters
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -78,7 +77,6 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -111,7 +109,6 @@ def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Po
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -141,7 +138,6 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -173,7 +169,6 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -194,7 +189,6 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -226,7 +220,6 @@ def read_fills(
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
     taker_fees : mapping or None
@@ -257,7 +250,6 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -282,7 +274,6 @@ def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tup
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -311,7 +302,6 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -330,7 +320,6 @@ def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> Posi
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
@@ -351,7 +340,6 @@ def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
     ----------
     body : bytes
     endpoint : str
-        Path, for errors.
     status : int
         Of HTTP.
 
