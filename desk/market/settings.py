@@ -188,8 +188,8 @@ class StreamSettings:
         yield from outside(self, "per_connection", 1, MOST_CHANNELS)
         if not 0.5 <= self.rest_delay_s < self.deadline_s <= 240:
             yield (
-                f"rest_delay_s is {self.rest_delay_s} and deadline_s {self.deadline_s}: they must be at least "
-                "0.5, in this order, and end before the next candle (240)"
+                f"rest_delay_s is {self.rest_delay_s} and deadline_s {self.deadline_s}: they must be at "
+                "least 0.5, in this order, and end before the next candle (240)"
             )
         if self.audit_s < 0:
             yield f"audit_s is {self.audit_s}, must not be negative"
