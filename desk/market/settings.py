@@ -1,7 +1,7 @@
-"""What a fetch may be told: which market, how much of it, how fast, and where to keep it.
+"""Settings of the market: which exchange, which symbols, how much history, how fast, where it is kept.
 
-Place in the house: the market room's settings.  ``config.py`` gives the values, the train door narrows them
-with its arguments; ``data_fetcher`` and the modules of this room read them.  Pure.
+Place in the house: between ``config.py``, which has the values, and ``desk.market``.  Values come in,
+narrowed by the arguments of the doors; checked settings go out.  Pure.
 
 Not here: default values.  What a user may tune stands in ``config.py`` alone.
 """
@@ -188,8 +188,8 @@ class StreamSettings:
         yield from outside(self, "per_connection", 1, MOST_CHANNELS)
         if not 0.5 <= self.rest_delay_s < self.deadline_s <= 240:
             yield (
-                f"rest_delay_s is {self.rest_delay_s} and deadline_s {self.deadline_s}: they must be at "
-                "least 0.5, in this order, and end before the next candle (240)"
+                f"rest_delay_s is {self.rest_delay_s}, deadline_s is {self.deadline_s}: both must be "
+                "at least 0.5, in this order, and end before the next candle (240)"
             )
         if self.audit_s < 0:
             yield f"audit_s is {self.audit_s}, must not be negative"
