@@ -226,7 +226,7 @@ from desk.market.bitget.account import wire as private_wire
 def broken(content, *, endpoint, status):
     raise ZeroDivisionError(f"planted while {len(content)} bytes of {endpoint} were read")
 
-private_wire.read_holdings = broken
+private_wire.read_positions = broken
 raise SystemExit(live_trade.main(sys.argv[1:]))
 """
 """A defect of ours in the midst of a signed request."""

@@ -175,7 +175,7 @@ def _protection(position: Position, trade: OpenTrade | None, terms: ReconcileCon
     if trade is not None and trade.stop is None and not terms.require_stop:
         return
     side, there = position.side, position.stop_loss
-    wanted = trade.stop if trade is not None and trade.stop is not None else None
+    wanted = None if trade is None else trade.stop
     if wanted is None:
         if there is not None:
             return

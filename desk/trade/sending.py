@@ -92,13 +92,13 @@ class OrderSender:
         while True:
             try:
                 await self._exchange.place(request)
-                return await self._until_over(request)
+                break
             except AccountError as exc:
                 self._record_refusal(request, exc)
                 raise
             except Refused as exc:
                 if exc.meaning == "duplicate":
-                    return await self._until_over(request)
+                    break
                 self._record_refusal(request, exc)
                 return SendResult("refused", meaning=exc.meaning, reason=str(exc))
             except Throttled as exc:  # it was not taken, this time
@@ -110,7 +110,7 @@ class OrderSender:
                 except ExchangeError as failed:
                     return SendResult("unknown", reason=f"{exc}; {failed}")
                 if state is not None:
-                    return await self._until_over(request)
+                    break
             late = until is not None and self._clock.now_ms() + 1_000 * pause > until
             if late or self._clock.monotonic() - began + pause > self._settings.resend_within_s:
                 if given_up == "absent":
@@ -120,6 +120,7 @@ class OrderSender:
                 return SendResult(given_up, reason=reason)
             await self._clock.sleep(pause)
             pause *= 2
+        return await self._until_over(request)
 
     async def resolve(self, order: OrderRecord) -> Failure | None:
         """Find out what became of an order, and write it down; None once it is known.

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import get_args
 
-from desk.errors import Meaning, Refused, Throttled, Unanswered
+from desk.errors import AccountError, Meaning, Refused, Throttled, Unanswered
 from desk.orders import (
     AccountUpdate,
     Balance,
@@ -74,6 +74,8 @@ class FaultyExchange:
             raise Unanswered("no answer within 10 s", endpoint=name)
         if fault == "later":
             raise Throttled("asks for a pause", endpoint=name)
+        if fault == "account":
+            raise AccountError("the passphrase is wrong", endpoint=name, code="")
         if fault and fault not in {"lost", "cut after"}:
             raise Refused("the script says no", endpoint=name, code="", meaning=MEANINGS[fault])
         return fault

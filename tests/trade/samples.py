@@ -6,6 +6,7 @@ from typing import Any
 
 from desk.orders import ContractTerms, OrderRequest
 from desk.policy import LONG, Candle, Thresholds, TradeRules, open_position
+from desk.trade.journal import Journal
 from desk.trade.risk_values import OrderIntent, RiskContext
 from desk.trade.settings import RiskLimits, ScoreSettings, SessionSettings
 from desk.trade.signals import BacktestExpectation, ModelCard, Signal
@@ -159,3 +160,9 @@ def by_hand(*, size: Decimal, purpose: str = "open", name: str = "by-hand") -> O
         stop_loss=None,
         take_profit=None,
     )
+
+
+def decisions_at(journal: Journal, open_time: int) -> list[tuple[str, float, str, str]]:
+    """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""
+    query = "SELECT symbol, probability, action, reasons FROM decisions WHERE open_time = ? ORDER BY symbol"
+    return journal.diary._db.execute(query, (open_time,)).fetchall()

@@ -7,7 +7,7 @@ import numpy as np
 
 from desk.trade.trader import Confirm
 from desk.values import CandleRound, frozen
-from tests.trade.samples import NOON, NOTHING, card
+from tests.trade.samples import NOON, NOTHING, card, decisions_at
 from tests.trade.stage import Stage, scripted, stage
 from tests.trade.test_exits import flat
 from tests.trade.test_replay import EXACT
@@ -40,7 +40,7 @@ async def decided(tmp_path: Path, confirmed: CandleRound | None) -> tuple[list[s
         await play.trader.start()
         pushed.append(await anext(aiter(play.feed.rounds())))
         await play.trader.on_round(pushed[0])
-        ((_, _, action, reasons),) = play.journal.diary.decisions_at(pushed[0].open_time)
+        ((_, _, action, reasons),) = decisions_at(play.journal, pushed[0].open_time)
     return asked, action, reasons, len(await play.paper.positions())
 
 

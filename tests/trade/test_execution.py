@@ -1,6 +1,6 @@
 """An order is sent once, whatever happens to its answer, and the journal knows what became of it."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -455,6 +455,61 @@ async def test_an_account_that_cannot_trade_ends_it(bench: Bench) -> None:
     bench.paper.place = refused  # type: ignore[method-assign]
     with pytest.raises(AccountError):
         await bench.enter()
+
+
+@pytest.mark.parametrize("call", ["set_up", "order", "positions", "fills", "close", "cancel", "protect"])
+async def test_an_account_that_cannot_trade_ends_it_at_whatever_call(bench: Bench, call: str) -> None:
+    """As one failure among others it would be tried again at every candle, and nobody would notice."""
+    await bench.enter()
+    trade = bench.trade
+    execution, ledger = bench.execution, bench.journal.ledger
+    (order,) = ledger.orders_of(trade.trade)
+    bench.line.script = {call: ["account"]}
+    if call in {"positions", "close"}:
+        bench.line.script["place"] = ["no_margin"]
+    work: dict[str, Callable[[], Awaitable[object]]] = {
+        "set_up": lambda: execution.prepare("BTCUSDT", Decimal(2)),
+        "order": lambda: execution.resolve(order),
+        "positions": lambda: execution.leave(trade, "horizon"),
+        "fills": lambda: execution.settle(trade, None),
+        "close": lambda: execution.leave(trade, "horizon"),
+        "cancel": lambda: execution.cancel("BTCUSDT", "x"),
+        "protect": lambda: execution.protect("BTCUSDT", LONG, Decimal(98), None),
+    }
+
+    with pytest.raises(AccountError):
+        await work[call]()
+
+
+async def test_an_account_that_is_locked_while_an_order_is_followed_ends_it(bench: Bench) -> None:
+    """The order stays unresolved for the session that comes after."""
+    with pytest.raises(AccountError):
+        await bench.enter(order=["account"])
+
+    assert len(bench.journal.ledger.unresolved()) == 1
+
+
+async def test_an_exit_of_unknown_fate_is_not_followed_by_another(bench: Bench) -> None:
+    """Two orders that close are one position too many, on the other side, where nothing reduces only."""
+    await bench.enter()
+    before = bench.line.calls["place"]
+    bench.line.script = {"place": ["lost"], "order": ["dropped"]}
+
+    assert "is unresolved" in str(await bench.execution.leave(bench.trade, "horizon"))
+    assert bench.line.calls["place"] - before == 1
+
+
+async def test_leaving_looks_up_what_is_unresolved_first(bench: Bench) -> None:
+    """What the entry came to decides how much there is to close."""
+    await bench.enter(place=["lost"], order=["dropped"])
+    trade = bench.trade
+    bench.line.script = {"order": ["dropped"]}
+
+    assert "could not be looked up" in str(await bench.execution.leave(trade, "horizon"))
+    assert await bench.held() > 0
+    assert await bench.execution.leave(trade, "horizon") is None
+    assert await bench.held() == 0
+    assert len(bench.closed) == 1
 
 
 async def test_part_of_an_entry_that_is_not_filled_is_cancelled(tmp_path: Path) -> None:

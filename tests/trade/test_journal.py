@@ -18,7 +18,7 @@ from desk.trade.identity import client_id
 from desk.trade.journal import Journal
 from desk.trade.journal.schema import MIGRATIONS
 from desk.trade.records import ClosedTrade, Decision, OpenTrade
-from tests.trade.samples import NOON, card, sample_signal
+from tests.trade.samples import NOON, card, decisions_at, sample_signal
 
 NAME = client_id("BTCUSDT", NOON, "open", 0)
 REQUEST = OrderRequest(
@@ -232,7 +232,7 @@ def test_decisions_tell_everything(tmp_path: Path) -> None:
         reasons = (("clock", "the clock has drifted"), ("verdict", "no edge"))
         journal.diary.record_decisions([Decision(thought, "refused", reasons)])
 
-        ((symbol, probability, action, told),) = journal.diary.decisions_at(thought.open_time)
+        ((symbol, probability, action, told),) = decisions_at(journal, thought.open_time)
         assert (symbol, probability, action) == ("BTCUSDT", 0.7, "refused")
         assert "the clock has drifted" in told
         assert journal.diary.refusals() == [("BTCUSDT", thought.open_time, "clock")]

@@ -110,6 +110,7 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
         ([OPENING], [waiting()], [], [], ["look_up"]),
         ([OPENING], [waiting()], [held()], [], ["look_up"]),
         ([OPENING], [waiting()], [held(stop_loss=None)], [], ["look_up", "protect"]),
+        ([], [waiting()], [held()], [], ["look_up"]),
         ([OPENING], [], [held()], [], ["resize"]),
         ([trade()], [], [held(size=Decimal(2))], [], ["resize"]),
         ([trade()], [], [held(stop_loss=None)], [], ["protect"]),
@@ -219,6 +220,31 @@ def test_a_stop_within_a_tick_of_the_journals_stays() -> None:
     assert only([trade()], [held(stop_loss=Decimal("97.9"))]) == []
     (found,) = only([trade()], [held(stop_loss=Decimal("97.8"))])
     assert (found.kind, found.stop) == ("protect", Decimal(98))
+
+
+def test_a_stop_of_somebody_else_stays_where_it_is() -> None:
+    """However far away: it was somebody's decision, and no journal knows a better one."""
+    assert only([], [held("XRPUSDT", stop_loss=Decimal(90))]) == []
+    (found,) = only([], [held(stop_loss=Decimal(90))])
+    assert found.kind == "adopt"
+
+
+def test_what_is_closed_is_not_protected_first() -> None:
+    """A stop for a position that is about to be gone is a request for nothing."""
+    found = only([], [held(stop_loss=None)], replace(TERMS, unknown="close"))
+
+    assert [one.kind for one in found] == ["close"]
+
+
+def test_an_order_of_somebody_else_is_named_by_what_it_has() -> None:
+    """The exchange's own number, where no client id was sent."""
+    for order, name in ((order_named("by-hand"), "by-hand"), (order_named(""), "5")):
+        (found,) = reconcile(
+            JournalState(trades=[], unresolved=[]), AccountState(positions=[], orders=[order]), TERMS
+        )
+
+        assert (found.kind, found.order) == ("report", name)
+        assert f"order {name} is not of this program" in found.why
 
 
 def test_a_mark_on_the_stop_closes() -> None:

@@ -12,7 +12,7 @@ from desk.policy import Thresholds, TradeRules, trades_of
 from desk.trade.replay.attribution import ProfitStatement, explain, profit_statement
 from desk.values import Candles, frozen
 from tests.learn.trading import some_probabilities, walk
-from tests.trade.samples import NOON, NOTHING, by_hand, card, contract
+from tests.trade.samples import NOON, NOTHING, by_hand, card, contract, decisions_at
 from tests.trade.stage import MEMORY, Stage, scripted, stage
 from tests.trade.test_journal import CLOSED
 
@@ -73,7 +73,7 @@ async def test_every_candle_has_its_decision(tmp_path: Path) -> None:
     with play.journal:
         await play.run()
         for row in range(MEMORY - 1, 60):
-            ((symbol, told, action, reasons),) = play.journal.diary.decisions_at(int(candles.open_time[row]))
+            ((symbol, told, action, reasons),) = decisions_at(play.journal, int(candles.open_time[row]))
             assert (symbol, told) == ("BTCUSDT", probability[row])
             assert action in {"stay out", "in position", "enter long", "enter short"}
             assert reasons == ""

@@ -225,6 +225,15 @@ def test_what_a_limit_allows_is_not_refused(name: str, changes: dict[str, object
     assert name not in names(**changes)
 
 
+def test_funding_is_no_reason_where_it_need_not_be_avoided() -> None:
+    """The settings decide, and a contract without settlements has none to avoid."""
+    long = intent(rules=TradeRules(horizon=48, stop_loss=0.02, take_profit=None))
+    without = {"BTCUSDT": contract(funding_hours=0)}
+
+    assert decide(long, context(), replace(LIMITS, avoid_funding=False)).reasons == ()
+    assert decide(long, context(contracts=without), LIMITS).reasons == ()
+
+
 def test_a_limit_of_no_losing_streak_never_pauses() -> None:
     """0 means off, not that nothing is ever opened."""
     off = replace(LIMITS, losing_streak=0)
@@ -242,6 +251,27 @@ def test_a_take_profit_is_sent_on_the_tick_and_the_order_has_an_end() -> None:
         assert order is not None
         assert order.take_profit == Decimal(level)
         assert order.until == NOON + 60_000
+
+
+def test_a_refusal_says_in_figures_what_is_in_the_way() -> None:
+    """Somebody reads it on a telephone, and decides what to do."""
+    leaving = {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS, status="maintain")}
+    changed = context(
+        now=NOON,
+        contracts=leaving,
+        losses_in_a_row=4,
+        last_loss_at=NOON - 15 * MINUTE_MS,
+        orders_last_minute=12,
+    )
+
+    texts = {reason.rule: reason.text for reason in decide(intent(), changed, LIMITS).reasons}
+
+    assert texts == {
+        "order rate": "12 orders in the last minute, at most 10",
+        "losing streak": "4 trades lost in a row: paused for another 45 min",
+        "contract": "the exchange says 'maintain' of the contract",
+        "leaving": "the contract is delisted in 20.0 h, and nothing is opened 24 h before",
+    }
 
 
 def test_a_losing_streak_ends_with_its_pause() -> None:

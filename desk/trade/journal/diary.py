@@ -60,13 +60,6 @@ class Diary:
         query = "SELECT open_time, probability FROM decisions WHERE symbol = ?"
         return {int(at): float(value) for at, value in self._db.execute(query, (symbol,))}
 
-    def decisions_at(self, open_time: int) -> list[tuple[str, float, str, str]]:
-        """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""
-        return self._db.execute(
-            "SELECT symbol, probability, action, reasons FROM decisions WHERE open_time = ? ORDER BY symbol",
-            (open_time,),
-        ).fetchall()
-
     def refusals(self) -> list[tuple[str, int, str]]:
         """Symbol, open time and name of the first rule of every side that fired and was refused."""
         rows = self._db.execute("SELECT symbol, open_time, reasons FROM decisions WHERE reasons <> ''")
