@@ -7,7 +7,7 @@ import pytest
 
 from desk.costs import Costs
 from desk.errors import SettingsError
-from desk.policy import TradeRules
+from desk.policy import LONG, Candle, TradeRules, open_position
 
 COSTS = Costs(tick=0.01, slippage=0.0001, fee_entry=0.0002, fee_exit=0.0006)
 
@@ -46,3 +46,12 @@ def test_protection_lies_between_the_price_and_nothing(name: str, distance: floa
     else:
         with pytest.raises(SettingsError, match=name):
             TradeRules(**rules)  # type: ignore[arg-type]
+
+
+def test_a_position_without_protection_has_none() -> None:
+    """An infinite price is no protection and must not be sent anywhere as one."""
+    bare = TradeRules(horizon=2, stop_loss=None, take_profit=None)
+
+    position = open_position(LONG, Candle(0, 100.0, 101.0, 99.0, 100.0), bare)
+
+    assert (position.stop, position.take_profit) == (None, None)
