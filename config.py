@@ -217,8 +217,8 @@ def stream_settings(memory: int) -> StreamSettings:
     return StreamSettings(
         memory=memory,
         per_connection=50,
-        grace_s=3.0,
-        border_s=10.0,
+        rest_delay_s=3.0,
+        deadline_s=10.0,
         silent_after_s=420.0,
         audit_s=1.0,
     )

@@ -40,6 +40,8 @@ def test_the_interval_of_a_share_has_the_degrees_of_freedom_of_its_source() -> N
     assert interval is not None
     low, high = interval
     assert worth < n
+    assert interval is not None
+    low, high = interval
     assert low == pytest.approx(stats.beta.ppf(tail, 0.6 * worth, 0.4 * worth + 1), rel=1e-12)
     assert high == pytest.approx(stats.beta.isf(tail, 0.6 * worth + 1, 0.4 * worth), rel=1e-12)
 

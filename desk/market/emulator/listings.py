@@ -104,7 +104,7 @@ class Listing:
         return self.price(now) if self.mark is None else replace(self, candles=self.mark).price(now)
 
     def quotes(self, last: float) -> tuple[float, float]:
-        """Best bid and best ask around the last price, on the tick; one tick apart, the bid is the last price."""
+        """Best bid and ask around the last price, on the tick; one tick apart, the bid is the last price."""
         ticks = max(round(self.spread_bps * 1e-4 * last / self.tick.size), 1)
         below = min(ticks // 2, max(round(last / self.tick.size) - 1, 0))
         bid = round(last - below * self.tick.size, self.tick.places)

@@ -203,11 +203,15 @@ class WebsocketServer:
                     self._break_off(connection)
 
     def _until_next_push(self) -> float:
-        """Seconds of the clock; where time moves, pushes are sent at multiples of their interval."""
+        """Seconds of the clock; where time moves, pushes come at multiples of their interval.
+
+        Counted in whole milliseconds of market time: of fractions of seconds a rest of 1e-11 s would remain
+        again and again, and whoever simulates the clock would move it in steps of that size.
+        """
         if not self._speed:
             return self._interval_s
-        market_s = self._server_time() / 1000 / self._speed
-        return self._interval_s - market_s % self._interval_s
+        interval_ms = max(1, round(self._interval_s * self._speed * 1000))
+        return (interval_ms - self._server_time() % interval_ms) / 1000 / self._speed
 
     async def _write(self, connection: ClientConnection) -> None:
         """Send queued messages in order."""

@@ -31,7 +31,7 @@ from desk.market.bitget.account.messages import (
 )
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.codes import WRONG_KEY
-from desk.market.bitget.websocket import Say, WebsocketConnection, within
+from desk.market.bitget.websocket import Send, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
 from desk.ports import Clock
@@ -82,14 +82,14 @@ class PrivateStream:
             If the key is not let in.
         """
 
-        async def greet(say: Say) -> None:
+        async def log_in(send: Send) -> None:
             self._let_in.clear()
             self._all_open.clear()
             self._open.clear()
             now = await server_time()
-            await say(login_message(self._credentials, timestamp=now // 1000))
+            await send(login_message(self._credentials, timestamp=now // 1000))
             await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=PATH)
-            await say(subscription())
+            await send(subscription())
             await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
             self._miss()
 
@@ -97,9 +97,8 @@ class PrivateStream:
             self._url,
             session=session,
             clock=self._clock,
-            greet=greet,
-            hear=self._receive,
-            lost=lambda _: None,
+            on_open=log_in,
+            on_message=self._receive,
         )
         running = asyncio.ensure_future(line.run())
         running.add_done_callback(lambda _: self._waiting.put_nowait(NOTHING))  # wakes who waits for a push
