@@ -36,7 +36,7 @@ from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
-from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
+from desk.reports.exploration import exploration, exploration_tables, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
 from desk.stopwatch import utc_now
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             return print_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
             if args.explore:
-                return explore(settings, console, demo=args.demo)
+                return explore(settings, console, demo=args.demo, reveal=args.reveal)
             return run(settings, console, demo=args.demo)
     except SettingsError as exc:
         console.error(str(exc))
@@ -97,15 +97,25 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     return FAILED if results.failed else OK
 
 
-def explore(settings: Settings, console: Console, *, demo: bool) -> int:
-    """Phase 1, then every horizon of the grid in place of training; no model is published."""
+def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -> int:
+    """Phase 1, then every horizon of the grid in place of training; no model is published.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    demo : bool
+        Whether the candles are those of the embedded exchange.
+    reveal : bool
+        Whether the test part is shown too.
+    """
     started = utc_now()
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     run = Run(registry, console, registry.read_evaluations())
-    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid)
+    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
     document = exploration(
         describe(run.explored),
         left_out=(run.skipped, run.failed),
@@ -116,7 +126,7 @@ def explore(settings: Settings, console: Console, *, demo: bool) -> int:
     )
     path, drawn = registry.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
-    console.finish(exploration_table(document), words, document)
+    console.finish(exploration_tables(document), words, document)
     return FAILED if run.failed else OK
 
 
@@ -210,6 +220,7 @@ def each_symbol(
     *,
     stage: str,
     grid: tuple[ModelSettings, ...] = (),
+    reveal: bool = False,
 ) -> None:
     """Call ``work`` on every symbol that was fetched, in a pool of processes; each outcome goes to ``run``.
 
@@ -226,12 +237,14 @@ def each_symbol(
         ``train`` or ``explore``.
     grid : tuple of ModelSettings
         What an exploration measures.
+    reveal : bool
+        Whether an exploration shows the test part.
     """
     for problem in report.problems:
         run.add(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
     with run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        outcomes = executor.run(work, _jobs(settings, report, run, grid))
+        outcomes = executor.run(work, _jobs(settings, report, run, grid, reveal=reveal))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 run.add(
@@ -248,7 +261,7 @@ def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | 
 
 
 def _jobs(
-    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...]
+    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...], *, reveal: bool
 ) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
@@ -269,7 +282,7 @@ def _jobs(
             maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
         )
         control = symbol in sample and len(symbols) >= learn.control_from
-        yield SymbolJob(candles, settings.model, costs, control, grid)
+        yield SymbolJob(candles, settings.model, costs, control, grid, reveal)
 
 
 @dataclass(slots=True)

@@ -36,6 +36,8 @@ class SymbolJob:
     """Whether the symbol is of the sample that is also trained on labels of other days."""
     grid: tuple[ModelSettings, ...] = ()
     """The settings of every cell that an exploration measures; a training has none."""
+    reveal: bool = False
+    """Whether an exploration shows the test part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -106,6 +108,7 @@ def explore_symbol(job: SymbolJob) -> Explored:
         grid=[(cell.learn, cell.fingerprint()) for cell in job.grid],
         seed=job.settings.seed,
         at=utc_now().isoformat(),
+        reveal=job.reveal,
     )
 
 

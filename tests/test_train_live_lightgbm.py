@@ -181,6 +181,7 @@ def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run:
         (["--jobs", "-1"], "N_JOBS is -1"),
         (["--seed", "-1"], "seed is -1"),
         (["--offline", "--refresh"], "not both"),
+        (["--reveal"], "--reveal shows the test part of --explore"),
         (["--top", "3", "--symbols", "LONGUSDT"], "exclude each other"),
         (["--base-url", "api.bitget.com"], "must be an address"),
     ],

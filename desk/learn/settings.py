@@ -192,10 +192,11 @@ class ExploreSettings:
 
     def _cell(self, learn: LearnSettings, horizon: int) -> LearnSettings:
         share = min(1.0, self.fewer_trades_beyond / horizon)
+        threshold = learn.min_price_change * math.sqrt(horizon / learn.prediction_horizon)
         return replace(
             learn,
             prediction_horizon=horizon,
-            min_price_change=learn.min_price_change * math.sqrt(horizon / learn.prediction_horizon),
+            min_price_change=float(f"{threshold:.6g}"),  # as the command that trains the cell spells it
             n_trials=1,
             n_seeds=self.n_seeds,
             refit_on_all=False,

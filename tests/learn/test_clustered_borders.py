@@ -37,6 +37,8 @@ def test_the_interval_of_a_share_has_the_degrees_of_freedom_of_its_source() -> N
 
     interval = share_interval(share, n)
 
+    assert interval is not None
+    low, high = interval
     assert worth < n
     assert interval is not None
     low, high = interval

@@ -7,9 +7,18 @@ import numpy as np
 import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
-from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
+from desk.learn.explore import (
+    Cell,
+    Explored,
+    describe,
+    explore_cell,
+    explore_grid,
+    pool,
+    without_best_day,
+)
 from desk.learn.protocol import ContractCosts, run_protocol
 from desk.learn.settings import ExploreSettings, LearnSettings
+from desk.learn.trades import DayLine
 from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk
@@ -49,7 +58,7 @@ def labelling(candles: Candles) -> Callable[[LearnSettings], LabelledSet]:
     return lambda learn: labelled_on(candles, learn)
 
 
-def cell_at(candles: Candles, learn: LearnSettings) -> Cell:
+def cell_at(candles: Candles, learn: LearnSettings, *, reveal: bool = True) -> Cell:
     return explore_cell(
         labelled_on(candles, learn),
         candles,
@@ -58,6 +67,7 @@ def cell_at(candles: Candles, learn: LearnSettings) -> Cell:
         seed=3,
         fingerprint="abc",
         at="now",
+        reveal=reveal,
     )
 
 
@@ -136,6 +146,7 @@ def test_a_cell_is_what_training_without_tuning_finds(candles: Candles, cell: Ce
 
     assert cell.out_of_fold is not None
     assert report.metrics is not None
+    assert cell.test is not None
     assert cell.out_of_fold.taker == report.out_of_fold
     assert cell.test.taker == report.test
     assert cell.test.accuracy == pytest.approx(report.metrics.accuracy)
@@ -151,20 +162,53 @@ def test_a_cell_is_an_entry_of_the_ledger(cell: Cell) -> None:
     assert entry.test_last - entry.test_first == (CANDLES // 5 - 1) * CANDLE_MS
 
 
-def test_a_maker_makes_the_same_trades_and_saves_the_difference_in_fees(cell: Cell) -> None:
-    """Four basis points of the entry, and nothing else: not better fills, not other trades."""
-    for look in (cell.out_of_fold, cell.test):
-        assert look is not None
-        assert look.taker.n == look.maker.n > 0
-        assert look.taker.gross_bps == look.maker.gross_bps
-        assert look.taker.net_bps is not None
-        assert look.maker.net_bps == pytest.approx(look.taker.net_bps + 4.0)
+def test_every_trade_of_a_taker_is_filled_or_missed_by_a_maker(candles: Candles) -> None:
+    """The missed ones are the good ones: a column that leaves them out without a word flatters."""
+    o, _, _, c = candles.values[:4]
+    no_wicks = np.vstack([o, np.maximum(o, c), np.minimum(o, c), candles.values[3:]])
+    cell = cell_at(replace(candles, values=frozen(no_wicks)), GRID.cells(settings())[1])
+
+    for part in (cell.out_of_fold, cell.test):
+        assert part is not None
+        assert part.taker.n == part.maker.n + part.missed.n
+        gross = [one.gross_bps for one in (part.taker, part.maker, part.missed)]
+        whole, filled, missed = (value for value in gross if value is not None)
+        assert whole * part.taker.n == pytest.approx(filled * part.maker.n + missed * part.missed.n)
+        assert missed > filled + 10
+
+
+def test_the_test_part_is_shown_only_where_it_is_revealed(candles: Candles, cell: Cell) -> None:
+    """Who has seen the test figures of seven horizons has no candles left to test the one that they chose."""
+    hidden = cell_at(candles, GRID.cells(settings())[1], reveal=False)
+
+    assert hidden.test is None
+    assert hidden.out_of_fold == cell.out_of_fold
+    assert hidden.evaluation == replace(cell.evaluation, p_value=None)
+    document = describe([Explored(symbol="TESTUSDT", cells=(hidden,), left_out=())])
+    assert document["symbols"][0]["cells"][0]["test"] is document["together"][0]["test"] is None
+
+
+def test_the_best_day_is_left_out_of_a_mean() -> None:
+    """One crash makes a mean: without its day, the other nine days show what is left."""
+    names = ("candles", "fired", "wins", "hits", "labelled", "labelled_wins", "gross_bps", "lost_bps")
+    nothing: dict[str, int] = dict.fromkeys(names, 0)
+    days = [(4, 400.0), (2, -20.0), (0, 0.0), (3, 5.0)]
+    daily = [
+        DayLine(date=f"2026-01-0{at}", trades=trades, net_bps=net, **nothing)
+        for at, (trades, net) in enumerate(days, start=1)
+    ]
+
+    assert without_best_day(daily) == pytest.approx(-15.0 / 5)
+    assert without_best_day(daily[:1]) is None
+    assert without_best_day(()) is None
 
 
 def test_what_can_be_known_shows_at_the_horizon_where_it_is(candles: Candles, cell: Cell) -> None:
     """The feature speaks of ten minutes: half an hour ahead, less of it is left."""
     half_an_hour = cell_at(candles, GRID.cells(settings())[2])
 
+    assert cell.test is not None
+    assert half_an_hour.test is not None
     assert cell.test.accuracy is not None
     assert half_an_hour.test.accuracy is not None
     assert cell.test.accuracy > half_an_hour.test.accuracy + 0.03 > 0.53
@@ -174,7 +218,7 @@ def explored(candles: Candles, horizons: Sequence[int], learn: LearnSettings) ->
     grid = replace(GRID, horizons=tuple(horizons)).cells(learn)
     cells = [(one, f"print{one.prediction_horizon}") for one in grid]
     return explore_grid(
-        candles, labelling(candles), contract_costs=CONTRACT_COSTS, grid=cells, seed=3, at="now"
+        candles, labelling(candles), contract_costs=CONTRACT_COSTS, grid=cells, seed=3, at="now", reveal=True
     )
 
 
@@ -212,6 +256,7 @@ def test_the_description_says_how_far_from_break_even(cell: Cell) -> None:
 
     (told,) = document["symbols"]
     (row,) = told["cells"]
+    assert cell.test is not None
     taker, figures = row["test"]["taker"], cell.test.taker
     assert figures.break_even_win_rate is not None
     assert figures.win_rate is not None
