@@ -26,7 +26,7 @@ WRONG = 2
 """Exit status for settings that cannot be used."""
 
 
-def train() -> int:
+def train_command() -> int:
     """Run ``bitget-train``: what ``train_live_lightgbm.py`` does in a checkout."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     return _run("train_live_lightgbm")
