@@ -70,6 +70,13 @@ async def fetch_universe(
 
     Finished symbols stay in the cache whatever happens afterwards, an interruption included.
 
+    Parameters
+    ----------
+    settings : FetchSettings
+    clock : Clock
+    progress : ProgressObserver
+        Called as requests are answered and symbols are finished.
+
     Raises
     ------
     SettingsError

@@ -99,6 +99,14 @@ class Throttle:
 
         ``left`` is how many more calls the exchange would take now, where it says so.  Somebody else at the
         same address may have used up what the pace here leaves.
+
+        Parameters
+        ----------
+        endpoint : str
+        sent : float
+            Monotonic time of the request, seconds.
+        left : int, optional
+            How many more calls the exchange would take now.
         """
         self._gate(endpoint).answered(sent)
         if left is not None and left <= 0:

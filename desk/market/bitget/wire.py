@@ -48,6 +48,15 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
 
     ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body says.
 
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
+
     Raises
     ------
     Throttled
@@ -88,6 +97,15 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     Rows longer than seven fields are read up to the seventh.  An empty list gives no rows; ``data: ""`` or
     no ``data`` at all is no answer.
 
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -117,6 +135,15 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
 
         {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
             {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762531200000"}]}
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
 
     Raises
     ------
@@ -149,6 +176,15 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
 
     A row that cannot be read is named in ``ContractTable.unreadable``: one odd listing doesn't stop the rest.
 
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -171,6 +207,15 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
         {"symbol": "ETHUSDT", "usdtVolume": "1045227013.2", "quoteVolume": "1045227013.2"}
 
     A symbol without a readable figure counts as 0.
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
 
     Raises
     ------
@@ -196,6 +241,15 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
 
     A symbol without a readable rate is left out.
 
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -208,6 +262,15 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
 
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     """Read the exchange's clock, in ms: ``"data": {"serverTime": "1762560123456"}``.
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
 
     Raises
     ------

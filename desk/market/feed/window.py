@@ -52,6 +52,14 @@ class CandleWindow:
     def append(self, symbol: str, open_time: int, values: Sequence[float]) -> None:
         """Add a candle that is newer than all of the symbol's, and let go of its oldest.
 
+        Parameters
+        ----------
+        symbol : str
+        open_time : int
+            In ms.
+        values : sequence of float
+            Six numbers, in the order of ``COLUMNS``.
+
         Raises
         ------
         ValueError
@@ -73,6 +81,14 @@ class CandleWindow:
 
     def revise(self, symbol: str, open_time: int, values: Sequence[float]) -> None:
         """Replace the numbers of a candle.
+
+        Parameters
+        ----------
+        symbol : str
+        open_time : int
+            In ms.
+        values : sequence of float
+            Six numbers, in the order of ``COLUMNS``.
 
         Raises
         ------
