@@ -3,7 +3,7 @@
 Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles,
 funding rates and contracts end up in the cache folder, and a ``FetchReport`` has the outcome of each symbol.
 
-The way of a run: the universe (``choose``), which candles are missing (``_known``, ``window_of``), pages
+The way of a run: the universe (``choose``), which candles are missing (``_known``, ``feature_window``), pages
 (``desk.market.history.download``), check (there too), cache (``_keep``).
 
 Reading order: ``fetch_universe``, then ``_fetch_symbol`` for one symbol.

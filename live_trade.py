@@ -63,7 +63,7 @@ HOUR_MS = 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class LiveRun:
     """What was asked for, and where its answer goes."""
 
     args: argparse.Namespace
@@ -85,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
         )
         named = named_symbols(args.symbols)
-        run = Run(args, settings, console)
+        run = LiveRun(args, settings, console)
         if args.once:
             return decide_once(run, named)
         stored = args.replay is not None or args.demo
@@ -108,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 # One decision --------------------------------------------------------------------------------------
 
 
-def decide_once(run: Run, named: tuple[str, ...]) -> int:
+def decide_once(run: LiveRun, named: tuple[str, ...]) -> int:
     """Ask every model about the newest closed candle of its symbol, and show the answers.
 
     Raises
@@ -149,7 +149,7 @@ def form_signals(
         By symbol.
     settings : Settings
     """
-    forecaster = Forecaster.of(models, window_of(settings))
+    forecaster = Forecaster.of(models, feature_window(settings))
     signals: list[Signal] = []
     silent: dict[str, str] = {}
     for newest in sorted({int(series.open_time[-1]) for series in candles}):
@@ -201,7 +201,7 @@ def _cells(signal: Signal, now: int) -> tuple[str, ...]:
 # A session -----------------------------------------------------------------------------------------
 
 
-async def trade(run: Run, symbols: tuple[str, ...]) -> SessionResult:
+async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     """Trade until something ends it: on simulated fills, on the demo account, or on real money.
 
     Raises
@@ -250,7 +250,7 @@ async def trade(run: Run, symbols: tuple[str, ...]) -> SessionResult:
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
         notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
-        forecaster = Forecaster(model_source(settings), symbols, window_of(settings))
+        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
         session = open_session(
             exchange,
             journal,
@@ -269,7 +269,7 @@ async def trade(run: Run, symbols: tuple[str, ...]) -> SessionResult:
         return ending
 
 
-async def replay(run: Run, symbols: tuple[str, ...]) -> SessionResult:
+async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     """Run the session on stored or invented candles, from where each model's test part begins.
 
     The models are those whose figures are reported: what was published may have learned these candles.
@@ -279,7 +279,7 @@ async def replay(run: Run, symbols: tuple[str, ...]) -> SessionResult:
     if named:
         require_startable(args.journal, "replay")
     models = model_source(settings, evaluated=True)
-    forecaster = Forecaster(models, symbols, window_of(settings))
+    forecaster = Forecaster(models, symbols, feature_window(settings))
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
     names = list(forecaster.cards)
@@ -356,7 +356,7 @@ def model_source(settings: Settings, *, evaluated: bool = False) -> DiskModelSou
     )
 
 
-def window_of(settings: Settings) -> FeatureWindow:
+def feature_window(settings: Settings) -> FeatureWindow:
     """What a row of features needs, as in training."""
     return FeatureWindow(
         memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows

@@ -23,7 +23,7 @@ from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
 from desk.learn import record
-from desk.learn.explore import Explored, describe, describe_explored
+from desk.learn.explore import Explored, describe_exploration, describe_explored
 from desk.learn.protocol import ContractCosts
 from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.settings import ModelSettings
@@ -117,7 +117,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     run = Run(registry, console, registry.read_evaluations())
     each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
     document = exploration(
-        describe(run.explored),
+        describe_exploration(run.explored),
         left_out=(run.skipped, run.failed),
         settings=settings.model.as_json(),
         grid=asdict(settings.explore),
@@ -324,8 +324,8 @@ class Run:
 
     def _publish(self, evaluated: EvaluatedSymbol) -> None:
         """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
-        evaluated.trained.metadata["verdict"] = record.plain(pending(evaluated.evidence.examination))
-        self.registry.note_evaluation(record.plain(evaluated.evidence.evaluation))
+        evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
+        self.registry.note_evaluation(record.as_json(evaluated.evidence.evaluation))
         metadata = self.registry.publish(evaluated.trained, now=utc_now())
         self.published.append(metadata)
         self.evidence.append(evaluated.evidence)
@@ -334,7 +334,7 @@ class Run:
     def _record_exploration(self, explored: Explored) -> None:
         """Every evaluation of a cell goes into the ledger before its figures are shown."""
         for cell in explored.cells:
-            self.registry.note_evaluation(record.plain(cell.evaluation))
+            self.registry.note_evaluation(record.as_json(cell.evaluation))
         self.explored.append(explored)
         self.console.print(explored_line(describe_explored(explored)))
 
@@ -342,7 +342,7 @@ class Run:
         """Decide on all symbols together, and write the verdicts into their metadata."""
         verdicts = judge(self.evidence, self.ledger, rules)
         for metadata, verdict in zip(self.published, verdicts, strict=True):
-            metadata["verdict"] = record.plain(verdict)
+            metadata["verdict"] = record.as_json(verdict)
             self.registry.rewrite_metadata(metadata)
 
     def results(self) -> RunResults:

@@ -25,7 +25,7 @@ from typing import Any
 from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
-from desk.learn.verdict import decide
+from desk.learn.verdict import decide_verdicts
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
@@ -96,7 +96,9 @@ def main(symbols: Sequence[str]) -> int:
     print(means(found))
     for period in periods(found):
         examinations = [one.complete.evidence.examination for one in period]
-        for one, verdict in zip(period, decide(examinations, (), settings.learn.verdict), strict=True):
+        for one, verdict in zip(
+            period, decide_verdicts(examinations, (), settings.learn.verdict), strict=True
+        ):
             said = "tradable" if verdict.tradable else "not tradable: " + "; ".join(verdict.reasons)
             tuning = one.complete.trained.metadata["tuning"]
             print(f"\n{one.candles.symbol}: {said}")

@@ -78,7 +78,7 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
         "feature_contract": features.contract,
         "versions": versions(),
         "settings": job.settings.as_json(),
-        **record.describe(report, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
+        **record.describe_model(report, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
     return EvaluatedSymbol(

@@ -119,7 +119,7 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
     settings = replace(default_settings(), models_dir=models)
     features = tuple(feature.name for feature in FEATURES)
     source = Tradable(ModelRegistry(models), features=features, contract=contract_id(), evaluated=True)
-    forecaster = Forecaster(source, symbols, live_trade.window_of(settings))
+    forecaster = Forecaster(source, symbols, live_trade.feature_window(settings))
     problems = forecaster.refresh()
     stored = read_stored(cache, symbols)
     first = dict(source.test_first)

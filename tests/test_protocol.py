@@ -26,7 +26,7 @@ from desk.learn.evaluation import measure
 from desk.learn.protocol import ContractCosts, rules_of
 from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
-from desk.learn.verdict import Verdict, decide
+from desk.learn.verdict import Verdict, decide_verdicts
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
@@ -53,7 +53,7 @@ def told(**changes: object) -> Settings:
 
 def verdict_on(examined: EvaluatedSymbol) -> Verdict:
     """Of a symbol that was trained alone, by somebody who never looked before."""
-    (verdict,) = decide([examined.evidence.examination], (), told().learn.verdict)
+    (verdict,) = decide_verdicts([examined.evidence.examination], (), told().learn.verdict)
     return verdict
 
 
@@ -318,7 +318,7 @@ def test_a_strange_series_is_neither_a_crash_nor_an_edge(name: str) -> None:
 
     assert not verdict_on(examined).tradable
     assert json.dumps(examined.trained.metadata, allow_nan=False)
-    assert json.dumps(record.plain(examined.evidence.evaluation), allow_nan=False)
+    assert json.dumps(record.as_json(examined.evidence.evaluation), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -11,7 +11,7 @@ A horizon is to be chosen by the out-of-fold figures.  Those of the test part sh
 spend it: whoever has seen them has no candles left on which to test the choice.  Every cell is an entry of
 the ledger, with a p-value where it was revealed.
 
-Reading order: ``explore_grid``, ``explore_cell``, ``Cell``, ``pool``, ``describe``.
+Reading order: ``explore_grid``, ``explore_cell``, ``Cell``, ``pool``, ``describe_exploration``.
 
 Not here: the grid (``desk.learn.settings``), table and picture (``desk.reports``).
 """
@@ -287,7 +287,7 @@ def without_best_day(daily: Sequence[DayLine]) -> float | None:
 # As JSON --------------------------------------------------------------------------------------------
 
 
-def describe(explored: Sequence[Explored]) -> Json:
+def describe_exploration(explored: Sequence[Explored]) -> Json:
     """All symbols, together by horizon, and each by name; keys: ``desk/schemas/exploration.schema.json``."""
     return {
         "together": [{**describe_cell(cell), "symbols": cell.symbols} for cell in pool(explored)],

@@ -5,7 +5,7 @@ part, what the test part then showed, and the models.  Pure.  The order of the l
 nothing below ``# The one evaluation`` is used by anything above it.
 
 Not here: features and labels (``ml_feature_engineering``), what is written down (``desk.learn.record``),
-and what needs all symbols of a run (``desk.learn.verdict.decide``).
+and what needs all symbols of a run (``desk.learn.verdict.decide_verdicts``).
 """
 
 from collections.abc import Callable

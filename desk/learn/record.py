@@ -112,7 +112,7 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
     return {**asdict(metrics), "accuracy_ci95": metrics.accuracy_ci95 and list(metrics.accuracy_ci95)}
 
 
-def describe(
+def describe_model(
     report: SymbolReport, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
 ) -> Json:
     """The sections of the metadata on candles, choices and figures.
@@ -141,8 +141,8 @@ def describe(
         "tuning": describe_tuning(report.tuned, seconds=seconds),
         "metrics": describe_metrics(report.metrics),
         "signals": describe_signals(report),
-        "calibration": None if report.calibration is None else plain(report.calibration),
-        "stability": plain(report.stability),
+        "calibration": None if report.calibration is None else as_json(report.calibration),
+        "stability": as_json(report.stability),
         "importance": report.published.gains(),
     }
 
@@ -176,7 +176,7 @@ def describe_signals(report: SymbolReport) -> Json:
 
 def describe_trades(figures: TradeFigures) -> Json:
     """The figures of one block; each day with a trade has a line."""
-    section = plain(figures)
+    section = as_json(figures)
     section["daily"] = [
         {"date": line.date, "trades": line.trades, "net_bps": line.net_bps}
         for line in figures.daily
@@ -185,7 +185,7 @@ def describe_trades(figures: TradeFigures) -> Json:
     return section
 
 
-def plain(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
+def as_json(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
     """A value of this room as JSON: tuples become lists."""
     section: Json = json.loads(json.dumps(asdict(value)))
     return section

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from desk.learn.clustered import Mean
 from desk.learn.record import describe_controls, describe_trades
 from desk.learn.trades import DayLine, pooled
-from desk.learn.verdict import Evaluation, Examination, Verdict, VerdictRules, decide, earlier_tests
+from desk.learn.verdict import Evaluation, Examination, Verdict, VerdictRules, decide_verdicts, earlier_tests
 from desk.outcomes import Json
 
 
@@ -40,7 +40,7 @@ def judge(
     """
     earlier = tuple(Evaluation(**entry) for entry in ledger)
     counted = earlier_tests([one.evaluation for one in evidence], earlier)
-    return decide([one.examination for one in evidence], counted, rules)
+    return decide_verdicts([one.examination for one in evidence], counted, rules)
 
 
 def describe_pooled(evidence: Sequence[RunEvidence]) -> Json | None:

@@ -4,7 +4,7 @@ What was found about each symbol comes in as ``Evidence``; ``Verdict`` goes out.
 
 Reading order: ``examine`` (one symbol alone: the gate, the p-value, every condition that needs no other
 symbol), ``pending`` (what may be said until the run is over), ``earlier_tests`` (which evaluations of the
-ledger count), ``decide`` (all symbols of the run together: Benjamini-Hochberg over the family).
+ledger count), ``decide_verdicts`` (all symbols of the run together: Benjamini-Hochberg over the family).
 
 Why a family: of 300 symbols without an edge, 15 look good at 5 %.  Why a ledger: a symbol that was rejected
 among 300 and is then trained alone, or with other settings until it passes, was still tested that often.
@@ -277,7 +277,7 @@ def _identity(entry: Evaluation) -> tuple[str, str, int, int, str, float | None]
     return entry.kind, entry.symbol, entry.test_first, entry.test_last, entry.settings, entry.p_value
 
 
-def decide(
+def decide_verdicts(
     run: Sequence[Examination], earlier: Sequence[Evaluation], rules: VerdictRules
 ) -> tuple[Verdict, ...]:
     """The verdicts of a whole run, in its order.

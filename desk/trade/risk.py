@@ -16,7 +16,7 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.orders import ContractTerms
-from desk.trade.risk_rules import NEED_CONTRACT, RULES, Proposal, on_tick
+from desk.trade.risk_rules import NEED_CONTRACT, RULES, Proposal, rounded_to_tick
 from desk.trade.risk_values import ApprovedOrder, OrderIntent, RefusalReason, RiskContext, RiskDecision
 from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS
@@ -53,7 +53,7 @@ def decide(intent: OrderIntent, context: RiskContext, limits: RiskLimits) -> Ris
         size=min(sizes),
         leverage=proposal.leverage,
         stop_loss=proposal.stop,
-        take_profit=on_tick(intent.position.take_profit, intent, contract),
+        take_profit=rounded_to_tick(intent.position.take_profit, intent, contract),
         until=intent.signal.open_time + CANDLE_MS + 1_000 * limits.max_candle_age_s,
     )
     return RiskDecision(intent=intent, order=order, reasons=())

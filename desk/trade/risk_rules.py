@@ -45,7 +45,7 @@ class Proposal:
         """
         contract, stop, leverage = context.contracts.get(intent.symbol), None, None
         if contract is not None:
-            stop = on_tick(intent.position.stop, intent, contract)
+            stop = rounded_to_tick(intent.position.stop, intent, contract)
             leverage = leverage_for(intent, stop, contract, limits)
         return cls(
             intent=intent, context=context, limits=limits, contract=contract, stop=stop, leverage=leverage
@@ -314,7 +314,7 @@ def daily_loss(equity: Decimal, day_equity: Decimal, limits: RiskLimits) -> str 
     )
 
 
-def on_tick(level: float | None, intent: OrderIntent, contract: ContractTerms) -> Decimal | None:
+def rounded_to_tick(level: float | None, intent: OrderIntent, contract: ContractTerms) -> Decimal | None:
     """A stop or take-profit on the tick, rounded towards the entry: never farther than the policy's.
 
     Parameters

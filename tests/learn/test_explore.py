@@ -10,7 +10,7 @@ from desk.errors import NotEnoughHistory, SettingsError
 from desk.learn.explore import (
     Cell,
     Explored,
-    describe,
+    describe_exploration,
     explore_cell,
     explore_grid,
     pool,
@@ -184,7 +184,7 @@ def test_the_test_part_is_shown_only_where_it_is_revealed(candles: Candles, cell
     assert hidden.test is None
     assert hidden.out_of_fold == cell.out_of_fold
     assert hidden.evaluation == replace(cell.evaluation, p_value=None)
-    document = describe([Explored(symbol="TESTUSDT", cells=(hidden,), left_out=())])
+    document = describe_exploration([Explored(symbol="TESTUSDT", cells=(hidden,), left_out=())])
     assert document["symbols"][0]["cells"][0]["test"] is document["together"][0]["test"] is None
 
 
@@ -252,7 +252,7 @@ def test_the_same_market_twice_is_no_news() -> None:
 def test_the_description_says_how_far_from_break_even(cell: Cell) -> None:
     """The answer to "how much better must it get": break-even less what was won."""
     found = Explored(symbol="TESTUSDT", cells=(cell,), left_out=((48, "too short"),))
-    document = describe([found])
+    document = describe_exploration([found])
 
     (told,) = document["symbols"]
     (row,) = told["cells"]
@@ -273,7 +273,7 @@ def test_a_horizon_with_too_few_trades_says_so(candles: Candles) -> None:
     learn = GRID.cells(settings(selection=replace(SELECTION, min_trades=50_000)))[1]
 
     cell = cell_at(candles, learn)
-    (row,) = describe([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
+    (row,) = describe_exploration([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
 
     assert row["test"]["trades"] == 0
     assert row["test"]["gross_bps_ci95"] is None

@@ -16,7 +16,7 @@ from desk.learn.verdict import (
     Examination,
     Verdict,
     VerdictRules,
-    decide,
+    decide_verdicts,
     discovery_rates,
     earlier_tests,
     examine,
@@ -89,7 +89,7 @@ GOOD = Evidence(
 
 
 def verdict_on(evidence: Evidence, rules: VerdictRules = RULES) -> Verdict:
-    (verdict,) = decide([examine(evidence, rules)], (), rules)
+    (verdict,) = decide_verdicts([examine(evidence, rules)], (), rules)
     return verdict
 
 
@@ -248,7 +248,7 @@ def test_q_values_are_benjamini_and_hochbergs() -> None:
 
 def test_symbols_that_failed_the_gate_are_not_in_the_family() -> None:
     """They were never candidates: they neither pass nor make it harder for the others."""
-    verdicts = decide([examined(0.001, passed_gate=False), examined(0.02), examined(0.5)], (), RULES)
+    verdicts = decide_verdicts([examined(0.001, passed_gate=False), examined(0.02), examined(0.5)], (), RULES)
 
     assert [verdict.tradable for verdict in verdicts] == [False, True, False]
     assert [verdict.q_value for verdict in verdicts] == [None, pytest.approx(0.04), pytest.approx(0.5)]
@@ -259,7 +259,10 @@ def test_a_run_without_an_edge_rarely_calls_one() -> None:
     """Simulated: 1,000 runs of 40 symbols that earn nothing; at most one run in ten errs."""
     rng = np.random.default_rng(2)
     erred = sum(
-        any(verdict.tradable for verdict in decide([examined(float(p)) for p in rng.random(40)], (), RULES))
+        any(
+            verdict.tradable
+            for verdict in decide_verdicts([examined(float(p)) for p in rng.random(40)], (), RULES)
+        )
         for _ in range(1_000)
     )
 
@@ -267,7 +270,7 @@ def test_a_run_without_an_edge_rarely_calls_one() -> None:
 
 
 def test_nobody_evaluated_is_no_error() -> None:
-    assert decide([], (), RULES) == ()
+    assert decide_verdicts([], (), RULES) == ()
     assert earlier_tests([], [evaluation(0.5)]) == ()
 
 
@@ -278,11 +281,11 @@ def assert_rejection_lasts(*, ledger_is_read: bool) -> None:
     """The luckiest of 60 symbols, rejected among them, is trained again alone: it stays rejected."""
     p_values = [0.012, *np.linspace(0.05, 0.99, 59).tolist()]
     universe = [evaluation(p, f"S{i}USDT") for i, p in enumerate(p_values)]
-    assert not decide([examined(p) for p in p_values], (), RULES)[0].tradable
+    assert not decide_verdicts([examined(p) for p in p_values], (), RULES)[0].tradable
 
     alone = [evaluation(0.012, "S0USDT", settings="other")]
     earlier = earlier_tests(alone, universe) if ledger_is_read else ()
-    (verdict,) = decide([examined(0.012)], earlier, RULES)
+    (verdict,) = decide_verdicts([examined(0.012)], earlier, RULES)
 
     assert not verdict.tradable
 
@@ -330,7 +333,7 @@ def test_which_earlier_evaluations_count(changes: dict[str, object], counts: boo
 
 
 def test_an_earlier_evaluation_that_could_not_be_tested_counts_as_a_failure() -> None:
-    (verdict,) = decide([examined(0.08)], [evaluation(None)], RULES)
+    (verdict,) = decide_verdicts([examined(0.08)], [evaluation(None)], RULES)
 
     assert verdict.family_size == 2
     assert verdict.q_value == pytest.approx(0.16)

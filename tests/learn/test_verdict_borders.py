@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from desk.errors import SettingsError
-from desk.learn.verdict import Evaluation, Evidence, decide, earlier_tests, examine, pending
+from desk.learn.verdict import Evaluation, Evidence, decide_verdicts, earlier_tests, examine, pending
 from tests.learn.test_verdict import DAY_MS, GOOD, RULES, evaluation, examined, traded, verdict_on
 
 
@@ -83,7 +83,7 @@ def test_an_edge_that_was_not_shown_does_not_pass_the_gate() -> None:
     examination = examine(replace(GOOD, out_of_fold=traded(2.0)), RULES)
 
     assert not examination.passed_gate
-    assert decide([examination], (), RULES)[0].q_value is None
+    assert decide_verdicts([examination], (), RULES)[0].q_value is None
 
 
 def test_a_small_edge_that_is_sure_passes_the_gate() -> None:
@@ -100,7 +100,7 @@ def test_an_examination_carries_its_symbol_and_its_p_value_into_the_verdict() ->
 
 
 def test_a_q_value_of_exactly_the_rate_is_beyond_chance() -> None:
-    (verdict,) = decide([examined(0.1)], (), RULES)
+    (verdict,) = decide_verdicts([examined(0.1)], (), RULES)
 
     assert verdict.tradable
 
@@ -110,7 +110,7 @@ def test_what_cannot_be_tested_is_said_without_figures(known: dict[str, None]) -
     """There may be trades whose days do not differ: a mean, and no p-value."""
     unknown = replace(examined(0.5), **known)  # type: ignore[arg-type]
 
-    (verdict,) = decide([unknown], (), RULES)
+    (verdict,) = decide_verdicts([unknown], (), RULES)
 
     assert not verdict.tradable
     assert verdict.reasons[-1].startswith("the test trades cannot be tested")

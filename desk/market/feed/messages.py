@@ -90,7 +90,7 @@ def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
     return (*messages, _message(args)) if args else ()
 
 
-def read_text(text: str) -> PublicMessage:
+def read_candle_message(text: str) -> PublicMessage:
     """Read one text message; one that cannot be read becomes an ``UnreadableFrame``, never an error.
 
     As they travel; rows have eight fields, the last one is not read::

@@ -35,7 +35,13 @@ from desk.market.feed.closing import (
     last_finished,
 )
 from desk.market.feed.event_text import event_text
-from desk.market.feed.messages import Acknowledged, CandleUpdates, ChannelError, read_text, subscriptions
+from desk.market.feed.messages import (
+    Acknowledged,
+    CandleUpdates,
+    ChannelError,
+    read_candle_message,
+    subscriptions,
+)
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
@@ -209,7 +215,7 @@ class CandleStream:
         ).run()
 
     def _on_message(self, text: str) -> None:
-        message = read_text(text)
+        message = read_candle_message(text)
         if isinstance(message, CandleUpdates):
             now = self._now()
             self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))

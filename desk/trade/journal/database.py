@@ -139,7 +139,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def plain(value: object) -> object:
+def sql_value(value: object) -> object:
     """A value as SQLite keeps it: money as decimal text."""
     return f"{value:f}" if isinstance(value, Decimal) else value
 

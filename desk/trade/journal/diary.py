@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlite3 import Connection
 
 from desk.orders import Balance
-from desk.trade.journal.database import plain, transaction
+from desk.trade.journal.database import sql_value, transaction
 from desk.trade.records import Decision
 from desk.trade.signals import ModelCard
 
@@ -111,7 +111,7 @@ class Diary:
         """Keep what the account is worth."""
         self._db.execute(
             "INSERT OR REPLACE INTO equity VALUES (?, ?, ?)",
-            (at, plain(balance.equity), plain(balance.available)),
+            (at, sql_value(balance.equity), sql_value(balance.available)),
         )
 
     def day_equity(self, now: int) -> Decimal | None:

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlite3 import Connection
 
 from desk.orders import Fill, OrderRequest, OrderState
-from desk.trade.journal.database import plain, read, transaction
+from desk.trade.journal.database import read, sql_value, transaction
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, SendStatus
 
 _TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size"
@@ -56,16 +56,16 @@ class Ledger:
                     trade.trade,
                     trade.symbol,
                     trade.side,
-                    plain(trade.size),
+                    sql_value(trade.size),
                     at,
                     at,
-                    plain(trade.size),
-                    plain(trade.price),
+                    sql_value(trade.size),
+                    sql_value(trade.price),
                 ),
             )
 
     def _insert_trade(self, trade: OpenTrade) -> None:
-        values = [plain(getattr(trade, name)) for name in _TRADE.split(", ")]
+        values = [sql_value(getattr(trade, name)) for name in _TRADE.split(", ")]
         marks = ",".join("?" * len(values))
         self._db.execute(f"INSERT OR IGNORE INTO trades ({_TRADE}) VALUES ({marks})", values)  # noqa: S608
 
@@ -98,9 +98,9 @@ class Ledger:
                 order.symbol,
                 order.side,
                 order.purpose,
-                plain(order.size),
-                plain(order.stop_loss),
-                plain(order.take_profit),
+                sql_value(order.size),
+                sql_value(order.stop_loss),
+                sql_value(order.take_profit),
                 at,
             ),
         )
@@ -140,9 +140,9 @@ class Ledger:
                     at,
                     state.status,
                     state.order_id,
-                    plain(state.filled),
-                    plain(state.average_price),
-                    plain(state.fee),
+                    sql_value(state.filled),
+                    sql_value(state.average_price),
+                    sql_value(state.fee),
                     state.client_id,
                 ),
             )
@@ -151,7 +151,7 @@ class Ledger:
                     "UPDATE trades SET status = 'open', size = ? WHERE trade = ? "
                     "AND status IN ('opening', 'open') AND NOT EXISTS (SELECT 1 FROM orders "
                     "WHERE orders.trade = trades.trade AND orders.purpose = 'close')",
-                    (plain(state.filled), known[0].trade),
+                    (sql_value(state.filled), known[0].trade),
                 )
             if state.purpose == "close" and state.filled > known[0].filled:
                 self._lessen(known[0].trade, state.filled - known[0].filled)
@@ -166,7 +166,7 @@ class Ledger:
         """Note what is held of a trade now."""
         self._db.execute(
             "UPDATE trades SET size = ?, status = 'open' WHERE trade = ? AND status IN ('opening', 'open')",
-            (plain(size), trade),
+            (sql_value(size), trade),
         )
 
     def close_trade(self, closed: ClosedTrade) -> None:
@@ -177,11 +177,11 @@ class Ledger:
             (
                 closed.closed,
                 closed.ended,
-                plain(closed.size),
-                plain(closed.entry_price),
-                plain(closed.exit_price),
-                plain(closed.fees),
-                plain(closed.profit),
+                sql_value(closed.size),
+                sql_value(closed.entry_price),
+                sql_value(closed.exit_price),
+                sql_value(closed.fees),
+                sql_value(closed.profit),
                 closed.gross,
                 closed.net,
                 closed.trade,
@@ -265,7 +265,7 @@ class Ledger:
                 belongs = None if found is None else str(found[0])
                 if belongs is None and trade is not None and fill.purpose == "close":
                     belongs = trade.trade if fill.side == trade.side else None
-                values = [plain(getattr(fill, name)) for name in _FILL.split(", ")]
+                values = [sql_value(getattr(fill, name)) for name in _FILL.split(", ")]
                 marks = ",".join("?" * (len(values) + 1))
                 self._db.execute(
                     f"INSERT OR IGNORE INTO fills ({_FILL}, trade) VALUES ({marks})",  # noqa: S608

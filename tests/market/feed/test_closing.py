@@ -25,7 +25,7 @@ from desk.market.feed.messages import (
     CandleUpdates,
     ChannelError,
     UnreadableFrame,
-    read_text,
+    read_candle_message,
     subscriptions,
 )
 from desk.market.feed.window import NOT_YET, CandleWindow
@@ -456,7 +456,7 @@ def test_a_frame_is_read() -> None:
     frame = {"action": "update", "arg": ARG, "data": [ROW], "ts": 1762560302050}
     values = (102288.5, 102290.0, 102271.6, 102280.3, 0.91, 93284.0)
 
-    assert read_text(json.dumps(frame)) == CandleUpdates(
+    assert read_candle_message(json.dumps(frame)) == CandleUpdates(
         "BTCUSDT", (CandleUpdate(1762560300000, values),), 1762560302050
     )
 
@@ -465,9 +465,9 @@ def test_other_texts_are_told_apart() -> None:
     """An error names its symbol; its code is a number on the wire."""
     refused = {"event": "error", "arg": ARG, "code": 30001, "msg": "doesn't exist"}
 
-    assert read_text(json.dumps({"event": "subscribe", "arg": ARG})) == Acknowledged("BTCUSDT")
-    assert read_text(json.dumps(refused)) == ChannelError("30001", "doesn't exist", "BTCUSDT")
-    assert read_text(json.dumps({"event": "error", "code": 30006})) == ChannelError("30006", "", "")
+    assert read_candle_message(json.dumps({"event": "subscribe", "arg": ARG})) == Acknowledged("BTCUSDT")
+    assert read_candle_message(json.dumps(refused)) == ChannelError("30001", "doesn't exist", "BTCUSDT")
+    assert read_candle_message(json.dumps({"event": "error", "code": 30006})) == ChannelError("30006", "", "")
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_other_texts_are_told_apart() -> None:
 )
 def test_nonsense_is_unreadable_and_nothing_worse(text: str) -> None:
     """One odd frame must not cost fifty symbols their line."""
-    assert isinstance(read_text(text), UnreadableFrame)
+    assert isinstance(read_candle_message(text), UnreadableFrame)
 
 
 def test_subscriptions_fit_into_a_message() -> None:

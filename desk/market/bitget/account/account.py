@@ -97,7 +97,7 @@ class BitgetAccount:
 
     async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each perpetual must obey."""
-        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
+        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contract_terms)
         self._taker_fees = {one.symbol: one.taker_fee for one in contracts}
         return contracts
 

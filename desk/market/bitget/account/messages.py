@@ -76,7 +76,7 @@ def subscription() -> str:
     return json.dumps({"op": "subscribe", "args": args})
 
 
-def read_text(text: str) -> tuple[Received, ...]:
+def read_account_message(text: str) -> tuple[Received, ...]:
     """Read one text.
 
     As they travel (rows shortened)::

@@ -63,7 +63,7 @@ TRIGGERED_BY = "fill_price"
 """Stops look at traded prices, as the rules of ``desk.policy`` do, not at the mark price."""
 
 
-def plain(number: Decimal) -> str:
+def decimal_text(number: Decimal) -> str:
     """``number`` as the exchange writes numbers: no exponent, no needless zeros."""
     return f"{number.normalize():f}"
 
@@ -90,7 +90,7 @@ def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode
         **_of(request.symbol),
         "marginCoin": MARGIN_COIN,
         "marginMode": margin,
-        "size": plain(request.size),
+        "size": decimal_text(request.size),
         "orderType": request.kind,
         "clientOid": request.client_id,
     }
@@ -101,11 +101,11 @@ def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode
     else:
         body |= {"side": _trade(request.side)}
     if request.price is not None:
-        body["price"] = plain(request.price)
+        body["price"] = decimal_text(request.price)
     if request.stop_loss is not None:
-        body["presetStopLossPrice"] = plain(request.stop_loss)
+        body["presetStopLossPrice"] = decimal_text(request.stop_loss)
     if request.take_profit is not None:
-        body["presetStopSurplusPrice"] = plain(request.take_profit)
+        body["presetStopSurplusPrice"] = decimal_text(request.take_profit)
     return body
 
 
@@ -156,11 +156,11 @@ def bind_exits(
         **_of(symbol),
         "marginCoin": MARGIN_COIN,
         "holdSide": hold_side(side, mode),
-        "stopLossTriggerPrice": plain(stop_loss),
+        "stopLossTriggerPrice": decimal_text(stop_loss),
         "stopLossTriggerType": TRIGGERED_BY,
     }
     if take_profit is not None:
-        body["stopSurplusTriggerPrice"] = plain(take_profit)
+        body["stopSurplusTriggerPrice"] = decimal_text(take_profit)
         body["stopSurplusTriggerType"] = TRIGGERED_BY
     return body
 
@@ -184,7 +184,7 @@ def set_leverage(symbol: str, leverage: Decimal, *, side: int | None) -> dict[st
     side : int or None
         ``LONG`` or ``SHORT`` where each has its own; None: one for both.
     """
-    body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": plain(leverage)}
+    body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": decimal_text(leverage)}
     return body if side is None else {**body, "holdSide": _direction(side)}
 
 

@@ -26,7 +26,7 @@ from desk.market.bitget.account.messages import (
     Received,
     Subscribed,
     UnreadableMessage,
-    read_text,
+    read_account_message,
     subscription,
 )
 from desk.market.bitget.account.signing import Credentials, login_message
@@ -119,7 +119,7 @@ class PrivateStream:
             await asyncio.gather(running, return_exceptions=True)
 
     def _receive(self, text: str) -> None:
-        for received in read_text(text):
+        for received in read_account_message(text):
             self._take(received)
 
     def _take(self, received: Received) -> None:

@@ -44,7 +44,7 @@ class ListPage(Generic[Value]):
     """What was left out, or taken for something, in sentences."""
 
 
-def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
+def read_contract_terms(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
     """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is

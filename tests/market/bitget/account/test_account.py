@@ -14,7 +14,7 @@ import pytest
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.account import BitgetAccount
-from desk.market.bitget.account.messages import read_text
+from desk.market.bitget.account.messages import read_account_message
 from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.public import TIME
 from desk.market.settings import LinkSettings
@@ -637,7 +637,7 @@ async def test_an_order_push_tells_the_order_and_its_execution() -> None:
 
 async def test_an_execution_paid_in_another_coin_is_left_to_the_list() -> None:
     """What its fee is worth is told by the contract, which a push knows nothing of."""
-    (heard,) = read_text(
+    (heard,) = read_account_message(
         json.dumps(
             {"action": "snapshot", "arg": {"channel": "orders"}, "data": [{**PUSHED, "fillFeeCoin": "BGB"}]}
         )

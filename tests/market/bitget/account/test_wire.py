@@ -380,7 +380,7 @@ def test_a_fee_in_another_coin_counts_at_the_taker_rate(name: str) -> None:
 
 def test_contracts_tell_when_they_end() -> None:
     """-1 means that nothing is announced."""
-    (contract,) = private_wire.read_contracts(
+    (contract,) = private_wire.read_contract_terms(
         body([CONTRACT, {**CONTRACT, "symbol": "ETHUSDT_260626", "symbolType": "delivery"}]), endpoint=PATH
     )
 
