@@ -264,7 +264,7 @@ def each_symbol(
     run : Run
         Receives every outcome.
     stage : str
-        ``train_command`` or ``explore``.
+        ``train`` or ``explore``.
     grid : tuple of ModelSettings
         What an exploration measures.
     reveal : bool

@@ -278,7 +278,16 @@ def _one(value: float) -> Floats:
 
 
 def levels(side: Floats, close: Floats, rules: TradeRules) -> tuple[Floats, Floats]:
-    """Stop and take-profit; infinitely far where there is none."""
+    """Prices of stop and take-profit; infinitely far where there is none.
+
+    Parameters
+    ----------
+    side : ndarray, shape (n,)
+        1 long, -1 short.
+    close : ndarray, shape (n,)
+        Of the signal candles, in USDT.
+    rules : TradeRules
+    """
     stop = math.inf if rules.stop_loss is None else rules.stop_loss
     target = math.inf if rules.take_profit is None else rules.take_profit
     return close * (1 - side * stop), close * (1 + side * target)
@@ -293,7 +302,19 @@ def touch(
     low: Floats,
     overshoot: float,
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not."""
+    """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not.
+
+    Parameters
+    ----------
+    side : ndarray, shape (n,)
+        1 long, -1 short.
+    stop, target : ndarray, shape (n,)
+        Prices of stop and take-profit, see ``levels``.
+    open_, high, low : ndarray, shape (n,)
+        Prices of the candle, in USDT.
+    overshoot : float
+        Share of the way from the stop to the candle's extreme at which a stop fills.
+    """
     against, towards = np.where(side > 0, low, high), np.where(side > 0, high, low)
     stopped = side * against <= side * stop
     level = np.where(stopped, side * np.minimum(side * stop, side * open_), against)
