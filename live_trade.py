@@ -31,7 +31,7 @@ from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
-from desk.market.bitget.snapshot import MarketSnapshot, look
+from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
@@ -105,7 +105,7 @@ def decide_once(settings: Settings, named: tuple[str, ...], console: Console) ->
     models, problems = open_models(ModelRegistry(settings.models_dir), named)
     clock, count = SystemClock(), memory_of()
     market = (
-        asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock))
+        asyncio.run(market_snapshot(settings.fetch, tuple(models), count=count, clock=clock))
         if models
         else MarketSnapshot({}, 0)
     )

@@ -58,7 +58,7 @@ def utc_now() -> datetime:
 
 
 def peak_rss_mb() -> float:
-    """Most memory that this process ever held, in MB; 0 where the system does not tell."""
+    """Most memory that this process ever used, in MB; 0 where the system does not report it."""
     if resource is None:
         return 0.0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -120,5 +120,7 @@ async def test_revised_candles_are_told(run: Run) -> None:
 
     (outcome,) = (await run.fetch([corrected])).fetched
 
-    assert outcome.notes == ("1 cached candles were told differently now; the newer answer was taken",)
+    assert outcome.notes == (
+        "1 cached candles were revised: the exchange now reports other numbers, which were taken",
+    )
     run.assert_cached([corrected])

@@ -1,7 +1,7 @@
-"""What a fetch may be told: which market, how much of it, how fast, and where to keep it.
+"""Settings of the market: which exchange, which symbols, how much history, how fast, where it is kept.
 
-Place in the house: the market room's settings.  ``config.py`` gives the values, the train door narrows them
-with its arguments; ``data_fetcher`` and the modules of this room read them.  Pure.
+Place in the house: between ``config.py``, which has the values, and ``desk.market``.  Values come in,
+narrowed by the arguments of the doors; checked settings go out.  Pure.
 
 Not here: default values.  What a user may tune stands in ``config.py`` alone.
 """
@@ -60,7 +60,7 @@ class FetchSettings:
     throttle_pause_s: float
     """First pause of an endpoint after HTTP 429, at least 3; it doubles while 429s go on, up to 60 s."""
     use_cache: bool
-    """False: cached candles are ignored and fetched anew."""
+    """False: cached candles are ignored and fetched again."""
     offline: bool
     """True: cached candles and contract data only, no network at all."""
 
@@ -115,7 +115,7 @@ class FetchSettings:
 
     @property
     def source(self) -> str:
-        """Whose candles these are; one cache folder holds those of one source.
+        """Name of the market that the candles are of; one cache folder has those of one source.
 
         Every embedded exchange is ``loopback``, whatever its port.
         """
@@ -188,8 +188,8 @@ class StreamSettings:
         yield from outside(self, "per_connection", 1, MOST_CHANNELS)
         if not 0.5 <= self.rest_delay_s < self.deadline_s <= 240:
             yield (
-                f"rest_delay_s is {self.rest_delay_s} and deadline_s {self.deadline_s}: they must be at least "
-                "0.5, in this order, and end before the next candle (240)"
+                f"rest_delay_s is {self.rest_delay_s}, deadline_s is {self.deadline_s}: both must be "
+                "at least 0.5, in this order, and end before the next candle (240)"
             )
         if self.audit_s < 0:
             yield f"audit_s is {self.audit_s}, must not be negative"

@@ -18,7 +18,6 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import aiohttp
 
@@ -31,13 +30,11 @@ from desk.market.feed.closing import (
     CandleAssembler,
     CandleClosed,
     CandleDeadline,
-    CandleRevised,
-    CandlesAbsent,
     FeedEvent,
     FeedRestored,
-    SymbolSilent,
     last_finished,
 )
+from desk.market.feed.events_text import describe
 from desk.market.feed.messages import Acknowledged, CandleUpdates, ChannelError, read_text, subscriptions
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
@@ -129,7 +126,7 @@ class CandleStream:
                     yield self._round(event.open_time, self._symbols, event.without, tuple(news))
                     news.clear()
                 elif not isinstance(event, CandleClosed):
-                    news.append(_sentence(event))
+                    news.append(describe(event))
 
     async def confirmed(self, symbols: Sequence[str], open_time: int) -> CandleRound:
         """The newest candles of some symbols after REST was asked about them once more.
@@ -380,28 +377,3 @@ class CandleStream:
         if (count := self.window.count(symbol)) < self._settings.memory:
             return f"{count} candles, {self._settings.memory} needed"
         return "its candle was not confirmed" + self._last_error_of(symbol)
-
-
-def _sentence(event: FeedEvent) -> str:
-    """An event as a sentence; "" for those that are no news."""
-    match event:
-        case CandleRevised():
-            return f"{event.symbol}: the candle of {_utc(event.open_time)} was revised"
-        case CandlesAbsent():
-            hole = event.hole
-            return f"{event.symbol}: {hole.candles} candles from {_utc(hole.first)} on do not exist"
-        case SymbolSilent():
-            return (
-                f"{event.symbol}: no update since {_utc(event.since)}{f', {event.why}' if event.why else ''}"
-            )
-        case FeedRestored():
-            unfilled = f", REST has no answer for {', '.join(event.unfilled)}" if event.unfilled else ""
-            return (
-                f"{len(event.symbols)} symbols: connected again, {event.filled} candles filled in{unfilled}"
-            )
-        case _:
-            return ""
-
-
-def _utc(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from desk.errors import Unanswered
-from desk.market.bitget.newest import MOST, newest_candles
+from desk.market.bitget.newest import LARGEST_COUNT, newest_candles
 from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.contract_terms import usual_terms
 from desk.orders import ContractTerms
@@ -44,7 +44,7 @@ class PublicMarket:
     async def newest_candles(self, symbols: Iterable[str], *, now: int) -> dict[str, Candles | str]:
         """As many finished candles of each symbol as one request brings, or why they could not be had."""
         with _reached():
-            return await newest_candles(self._market, symbols, count=MOST, now=now)
+            return await newest_candles(self._market, symbols, count=LARGEST_COUNT, now=now)
 
     async def expected_funding(self) -> Mapping[str, float]:
         """Rate of the next settlement as it stands now, by symbol."""

@@ -69,7 +69,17 @@ Answer = TypeVar("Answer")
 
 
 class SignedRest:
-    """Requests of one account; use as ``async with``."""
+    """Requests of one account; use as ``async with``.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+        Address, timeout and retry.
+    credentials : Credentials
+        The key.
+    clock : Clock
+        Wall time for signatures, and waits.
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._settings = settings
@@ -122,7 +132,18 @@ class SignedRest:
     async def read(
         self, path: str, query: Mapping[str, str], reader: Reader[Answer], *, attempts: int | None = None
     ) -> Answer:
-        """Ask, and ask again while there is no answer.
+        """Ask, and retry while there is no answer.
+
+        Parameters
+        ----------
+        path : str
+            The endpoint.
+        query : mapping
+            Names and values, as text.
+        reader : callable
+            Reads the body of the response.
+        attempts : int, optional
+            Instead of those of the settings.
 
         Raises
         ------
@@ -144,6 +165,15 @@ class SignedRest:
 
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
+
+        Parameters
+        ----------
+        path : str
+            The endpoint.
+        body : mapping
+            Sent as JSON.
+        reader : callable
+            Reads the body of the response.
 
         Raises
         ------
