@@ -1,13 +1,12 @@
-"""How Bitget spells things: bytes in, values out.
+"""Bodies of Bitget's responses: bytes in, values out.
 
-Place in the house: the only module of the client that knows field names.  Bodies come in from
-``desk.market.bitget.public``; rows, contracts and numbers go out.  Pure: it can be given every odd body
-ever seen.
+Place in the house: the only module of the public client that knows field names.  Bodies come in from
+``desk.market.bitget.transport``; rows, contracts and numbers go out.  Pure.
 
-Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
+Reading order: ``read_data`` opens the envelope and classifies the code; below it one reader per endpoint.
 
-Not here: HTTP, repetition, pacing (``desk.market.bitget.public``); what makes a row a candle
-(``desk.market.history.candles``).
+Not here: HTTP and pacing (``desk.market.bitget.transport``), retry (``desk.retry``); what makes a row a
+candle (``desk.market.history.candles``).
 
 References
 ----------
@@ -46,7 +45,16 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         {"code": "00000", "msg": "success", "requestTime": 1762560123456, "data": []}
         {"code": "40034", "msg": "Parameter X does not exist", "requestTime": 1762560123456, "data": null}
 
-    ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body says.
+    ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body contains.
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Named in errors.
+    status : int
+        HTTP status.
 
     Parameters
     ----------
@@ -65,7 +73,7 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         If the body is no envelope (a gateway's web page, a truncated body), or the code leaves it open what
         happened.
     Refused
-        If the exchange said no.
+        If the exchange refused the request.
     """
     try:
         envelope = json.loads(body)
@@ -99,12 +107,8 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -138,12 +142,8 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -178,12 +178,8 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -210,12 +206,8 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -243,12 +235,8 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -265,12 +253,8 @@ def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
 
     Parameters
     ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Path without its query, for the messages of errors.
-    status : int
-        HTTP status.
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
