@@ -157,7 +157,7 @@ def test_too_many_missing_features_are_told_with_the_reason() -> None:
         built(candles)
 
     assert "at most 5.0% may" in str(caught.value)
-    assert "40 candles are missing" in str(caught.value)
+    assert "(40 are missing)" in str(caught.value)
     assert "--refresh" in str(caught.value)
 
 

@@ -184,7 +184,7 @@ def test_a_replay_of_nothing_is_status_2(models: Path, capsys: pytest.CaptureFix
     """The folder is named."""
     told = complaint(["--replay", "nowhere", "--models-dir", str(models)], capsys, 2)
 
-    assert "nowhere is no folder" in told
+    assert "nowhere is not a folder" in told
 
 
 def test_half_a_notification_is_status_2(
