@@ -34,7 +34,7 @@ fix: $(VENV)/.dev ## let the linter and the formatter repair what they can
 house: $(VENV)/.dev ## counts of the source: rooms, arrows, names, docstrings, references, longest files
 	$(RUN) -m tests.house $(ARGS)
 
-mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those that no test notices; hours
+mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those that no test notices; an hour
 	$(BIN)/mutmut run --max-children 1 $(ARGS)
 	$(BIN)/mutmut results
 

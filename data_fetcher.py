@@ -1,13 +1,15 @@
-"""Phase 1: every symbol's candles and funding rates, in the cache.
+"""Phase 1: candles and funding rates of every symbol, in the cache.
 
 Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles,
-funding rates and contracts end up in the cache folder, and a ``FetchReport`` says what came of each symbol.
+funding rates and contracts end up in the cache folder, and a ``FetchReport`` has the outcome of each symbol.
 
-Reading order: ``fetch_universe`` is the story; ``choose`` says which symbols; ``_fetch_symbol`` what happens
-to one.
+The way of a run: the universe (``choose``), which candles are missing (``_known``, ``feature_window``), pages
+(``desk.market.history.download``), check (there too), cache (``_keep``).
 
-Not here: pages and their repetition (``desk.market``), what the terminal shows (a ``ProgressObserver`` is
-told).
+Reading order: ``fetch_universe``, then ``_fetch_symbol`` for one symbol.
+
+Not here: pages and their retry (``desk.market``), what the terminal shows (a ``ProgressObserver`` receives
+the progress).
 """
 
 import asyncio
@@ -22,11 +24,11 @@ from desk.files import remove_drafts
 from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
 from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows, merge
+from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, merge
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.download import Download, download
 from desk.market.history.fetch_report import (
-    SILENCE,
+    NO_PROGRESS,
     Fetched,
     FetchProblem,
     FetchProgress,
@@ -55,14 +57,14 @@ log = logging.getLogger(__name__)
 SYMBOLS_UNDER_WAY = 10
 """Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
 USUAL_FUNDING_HOURS = 8
-"""For the estimate of how many requests there will be, where a contract does not say."""
+"""For the estimate of the number of requests, where a contract does not list its own."""
 DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
 """Errors of the disk, which every symbol meets, and not of one file on it."""
 NO_NOTES: tuple[str, ...] = ()
 
 
 async def fetch_universe(
-    settings: FetchSettings, *, clock: Clock, progress: ProgressObserver = SILENCE
+    settings: FetchSettings, *, clock: Clock, progress: ProgressObserver = NO_PROGRESS
 ) -> FetchReport:
     """Bring the cache up to date: the newest ``days`` × 288 finished candles of every chosen symbol.
 
@@ -152,7 +154,7 @@ async def _contract_book(market: BitgetPublic, settings: FetchSettings, now: int
 
 @contextlib.contextmanager
 def _writing(store: CandleStore) -> Iterator[None]:
-    """What the disk refuses ends the fetch: the next symbol would not be written either."""
+    """End the fetch on an error of the disk: the next symbol would not be written either."""
     try:
         yield
     except OSError as exc:
@@ -211,10 +213,10 @@ class _Fetch:
         self._pages[symbol] = self._pages.get(symbol, 0) + pages
         self._expect(symbol, pages)
 
-    async def came(self, symbol: str, rows: RawRows) -> None:
-        """Keep the rows of a page of several, so that a crash doesn't lose them."""
+    async def received(self, symbol: str, rows: RawRows) -> None:
+        """Keep the rows of a page of several, so that a crash does not lose them."""
         self._candles += len(rows)
-        self._tell()
+        self._report_progress()
         if self._pages[symbol] > 1 and len(rows):
             with _writing(self._store):
                 await asyncio.to_thread(self._journals[symbol].add, rows)
@@ -225,20 +227,21 @@ class _Fetch:
             self._outcomes[symbol] = outcome
             self._expected[symbol] = self._market.sent[symbol]
             self._progress.finished(outcome)
-            self._tell()
+            self._report_progress()
 
     async def _fetch_symbol(self, symbol: str) -> Fetched | FetchProblem:
-        """Take one symbol from what is cached to what is wanted; funding rates have a pace of their own."""
+        """Bring one symbol from what is cached to what is wanted, its funding rates beside the candles."""
         began = self._clock.monotonic()
         async with asyncio.TaskGroup() as group:
-            candles = group.create_task(self._bring_candles(symbol))
-            funding = group.create_task(self._bring_funding(symbol))
-        brought, (rates, remarks) = candles.result(), funding.result()
-        if isinstance(brought, FetchProblem):
-            return brought
-        got, notes = brought
+            candles = group.create_task(self._fetch_candles(symbol))
+            funding = group.create_task(self._fetch_funding(symbol))
+        outcome, (rates, funding_notes) = candles.result(), funding.result()
+        if isinstance(outcome, FetchProblem):
+            return outcome
+        got, notes = outcome
         if got.revised:
-            notes += (f"{got.revised} cached candles were told differently now; the newer answer was taken",)
+            news = "the exchange now reports other numbers, which were taken"
+            notes += (f"{got.revised} cached candles were revised: {news}",)
         return fetched_from(
             got.candles,
             fetched=got.fetched,
@@ -246,24 +249,24 @@ class _Fetch:
             requests=self._market.sent[symbol],
             seconds=self._clock.monotonic() - began,
             funding=len(rates.rates),
-            notes=notes + remarks,
+            notes=notes + funding_notes,
         )
 
-    async def _bring_candles(self, symbol: str) -> tuple[Download, tuple[str, ...]] | FetchProblem:
-        """The candles, which are in the cache then, and what the user should know; or why there are none."""
+    async def _fetch_candles(self, symbol: str) -> tuple[Download, tuple[str, ...]] | FetchProblem:
+        """Fetch the candles into the cache; return them with notes for the user, or why there are none."""
         stage = "cache"
         try:
             journal = self._journals[symbol] = self._store.journal(symbol)
-            held, notes = await asyncio.to_thread(self._held, symbol, journal)
+            known, notes = await asyncio.to_thread(self._known, symbol, journal)
             stage = "candles"
             got = await download(
                 self._market,
                 symbol,
-                held=held,
+                known=known,
                 window=self._window,
                 now=self._now,
                 workers=self._workers,
-                watch=self,
+                observer=self,
             )
             stage = "saving"
             with _writing(self._store):
@@ -280,44 +283,44 @@ class _Fetch:
                 unfinished.close()
         return got, notes
 
-    async def _bring_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
-        """The funding rates, which are in the cache then; where they cannot be had, a note says why.
+    async def _fetch_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
+        """Fetch the funding rates into the cache; where that fails, a note says why.
 
-        They cost no symbol: nothing is trained on them yet.
+        A failure leaves no symbol out: no model is trained on them.
         """
         if not self._settings.funding:
             return NO_FUNDING, NO_NOTES
-        held, notes = NO_FUNDING, NO_NOTES
+        known, notes = NO_FUNDING, NO_NOTES
         first, hours = self._window.first, self._funding_hours.get(symbol)
         try:
             if self._settings.use_cache:
-                held, notes = await asyncio.to_thread(self._store.held_funding, symbol)
-            if not is_due(held, first=first, now=self._now, hours=hours):
-                return held, notes
-            days = self._settings.days if held is NO_FUNDING else 1
+                known, notes = await asyncio.to_thread(self._store.known_funding, symbol)
+            if not is_due(known, first=first, now=self._now, hours=hours):
+                return known, notes
+            days = self._settings.days if known is NO_FUNDING else 1
             self._expect(symbol, 1 + days * 24 // (hours or USUAL_FUNDING_HOURS) // FUNDING_ROWS)
-            got = await download_funding(self._market, symbol, held=held, first=first, now=self._now)
+            got = await download_funding(self._market, symbol, known=known, first=first, now=self._now)
             with _writing(self._store):
                 await asyncio.to_thread(self._store.save_funding, symbol, got)
         except FetchEnds:
             raise
         except DeskError as exc:
-            return held, (*notes, f"funding rates are not up to date: {exc}")
+            return known, (*notes, f"funding rates are not up to date: {exc}")
         except Exception as exc:  # this is where a symbol's job ends
             log.warning("%s: funding rates failed", symbol, exc_info=True)
-            return held, (*notes, f"funding rates are not up to date: {type(exc).__name__}: {exc}")
+            return known, (*notes, f"funding rates are not up to date: {type(exc).__name__}: {exc}")
         return got, notes
 
-    def _held(self, symbol: str, journal: PageJournal) -> tuple[KnownCandles, tuple[str, ...]]:
-        """What the cache has, and what an interrupted run had brought."""
+    def _known(self, symbol: str, journal: PageJournal) -> tuple[KnownCandles, tuple[str, ...]]:
+        """What the cache has, and what an interrupted run had fetched."""
         if not self._settings.use_cache:
             journal.remove()
-            return NOTHING_HELD, ()
-        held, notes = self._store.held(symbol)
-        return KnownCandles(merge([held.rows, journal.read()]), held.absent), notes
+            return NOTHING_KNOWN, ()
+        cached, notes = self._store.known(symbol)
+        return KnownCandles(merge([cached.rows, journal.read()]), cached.absent), notes
 
     def _keep(self, got: Download, journal: PageJournal) -> None:
-        """Write the cache, if it is not what it should be already; the pages are then not needed any more."""
+        """Write the cache if it is not up to date, and remove the journal of pages."""
         symbol, days = got.candles.symbol, self._settings.days
         if not self._store.is_current(symbol, days, got.candles, got.absent):
             self._store.save(got.candles, days=days, absent=got.absent)
@@ -325,9 +328,9 @@ class _Fetch:
 
     def _expect(self, symbol: str, requests: int) -> None:
         self._expected[symbol] = self._expected.get(symbol, 0) + requests
-        self._tell()
+        self._report_progress()
 
-    def _tell(self) -> None:
+    def _report_progress(self) -> None:
         begun = max(len(self._expected), 1)
         self._progress.update(
             FetchProgress(

@@ -16,54 +16,59 @@ import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import config
-from desk.arguments import named_symbols, nearest
+from desk.arguments import named_symbols
 from desk.clock import SystemClock
-from desk.errors import DeskError, ModelError, ModelIncomplete, SettingsError
-from desk.learn.training import load_model
+from desk.errors import DeskError, SettingsError
 from desk.live_arguments import live_arguments
+from desk.live_models import DiskModelSource
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
-from desk.market.bitget.snapshot import MarketSnapshot, look
+from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.stored import read_stored, synthetic_market
-from desk.ports import CandleFeed, Clock, Exchange
+from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.run_settings import Settings
-from desk.trade.event_log import EventLog, NotificationSink
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier, lines_from, notifying
-from desk.trade.replay.attribution import bill, explain, policy_trades
+from desk.trade.notify import channels_from, notifying
+from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
-from desk.trade.scoreboard import score_cells
-from desk.trade.session import Session, SessionResult, heeding, live_events, replayed_events
+from desk.trade.scoreboard import Score, score_cells
+from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import Signal, card_of
-from desk.trade.start import require_startable
-from desk.trade.trader import Confirm, Trader
+from desk.trade.signals import Signal
+from desk.trade.start import open_session, require_startable
 from desk.values import CANDLE_MS, Candles
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
-
-
 HOUR_MS = 3_600_000
 """Candles that are older are of the past."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveRun:
+    """What was asked for, and where its answer goes."""
+
+    args: argparse.Namespace
+    settings: Settings
+    console: Console
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -80,12 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
         )
         named = named_symbols(args.symbols)
+        run = LiveRun(args, settings, console)
         if args.once:
-            return decide_once(settings, named, console)
+            return decide_once(run, named)
         stored = args.replay is not None or args.demo
         start_logging(logging.WARNING if stored else logging.INFO)
-        symbols = published(ModelRegistry(settings.models_dir), named)
-        ending = asyncio.run((replay if stored else trade)(args, settings, symbols, console))
+        symbols = model_source(settings).published(named)
+        ending = asyncio.run((replay if stored else trade)(run, symbols))
         (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
         return ending.status  # noqa: TRY300 - the ways to end stand together
     except SettingsError as exc:
@@ -102,7 +108,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 # One decision --------------------------------------------------------------------------------------
 
 
-def decide_once(settings: Settings, named: tuple[str, ...], console: Console) -> int:
+def decide_once(run: LiveRun, named: tuple[str, ...]) -> int:
     """Ask every model about the newest closed candle of its symbol, and show the answers.
 
     Raises
@@ -110,10 +116,11 @@ def decide_once(settings: Settings, named: tuple[str, ...], console: Console) ->
     SettingsError
         If there is no model to ask.
     """
-    models, problems = open_models(ModelRegistry(settings.models_dir), named)
+    settings, console = run.settings, run.console
+    models, problems = model_source(settings).open_all(named)
     clock, count = SystemClock(), memory_of()
     market = (
-        asyncio.run(look(settings.fetch, tuple(models), count=count, clock=clock))
+        asyncio.run(market_snapshot(settings.fetch, tuple(models), count=count, clock=clock))
         if models
         else MarketSnapshot({}, 0)
     )
@@ -121,33 +128,49 @@ def decide_once(settings: Settings, named: tuple[str, ...], console: Console) ->
         console.error(f"⚠️ {market.unreached}")
     ready = [found for found in market.candles.values() if isinstance(found, Candles)]
     problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
-    opinions, silent = form_opinions(ready, models, settings)
+    signals, silent = form_signals(ready, models, settings)
     problems |= silent
-    if opinions:
-        tell_decisions(opinions, market.now, console)
+    if signals:
+        print_decisions(signals, market.now, console)
     for symbol, trouble in sorted(problems.items()):
         console.error(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
-    return OK if opinions else FATAL
+    return OK if signals else FATAL
 
 
-def form_opinions(
+def form_signals(
     candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
 ) -> tuple[list[Signal], dict[str, str]]:
-    """What the models make of the newest candle of each series; and of which, and why, they make nothing."""
-    forecaster = Forecaster.of(models, window_of(settings))
-    opinions: list[Signal] = []
+    """What the models make of the newest candle of each series; and of which, and why, they make nothing.
+
+    Parameters
+    ----------
+    candles : sequence of Candles
+    models : mapping
+        By symbol.
+    settings : Settings
+    """
+    forecaster = Forecaster.of(models, feature_window(settings))
+    signals: list[Signal] = []
     silent: dict[str, str] = {}
     for newest in sorted({int(series.open_time[-1]) for series in candles}):
         these = [series for series in candles if series.open_time[-1] == newest]
-        told, not_told = forecaster.opinions(round_of(these, newest, memory=memory_of()))
-        opinions += told
-        silent |= not_told
-    return opinions, silent
+        found, missing = forecaster.signals(round_of(these, newest, memory=memory_of()))
+        signals += found
+        silent |= missing
+    return signals, silent
 
 
-def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> None:
-    """One row per symbol, the strongest opinion first; loudly, if the candles are of the past."""
-    oldest = now - min(opinion.open_time for opinion in opinions) - CANDLE_MS
+def print_decisions(signals: Sequence[Signal], now: int, console: Console) -> None:
+    """One row per symbol, the strongest signal first; loudly, if the candles are of the past.
+
+    Parameters
+    ----------
+    signals : sequence of Signal
+    now : int
+        The exchange's time, ms.
+    console : Console
+    """
+    oldest = now - min(signal.open_time for signal in signals) - CANDLE_MS
     title = "Decisions on the newest closed candles"
     if oldest > HOUR_MS:
         title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
@@ -155,32 +178,30 @@ def tell_decisions(opinions: Sequence[Signal], now: int, console: Console) -> No
             f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
             "nothing in it is a decision for now."
         )
-    strongest_first = sorted(opinions, key=lambda one: -abs(one.probability - 0.5))
-    rows = [_cells(opinion, now) for opinion in strongest_first]
+    strongest_first = sorted(signals, key=lambda one: -abs(one.probability - 0.5))
+    rows = [_cells(signal, now) for signal in strongest_first]
     console.table(live_tables.decision_table(rows, width=console.width, title=title))
 
 
-def _cells(opinion: Signal, now: int) -> tuple[str, ...]:
-    closed = opinion.open_time + CANDLE_MS
+def _cells(signal: Signal, now: int) -> tuple[str, ...]:
+    closed = signal.open_time + CANDLE_MS
     stale = now - closed >= CANDLE_MS
     return (
-        opinion.symbol,
+        signal.symbol,
         f"{datetime.fromtimestamp(closed / 1000, tz=UTC):%Y-%m-%d %H:%M}",
         terminal.age((now - closed) / 60_000),
-        f"{opinion.close:g}",
-        f"{opinion.probability:.3f}",
-        opinion.side,
-        "too late" if stale else opinion.action,
-        "a newer candle has closed" if stale else terminal.in_short(opinion.card.reasons),
+        f"{signal.close:g}",
+        f"{signal.probability:.3f}",
+        signal.side,
+        "too late" if stale else signal.action,
+        "a newer candle has closed" if stale else terminal.in_short(signal.card.reasons),
     )
 
 
 # A session -----------------------------------------------------------------------------------------
 
 
-async def trade(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
-) -> SessionResult:
+async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     """Trade until something ends it: on simulated fills, on the demo account, or on real money.
 
     Raises
@@ -188,11 +209,12 @@ async def trade(
     SettingsError
         If something is missing that the mode needs; nothing was started.
     """
+    args, settings, console = run.args, run.settings, run.console
     mode, clock = str(args.mode), SystemClock()
     live = config.live_settings(settings.max_model_age_days)
     link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
-    lines = lines_from(os.environ)
+    channels = channels_from(os.environ)
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
@@ -227,33 +249,37 @@ async def trade(
                 )
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
-        news = await stack.enter_async_context(notifying(lines, live.notify, clock))
-        forecaster = Forecaster(
-            DiskModelSource(ModelRegistry(settings.models_dir)), symbols, window_of(settings)
+        notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
+        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
+        session = open_session(
+            exchange,
+            journal,
+            forecaster,
+            clock,
+            settings=live,
+            notifications=notifier,
+            trade_untested=args.trade_untested,
+            confirm=candles.confirmed,
         )
-        trader, session = staged(exchange, journal, forecaster, clock, news, live, args, candles.confirmed)
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
-            ending = await session.run(events, mode=mode, settings=told(live))
-        if scores := trader.keep_scores(every=True):
-            rows = [score_cells(one) for one in scores]
-            console.table(live_tables.score_table(rows, width=console.width))
+            ending = await session.run(events, mode=mode, settings=settings_text(live))
+        print_scores(session.trader.keep_scores(every=True), console)
         return ending
 
 
-async def replay(
-    args: argparse.Namespace, settings: Settings, symbols: tuple[str, ...], console: Console
-) -> SessionResult:
+async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     """Run the session on stored or invented candles, from where each model's test part begins.
 
     The models are those whose figures are reported: what was published may have learned these candles.
     """
+    args, settings, console = run.args, run.settings, run.console
     named = args.journal != Path(config.JOURNAL)
     if named:
         require_startable(args.journal, "replay")
-    shelf = DiskModelSource(ModelRegistry(settings.models_dir), evaluated=True)
-    forecaster = Forecaster(shelf, symbols, window_of(settings))
+    models = model_source(settings, evaluated=True)
+    forecaster = Forecaster(models, symbols, feature_window(settings))
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
     names = list(forecaster.cards)
@@ -262,7 +288,7 @@ async def replay(
         console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
         )
-    first = {one.symbol: max(shelf.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
+    first = {one.symbol: max(models.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
     clock = SimulatedClock(float(min(first.values())))
@@ -274,54 +300,39 @@ async def replay(
     with tempfile.TemporaryDirectory() as folder:
         path = args.journal if named else Path(folder) / "replay.sqlite"
         with Journal(path, durable=False) as journal:
-            trader, session = staged(paper, journal, forecaster, clock, NoNotifier(), live, args)
+            session = open_session(
+                paper, journal, forecaster, clock, settings=live, trade_untested=args.trade_untested
+            )
             columns, total = live_tables.replay_columns(), candles_of(stored.series, first)
             with heeding(session), console.progress(columns, total=total, plain="Replayed") as bar:
-                watched = ObservedFeed(
+                observed = ObservedFeed(
                     feed, start=min(first.values()), show=lambda done: bar.show(done, total)
                 )
-                events = replayed_events(watched)
-                ending = await session.run(events, mode="replay", settings=told(live))
+                events = replayed_events(observed)
+                ending = await session.run(events, mode="replay", settings=settings_text(live))
             slippage = settings.learn.trading.slippage
             wanted = policy_trades(
                 journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
             )
             lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
-            equity, holdings = (await paper.balance()).equity, await paper.positions()
-            account = bill(journal, deposit=live.paper.balance, equity=equity, holdings=holdings)
-            scores = trader.keep_scores(every=True)
-    if rows := [score_cells(one) for one in scores]:
-        console.table(live_tables.score_table(rows, width=console.width))
+            statement = await profit_statement(journal, paper, deposit=live.paper.balance)
+            scores = session.trader.keep_scores(every=True)
+    print_scores(scores, console)
     console.table(live_tables.difference_table([(one.what, one.trades, one.net_bps) for one in lines]))
-    bills = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(account).items()]
-    console.table(live_tables.bill_table(bills))
+    amounts = [(name.replace("_", " "), f"{amount:,.4f}") for name, amount in asdict(statement).items()]
+    console.table(live_tables.bill_table(amounts))
+    if statement.residual:
+        console.error(
+            f"⚠️ The journal and the simulated account differ by {statement.residual} USDT, 0 was expected: "
+            "one of them has a bookkeeping error. Please report it with the journal."
+        )
     return ending
 
 
-def staged(
-    exchange: Exchange,
-    journal: Journal,
-    forecaster: Forecaster,
-    clock: Clock,
-    news: NotificationSink,
-    live: LiveSettings,
-    args: argparse.Namespace,
-    confirm: Confirm | None = None,
-) -> tuple[Trader, Session]:
-    """The parts of a session, put together."""
-    by_exchange = ExchangeClock(clock)
-    event_log = EventLog(journal.diary, by_exchange, news)
-    trader = Trader(
-        exchange,
-        journal,
-        forecaster,
-        by_exchange,
-        event_log,
-        settings=live,
-        trade_untested=args.trade_untested,
-        confirm=confirm,
-    )
-    return trader, Session(trader, journal, by_exchange, event_log, settings=live.session)
+def print_scores(scores: Sequence[Score], console: Console) -> None:
+    """One row per model that has traded: what was expected of it, and what it delivered."""
+    if rows := [score_cells(one) for one in scores]:
+        console.table(live_tables.score_table(rows, width=console.width))
 
 
 def fills_of(settings: Settings) -> FillModel:
@@ -329,7 +340,7 @@ def fills_of(settings: Settings) -> FillModel:
     return FillModel(slippage=Decimal(repr(settings.learn.trading.slippage)))
 
 
-def told(live: LiveSettings) -> str:
+def settings_text(live: LiveSettings) -> str:
     """The settings of a session for its journal; there is no secret among them."""
     return json.dumps(asdict(live), default=str)
 
@@ -337,88 +348,15 @@ def told(live: LiveSettings) -> str:
 # Models --------------------------------------------------------------------------------------------
 
 
-class DiskModelSource:
-    """Published models, checked and opened; satisfies ``desk.trade.forecasting.ModelSource``.
-
-    Parameters
-    ----------
-    shelf : ModelShelf
-    evaluated : bool
-        Open the models whose figures the metadata report instead of the published ones.
-    """
-
-    def __init__(self, shelf: ModelRegistry, *, evaluated: bool = False) -> None:
-        self._shelf = shelf
-        self._evaluated = evaluated
-        self.test_first: dict[str, int] = {}
-        """Open time of the first test candle of every model that was opened, ms."""
-
-    def mark(self, symbol: str) -> object:
-        """Changes with the published model and with what its metadata say."""
-        return self._shelf.mark(symbol)
-
-    def open(self, symbol: str) -> OpenModel:
-        """The newest published model.
-
-        Raises
-        ------
-        ModelError
-            If it may not be used.
-        """
-        features = tuple(feature.name for feature in FEATURES)
-        shelved = self._shelf.open_latest(symbol, features=features, contract=contract_id())
-        text = self._shelf.evaluated(shelved.metadata) if self._evaluated else shelved.model
-        model = load_model(text, subject=f"{symbol}: {shelved.model_file}")
-        if model.names != features:
-            raise ModelIncomplete(f"{symbol}: the model and its metadata name other features: train again")
-        began = datetime.fromisoformat(shelved.metadata["split"]["test"]["first"])
-        self.test_first[symbol] = int(began.timestamp() * 1000)
-        return OpenModel(card_of(shelved.metadata), model)
+def model_source(settings: Settings, *, evaluated: bool = False) -> DiskModelSource:
+    """The models below the folder of the settings, for the features of this checkout."""
+    features = tuple(feature.name for feature in FEATURES)
+    return DiskModelSource(
+        ModelRegistry(settings.models_dir), features=features, contract=contract_id(), evaluated=evaluated
+    )
 
 
-def published(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[str, ...]:
-    """The ``named`` symbols, or all that have a published model.
-
-    Raises
-    ------
-    SettingsError
-        If there is no published model at all, or none of a named symbol.
-    """
-    there = tuple(shelf.symbols())
-    if not there:
-        raise SettingsError(
-            f"{shelf.folder} holds no published model: train first (python train_live_lightgbm.py), "
-            "or name another directory with --models-dir"
-        )
-    if strangers := sorted(set(named) - set(there)):
-        meant = {name: near for name in strangers if (near := nearest(name, there))}
-        told = [f"{name} (meant {meant[name]}?)" if name in meant else name for name in strangers]
-        unknown = [name for name in strangers if name not in meant]
-        way = f": train it (python train_live_lightgbm.py --symbols {','.join(unknown)})" if unknown else ""
-        raise SettingsError(f"{shelf.folder} holds no model of {', '.join(told)}{way}")
-    return tuple(dict.fromkeys(named)) or there
-
-
-def open_models(shelf: ModelRegistry, named: tuple[str, ...]) -> tuple[dict[str, OpenModel], dict[str, str]]:
-    """Open the models of the ``named`` symbols, or of all; those that may not be used come with the reason.
-
-    Raises
-    ------
-    SettingsError
-        As ``published``.
-    """
-    disk = DiskModelSource(shelf)
-    models: dict[str, OpenModel] = {}
-    problems: dict[str, str] = {}
-    for symbol in published(shelf, named):
-        try:
-            models[symbol] = disk.open(symbol)
-        except ModelError as exc:
-            problems[symbol] = str(exc)
-    return models, problems
-
-
-def window_of(settings: Settings) -> FeatureWindow:
+def feature_window(settings: Settings) -> FeatureWindow:
     """What a row of features needs, as in training."""
     return FeatureWindow(
         memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows

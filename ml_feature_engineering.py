@@ -1,11 +1,11 @@
-"""What a model sees of a candle, and what happened after it: features, their contract, labels.
+"""Features of candles, the contract that names them, and labels of what followed.
 
 Place in the house: a door, between the checked candles and the learning.  ``Candles`` come in; a
 ``FeatureSet`` goes out to training (``build_features``), bare rows to live trading (``newest_rows``), a
 ``LabelledSet`` to training (``attach_labels``).  Pure: no file, no network, no clock.
 
 Reading order: ``FEATURES`` is the whole list in column order, each feature with the number of candles that it
-looks at; what stands below only walks that table.
+needs; the functions below only go through that table.
 
 Not here: the formulas, see ``desk.indicators``; splits and models, see ``desk.learn``.
 """
@@ -78,9 +78,9 @@ FEATURES: tuple[Feature, ...] = (
     Feature("roc_9", "rate of change", 10,
             partial(price.rate_of_change, window=9), "close against 9 candles ago"),
     Feature("efficiency_8", "efficiency", 9,
-            partial(price.efficiency, window=8), "way made good over way gone, signed, 40 minutes"),
+            partial(price.efficiency, window=8), "net move over sum of moves, signed, 40 minutes"),
     Feature("efficiency_48", "efficiency", 49,
-            partial(price.efficiency, window=48), "way made good over way gone, signed, 4 hours"),
+            partial(price.efficiency, window=48), "net move over sum of moves, signed, 4 hours"),
     Feature("body", "candle shape", 1, price.body, "body over range, signed"),
     Feature("upper_wick", "candle shape", 1, price.upper_wick, "share of the range above the body"),
     Feature("lower_wick", "candle shape", 1, price.lower_wick, "share of the range below the body"),
@@ -89,7 +89,8 @@ FEATURES: tuple[Feature, ...] = (
             partial(price.body_balance, window=6), "bodies over ranges, half an hour"),
     Feature("wick_balance_12", "candle shape", 12,
             partial(price.wick_balance, window=12), "lower less upper wicks, an hour"),
-    Feature("run", "runs", 13, partial(price.run, longest=12), "closes in a row in one direction, signed"),
+    Feature("run", "runs", 13,
+            partial(price.signed_run, longest=12), "closes in a row in one direction, signed"),
     Feature("direction_balance_24", "runs", 25,
             partial(price.direction_balance, window=24), "rising less falling closes, 2 hours"),
     Feature("unchanged_share_48", "runs", 49,
@@ -257,7 +258,7 @@ def build_features(candles: Candles, *, max_missing_share: float, min_feature_sh
         Windows count the candles that are present.
     max_missing_share : float
         A row has no features if more than this share of the candles between the first and the last that it
-        looks at is missing: 0.02 is 2 %.
+        needs is missing: 0.02 is 2 %.
     min_feature_share : float
         Share of the rows with enough candles before them that must end with features.
 
@@ -285,17 +286,17 @@ def build_features(candles: Candles, *, max_missing_share: float, min_feature_sh
     for column, feature in enumerate(FEATURES):
         x[:, column] = feature.compute(panel)[-rows:]
 
-    holey = missing_share(candles.open_time, memory=needed) > max_missing_share
-    strange: NDArray[np.bool_] = ~np.isfinite(x)
-    usable = ~(holey | strange.any(axis=1))
+    has_holes = missing_share(candles.open_time, memory=needed) > max_missing_share
+    not_finite: NDArray[np.bool_] = ~np.isfinite(x)
+    usable = ~(has_holes | not_finite.any(axis=1))
     if usable.mean() < min_feature_share:
-        names = [FEATURES[column].name for column in np.flatnonzero(strange.any(axis=0))]
+        names = [FEATURES[column].name for column in np.flatnonzero(not_finite.any(axis=0))]
         raise MissingFeatures(
             f"{candles.symbol}: Too many missing features: {1 - usable.mean():.1%} of {rows} rows have "
-            f"none, at most {1 - min_feature_share:.1%} may. {holey.mean():.1%} look back over holes of more "
-            f"than {max_missing_share:.1%} of their candles ({candles.missing} candles are missing)"
+            f"none, at most {1 - min_feature_share:.1%} may. {has_holes.mean():.1%} need candles of a span "
+            f"that misses more than {max_missing_share:.1%} of its candles ({candles.missing} are missing)"
             + (f"; not finite: {', '.join(names)}" if names else "")
-            + ". Fetch the candles anew with --refresh, or leave the symbol out"
+            + ". Fetch the candles again with --refresh, or leave the symbol out"
         )
     row = np.flatnonzero(usable) + needed - 1
     return FeatureSet(
@@ -319,8 +320,8 @@ def missing_share(open_time: NDArray[np.int64], *, memory: int) -> NDArray[np.fl
 def newest_rows(values: NDArray[np.float64], open_time: NDArray[np.int64]) -> NDArray[np.float32]:
     """Features of the newest candle of every symbol, in one pass.
 
-    Each feature is given its own ``memory`` candles and no more.  Holes are not looked at here: a symbol
-    whose ``missing_share`` is too large must be left out by the caller, as ``build_features`` does with rows.
+    Each feature is given its own ``memory`` candles and no more.  Holes are not checked here: the caller must
+    leave out a symbol whose ``missing_share`` is too large, as ``build_features`` does with rows.
 
     Parameters
     ----------
@@ -346,9 +347,9 @@ def newest_rows(values: NDArray[np.float64], open_time: NDArray[np.int64]) -> ND
 
 
 def attach_labels(features: FeatureSet, candles: Candles, *, horizon: int, threshold: float) -> LabelledSet:
-    """Say of every row what the close did within the next ``horizon`` candles.
+    """Label every row by the move of the close within the next ``horizon`` candles.
 
-    A label exists only when the candle ``horizon`` steps ahead is there, exactly that many rows later: it
+    A label exists only when the candle ``horizon`` steps ahead is present, exactly that many rows later: it
     never spans a hole.
 
     Parameters

@@ -23,7 +23,7 @@ from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
 from desk.learn import record
-from desk.learn.explore import Explored, describe, describe_explored
+from desk.learn.explore import Explored, describe_exploration, describe_explored
 from desk.learn.protocol import ContractCosts
 from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
 from desk.learn.settings import ModelSettings
@@ -36,7 +36,7 @@ from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
-from desk.reports.exploration import exploration, exploration_table, exploration_words, explored_line
+from desk.reports.exploration import exploration, exploration_tables, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
 from desk.stopwatch import utc_now
@@ -47,7 +47,7 @@ OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Fetch, train, publish, and tell; return the exit status of ``contracts``: 0, 1, 2 or 130."""
+    """Fetch, train, publish, and print; return the exit status that ``--help`` explains: 0, 1, 2 or 130."""
     console = Console(quiet=False, as_json=True)
     try:
         base = config.default_settings()
@@ -55,10 +55,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         console = Console(quiet=args.quiet, as_json=args.json)
         settings = narrowed(args, base)
         if args.fetch_only:
-            return told_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
+            return print_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
             if args.explore:
-                return explore(settings, console, demo=args.demo)
+                return explore(settings, console, demo=args.demo, reveal=args.reveal)
             return run(settings, console, demo=args.demo)
     except SettingsError as exc:
         console.error(str(exc))
@@ -74,22 +74,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(settings: Settings, console: Console, *, demo: bool) -> int:
     """Both phases, and the summary of them."""
     started = utc_now()
-    shelf = ModelRegistry(settings.models_dir)
-    shelf.tidy()
+    registry = ModelRegistry(settings.models_dir)
+    registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
-    results = train_universe(settings, report, shelf, console)
+    results = train_universe(settings, report, registry, console)
     summary = summarise(
         results,
         settings=settings.model.as_json(),
         effort=RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled),
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
-        previous=shelf.read_summary(),
-        published=shelf.published(),
+        previous=registry.read_summary(),
+        published=registry.published(),
         max_model_age_days=settings.max_model_age_days,
     )
-    path = shelf.write_summary(summary)
+    path = registry.write_summary(summary)
     target = settings.learn.selection.target_win_rate
     met = targets_met(summary["averages"], target)
     words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
@@ -97,26 +97,36 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     return FAILED if results.failed else OK
 
 
-def explore(settings: Settings, console: Console, *, demo: bool) -> int:
-    """Phase 1, then every horizon of the grid in place of training; no model is published."""
+def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -> int:
+    """Phase 1, then every horizon of the grid in place of training; no model is published.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    demo : bool
+        Whether the candles are those of the embedded exchange.
+    reveal : bool
+        Whether the test part is shown too.
+    """
     started = utc_now()
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
-    shelf = ModelRegistry(settings.models_dir)
-    shelf.tidy()
+    registry = ModelRegistry(settings.models_dir)
+    registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
-    run = Run(shelf, console, shelf.read_evaluations())
-    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid)
+    run = Run(registry, console, registry.read_evaluations())
+    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
     document = exploration(
-        describe(run.explored),
+        describe_exploration(run.explored),
         left_out=(run.skipped, run.failed),
         settings=settings.model.as_json(),
         grid=asdict(settings.explore),
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
     )
-    path, drawn = shelf.write_exploration(document, exploration_picture(document))
+    path, drawn = registry.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
-    console.finish(exploration_table(document), words, document)
+    console.finish(exploration_tables(document), words, document)
     return FAILED if run.failed else OK
 
 
@@ -154,14 +164,14 @@ class FetchBar:
         self.bar.show(tally.requests, expected, note=f"{done} · {pace}{refused}")
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """Tell what the user should know of a symbol; problems are told when the fetch is over."""
+        """Print the notes on a symbol; problems are printed when the fetch is over."""
         if isinstance(outcome, Fetched):
             for note in outcome.notes:
                 self.console.print(f"⚠️ {outcome.symbol}: {note}")
 
 
-def told_fetch(report: FetchReport, console: Console) -> int:
-    """Tell what ``--fetch-only`` fetched."""
+def print_fetch(report: FetchReport, console: Console) -> int:
+    """Print what ``--fetch-only`` fetched; return the exit status."""
     rows = [
         (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
         for of in report.fetched
@@ -193,12 +203,12 @@ Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 
 
 def train_universe(
-    settings: Settings, report: FetchReport, shelf: ModelRegistry, console: Console
+    settings: Settings, report: FetchReport, registry: ModelRegistry, console: Console
 ) -> RunResults:
-    """Train every symbol that was fetched, publish and tell each as it comes in, and judge them together."""
-    run = Run(shelf, console, shelf.read_evaluations())
+    """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts."""
+    run = Run(registry, console, registry.read_evaluations())
     each_symbol(train_symbol, settings, report, run, stage="train")
-    run.judge(settings.learn.verdict)
+    run.write_verdicts(settings.learn.verdict)
     return run.results()
 
 
@@ -210,8 +220,9 @@ def each_symbol(
     *,
     stage: str,
     grid: tuple[ModelSettings, ...] = (),
+    reveal: bool = False,
 ) -> None:
-    """Carry every symbol that was fetched through ``work``, in a pool of processes, and ``run`` takes it.
+    """Call ``work`` on every symbol that was fetched, in a pool of processes; each outcome goes to ``run``.
 
     Parameters
     ----------
@@ -223,30 +234,34 @@ def each_symbol(
     run : Run
         Receives every outcome.
     stage : str
-        ``train`` or ``explore``.
+        ``train_command`` or ``explore``.
     grid : tuple of ModelSettings
         What an exploration measures.
+    reveal : bool
+        Whether an exploration shows the test part.
     """
     for problem in report.problems:
-        run.take(_unfetched(problem))
+        run.add(_unfetched(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
     with run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        outcomes = executor.run(work, _jobs(settings, report, run, grid))
+        outcomes = executor.run(work, _jobs(settings, report, run, grid, reveal=reveal))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
-                run.take(outcome.result if isinstance(outcome, JobDone) else _undone(outcome, stage))
+                run.add(
+                    outcome.result if isinstance(outcome, JobDone) else _outcome_of_failure(outcome, stage)
+                )
                 bar.show(run.count - len(report.problems))
 
 
-def _undone(broken: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
-    symbol = broken.job.candles.symbol
-    if broken.error == NotEnoughHistory.__name__:
-        return Skipped(symbol, broken.message)
-    return Failed(symbol, stage, broken.message, broken.story)
+def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
+    symbol = failure.job.candles.symbol
+    if failure.error == NotEnoughHistory.__name__:
+        return Skipped(symbol, failure.message)
+    return Failed(symbol, stage, failure.message, failure.traceback)
 
 
 def _jobs(
-    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...]
+    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...], *, reveal: bool
 ) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
@@ -257,7 +272,7 @@ def _jobs(
         try:
             candles = store.load(symbol, settings.fetch.days)
         except DataError as exc:
-            run.take(Failed(symbol, "cache", str(exc), ""))
+            run.add(Failed(symbol, "cache", str(exc), ""))
             continue
         contract = contracts.get(symbol)
         trading = learn.trading
@@ -267,17 +282,17 @@ def _jobs(
             maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
         )
         control = symbol in sample and len(symbols) >= learn.control_from
-        yield SymbolJob(candles, settings.model, costs, control, grid)
+        yield SymbolJob(candles, settings.model, costs, control, grid, reveal)
 
 
 @dataclass(slots=True)
 class Run:
-    """The outcomes of a run so far: published, told, and kept until all can be judged together."""
+    """The outcomes of a run so far: published, printed, and kept until the verdicts on all can be made."""
 
-    shelf: ModelRegistry
+    registry: ModelRegistry
     console: Console
     ledger: list[Json]
-    """Every look at a test block before the run."""
+    """Every evaluation on test candles before the run."""
     explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
@@ -291,11 +306,13 @@ class Run:
         """Symbols that have an outcome."""
         return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
 
-    def take(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
-        """Publish what was trained, note what was looked at, and tell what came of the symbol."""
+    def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
+        """Publish what was trained, record what was evaluated, and print the line of the symbol."""
         if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._note(outcome)
+                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
+                    outcome
+                )
             except OSError as exc:
                 outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
         if isinstance(outcome, Skipped):
@@ -305,28 +322,28 @@ class Run:
             self.failed.append(outcome)
             self.console.error(terminal.failed_line(outcome))
 
-    def _publish(self, examined: EvaluatedSymbol) -> None:
-        """Publish with a pending verdict; the look at the test part goes into the ledger first."""
-        examined.trained.metadata["verdict"] = record.plain(pending(examined.evidence.examination))
-        self.shelf.note_evaluation(record.plain(examined.evidence.evaluation))
-        metadata = self.shelf.publish(examined.trained, now=utc_now())
+    def _publish(self, evaluated: EvaluatedSymbol) -> None:
+        """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
+        evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
+        self.registry.note_evaluation(record.as_json(evaluated.evidence.evaluation))
+        metadata = self.registry.publish(evaluated.trained, now=utc_now())
         self.published.append(metadata)
-        self.evidence.append(examined.evidence)
+        self.evidence.append(evaluated.evidence)
         self.console.print(terminal.trained_line(metadata))
 
-    def _note(self, explored: Explored) -> None:
-        """Every look at the test part goes into the ledger before anybody sees what it showed."""
+    def _record_exploration(self, explored: Explored) -> None:
+        """Every evaluation of a cell goes into the ledger before its figures are shown."""
         for cell in explored.cells:
-            self.shelf.note_evaluation(record.plain(cell.evaluation))
+            self.registry.note_evaluation(record.as_json(cell.evaluation))
         self.explored.append(explored)
         self.console.print(explored_line(describe_explored(explored)))
 
-    def judge(self, rules: VerdictRules) -> None:
+    def write_verdicts(self, rules: VerdictRules) -> None:
         """Decide on all symbols together, and write the verdicts into their metadata."""
         verdicts = judge(self.evidence, self.ledger, rules)
         for metadata, verdict in zip(self.published, verdicts, strict=True):
-            metadata["verdict"] = record.plain(verdict)
-            self.shelf.rewrite_metadata(metadata)
+            metadata["verdict"] = record.as_json(verdict)
+            self.registry.rewrite_metadata(metadata)
 
     def results(self) -> RunResults:
         """All that the summary needs."""

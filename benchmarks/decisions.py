@@ -1,7 +1,7 @@
-"""How long a decision takes: from the last candle's arrival to the last ruling, for 300 symbols.
+"""How long a decision takes: from the last candle's arrival to the last decision, for 300 symbols.
 
-Run it with ``python -m benchmarks.decisions``.  Features in one pass, one prediction per model, a ruling for
-every side that fired, and what the journal writes before the first order.  Beside it what one would do
+Run it with ``python -m benchmarks.decisions``.  Features in one pass, one prediction per model, a decision
+for every side that fired, and what the journal writes before the first order.  Beside it what one would do
 without care: features and prediction symbol by symbol.  The models have the size of published ones: five
 seeds of forty rounds.
 """
@@ -15,13 +15,15 @@ import numpy as np
 
 from config import default_settings, live_settings
 from desk.learn.ensemble import average
-from desk.learn.training import Model, bin_rows, grow
+from desk.learn.training import Model, bin_rows, train
 from desk.orders import ContractTerms
 from desk.policy import FLAT, Candle, Thresholds, TradeRules, open_position
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
-from desk.trade.risk import OrderIntent, RiskContext, rule, with_approved
+from desk.trade.risk import decide as decide_risk
+from desk.trade.risk import with_approved
+from desk.trade.risk_values import OrderIntent, RiskContext
 from desk.trade.signals import BacktestExpectation, ModelCard, Signal
 from desk.values import CANDLE_MS, CandleRound, frozen
 from ml_feature_engineering import FEATURES, memory_of, newest_rows
@@ -51,7 +53,7 @@ def model(seed: int) -> Model:
     side = (x[:, 0] + rng.normal(scale=3, size=4_000) > 0).astype(np.int8)
     bins = bin_rows(x, side, [feature.name for feature in FEATURES])
     parameters = default_settings().learn.baseline
-    return average([grow(bins, parameters, rounds=TREES, seed=seed + one) for one in range(SEEDS)])
+    return average([train(bins, parameters, rounds=TREES, seed=seed + one) for one in range(SEEDS)])
 
 
 def card(symbol: str) -> ModelCard:
@@ -65,7 +67,7 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
@@ -90,25 +92,33 @@ def contract(symbol: str) -> ContractTerms:
     )
 
 
-def decide(forecaster: Forecaster, candles: CandleRound, situation: RiskContext, journal: Journal) -> int:
-    """One candle: opinions, rulings, the journal; how many sides fired."""
+def decide(forecaster: Forecaster, candles: CandleRound, context: RiskContext, journal: Journal) -> int:
+    """One candle: signals, decisions, the journal; how many sides fired.
+
+    Parameters
+    ----------
+    forecaster : Forecaster
+    candles : CandleRound
+    context : RiskContext
+    journal : Journal
+    """
     limits = live_settings(14).risk
-    opinions, _ = forecaster.opinions(candles)
+    signals, _ = forecaster.signals(candles)
     rows: dict[str, int] = {symbol: row for row, symbol in enumerate(candles.symbols)}
     fired = sorted(
-        (opinion for opinion in opinions if opinion.fired != FLAT),
+        (signal for signal in signals if signal.fired != FLAT),
         key=lambda one: (-abs(one.probability - 0.5), one.symbol),
     )
     reasons: dict[str, tuple[tuple[str, str], ...]] = {}
-    for opinion in fired:
-        o, h, l, c = (float(price) for price in candles.values[rows[opinion.symbol], :4, -1])
-        candle = Candle(opinion.open_time, o, h, l, c)
-        wish = OrderIntent(opinion=opinion, position=open_position(opinion.fired, candle, opinion.card.rules))
-        ruling = rule(wish, situation, limits)
-        situation = with_approved(situation, ruling)
-        reasons[opinion.symbol] = tuple((one.rule, one.text) for one in ruling.reasons)
+    for signal in fired:
+        o, h, l, c = (float(price) for price in candles.values[rows[signal.symbol], :4, -1])
+        candle = Candle(signal.open_time, o, h, l, c)
+        intent = OrderIntent(signal=signal, position=open_position(signal.fired, candle, signal.card.rules))
+        decision = decide_risk(intent, context, limits)
+        context = with_approved(context, decision)
+        reasons[signal.symbol] = tuple((one.rule, one.text) for one in decision.reasons)
     journal.diary.record_decisions(
-        Decision(opinion, opinion.action, reasons.get(opinion.symbol, ())) for opinion in opinions
+        Decision(signal, signal.action, reasons.get(signal.symbol, ())) for signal in signals
     )
     return len(fired)
 
@@ -141,7 +151,7 @@ def main() -> None:
     }
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     forecaster = Forecaster.of(models, window)
-    situation = RiskContext(
+    context = RiskContext(
         now=NOON + 1_000,
         equity=Decimal(10_000),
         available=Decimal(10_000),
@@ -155,11 +165,11 @@ def main() -> None:
     )
     seconds, fired = [], 0
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.sqlite") as journal:
-        decide(forecaster, first, situation, journal)
+        decide(forecaster, first, context, journal)
         for number in range(ROUNDS):
             candles = market(number + 1)
             began = time.perf_counter()
-            fired += decide(forecaster, candles, situation, journal)
+            fired += decide(forecaster, candles, context, journal)
             seconds.append(time.perf_counter() - began)
     began = time.perf_counter()
     one_by_one(models, first)

@@ -25,7 +25,7 @@ from typing import Any
 from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
-from desk.learn.verdict import decide
+from desk.learn.verdict import decide_verdicts
 from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
@@ -54,7 +54,7 @@ class Compared:
 
 def compare(job: SymbolJob) -> Compared:
     """Carry one series through all three, one after the other."""
-    one_seed = replace(job.settings.learn, n_trials=1, n_seeds=1, n_sign_seeds=0, refit_on_all=False)
+    one_seed = replace(job.settings.learn, n_trials=1, n_seeds=1, refit_on_all=False)
     bare = tuple(
         train_symbol(replace(job, settings=replace(job.settings, learn=one_seed, seed=seed)))
         for seed in range(job.settings.seed, job.settings.seed + job.settings.learn.n_seeds)
@@ -90,13 +90,15 @@ def main(symbols: Sequence[str]) -> int:
     found = []
     for outcome in Processes(settings.workers).run(compare, [job_of(one, settings) for one in series]):
         if isinstance(outcome, JobFailed):
-            raise SystemExit(outcome.story)
+            raise SystemExit(outcome.traceback)
         found.append(outcome.result)
         print(line(outcome.result), flush=True)
     print(means(found))
     for period in periods(found):
         examinations = [one.complete.evidence.examination for one in period]
-        for one, verdict in zip(period, decide(examinations, (), settings.learn.verdict), strict=True):
+        for one, verdict in zip(
+            period, decide_verdicts(examinations, (), settings.learn.verdict), strict=True
+        ):
             said = "tradable" if verdict.tradable else "not tradable: " + "; ".join(verdict.reasons)
             tuning = one.complete.trained.metadata["tuning"]
             print(f"\n{one.candles.symbol}: {said}")

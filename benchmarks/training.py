@@ -45,7 +45,7 @@ def ours(job: SymbolJob) -> dict[str, Any]:
     """Likewise of this suite, and what its tuning chose."""
     (outcome,) = Processes(1).run(train_symbol, [job])
     if isinstance(outcome, JobFailed):
-        raise SystemExit(outcome.story)
+        raise SystemExit(outcome.traceback)
     if isinstance(outcome.result, Skipped):
         raise SystemExit(outcome.result.reason)
     metadata = outcome.result.trained.metadata

@@ -13,7 +13,7 @@
     - ContractMismatch         the model was trained on another feature contract
   + ExchangeError            see the three branches
     - Refused                  the exchange said no: do not repeat the request
-      . AccountError             and it will say so to everything: stop; the user mends key or account
+      . AccountError             and it will say so to everything: stop; the user puts key or account right
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
@@ -21,6 +21,33 @@
 
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
+"""
+
+from typing import Literal
+
+Meaning = Literal[
+    "duplicate",
+    "nothing_there",
+    "not_found",
+    "no_margin",
+    "size_or_price",
+    "not_traded",
+    "setting_locked",
+    "setting_unchanged",
+    "wrong_side",
+    "mode",
+    "wrong_time",
+    "account",
+    "unknown",
+]
+"""What kind of no a refusal is, whatever code the exchange has for it.
+
+``duplicate``: the client id is taken, so the order may be there.  ``nothing_there``: there is nothing to
+close or to cancel, which is what was wanted.  ``not_found``: the exchange knows no such order.
+``no_margin``, ``size_or_price``: this order cannot be had.  ``not_traded``: the symbol takes no orders.
+``setting_locked``: positions or orders hold a setting where it is.  ``setting_unchanged``: it was so already.
+``wrong_side``: the price is beyond the trigger already.  ``mode``: the order is meant for the other position
+mode.  ``wrong_time``: the request's timestamp is off.  ``account``: every request would be refused.
 """
 
 
@@ -81,15 +108,31 @@ class ExchangeError(DeskError):
 
 
 class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
-    """The exchange answered, and the answer is no.  ``code`` is its business code, as text."""
+    """The exchange answered, and the answer is no.
 
-    def __init__(self, message: str, *, endpoint: str, code: str) -> None:
-        super().__init__(f"{message} (code {code})", endpoint=endpoint)
+    Parameters
+    ----------
+    message : str
+        What the exchange wrote.
+    endpoint : str
+        Path without its query.
+    code : str
+        The exchange's business code, for people who look it up; empty where it has none.
+    meaning : Meaning
+        What callers decide by.
+    """
+
+    def __init__(self, message: str, *, endpoint: str, code: str, meaning: Meaning = "unknown") -> None:
+        super().__init__(f"{message} (code {code})" if code else message, endpoint=endpoint)
         self.code = code
+        self.meaning = meaning
 
 
 class AccountError(Refused):
-    """The key, or the account, cannot trade here; the message says what the user must mend."""
+    """The key, or the account, cannot trade here; the message says what the user must put right."""
+
+    def __init__(self, message: str, *, endpoint: str, code: str) -> None:
+        super().__init__(message, endpoint=endpoint, code=code, meaning="account")
 
 
 class Throttled(ExchangeError):  # noqa: N818 - says what the exchange did

@@ -44,17 +44,18 @@ class JobDone(Generic[Job, Result]):
 
 @dataclass(frozen=True, slots=True)
 class JobFailed(Generic[Job]):
-    """The job raised, or its process died; ``story`` is the traceback as text."""
+    """The job raised, or its process died."""
 
     job: Job
     error: str
     """Name of the exception."""
     message: str
-    story: str
+    traceback: str
+    """As text."""
 
 
 class Executor(Protocol):
-    """Carries out every job once, and yields each outcome as it comes."""
+    """Carries out every job once, and yields each outcome as soon as it is there."""
 
     def run(
         self, work: Callable[[Job], Result], jobs: Iterable[Job]
@@ -77,7 +78,7 @@ class Processes:
     """A pool of fresh interpreters on this machine, which share nothing with this one.
 
     A process that is killed by the system takes the pool down, and nobody knows which of the jobs
-    under way was to blame.  Each of them is tried once more, alone in a pool of its own; one that
+    under way was the cause.  Each of them is repeated once, alone in a pool of its own; one that
     breaks again is ``JobFailed``, the others lose nothing but time.
     """
 

@@ -260,7 +260,7 @@ class Ledger:
             )
 
     def shown_through(self, symbol: str, settings: str) -> int | None:
-        """Open time (ms) of the last candle on which a setting was shown, by symbol or pooled; None: never."""
+        """Open time (ms) of the last candle on which a setting was shown, by symbol or pooled, if it was."""
         (last,) = self._db.execute(
             "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND settings = ?", (symbol, POOLED, settings)
         ).fetchone()

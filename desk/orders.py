@@ -1,4 +1,4 @@
-"""What trading says to an exchange and hears from it, as values.
+"""What travels between trading and an exchange, as values.
 
 Place in the house: foundation.  The trade room makes ``OrderRequest``s; an ``Exchange`` (``desk.ports``),
 real or simulated, answers with the others.  Money and sizes are ``Decimal``; sizes are in base coin, prices
@@ -104,7 +104,7 @@ class Fill:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Position:
-    """A position as the exchange tells it."""
+    """A position as the exchange reports it."""
 
     symbol: str
     side: int
@@ -130,8 +130,19 @@ class Balance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FundingPayment:
+    """What one position paid at one settlement of funding."""
+
+    symbol: str
+    side: int
+    amount: Decimal
+    """USDT; negative where it was received."""
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccountUpdate:
-    """Something that the exchange says unasked; every part may be late, twice, or out of order."""
+    """A push of the exchange; every part may be late, twice, or out of order."""
 
     order: OrderState | None = None
     fill: Fill | None = None

@@ -1,4 +1,4 @@
-"""What became of a symbol: outcomes are values, and each symbol has exactly one.
+"""The outcome of a symbol: a value, and each symbol has exactly one.
 
 Place in the house: foundation.  Made by ``desk.worker.train_symbol`` and, where a job
 raised or died, by the door that ran it; read by the summary and the reports.
@@ -40,10 +40,7 @@ class Failed:
 
     symbol: str
     stage: str
-    """``fetch``, ``train`` or ``publish``."""
+    """``fetch``, ``train_command`` or ``publish``."""
     message: str
-    story: str
+    traceback: str
     """The traceback as text; empty where the message says it all."""
-
-
-Outcome = Trained | Skipped | Failed

@@ -46,7 +46,7 @@ class CandleFeed(Protocol):
 class Exchange(Protocol):
     """An account at an exchange: Bitget, its demo, or a simulated one.
 
-    Every call may raise ``Refused`` (the answer is no; ``code`` says why), ``Throttled`` (wait, repeat) or
+    Every call may raise ``Refused`` (the answer is no; ``meaning`` says why), ``Throttled`` (wait, repeat) or
     ``Unanswered`` (nobody knows whether it took effect).  Reads are repeated inside; writes never are.
     """
 
@@ -63,7 +63,7 @@ class Exchange(Protocol):
         """Every open position, with its stop and take-profit where there are any."""
 
     async def open_orders(self) -> Sequence[OrderState]:
-        """Orders that are live or partially filled; stops are told with their position."""
+        """Orders that are live or partially filled; stops are part of their position."""
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
         """What became of an order; None: the exchange has never seen it."""
@@ -74,8 +74,8 @@ class Exchange(Protocol):
     async def place(self, request: OrderRequest) -> str:
         """Send an order; the exchange's id.  Accepted is not filled.
 
-        A client id that was used before is ``Refused`` (40786), or answered with the id of the order that is
-        there, if it is the same order: never is there a second one.
+        A client id that was used before is ``Refused`` (``duplicate``), or answered with the id of the
+        order that is there, if it is the same order: never is there a second one.
         """
 
     async def cancel(self, symbol: str, client_id: str) -> None:
@@ -84,16 +84,34 @@ class Exchange(Protocol):
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
-        """Bind a stop (and a take-profit) to a position, replacing what was bound to it."""
+        """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            ``LONG`` or ``SHORT``.
+        stop_loss : Decimal
+            USDT.
+        take_profit : Decimal or None
+            USDT.
+        """
 
     async def close(self, symbol: str, side: int) -> None:
         """Close a position at market, whatever its size; being flat already is no error."""
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked, and verify it."""
+        """Make leverage and margin mode of a symbol what is asked, and verify it.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+        margin : MarginMode
+        """
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it."""
 
     def pushes(self) -> AsyncIterator[AccountUpdate]:
-        """What the exchange says unasked, for as long as the caller listens."""
+        """Pushes of the exchange, for as long as the caller listens."""

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from desk.arguments import HelpWithDefaults, named_symbols
+from desk.errors import SettingsError
 from desk.run_settings import Settings
 
 
@@ -38,6 +39,8 @@ def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
     SettingsError
         With everything that is wrong with the result.
     """
+    if args.reveal and not args.explore:
+        raise SettingsError("--reveal shows the test part of --explore: give both, or neither")
     cache_dir, models_dir = args.cache_dir, args.models_dir
     if args.demo:  # where nothing else was named, the demo keeps to folders of its own
         cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
@@ -95,14 +98,19 @@ def training_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="measure horizons and thresholds instead of training, of a few large symbols if none are named",
     )
+    how.add_argument(
+        "--reveal",
+        action="store_true",
+        help="with --explore: show the test part too, which spends it: no later choice can be tested on it",
+    )
     how.add_argument("--demo", action="store_true", help="invented symbols, an exchange on this machine")
     where = parser.add_argument_group("where")
     where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
     where.add_argument("--models-dir", type=Path, metavar="DIR", help="where models go")
     where.add_argument("--cache-dir", type=Path, metavar="DIR", help="where candles are cached")
-    said = parser.add_argument_group("what is said")
-    said.add_argument("--quiet", action="store_true", help="nothing but problems")
-    said.add_argument(
+    output = parser.add_argument_group("output")
+    output.add_argument("--quiet", action="store_true", help="nothing but problems")
+    output.add_argument(
         "--json", action="store_true", help="the summary on standard output, all else on standard error"
     )
     return parser

@@ -165,7 +165,7 @@ class CandleRound:
     absent: Mapping[str, str]
     """Symbols without that candle, or without enough of them, and why."""
     news: tuple[str, ...] = ()
-    """What the feed has to tell: silence, reconnections, candles that were revised."""
+    """Notes of the feed: silence, reconnections, candles that were revised."""
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -14,7 +14,7 @@ from desk.learn import record
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
-from desk.learn.protocol import ContractCosts, study
+from desk.learn.protocol import ContractCosts, run_protocol
 from desk.learn.run_verdicts import RunEvidence
 from desk.learn.settings import LearnSettings, ModelSettings
 from desk.learn.splits import Rows
@@ -36,6 +36,8 @@ class SymbolJob:
     """Whether the symbol is of the sample that is also trained on labels of other days."""
     grid: tuple[ModelSettings, ...] = ()
     """The settings of every cell that an exploration measures; a training has none."""
+    reveal: bool = False
+    """Whether an exploration shows the test part."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,28 +69,30 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
     labelled = _labelled(features, candles, settings, drawn)
     watch.lap("features")
 
-    known = study(labelled, candles, terms=job.costs, settings=settings, seed=seed, lap=watch.lap)
-    control = control_accuracy(labelled, known.split, settings, seed=seed) if job.control else None
+    report = run_protocol(
+        labelled, candles, contract_costs=job.costs, settings=settings, seed=seed, lap=watch.lap
+    )
+    control = control_accuracy(labelled, report.split, settings, seed=seed) if job.control else None
     metadata = {
         "features": list(features.names),
         "feature_contract": features.contract,
         "versions": versions(),
         "settings": job.settings.as_json(),
-        **record.describe(known, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
+        **record.describe_model(report, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
     return EvaluatedSymbol(
         trained=Trained(
             candles.symbol,
-            known.published.text(),
-            known.evaluated.text() if settings.refit_on_all else None,
-            known.tuned.journal if settings.keep_studies else b"",
+            report.published.text(),
+            report.evaluated.text() if settings.refit_on_all else None,
+            report.tuned.journal if settings.keep_studies else b"",
             metadata,
         ),
         evidence=RunEvidence(
-            examination=known.examination,
-            evaluation=known.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
-            test_days=known.test.daily,
+            examination=report.examination,
+            evaluation=report.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
+            test_days=report.test.daily,
             control=control,
         ),
     )
@@ -100,10 +104,11 @@ def explore_symbol(job: SymbolJob) -> Explored:
     return explore_grid(
         job.candles,
         lambda settings: _labelled(features, job.candles, settings, drawn),
-        terms=job.costs,
+        contract_costs=job.costs,
         grid=[(cell.learn, cell.fingerprint()) for cell in job.grid],
         seed=job.settings.seed,
         at=utc_now().isoformat(),
+        reveal=job.reveal,
     )
 
 

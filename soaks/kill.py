@@ -22,9 +22,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -33,20 +33,21 @@ from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.matching import MatchedFill, Matching, NewOrder, SimulatedPosition
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
-from desk.trade.trader import Trader
+from desk.trade.session import Session
 from desk.values import CANDLE_MS, Candles
+from soaks.books import funding_paid, of_untracked, turn
+from soaks.kill_figures import Figures, table
 from soaks.mortal import (
     BEGIN,
     CREDENTIALS,
     Kind,
     Life,
-    look,
+    compare,
     market,
-    staged,
     trial_link,
+    trial_session,
     trial_settings,
 )
 
@@ -70,44 +71,19 @@ GAPS, GAPPED = 0.25, (Decimal("0.98"), Decimal("1.02"))
 BY_HAND = "by-hand"
 EXACT = Decimal("1e-6")
 """USDT: the exchange tells average prices with twelve decimals."""
-FUNDING_MS, FUNDING_RATE = 8 * 3_600_000, Decimal("0.0001")
-"""What the embedded exchange settles where it is told nothing else."""
 Answer = TypeVar("Answer")
 
 
-@dataclass(slots=True)
-class Figures:
-    """What happened in one chain, and what went wrong."""
-
-    name: str
-    kills: Counter[str] = field(default_factory=Counter)
-    lives: int = 0
-    looks: int = 0
-    orders: int = 0
-    resent: int = 0
-    """Client ids that the exchange refused because it had seen them."""
-    ended: Counter[str] = field(default_factory=Counter)
-    """Executions that closed, by cause."""
-    while_dead: int = 0
-    """Stops and take-profits that were hit while no session was alive."""
-    hands: Counter[str] = field(default_factory=Counter)
-    corrections: Counter[str] = field(default_factory=Counter)
-    funding: Decimal = Decimal(0)
-    trades: int = 0
-    passing: int = 0
-    """What was amiss at a look and well at the next: the exchange did not answer a step in between."""
-    off_by: Decimal = Decimal(0)
-    """Largest difference of an equity, USDT."""
-    wrong: list[str] = field(default_factory=list)
-
-    def must(self, *, hold: bool, claim: str) -> None:
-        """Note a claim that does not hold."""
-        if not hold:
-            self.wrong.append(f"{self.name}: {claim}")
-
-
 class Chain:
-    """Lives of one session on one exchange, one after the other."""
+    """Lives of one session on one exchange, one after the other.
+
+    Parameters
+    ----------
+    exchange : EmbeddedExchange
+    series : sequence of Candles
+    life : Life
+    kills : int
+    """
 
     def __init__(self, exchange: EmbeddedExchange, series: Sequence[Candles], life: Life, kills: int) -> None:
         self.exchange, self.series, self.life = exchange, series, life
@@ -135,16 +111,16 @@ class Chain:
 
     async def _live(self, kind: Kind, call: int) -> bool:
         """One life; whether it was killed."""
-        told = {**asdict(self.life), "kind": kind, "call": call}
+        life = {**asdict(self.life), "kind": kind, "call": call}
         child = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "soaks.mortal", json.dumps(told)),
+            *(sys.executable, "-m", "soaks.mortal", json.dumps(life)),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=HERE.parent,
         )
-        said, complained = await child.communicate()
+        output, errors = await child.communicate()
         self.figures.lives += 1
-        for line in map(json.loads, said.decode().splitlines()):
+        for line in map(json.loads, output.decode().splitlines()):
             if "ended" in line:
                 self.figures.must(
                     hold=line["ended"].startswith("0: "), claim=f"a life ended with {line['ended']}"
@@ -158,9 +134,7 @@ class Chain:
             self.figures.passing += len(amiss - self.amiss)
             self.amiss = amiss
         ends = {0, -signal.SIGKILL}
-        self.figures.must(
-            hold=child.returncode in ends, claim=f"a life fell over: {complained.decode()[-2000:]}"
-        )
+        self.figures.must(hold=child.returncode in ends, claim=f"a life fell over: {errors.decode()[-2000:]}")
         return child.returncode == -signal.SIGKILL
 
     def _without_anybody(self) -> None:
@@ -197,20 +171,20 @@ class Chain:
         async with BitgetAccount(link, CREDENTIALS, clock=clock) as account:
             with Journal(self.path) as journal:
                 live = trial_settings(life.position_mode, life.margin_mode)
-                trader, _ = staged(account, journal, self.series, live, seed=life.seed, clock=clock)
-                await answered(trader.start)
-                await self._agree(account, journal, trader)
-                left = await answered(trader.upkeep.flatten)
+                session = trial_session(account, journal, self.series, live, seed=life.seed, clock=clock)
+                await answered(session.trader.start)
+                await self._agree(account, journal, session)
+                left = await answered(session.trader.upkeep.flatten)
                 self.figures.must(hold=not left, claim=f"it could not be closed: {left}")
-                await self._agree(account, journal, trader)
+                await self._agree(account, journal, session)
                 self.figures.must(hold=not self.books.positions, claim="a position is left")
                 self.figures.must(hold=not self.books.plans, claim="a stop is left")
                 self._count(journal)
 
-    async def _agree(self, account: BitgetAccount, journal: Journal, trader: Trader) -> None:
+    async def _agree(self, account: BitgetAccount, journal: Journal, session: Session) -> None:
         """Positions, orders and equity of the two, at rest."""
         figures = self.figures
-        found = await answered(lambda: look(account, journal))
+        found = await answered(lambda: compare(account, journal))
         figures.must(hold=not found.unprotected, claim=f"unprotected at the end: {found.unprotected}")
         figures.must(hold=not found.apart, claim=f"journal and exchange differ at the end: {found.apart}")
         figures.must(hold=journal.ledger.unresolved() == [], claim="an order is unresolved at the end")
@@ -221,12 +195,12 @@ class Chain:
             for order in journal.ledger.orders_of(trade.trade):
                 way = trade.side if order.purpose == "open" else -trade.side
                 equity += way * order.filled * (mark - (order.average_price or mark)) - order.fee
-        equity += of_strangers(self.books.executions, journal)
-        figures.funding = sum(funding(self.books.executions, self.series, self.exchange.now_ms()), Decimal(0))
-        told = trader.upkeep.seen.balance.equity
+        equity += of_untracked(self.books.executions, journal)
+        figures.funding = funding_paid(self.books.executions, self.series, self.exchange.now_ms())
+        reported = session.trader.upkeep.seen.balance.equity
         off_by = max(
             abs(equity - figures.funding - self.books.balance().equity),
-            abs(told - self.books.balance().equity),
+            abs(reported - self.books.balance().equity),
         )
         figures.off_by = max(figures.off_by, off_by)
         figures.must(hold=off_by < EXACT, claim=f"equity is off by {off_by} USDT")
@@ -249,49 +223,6 @@ class Chain:
             figures.corrections.update(dict(kinds.fetchall()))
 
 
-def funding(executions: Sequence[MatchedFill], series: Sequence[Candles], now: int) -> Iterator[Decimal]:
-    """What positions paid at every settlement, from executions and candles alone."""
-    for candles in series:
-        for at in range(BEGIN - BEGIN % FUNDING_MS + FUNDING_MS, now + 1, FUNDING_MS):
-            price = Decimal(repr(float(candles.close[int((at - candles.open_time[0]) // CANDLE_MS) - 1])))
-            for one in executions:
-                if one.fill.symbol == candles.symbol and one.fill.at <= at:
-                    way = one.fill.side if one.fill.purpose == "open" else -one.fill.side
-                    yield way * one.fill.size * price * FUNDING_RATE
-
-
-def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str) -> None:
-    """Open three times as much on the other side of a position, without a stop.
-
-    In one-way mode this turns the position round; in hedge mode it is a second one.
-    """
-    ticket = NewOrder(
-        client_id=name,
-        symbol=position.symbol,
-        side=-position.side,
-        purpose="open",
-        size=3 * position.size,
-        kind="market",
-    )
-    matching.place(ticket, now)
-
-
-def of_strangers(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
-    """Profit less fees of what was done on the account and belongs to no trade of the journal."""
-    ledger = journal.ledger
-    trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]
-    ours = {one.client_id for trade in trades for one in ledger.orders_of(trade)}
-    kept = {one.trade_id for trade in trades for one in ledger.fills_of(trade)}
-    return sum(
-        (
-            one.profit - one.fill.fee
-            for one in executions
-            if one.fill.client_id not in ours and one.fill.trade_id not in kept
-        ),
-        Decimal(0),
-    )
-
-
 async def answered(work: Callable[[], Awaitable[Answer]]) -> Answer:
     """Ask until there is an answer: the faults stay on."""
     while True:
@@ -310,7 +241,20 @@ async def chain(
     rounds: int = ROUNDS,
     faults: Mapping[str, float] = FAULTS,
 ) -> Figures:
-    """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles."""
+    """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles.
+
+    Parameters
+    ----------
+    modes : tuple
+        Position mode and margin mode.
+    kills : int
+    seed : int
+    folder : Path
+        Of the journal.
+    rounds : int
+    faults : mapping
+        Shares of answers, by fault.
+    """
     series = market(seed)
     options = ExchangeOptions(
         now_ms=BEGIN, rate_limit=0, minute_limit=0, faults=faults, fault_seed=seed, balance=DEPOSIT
@@ -327,39 +271,17 @@ async def chain(
         return await Chain(exchange, series, life, kills).run()
 
 
-def table(all_figures: Sequence[Figures]) -> Iterator[str]:
-    """Lines of figures, one column per chain."""
-    rows: dict[str, Callable[[Figures], object]] = {
-        "": lambda one: one.name,
-        "kills": lambda one: one.kills.total(),
-        "- order sent, answer not journaled": lambda one: one.kills["sent"],
-        "- before a call": lambda one: one.kills["before"],
-        "- after a call": lambda one: one.kills["after"],
-        "lives, last one in peace": lambda one: one.lives,
-        "looks at account and journal": lambda one: one.looks,
-        "- amiss at one, well at the next": lambda one: one.passing,
-        "orders": lambda one: one.orders,
-        "client ids refused as known": lambda one: one.resent,
-        "trades": lambda one: one.trades,
-        "stops hit": lambda one: one.ended["stop_loss"],
-        "take-profits hit": lambda one: one.ended["take_profit"],
-        "closed while nobody was alive": lambda one: one.while_dead,
-        "by hand: stripped, closed, turned": lambda one: ", ".join(
-            str(one.hands[hand]) for hand in ("strip", "close", "turn")
-        ),
-        "corrections": lambda one: one.corrections.total(),
-    }
-    for kind in sorted(set().union(*(one.corrections for one in all_figures))):
-        rows[f"- {kind}"] = lambda one, kind=kind: one.corrections[kind]  # type: ignore[misc]
-    rows["funding paid, USDT"] = lambda one: f"{one.funding:.4f}"
-    rows["equity off by at most, USDT"] = lambda one: f"{float(one.off_by):.1e}"
-    rows["violations"] = lambda one: len(one.wrong)
-    for name, value in rows.items():
-        yield f"{name:36}" + "".join(f"{value(one)!s:>18}" for one in all_figures)
-
-
 async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:
-    """All pairs of modes side by side."""
+    """All pairs of modes side by side.
+
+    Parameters
+    ----------
+    kills : int
+        Of all together.
+    seed : int
+    folder : Path
+        Of the journals.
+    """
     shares = [kills // len(MODES) + (number < kills % len(MODES)) for number in range(len(MODES))]
     return await asyncio.gather(
         *(

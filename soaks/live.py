@@ -5,10 +5,10 @@ session of ``--mode live`` in one process with the embedded exchange, over HTTP 
 whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
 features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
 answers and pushes go wrong: refused, broken off, cut, never given, lost after an order was accepted, without
-some rows; told twice, told late and so out of order.  ``--push-lost`` loses a share of the pushes besides, as
+some rows; sent twice, sent late and so out of order.  ``--push-lost`` loses a share of the pushes besides, as
 no connection does.
 
-Afterwards every border of the day is compared with the true candles (``soak_live_truth``), journal and
+Afterwards every candle close of the day is compared with the true candles (``soaks.live_truth``), journal and
 exchange must agree, and memory must be flat.  Ends with status 1 where one of these fails.
 """
 
@@ -38,14 +38,12 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.feed.stream import CandleStream
 from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import live_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
-from desk.trade.session import Session, SessionResult, live_events
+from desk.trade.session import Session, SessionResult
 from desk.trade.signals import BacktestExpectation, ModelCard
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
 from soaks.live_truth import ReportedCandles, examined, truth
@@ -56,7 +54,7 @@ START = 1_762_387_200_000
 """2025-11-06 00:00 UTC, on the grid."""
 PUSH_EVERY_S = 60.0
 SETTLE_S = 45.0
-"""After the last border, until the session is asked to stop."""
+"""After the last close, until the session is asked to stop."""
 BREAK_EVERY_S = (20.0, 60.0)
 """One websocket of seven breaks off so often: each of them every five minutes or so."""
 FAULTS = {
@@ -94,26 +92,33 @@ class PacedLink(LinkSettings):
 
 
 class Listening:
-    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``."""
+    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``.
 
-    def __init__(self, feed: CandleStream, told: ReportedCandles, clock: VirtualClock) -> None:
+    Parameters
+    ----------
+    feed : CandleStream
+    reported : ReportedCandles
+    clock : VirtualClock
+    """
+
+    def __init__(self, feed: CandleStream, reported: ReportedCandles, clock: VirtualClock) -> None:
         self._feed = feed
-        self._told = told
+        self._reported = reported
         self._clock = clock
 
     async def rounds(self) -> AsyncIterator[CandleRound]:
         """The rounds of the feed."""
         async for candles in self._feed.rounds():
-            self._told.rounds.append(candles.open_time)
-            self._told.absent[candles.open_time] = dict(candles.absent)
-            self._told.news.update(f"absent: {why[:60]}" for why in candles.absent.values())
-            self._told.delays_s.append((self._clock.now_ms() - candles.open_time - CANDLE_MS) / 1000)
+            self._reported.rounds.append(candles.open_time)
+            self._reported.absent[candles.open_time] = dict(candles.absent)
+            self._reported.news.update(f"absent: {why[:60]}" for why in candles.absent.values())
+            self._reported.delays_s.append((self._clock.now_ms() - candles.open_time - CANDLE_MS) / 1000)
             for line in candles.news:
-                self._told.news[kind_of(line)] += 1
+                self._reported.news[kind_of(line)] += 1
                 if "revised" in line:
                     symbol, _, rest = line.partition(": the candle of ")
                     at = datetime.strptime(rest[:20], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
-                    self._told.revised.add((symbol, int(at.timestamp() * 1000)))
+                    self._reported.revised.add((symbol, int(at.timestamp() * 1000)))
             yield candles
 
 
@@ -150,14 +155,23 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
 async def live(
     loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
 ) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, list[str]]:
-    """The day."""
+    """The day.
+
+    Parameters
+    ----------
+    loop : VirtualTimeLoop
+    series : sequence of Candles
+    path : Path
+        Of the journal.
+    args : Namespace
+    """
     clock = VirtualClock(loop, START)
     options = ExchangeOptions(
         now_ms=START,
@@ -179,7 +193,7 @@ async def live(
     grown = [model(10 * number) for number in range(MODELS)]
     models = {name: OpenModel(card(name), grown[at % MODELS]) for at, name in enumerate(symbols)}
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
-    told, memory = ReportedCandles(), Memory()
+    reported, memory = ReportedCandles(), Memory()
     async with EmbeddedExchange(series, options, clock=clock) as served:
         ws_url = served.url.replace("http", "ws")
         fetch = replace(base, base_url=served.url, attempts=4, timeout_s=5.0, give_up_after_s=30.0)
@@ -193,42 +207,52 @@ async def live(
                 symbols, market=market, ws_url=ws_url, settings=stream_settings(memory_of()), clock=clock
             )
             with Journal(path) as journal:
-                by_exchange = ExchangeClock(clock)
-                event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-                trader = Trader(
+                session = open_session(
                     account,
                     journal,
                     Forecaster.of(models, window),
-                    by_exchange,
-                    event_log,
+                    clock,
                     settings=limits,
-                    trade_untested=False,
                     confirm=stream.confirmed,
                 )
-                session = Session(trader, journal, by_exchange, event_log, settings=limits.session)
                 tasks = [
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
                 ]
-                feed = Listening(stream, told, clock)
+                feed = Listening(stream, reported, clock)
                 events = live_events(feed, account, clock, look_s=limits.session.look_s)
                 ending = await session.run(events, mode="live", settings="{}")
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 problems = await differences(served, journal)
-    return ending, told, memory, served, problems
+    return ending, reported, memory, served, problems
 
 
 async def breaking(served: EmbeddedExchange, clock: VirtualClock, chance: random.Random) -> None:
-    """Break a websocket off, again and again."""
+    """Break a websocket off, again and again.
+
+    Parameters
+    ----------
+    served : EmbeddedExchange
+    clock : VirtualClock
+    chance : Random
+    """
     while True:
         await clock.sleep(chance.uniform(*BREAK_EVERY_S))
         served.sockets.disconnect(chance.randrange(LINES))
 
 
 async def hourly(memory: Memory, clock: VirtualClock, session: Session, hours: float) -> None:
-    """Look at the memory every hour, and end the session after the last one."""
+    """Look at the memory every hour, and end the session after the last one.
+
+    Parameters
+    ----------
+    memory : Memory
+    clock : VirtualClock
+    session : Session
+    hours : float
+    """
     began, real = clock.monotonic(), time.monotonic()
     while (passed := (clock.monotonic() - began) / 3600) < hours:
         await clock.sleep(min(1.0, hours - passed) * 3600)
@@ -274,12 +298,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "soak.sqlite"
-        ending, told, memory, served, problems = run(lambda loop: live(loop, series, path, args))
-        counts, wrong = examined(path, series, told, hours=args.hours)
+        ending, reported, memory, served, problems = run(lambda loop: live(loop, series, path, args))
+        counts, wrong = examined(path, series, reported, hours=args.hours)
         problems += wrong
         with contextlib.closing(sqlite3.connect(path)) as db:
             notes = db.execute("SELECT kind, count(*) FROM notes GROUP BY kind ORDER BY 2 DESC").fetchall()
-            mended = db.execute(
+            corrections = db.execute(
                 "SELECT kind, count(*) FROM corrections GROUP BY kind ORDER BY 2 DESC"
             ).fetchall()
             trades = db.execute("SELECT status, ended, count(*) FROM trades GROUP BY 1, 2").fetchall()
@@ -295,14 +319,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"ended: {ending.why}; {time.monotonic() - began:.0f} s")
     print(f"decisions: {dict(counts)}")
     print(
-        f"rounds {len(told.rounds)}, told {np.median(told.delays_s):.2f} s after the border in the median, "
-        f"{max(told.delays_s):.2f} s at worst"
+        f"rounds {len(reported.rounds)}, received {np.median(reported.delays_s):.2f} s after the close "
+        f"in the median, {max(reported.delays_s):.2f} s at worst"
     )
-    print(f"feed: {dict(told.news)}")
+    print(f"feed: {dict(reported.news)}")
     print(f"requests {stats['total']}, throttled {stats['throttled']}, faults {stats['faults']}")
     print(f"sockets {stats['sockets']}")
     print(f"trading {stats['trading']}; trades {trades}")
-    print(f"corrections {mended}; notes {notes}; journal {size_mb:.1f} MB")
+    print(f"corrections {corrections}; notes {notes}; journal {size_mb:.1f} MB")
     resident = [round(mb) for mb in memory.resident]
     print(f"memory: {memory.growth_mb_a_day:+.1f} MB a day after the first quarter; hour by hour {resident}")
     for problem in problems[:40]:

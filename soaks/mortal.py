@@ -6,8 +6,8 @@ the exchange: ``before`` a call, ``after`` its answer has come and before anythi
 the same of the calls that send orders alone.  Before each candle it prints, as a line of JSON, what a plain
 look at the account and the journal shows.
 
-``soaks.kill`` starts it again and again; the tests put ``staged`` sessions together from the same
-parts.
+``soaks.kill`` starts it again and again; the tests run a ``trial_session`` of
+the same parts.
 """
 
 import asyncio
@@ -34,15 +34,13 @@ from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import Event
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
-from desk.trade.session import Event, Session
+from desk.trade.session import Session
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import BacktestExpectation, ModelCard
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
 
 PLAY = Keys()
@@ -68,7 +66,7 @@ class Life:
     position_mode: PositionMode
     margin_mode: MarginMode
     seed: int
-    """Of the market and of what the models say."""
+    """Of the market and of what the models predict."""
     rounds: int
     kind: Kind = "never"
     call: int = 0
@@ -93,14 +91,14 @@ def market(seed: int) -> list[Candles]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScriptedModel:
-    """A model that says what it was told, by the number of the candle: its only feature."""
+    """A model that predicts what it was given, by the number of the candle: its only feature."""
 
     probability: NDArray[np.float64]
 
     def probabilities(self, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Probability of up for rows of shape (n, 1)."""
-        said: NDArray[np.float64] = self.probability[x[:, 0].astype(int)]
-        return said
+        found: NDArray[np.float64] = self.probability[x[:, 0].astype(int)]
+        return found
 
 
 def number_of(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[np.float32]:  # noqa: ARG001
@@ -109,7 +107,7 @@ def number_of(values: NDArray[np.float64], times: NDArray[np.int64]) -> NDArray[
 
 
 def models(series: Sequence[Candles], seed: int) -> dict[str, OpenModel]:
-    """Models that are long, short or silent by chance, each opinion for some candles."""
+    """Models that are long, short or silent by chance, each signal for some candles."""
     rng = np.random.default_rng(seed + 1_000)
     return {
         one.symbol: OpenModel(
@@ -130,7 +128,7 @@ def card(symbol: str) -> ModelCard:
         label_threshold=0.002,
         tradable=True,
         reasons=(),
-        promise=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
+        expectation=BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None),
     )
 
 
@@ -162,7 +160,7 @@ def trial_link(url: str) -> LinkSettings:
     return replace(link, timeout_s=2.0, give_up_after_s=10.0)
 
 
-def staged(
+def trial_session(
     exchange: Exchange,
     journal: Journal,
     series: Sequence[Candles],
@@ -170,23 +168,26 @@ def staged(
     *,
     seed: int,
     clock: Clock,
-) -> tuple[Trader, Session]:
-    """The parts of a session, put together."""
+) -> Session:
+    """A session of the scripted models on ``series``.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    journal : Journal
+    series : sequence of Candles
+    live : LiveSettings
+    seed : int
+        Of what the models predict.
+    clock : Clock
+    """
     window = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
-    by_exchange = ExchangeClock(clock)
-    event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-    forecaster = Forecaster.of(models(series, seed), window)
-    trader = Trader(
-        exchange, journal, forecaster, by_exchange, event_log, settings=live, trade_untested=False
-    )
-    return trader, Session(trader, journal, by_exchange, event_log, settings=live.session)
+    return open_session(exchange, journal, Forecaster.of(models(series, seed), window), clock, settings=live)
 
 
 class Mortal(BitgetAccount):
     """An account whose user dies at a call."""
 
-    kind: Kind = "never"
-    call = 0
     COUNTED = frozenset(
         {
             "balance",
@@ -202,13 +203,18 @@ class Mortal(BitgetAccount):
         }
     )
 
+    def __init__(self, life: Life, *, clock: Clock) -> None:
+        super().__init__(trial_link(life.url), CREDENTIALS, clock=clock)
+        self._kind = life.kind
+        self._calls_left = life.call
+
     def step(self, moment: Kind) -> None:
         """Die, if this is the moment."""
-        if moment != self.kind:
+        if moment != self._kind:
             return
-        if self.call == 0:
+        if self._calls_left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
-        self.call -= 1
+        self._calls_left -= 1
 
     async def place(self, request: OrderRequest) -> str:
         """Send an order; the moments before and after are counted by ``__getattribute__``."""
@@ -223,10 +229,10 @@ class Mortal(BitgetAccount):
             return found
         step: Callable[[Kind], None] = super().__getattribute__("step")
 
-        async def stepped(*args: object, **told: object) -> object:
+        async def stepped(*args: object, **named: object) -> object:
             step("before")
             try:
-                return await found(*args, **told)
+                return await found(*args, **named)
             finally:
                 step("after")
 
@@ -235,7 +241,7 @@ class Mortal(BitgetAccount):
 
 @dataclass(frozen=True, slots=True)
 class AccountView:
-    """What a plain look at account and journal shows, between two steps."""
+    """What a plain comparison of account and journal shows, between two steps."""
 
     unprotected: list[str]
     """Positions without a stop."""
@@ -243,12 +249,12 @@ class AccountView:
     """Symbols of which the journal, waiting for nothing, says something else than the exchange."""
 
 
-async def look(account: BitgetAccount, journal: Journal) -> AccountView:
+async def compare(account: BitgetAccount, journal: Journal) -> AccountView:
     """Compare account and journal."""
     held = await account.positions()
     waiting = {order.symbol for order in journal.ledger.unresolved()}
-    told = {(one.symbol, one.side, one.size) for one in journal.ledger.open_trades()}
-    apart = told ^ {(one.symbol, one.side, one.size) for one in held}
+    known = {(one.symbol, one.side, one.size) for one in journal.ledger.open_trades()}
+    apart = known ^ {(one.symbol, one.side, one.size) for one in held}
     return AccountView(
         sorted(one.symbol for one in held if one.stop_loss is None),
         sorted({symbol for symbol, _, _ in apart} - waiting),
@@ -258,7 +264,16 @@ async def look(account: BitgetAccount, journal: Journal) -> AccountView:
 async def candle_by_candle(
     life: Life, series: Sequence[Candles], journal: Journal, witness: BitgetAccount
 ) -> AsyncGenerator[Event]:
-    """Let a candle close, hand it out, look; half a candle later the line of pushes was lost once."""
+    """Let a candle close, hand it out, compare; half a candle later the line of pushes was lost once.
+
+    Parameters
+    ----------
+    life : Life
+    series : sequence of Candles
+    journal : Journal
+    witness : BitgetAccount
+        Compared with the journal; it never dies.
+    """
     async with aiohttp.ClientSession() as session:
 
         async def let_pass(ms: int) -> int:
@@ -267,7 +282,7 @@ async def candle_by_candle(
 
         for _ in range(life.rounds):
             try:
-                sys.stdout.write(json.dumps(asdict(await look(witness, journal))) + "\n")
+                sys.stdout.write(json.dumps(asdict(await compare(witness, journal))) + "\n")
                 sys.stdout.flush()
             except ExchangeError:
                 pass  # it has no answer either: nothing was seen
@@ -284,25 +299,24 @@ async def live(life: Life) -> str:
     """Trade; what ended it."""
     link, clock, series = trial_link(life.url), SystemClock(), market(life.seed)
     async with (
-        Mortal(link, CREDENTIALS, clock=clock) as exchange,
+        Mortal(life, clock=clock) as exchange,
         BitgetAccount(link, CREDENTIALS, clock=clock) as eye,
     ):
-        exchange.kind, exchange.call = life.kind, life.call
         with Journal(Path(life.journal)) as journal:
             settings = trial_settings(life.position_mode, life.margin_mode)
-            _, session = staged(exchange, journal, series, settings, seed=life.seed, clock=clock)
+            session = trial_session(exchange, journal, series, settings, seed=life.seed, clock=clock)
             events = candle_by_candle(life, series, journal, eye)
             ending = await session.run(events, mode="live", settings="{}")
     return f"{ending.status}: {ending.why}"
 
 
-def born(told: Mapping[str, object]) -> Life:
+def life_of(fields: Mapping[str, object]) -> Life:
     """A life from its JSON."""
-    return Life(**told)  # type: ignore[arg-type]
+    return Life(**fields)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":
     try:
-        sys.stdout.write(json.dumps({"ended": asyncio.run(live(born(json.loads(sys.argv[1]))))}) + "\n")
+        sys.stdout.write(json.dumps({"ended": asyncio.run(live(life_of(json.loads(sys.argv[1]))))}) + "\n")
     except DeskError as exc:
         sys.stdout.write(json.dumps({"ended": f"1: {exc}"}) + "\n")

@@ -22,7 +22,7 @@ from desk.executors import JobFailed, Processes
 from desk.learn.clustered import Mean, ratio_of_sums
 from desk.learn.protocol import ContractCosts
 from desk.learn.trades import DayLine, pooled
-from desk.learn.verdict import VerdictRules, decide
+from desk.learn.verdict import VerdictRules, decide_verdicts
 from desk.market.series.facts import price_tick
 from desk.market.series.synthetic import synthesize
 from desk.run_settings import Settings
@@ -72,7 +72,7 @@ def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) ->
     """Carry one random walk per seed through the pool of processes."""
     for outcome in Processes(settings.workers).run(train_symbol, _jobs(seeds, settings, candles)):
         if isinstance(outcome, JobFailed):
-            raise SystemExit(outcome.story)
+            raise SystemExit(outcome.traceback)
         yield outcome.result
 
 
@@ -86,7 +86,7 @@ def _jobs(seeds: Sequence[int], settings: Settings, candles: int) -> Iterator[Sy
 
 def find(examined: Sequence[EvaluatedSymbol], rules: VerdictRules) -> Findings:
     """Judge all walks together, as one run, and count."""
-    verdicts = decide([one.evidence.examination for one in examined], (), rules)
+    verdicts = decide_verdicts([one.evidence.examination for one in examined], (), rules)
     metrics = [one.trained.metadata["metrics"] for one in examined]
     covering = [low <= 0.5 <= high for low, high in (one["accuracy_ci95"] for one in metrics)]
     together = pooled(one.evidence.test_days for one in examined)

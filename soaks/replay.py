@@ -8,7 +8,7 @@ replays the test part of each with the model whose figures its metadata report, 
   features of the whole history, with ``==``; every trade and its net the evaluation's to 1e-9, and so the
   mean net of the metadata;
 * as ``python live_trade.py --replay`` does it, with all limits of ``config.py``: it prints the closing
-  tables, in which the difference is told line by line.
+  tables, in which the difference is explained line by line.
 
 Ends with status 1 where something differs.  Some ten minutes.
 """
@@ -32,23 +32,21 @@ import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
 from desk.costs import Costs
+from desk.live_models import DiskModelSource
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
 from desk.policy import trades_of
 from desk.registry import ModelRegistry
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import Session, replayed_events
 from desk.trade.settings import LiveSettings
 from desk.trade.signals import BacktestExpectation
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import Candles
-from ml_feature_engineering import build_features, memory_of
+from ml_feature_engineering import FEATURES, build_features, contract_id, memory_of
 
 REAL = Path(__file__).resolve().parents[2] / "shared" / "data"
 CLOSE_ENOUGH = 1e-9
@@ -57,14 +55,14 @@ FINE = Decimal("1e-20")
 PLENTY = 10**9
 
 
-class Tradable(live_trade.DiskModelSource):
-    """Models as if each had passed its verdict, and had promised nothing that it could break."""
+class Tradable(DiskModelSource):
+    """Models as if each had passed its verdict, and nothing were expected of it that it could miss."""
 
     def open(self, symbol: str) -> OpenModel:
         """The model whose figures the metadata report."""
         opened = super().open(symbol)
-        promise = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
-        return replace(opened, card=replace(opened.card, tradable=True, reasons=(), promise=promise))
+        expectation = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
+        return replace(opened, card=replace(opened.card, tradable=True, reasons=(), expectation=expectation))
 
 
 def unlimited() -> LiveSettings:
@@ -86,7 +84,16 @@ def unlimited() -> LiveSettings:
 
 
 def train(symbols: str, trials: int, models: Path, cache: Path) -> None:
-    """Train as a user does, from an exchange in another process."""
+    """Train as a user does, from an exchange in another process.
+
+    Parameters
+    ----------
+    symbols : str
+        Separated by commas.
+    trials : int
+    models, cache : Path
+        Folders.
+    """
     command = [sys.executable, "-m", "desk.market.emulator", "--align-end", "--rate-limit", "0"]
     served = [*command, "--candles", str(REAL / "candles"), "--funding", str(REAL / "funding")]
     with subprocess.Popen(served, stdout=subprocess.PIPE, text=True) as exchange:  # noqa: S603 - our own
@@ -101,13 +108,21 @@ def train(symbols: str, trials: int, models: Path, cache: Path) -> None:
 
 
 async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[str]:
-    """Replay without limits; what differs from the evaluation."""
+    """Replay without limits; what differs from the evaluation.
+
+    Parameters
+    ----------
+    symbols : sequence of str
+    models, cache : Path
+        Folders.
+    """
     settings = replace(default_settings(), models_dir=models)
-    shelf = Tradable(ModelRegistry(models), evaluated=True)
-    forecaster = Forecaster(shelf, symbols, live_trade.window_of(settings))
+    features = tuple(feature.name for feature in FEATURES)
+    source = Tradable(ModelRegistry(models), features=features, contract=contract_id(), evaluated=True)
+    forecaster = Forecaster(source, symbols, live_trade.feature_window(settings))
     problems = forecaster.refresh()
     stored = read_stored(cache, symbols)
-    first = dict(shelf.test_first)
+    first = dict(source.test_first)
     contracts = [
         replace(one, tick=FINE, size_step=FINE, min_size=FINE, min_notional=Decimal(0), max_market_size=None)
         for one in stored.contracts
@@ -121,19 +136,14 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
         tempfile.TemporaryDirectory() as folder,
         Journal(Path(folder) / "journal.sqlite", durable=False) as journal,
     ):
-        by_exchange = ExchangeClock(clock)
-        event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-        trader = Trader(
-            paper, journal, forecaster, by_exchange, event_log, settings=live, trade_untested=False
-        )
-        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
+        session = open_session(paper, journal, forecaster, clock, settings=live)
         began = time.perf_counter()
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
         print(f"without limits: {ending.why}, {time.perf_counter() - began:.0f} s")
         for candles, contract in zip(stored.series, stored.contracts, strict=True):
             fee = float(contract.taker_fee)
             costs = Costs(tick=float(contract.tick), slippage=slippage, fee_entry=fee, fee_exit=fee)
-            model = shelf.open(candles.symbol)
+            model = source.open(candles.symbol)
             problems += compared(journal, candles, model, first[candles.symbol], costs, models)
     return problems
 
@@ -141,7 +151,19 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
 def compared(
     journal: Journal, candles: Candles, model: OpenModel, first: int, costs: Costs, models: Path
 ) -> list[str]:
-    """What differs between the session and the evaluation in one symbol; prints its figures."""
+    """What differs between the session and the evaluation in one symbol; prints its figures.
+
+    Parameters
+    ----------
+    journal : Journal
+    candles : Candles
+    model : OpenModel
+    first : int
+        Open time of the first candle that was traded, ms.
+    costs : Costs
+    models : Path
+        Folder.
+    """
     name = candles.symbol
     learn = default_settings().learn
     features = build_features(
@@ -155,7 +177,7 @@ def compared(
             strict=True,
         )
     )
-    said = journal.diary.probabilities(name)
+    recorded = journal.diary.probabilities(name)
     part = candles.since(first)
     probability = np.array([batch.get(at, np.nan) for at in part.open_time.tolist()])
     wanted = trades_of(
@@ -163,8 +185,10 @@ def compared(
     )
     made = [trade for trade in journal.ledger.closed_trades() if trade.symbol == name]
     problems = []
-    if said != batch:
-        problems.append(f"{name}: {sum(said.get(at) != p for at, p in batch.items())} probabilities differ")
+    if recorded != batch:
+        problems.append(
+            f"{name}: {sum(recorded.get(at) != p for at, p in batch.items())} probabilities differ"
+        )
     if [trade.opened for trade in made] != wanted.opened.tolist():
         problems.append(f"{name}: the session made {len(made)} trades, the evaluation {len(wanted)}")
     else:
@@ -172,14 +196,14 @@ def compared(
         fees = np.abs(np.array([float(trade.fees) for trade in made])).sum()
         reported: dict[str, Any] = json.loads(next(models.glob(f"metadata/{name}_*")).read_text())["signals"]
         net = float(np.mean([trade.net for trade in made])) * 1e4 if made else None
-        told = reported["net_bps"]
+        published = reported["net_bps"]
         print(
             f"{name}: {len(batch)} probabilities, {len(made)} trades, net differs by at most {off:.1e}; "
-            f"mean net {net} bp, metadata {told} bp of {reported['n']} trades, fees {fees:.2f} USDT"
+            f"mean net {net} bp, metadata {published} bp of {reported['n']} trades, fees {fees:.2f} USDT"
         )
         if (
             off > CLOSE_ENOUGH
-            or (net is not None and abs(net - told) > CLOSE_ENOUGH)
+            or (net is not None and abs(net - published) > CLOSE_ENOUGH)
             or len(made) != reported["n"]
         ):
             problems.append(f"{name}: nets differ")

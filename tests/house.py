@@ -164,8 +164,8 @@ _SECTION = re.compile(
 )
 _HEADING = re.compile(r"^#+\s+(.*?)\s*$", re.MULTILINE)
 _FENCE = re.compile(r"^```.*?^```", re.MULTILINE | re.DOTALL)
-LOCAL_FILES = frozenset({"config_local.py", "packaged_config.py", "plain_recipe.py"})
-"""Files that are named and stand in no checkout: the user's own, and what a wheel carries."""
+ELSEWHERE = frozenset({"config_local.py", "packaged_config.py", "exchange/bitget.py"})
+"""Files that are named and stand in no checkout: the user's own, the wheel's, another project's."""
 
 
 def texts(root: Path = HOUSE) -> Iterator[tuple[str, str]]:
@@ -193,7 +193,7 @@ def dangling(text: str, root: Path = HOUSE) -> list[str]:
 
 def _is_there(name: str, root: Path) -> bool:
     """Whether a file is there under its whole path, or under the end of one."""
-    if (root / name).exists() or Path(name).name in LOCAL_FILES:
+    if (root / name).exists() or name in ELSEWHERE or Path(name).name in ELSEWHERE:
         return True
     folders = (root / folder for folder in ("desk", "docs", "tests", "benchmarks", "soaks"))
     return any(

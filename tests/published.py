@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from config import default_settings
-from desk.learn.training import bin_rows, grow
+from desk.learn.training import bin_rows, train
 from desk.outcomes import Trained
 from desk.registry import ModelRegistry
 from ml_feature_engineering import FEATURES, contract_id
@@ -21,7 +21,7 @@ def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2_000, len(names))).astype(np.float32)
     side = (rng.random(2_000) < 0.9).astype(np.int8)
-    model = grow(bin_rows(x, side, names), default_settings().learn.baseline, rounds=20, seed=1)
+    model = train(bin_rows(x, side, names), default_settings().learn.baseline, rounds=20, seed=1)
     told = metadata()
     told["features"], told["feature_contract"] = names, contract_id()
     told["importance"] = dict.fromkeys(names, 1.0)

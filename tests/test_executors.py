@@ -49,7 +49,7 @@ class ExecutorContract:
         failed = outcomes[3]
         assert isinstance(failed, JobFailed)
         assert (failed.error, failed.message) == ("ArithmeticError", "three is refused")
-        assert "in double" in failed.story
+        assert "in double" in failed.traceback
 
     def test_no_jobs_no_outcomes(self, executor: Executor) -> None:
         """An empty universe is not an error here."""

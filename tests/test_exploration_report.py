@@ -1,5 +1,6 @@
 """What ``--explore`` shows: every figure in the table, and a picture that shows nothing else."""
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from desk.registry import ModelRegistry
 from desk.reports.exploration import (
     best_out_of_fold,
     exploration,
-    exploration_table,
+    exploration_tables,
     exploration_words,
     explored_line,
 )
@@ -27,6 +28,7 @@ def costs(net: float, reach: float) -> dict[str, Any]:
     return {
         "net_bps": net,
         "net_bps_ci95": [net - reach, net + reach],
+        "net_bps_without_best_day": net - 1.5,
         "win_rate": 0.4,
         "win_rate_ci95": [0.35, 0.45],
         "break_even_win_rate": 0.55,
@@ -34,7 +36,7 @@ def costs(net: float, reach: float) -> dict[str, Any]:
     }
 
 
-def look(gross: float, *, reach: float = 2.0, trades: int = 100) -> dict[str, Any]:
+def part(gross: float, *, reach: float = 2.0, trades: int = 100) -> dict[str, Any]:
     return {
         "accuracy": 0.53,
         "accuracy_ci95": [0.5, 0.56],
@@ -47,20 +49,25 @@ def look(gross: float, *, reach: float = 2.0, trades: int = 100) -> dict[str, An
         "gross_bps": gross,
         "gross_bps_ci95": [gross - reach, gross + reach],
         "taker": costs(gross - 14, reach),
-        "maker": costs(gross - 10, reach),
+        "maker": {**costs(gross - 10, reach), "trades": trades * 6 // 10, "missed": missed(gross + 4)},
     }
 
 
-def silent_look() -> dict[str, Any]:
+def missed(gross: float | None) -> dict[str, Any]:
+    net = None if gross is None else gross - 10
+    return {"trades": 40, "gross_bps": gross, "net_bps": net, "net_bps_without_best_day": net}
+
+
+def silent_part() -> dict[str, Any]:
     nothing = dict.fromkeys(costs(0, 0))
     return {
-        **look(0),
+        **part(0),
         **dict.fromkeys(("win_rate_labelled", "win_rate_labelled_ci95", "gross_bps", "gross_bps_ci95")),
         "coverage": 0.0,
         "trades": 0,
         "n_labelled": 0,
         "taker": nothing,
-        "maker": nothing,
+        "maker": {**nothing, "trades": 0, "missed": {**missed(None), "trades": 0}},
     }
 
 
@@ -80,9 +87,9 @@ def measured(symbol: str, cells: list[dict[str, Any]], *, passed: bool = False) 
 
 
 CELLS = [
-    grid_cell(2, look(1.0), look(2.0, reach=3.0)),
-    grid_cell(12, look(5.0, reach=40.0), look(-30.0, reach=60.0)),
-    grid_cell(48, silent_look(), silent_look()),
+    grid_cell(2, part(1.0), part(2.0, reach=3.0)),
+    grid_cell(12, part(5.0, reach=40.0), part(-30.0, reach=60.0)),
+    grid_cell(48, silent_part(), silent_part()),
 ]
 
 
@@ -104,7 +111,7 @@ def document(*symbols: str, together: list[dict[str, Any]] | None = None) -> dic
 def shown(told: dict[str, Any], *, width: int = 120) -> str:
     console = Console(width=width, no_color=True)
     with console.capture() as captured:
-        console.print(exploration_table(told))
+        console.print(exploration_tables(told))
     return captured.get()
 
 
@@ -116,7 +123,14 @@ def test_the_document_keeps_its_schema_and_is_written_whole(tmp_path: Path) -> N
 
     assert json.loads(path.read_text()) == told
     assert picture.read_text().startswith("<svg")
-    assert told["counts"] == {"requested": 4, "explored": 2, "skipped": 1, "failed": 1, "looks": 6}
+    assert told["counts"] == {
+        "requested": 4,
+        "explored": 2,
+        "skipped": 1,
+        "failed": 1,
+        "cells": 6,
+        "revealed": 6,
+    }
 
 
 def test_a_document_that_breaks_its_schema_is_not_written(tmp_path: Path) -> None:
@@ -128,29 +142,63 @@ def test_a_document_that_breaks_its_schema_is_not_written(tmp_path: Path) -> Non
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_table_has_a_row_for_every_cell_and_fits_120_columns() -> None:
+def hidden(told: dict[str, Any]) -> dict[str, Any]:
+    """The document as it is without ``--reveal``."""
+    told = copy.deepcopy(told)
+    for cell in (*told["together"], *(cell for one in told["symbols"] for cell in one["cells"])):
+        cell["test"] = None
+    told["counts"]["revealed"] = 0
+    return told
+
+
+def test_both_tables_have_a_row_for_every_cell_and_fit_120_columns() -> None:
     """Nothing is cut off where there is no terminal."""
     lines = shown(document("1000PEPEUSDT", "BUSDT")).splitlines()
 
-    assert sum(line.startswith(" 1000PEPEUSDT ") for line in lines) == 3
-    assert sum(line.startswith(" all ") for line in lines) == 3
+    assert sum(line.startswith(" 1000PEPEUSDT ") for line in lines) == 6
+    assert sum(line.startswith(" all ") for line in lines) == 6
     assert not any("…" in line for line in lines)
+    assert max(map(len, lines)) <= 120
 
 
-def test_a_row_tells_both_parts_and_both_costs() -> None:
-    """Win rates, trades, gross, net with its interval, and the distance from break-even."""
-    (row, *_) = (
-        " ".join(line.split()) for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line
-    )
+def test_a_row_has_both_costs_the_missed_entries_and_the_best_day() -> None:
+    """Win rate, trades, gross, net with its interval and without its best day, distance from break-even."""
+    rows = [" ".join(line.split()) for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line]
 
-    assert row == "AUSDT 2 0.20 57.0 57.0 5.0 100 +2.0 -13.0 ±2.0 -12.0 ±3.0 +15.0 -8.0 ±3.0 +15.0"
+    assert rows[0] == "AUSDT 2 0.20 57.0 5.0 100 +1.0 -13.0 ±2.0 -14.5 +15.0 60.0 -9.0 ±2.0 -10.5 +5.0"
+    assert rows[3] == "AUSDT 2 0.20 57.0 5.0 100 +2.0 -12.0 ±3.0 -13.5 +15.0 60.0 -8.0 ±3.0 -9.5 +6.0"
+
+
+def test_test_figures_appear_only_where_they_were_revealed() -> None:
+    """In the tables, in the words and in the picture: a figure that was seen cannot be tested any more."""
+    told = hidden(document("AUSDT", "BUSDT"))
+
+    assert shown(told).count(" AUSDT ") == 3
+    assert "Test candles" not in shown(told)
+    words = exploration_words(told)
+    assert "The test candles were not shown; --reveal shows them, and spends them." in words
+    assert "The test part then showed" not in words
+    titles = [text.text or "" for text in drawn(told).iter(f"{SVG}text")]
+    assert not any(title.startswith("Test") for title in titles)
+    assert sum(title == "none" for title in titles) == 1
+
+
+def test_the_command_that_trains_the_best_cell_is_printed() -> None:
+    """Typed as it stands, it trains the very horizon and threshold that were measured."""
+    words = exploration_words(hidden(document("AUSDT", "BUSDT")))
+
+    threshold = CELLS[1]["threshold"]
+    assert (
+        "To train it: python train_live_lightgbm.py --symbols AUSDT,BUSDT --days 180 --horizon 12 "
+        f"--threshold {threshold!r}"
+    ) in words
 
 
 def test_cells_without_a_trade_are_dashes_not_zeros() -> None:
     """A zero would read as break-even."""
     last = [line.split() for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line][-1]
 
-    assert last == ["AUSDT", "48", "0.98", "–", "–", "0.0", "0", *["–"] * 6]
+    assert last == ["AUSDT", "48", "0.98", "–", "0.0", "0", *["–"] * 8]
 
 
 def test_one_symbol_needs_no_line_of_all() -> None:
@@ -163,28 +211,29 @@ def test_the_best_horizon_is_chosen_out_of_fold() -> None:
 
     assert best is not None
     assert best["horizon"] == 12
-    assert best_out_of_fold([CELLS[2], grid_cell(1, None, look(9.0))]) is None
+    assert best_out_of_fold([CELLS[2], grid_cell(1, None, part(9.0))]) is None
 
 
-def test_the_closing_words_tell_what_was_found_and_what_it_cost() -> None:
+def test_the_closing_words_give_what_was_found_and_what_it_cost() -> None:
     words = exploration_words(document("AUSDT", "BUSDT"))
 
     assert "2 explored, 1 skipped, 1 failed of 4" in words
     assert "0 of 6 cells earn after taker fees with 95% certainty" in words
     assert "the best horizon out of fold is 12 candles (0.49%): before costs +5.0 bp a trade" in words
     assert (
-        "The test part then showed: before costs -30.0 bp a trade, after taker fees -44.0 [-104.0, +16.0]"
-        in (words)
-    )
-    assert "6 looks at test candles were noted in the ledger" in words
+        "The test part then showed: before costs -30.0 bp a trade, after taker fees -44.0 [-104.0, +16.0] "
+        "(-45.5 without its best day); resting entries, 60% of them filled, -40.0 [-100.0, +20.0] (-41.5 "
+        "without its best day); the 40 missed would have earned -26.0 before costs."
+    ) in words
+    assert "6 evaluations on test candles were recorded in the ledger" in words
     assert "no tuning" in words
 
 
 def test_the_words_stay_sensible_when_nothing_was_found() -> None:
     """No symbol at all, or none that ever fires."""
-    silent = [grid_cell(48, silent_look(), silent_look())]
+    silent = [grid_cell(48, silent_part(), silent_part())]
 
-    assert "looks at test candles" not in exploration_words(document())
+    assert "test candles were" not in exploration_words(document())
     assert "too few trades to choose a threshold" in exploration_words(document("AUSDT", together=silent))
 
 
@@ -193,7 +242,7 @@ def test_the_line_of_a_symbol_names_its_best_horizon_and_what_was_left_out() -> 
 
     assert explored_line(one) == (
         "✅ AUSDT: 3 horizons · best out of fold at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
-        "fees · 1 left out: Insufficient data: 3 labels"
+        "fees, -10.5 without its best day · 1 left out: Insufficient data: 3 labels"
     )
     assert "no signal out of fold" in explored_line(measured("AUSDT", [CELLS[2]]))
 
@@ -254,10 +303,10 @@ def test_texts_lie_inside_the_picture_and_names_are_escaped() -> None:
 
 
 @pytest.mark.parametrize(
-    "cells", [[], [grid_cell(2, None, None)], [grid_cell(2, look(0.0, reach=0.0), None)]]
+    "cells", [[], [grid_cell(2, None, None)], [grid_cell(2, part(0.0, reach=0.0), None)]]
 )
 def test_a_picture_of_nothing_is_still_a_picture(cells: list[dict[str, Any]]) -> None:
-    """Every symbol may have been skipped, or its folds judged nothing."""
+    """Every symbol may have been skipped, or none had a fold."""
     told = document("AUSDT")
     told["together"] = cells
 

@@ -56,7 +56,7 @@ def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
     assert "✅ LONGUSDT: 7 horizons" in said
     assert "⚠️ YOUNGUSDT: skipped. Insufficient data: 300 candles, 1000 needed" in said
     assert sum(line.startswith(" LONGUSDT ") for line in said.splitlines()) == 7
-    assert "7 looks at test candles were noted in the ledger" in said
+    assert "The test candles were not shown" in said
     told = exploration_of(run)
     (one,) = told["symbols"]
     assert [cell["horizon"] for cell in one["cells"]] == HORIZONS
@@ -67,6 +67,26 @@ def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
     assert [entry["p_value"] for entry in entries] == [cell["p_value"] for cell in one["cells"]]
     left = {path.name for path in run.models.iterdir()}
     assert left == {".lock", "evaluations.jsonl", "exploration.json", "exploration.svg"}
+
+
+def test_the_test_part_is_shown_and_tested_only_on_request(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is revealed has a p-value in the ledger, and development figures are the same as without."""
+    assert run("--explore", "--symbols", "LONGUSDT") == 0
+    hidden = exploration_of(run)
+    capsys.readouterr()
+    assert run("--explore", "--symbols", "LONGUSDT", "--offline", "--reveal") == 0
+    revealed = exploration_of(run)
+
+    assert "7 evaluations on test candles were recorded in the ledger" in capsys.readouterr().out
+    assert (hidden["counts"]["revealed"], revealed["counts"]["revealed"]) == (0, 7)
+    for before, after in zip(hidden["symbols"][0]["cells"], revealed["symbols"][0]["cells"], strict=True):
+        assert before["test"] is before["p_value"] is None
+        assert after["test"]["accuracy"] is not None
+        assert after["out_of_fold"] == before["out_of_fold"]
+    entries = ModelRegistry(run.models).read_evaluations()
+    assert [entry["p_value"] for entry in entries[:7]] == [None] * 7
 
 
 def test_the_measurement_is_the_same_whatever_the_jobs(run: Run) -> None:

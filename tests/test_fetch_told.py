@@ -7,7 +7,7 @@ from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgres
 from desk.reports import terminal
 from desk.reports.console import Console
 from tests.market.samples import NOW
-from train_live_lightgbm import FAILED, FetchBar, told_fetch
+from train_live_lightgbm import FAILED, FetchBar, print_fetch
 
 FETCHED = Fetched(
     symbol="BTCUSDT",
@@ -31,7 +31,7 @@ def test_the_closing_table_has_what_a_user_asks_after_an_hour(capsys: pytest.Cap
     book = ContractBook("loopback", NOW, (), {})
     report = FetchReport((FETCHED, PROBLEM), book, requests=1_238, throttled=2, unanswered=5, seconds=66.0)
 
-    assert told_fetch(report, Console(quiet=False, as_json=False)) == FAILED
+    assert print_fetch(report, Console(quiet=False, as_json=False)) == FAILED
 
     said = capsys.readouterr()
     (row,) = (line for line in said.out.splitlines() if "BTCUSDT" in line)

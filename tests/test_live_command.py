@@ -33,7 +33,7 @@ NAMES = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE")
 KEYS = Keys(key=SECRETS[0], secret=SECRETS[1], passphrase=SECRETS[2])
 SIGNATURE = re.compile(r"[A-Za-z0-9+/]{43}=")
 """Base64 of 32 bytes."""
-PATIENCE_S = 120.0
+TEST_TIMEOUT_S = 120.0
 """A session that hangs fails the test instead of holding it up for ever."""
 
 
@@ -68,7 +68,7 @@ class Desk:
             cwd=ROOT,
             env={**os.environ, "PYTHONUNBUFFERED": "1", "BITGET_LIVE": "yes", **secrets, **environment},
         ) as process:
-            watchdog = threading.Timer(PATIENCE_S, process.kill)
+            watchdog = threading.Timer(TEST_TIMEOUT_S, process.kill)
             watchdog.start()
             try:
                 yield process
@@ -226,7 +226,7 @@ from desk.market.bitget.account import wire as private_wire
 def broken(content, *, endpoint, status):
     raise ZeroDivisionError(f"planted while {len(content)} bytes of {endpoint} were read")
 
-private_wire.read_holdings = broken
+private_wire.read_positions = broken
 raise SystemExit(live_trade.main(sys.argv[1:]))
 """
 """A defect of ours in the midst of a signed request."""

@@ -37,7 +37,7 @@ SCORES = [
         "-12.3 [-120.1, +20.2]",
         "+10.0",
         "61.2% [51, 70]",
-        "as promised",
+        "as expected",
     )
     for name in ("1000PEPEUSDT", "1000PEPEUSDC")
 ]
@@ -62,15 +62,15 @@ def test_a_decision_is_never_cut_where_it_matters(width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [80, 100, 120, 200])
-def test_a_score_says_of_whom_it_is_and_what_was_promised(width: int) -> None:
-    """Each promise stands under its own name."""
+def test_a_score_says_of_whom_it_is_and_what_was_expected(width: int) -> None:
+    """Each expectation stands under its own name."""
     told = printed(live.score_table(SCORES, width=width), width)
 
     assert "1000PEPEUSDT" in told
     assert "1000PEPEUSDC" in told
     assert "…" not in told
-    assert len(re.findall(r"\bpromised\b", told.split("─")[0])) == 2
-    for word in ("to win", "net bp", "[-120.1,+20.2]", "as promised"):
+    assert len(re.findall(r"\bexpected\b", told.split("─")[0])) == 2
+    for word in ("to win", "net bp", "[-120.1,+20.2]", "as expected"):
         assert word in told
     assert max(map(len, told.splitlines())) <= width
 

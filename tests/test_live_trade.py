@@ -217,7 +217,7 @@ def test_the_values_fit_together() -> None:
 def test_a_key_is_in_no_text_of_a_session() -> None:
     """What is journaled of the settings, and the key's own ``repr``."""
     environ = {"BITGET_API_KEY": KEY, "BITGET_API_SECRET": SECRET, "BITGET_API_PASSPHRASE": PASSPHRASE}
-    told = repr(credentials_from(environ)) + live_trade.told(live_settings(14))
+    told = repr(credentials_from(environ)) + live_trade.settings_text(live_settings(14))
 
     assert not any(secret in told for secret in environ.values())
 
@@ -228,11 +228,11 @@ def test_a_replay_in_which_nothing_may_trade_says_so_first(
     """Who waits for its end must know before it that the tables will be empty, and what to add."""
     end = 1_767_225_600_000
     publish(bare / "m", "BTCUSDT", at_ms=end)
-    shelf = ModelRegistry(bare / "m")
+    registry = ModelRegistry(bare / "m")
     features = tuple(feature.name for feature in FEATURES)
-    metadata = shelf.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
+    metadata = registry.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
     metadata["verdict"] |= {"tradable": False, "reasons": ["no edge"]}
-    shelf.rewrite_metadata(metadata)
+    registry.rewrite_metadata(metadata)
     began = datetime.fromisoformat(metadata["split"]["test"]["first"])
     last = int(began.timestamp() * 1000) + 20 * CANDLE_MS
     candles = synthesize("noise", 1, symbol="BTCUSDT", end=last, candles=800)

@@ -26,7 +26,7 @@ from desk.learn.evaluation import measure
 from desk.learn.protocol import ContractCosts, rules_of
 from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
-from desk.learn.verdict import Verdict, decide
+from desk.learn.verdict import Verdict, decide_verdicts
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
@@ -53,7 +53,7 @@ def told(**changes: object) -> Settings:
 
 def verdict_on(examined: EvaluatedSymbol) -> Verdict:
     """Of a symbol that was trained alone, by somebody who never looked before."""
-    (verdict,) = decide([examined.evidence.examination], (), told().learn.verdict)
+    (verdict,) = decide_verdicts([examined.evidence.examination], (), told().learn.verdict)
     return verdict
 
 
@@ -112,6 +112,7 @@ def test_the_oracle_is_scored_at_the_documented_rate() -> None:
             majority=UP,
         )
         assert metrics is not None
+        assert metrics.accuracy_ci95 is not None
         low, high = metrics.accuracy_ci95
         holding += low <= EDGE_WIN_RATE <= high
 
@@ -206,12 +207,12 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
 
     universe = Run(shelf, Console(quiet=True, as_json=False), [])
     for number, p_value in enumerate(lucky):
-        universe.take(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
-    universe.judge(rules)
+        universe.add(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
+    universe.write_verdicts(rules)
     ledger = shelf.read_evaluations()
     alone = Run(shelf, Console(quiet=True, as_json=False), ledger if remembered else [])
-    alone.take(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
-    alone.judge(rules)
+    alone.add(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
+    alone.write_verdicts(rules)
 
     written = [json.loads(path.read_text())["verdict"] for path in sorted(tmp_path.glob("metadata/S0USDT_*"))]
     assert len(ledger) == len(universe.published) == 40
@@ -317,7 +318,7 @@ def test_a_strange_series_is_neither_a_crash_nor_an_edge(name: str) -> None:
 
     assert not verdict_on(examined).tradable
     assert json.dumps(examined.trained.metadata, allow_nan=False)
-    assert json.dumps(record.plain(examined.evidence.evaluation), allow_nan=False)
+    assert json.dumps(record.as_json(examined.evidence.evaluation), allow_nan=False)
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from config import default_settings
 from desk.market.emulator import EmbeddedExchange
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
-from desk.registry import ModelRegistry
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features
 from tests.exchange import serving
@@ -181,6 +181,7 @@ def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run:
         (["--jobs", "-1"], "N_JOBS is -1"),
         (["--seed", "-1"], "seed is -1"),
         (["--offline", "--refresh"], "not both"),
+        (["--reveal"], "--reveal shows the test part of --explore"),
         (["--top", "3", "--symbols", "LONGUSDT"], "exclude each other"),
         (["--base-url", "api.bitget.com"], "must be an address"),
     ],
@@ -305,14 +306,15 @@ def test_the_live_probability_is_the_trained_one(run: Run) -> None:
     assert run("--symbols", "LONGUSDT") == 0
     candles = CandleStore(run.cache).load("LONGUSDT", 180)
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.8)
-    models, problems = live_trade.open_models(ModelRegistry(run.models), ())
+    settings = replace(default_settings(), models_dir=run.models)
+    models, problems = live_trade.model_source(settings).open_all(())
     expected = models["LONGUSDT"].predictor.probabilities(features.x)[-1]
 
-    (opinion,), silent = live_trade.form_opinions([candles], models, default_settings())
+    (signal,), silent = live_trade.form_signals([candles], models, settings)
 
     assert problems == silent == {}
-    assert opinion.probability == expected
-    assert opinion.open_time == END - CANDLE_MS
+    assert signal.probability == expected
+    assert signal.open_time == END - CANDLE_MS
 
 
 def test_an_empty_models_folder_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

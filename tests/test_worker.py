@@ -12,9 +12,11 @@ LEARNING = ("lightgbm", "optuna.storages.journal", "pandas", "scipy.stats", "skl
 """Libraries that a worker does use.  Some of them import a forbidden one themselves (joblib needs asyncio):
 they are loaded first, so that what is refused afterwards was asked for by a module of ours."""
 OURS = {
+    "desk.costs",
     "desk.errors",
     "desk.outcomes",
     "desk.policy",
+    "desk.settings",
     "desk.stopwatch",
     "desk.values",
     "desk.versions",

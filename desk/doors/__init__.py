@@ -26,7 +26,7 @@ WRONG = 2
 """Exit status for settings that cannot be used."""
 
 
-def train() -> int:
+def train_command() -> int:
     """Run ``bitget-train``: what ``train_live_lightgbm.py`` does in a checkout."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     return _run("train_live_lightgbm")
@@ -62,7 +62,7 @@ def settings_file() -> Path:
 
 
 def working_folder(config_file: str) -> Path:
-    """The folder of models and candles: that of ``config_file``; for packaged settings, the working directory."""
+    """Folder of models and candles: that of ``config_file``, or the working directory if it is packaged."""
     path = Path(config_file).resolve()
     return Path.cwd() if path == PACKAGED else path.parent
 

@@ -19,13 +19,33 @@ ROUNDING = 1e-13
 
 
 def rsi(p: Panel, *, period: int, reach: int) -> Array:
-    """Relative strength index, 0 to 100: the part of gains in gains and losses, Wilder's smoothing."""
+    """Relative strength index, 0 to 100: the part of gains in gains and losses, Wilder's smoothing.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    period : int
+        Of Wilder's smoothing, candles.
+    reach : int
+        Candles after which the average is cut off.
+    """
     decay = wilder_decay(period)
     return 100 * share(smoothed(p.gain, decay, reach), smoothed(p.loss, decay, reach))
 
 
 def chande_momentum(p: Panel, *, period: int, reach: int) -> Array:
-    """Chande momentum oscillator, -100 to 100, with Wilder's smoothing as TA-Lib has it: 2 RSI - 100."""
+    """Chande momentum oscillator, -100 to 100, with Wilder's smoothing as TA-Lib has it: 2 RSI - 100.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    period : int
+        Of Wilder's smoothing, candles.
+    reach : int
+        Candles after which the average is cut off.
+    """
     return 2 * rsi(p, period=period, reach=reach) - 100
 
 
@@ -40,12 +60,32 @@ def channel_position(p: Panel, *, window: int) -> Array:
 
 
 def stochastic_k(p: Panel, *, window: int, smoothing: int) -> Array:
-    """Slow %K: mean of ``smoothing`` positions in the channel of ``window`` candles."""
+    """Slow %K: mean of ``smoothing`` positions in the channel of ``window`` candles.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    window : int
+        Of the channel, candles.
+    smoothing : int
+        Positions that are averaged.
+    """
     return window_mean(channel_position(p, window=window), smoothing)
 
 
 def stochastic_d(p: Panel, *, window: int, smoothing: int) -> Array:
-    """Slow %D: mean of ``smoothing`` values of slow %K."""
+    """Slow %D: mean of ``smoothing`` values of slow %K.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    window : int
+        Of the channel, candles.
+    smoothing : int
+        Values that are averaged, in %K and in %D.
+    """
     return window_mean(stochastic_k(p, window=window, smoothing=smoothing), smoothing)
 
 
@@ -84,6 +124,17 @@ def ultimate(p: Panel, *, short: int, middle: int, long: int) -> Array:
     """Williams' ultimate oscillator, 0 to 100: buying pressure over true range in three windows, 4 : 2 : 1.
 
     A window without a range counts as 50 (TA-Lib says 0).
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    short : int
+        Shortest window, candles, weight 4.
+    middle : int
+        Middle window, candles, weight 2.
+    long : int
+        Longest window, candles, weight 1.
     """
     bought = p.close[..., 1:] - p.true_low
     sold = p.true_range - bought

@@ -101,14 +101,14 @@ class Panel:
 
 
 class Pair(NamedTuple):
-    """Two series cut to the candles that both have."""
+    """Two series cut to the candles that both cover."""
 
     first: Array
     second: Array
 
 
 def paired(first: Array, second: Array) -> Pair:
-    """Cut the older end of the longer one off, so that both end at the newest candle and are as long."""
+    """Cut off the older end of the longer series: both then have one length and end at the newest candle."""
     rows = min(first.shape[-1], second.shape[-1])
     return Pair(first[..., first.shape[-1] - rows :], second[..., second.shape[-1] - rows :])
 

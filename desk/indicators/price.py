@@ -12,7 +12,17 @@ from desk.indicators.windows import Array, run_length, window_mean, window_sum
 
 
 def past_return(p: Panel, *, over: int, ago: int = 0) -> Array:
-    """Log return over ``over`` candles that ended ``ago`` candles ago: 0.01 is about 1 %."""
+    """Log return over ``over`` candles that ended ``ago`` candles ago: 0.01 is about 1 %.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    over : int
+        Candles that the return spans.
+    ago : int
+        Candles since its end.
+    """
     end = p.close[..., over : max(p.close.shape[-1] - ago, over)]
     return log_ratio(end, p.close[..., : end.shape[-1]])
 
@@ -22,6 +32,15 @@ def normalised_return(p: Panel, *, over: int, window: int) -> Array:
 
     The unit is the root of the mean squared one-candle return of the last ``window`` candles, times the root
     of ``over``.  0 where nothing moved.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    over : int
+        Candles that the return spans.
+    window : int
+        Candles from which the volatility is measured.
     """
     return ratio(past_return(p, over=over), np.sqrt(window_mean(p.squared_return, window) * over))
 
@@ -65,7 +84,7 @@ def wick_balance(p: Panel, *, window: int) -> Array:
     return ratio(window_mean(wicks, window), window_mean(p.range, window))
 
 
-def run(p: Panel, *, longest: int) -> Array:
+def signed_run(p: Panel, *, longest: int) -> Array:
     """How many candles in a row closed in the direction of the newest, with its sign, at most ``longest``.
 
     0 where the newest close is the one before it.
@@ -87,11 +106,11 @@ def unchanged_share(p: Panel, *, window: int) -> Array:
 
 
 def efficiency(p: Panel, *, window: int) -> Array:
-    """Way made good over way gone, with its sign: 1 rose without a step back, 0 went nowhere.
+    """Net move over the sum of moves, with its sign: 1 rose without a step back, 0 went nowhere.
 
     References
     ----------
     Kaufman (1995), "Smarter Trading", efficiency ratio; here with the direction as its sign.
     """
-    made_good = p.close[..., window:] - p.close[..., : max(p.close.shape[-1] - window, 0)]
-    return ratio(made_good, window_sum(p.distance, window))
+    net_move = p.close[..., window:] - p.close[..., : max(p.close.shape[-1] - window, 0)]
+    return ratio(net_move, window_sum(p.distance, window))

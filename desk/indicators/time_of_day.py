@@ -1,7 +1,7 @@
-"""Where in the hour, the day and the week a candle opens, as points on a circle.
+"""Time of day and of week at which a candle opens, as points on a circle.
 
 Place in the house: formulas.  A ``Panel`` comes in, an array of shape (..., n) goes out: these features
-look at the open time of their own candle alone.  Pure.
+depend on the open time of their own candle alone.  Pure.
 """
 
 import numpy as np
@@ -11,7 +11,7 @@ from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
 from desk.values import CANDLE_MS
 
-HOUR, DAY, WEEK = 12, 288, 2016
+DAY, WEEK = 288, 2016
 """Lengths in candles.  Weeks are counted from 1970-01-01, a Thursday, 00:00 UTC."""
 
 
@@ -26,7 +26,7 @@ def circle_cos(p: Panel, *, length: int) -> Array:
 
 
 def _phases(length: int) -> Array:
-    """Every phase there is: computed alike whatever rows are asked for, which np.sin of rows need not be."""
+    """Every phase of the circle: the bits do not depend on the rows, as those of np.sin of rows may."""
     return np.arange(length, dtype=np.float64) * (2 * np.pi / length)
 
 

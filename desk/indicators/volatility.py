@@ -70,17 +70,47 @@ def rogers_satchell_volatility(p: Panel, *, window: int) -> Array:
 
 
 def average_true_range(p: Panel, *, period: int, reach: int) -> Array:
-    """Wilder's average true range as a fraction of the close: TA-Lib's NATR / 100."""
+    """Wilder's average true range as a fraction of the close: TA-Lib's NATR / 100.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    period : int
+        Of Wilder's smoothing, candles.
+    reach : int
+        Candles after which the average is cut off.
+    """
     return ratio(_average_true_range(p, period, reach), p.close)
 
 
 def range_surprise(p: Panel, *, period: int, reach: int) -> Array:
-    """True range of the newest candle against the average true range, as a ``share``; one half when equal."""
+    """True range of the newest candle against the average true range, as a ``share``; one half when equal.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    period : int
+        Of Wilder's smoothing, candles.
+    reach : int
+        Candles after which the average is cut off.
+    """
     return share(p.true_range, _average_true_range(p, period, reach))
 
 
 def volatility_change(p: Panel, *, short: int, long: int) -> Array:
-    """Mean squared return of the last ``short`` candles against the last ``long``, as a ``share``."""
+    """Mean squared return of the last ``short`` candles against the last ``long``, as a ``share``.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    short : int
+        Shorter window, candles.
+    long : int
+        Longer window, candles.
+    """
     return share(window_mean(p.squared_return, short), window_mean(p.squared_return, long))
 
 
@@ -132,7 +162,17 @@ def unevenness(p: Panel, *, window: int) -> Array:
 
 
 def autocorrelation(p: Panel, *, window: int, lag: int = 1) -> Array:
-    """Correlation of ``window`` log returns with those ``lag`` candles before; 0 where one is constant."""
+    """Correlation of ``window`` log returns with those ``lag`` candles before; 0 where one is constant.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    window : int
+        Returns that are compared.
+    lag : int
+        Candles between a return and its partner.
+    """
     before = p.log_return[..., : max(p.log_return.shape[-1] - lag, 0)]
     xx, yy, xy = covariances(p.log_return[..., lag:], before, window)
     return ratio(xy, np.sqrt(xx) * np.sqrt(yy))
@@ -142,6 +182,15 @@ def variance_ratio(p: Panel, *, over: int, window: int) -> Array:
     """Variance per candle of longer returns against that of one-candle returns, as a ``share``.
 
     Above one half where moves go on, below where they are taken back.  One half for a random walk.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    over : int
+        Candles that a longer return spans.
+    window : int
+        Returns that are averaged.
 
     References
     ----------

@@ -17,12 +17,32 @@ def volume_surprise(p: Panel, *, window: int) -> Array:
 
 
 def volume_change(p: Panel, *, short: int, long: int) -> Array:
-    """Mean volume of the last ``short`` candles against the last ``long``, as a ``share``."""
+    """Mean volume of the last ``short`` candles against the last ``long``, as a ``share``.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    short : int
+        Shorter window, candles.
+    long : int
+        Longer window, candles.
+    """
     return share(window_mean(p.volume, short), window_mean(p.volume, long))
 
 
 def volume_against_yesterday(p: Panel, *, window: int, day: int) -> Array:
-    """Mean volume of the window against the same window ``day`` candles ago, as a ``share``."""
+    """Mean volume of the window against the same window ``day`` candles ago, as a ``share``.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    window : int
+        Length in candles.
+    day : int
+        Candles between the two windows.
+    """
     mean = window_mean(p.volume, window)
     return share(mean[..., day:], mean[..., : max(mean.shape[-1] - day, 0)])
 
@@ -58,7 +78,17 @@ def money_flow(p: Panel, *, window: int) -> Array:
 
 
 def weighted_return(p: Panel, *, window: int, unit_window: int) -> Array:
-    """Volume-weighted mean log return, in units of the volatility over ``unit_window``; 0 without either."""
+    """Volume-weighted mean log return, in units of the volatility over ``unit_window``; 0 without either.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    window : int
+        Of the mean return, candles.
+    unit_window : int
+        Of the volatility, candles.
+    """
     returns, volume = paired(p.log_return, p.volume)
     mean = ratio(window_mean(returns * volume, window), window_mean(volume, window))
     return ratio(mean, np.sqrt(window_mean(p.squared_return, unit_window)))
@@ -78,6 +108,15 @@ def illiquidity_change(p: Panel, *, short: int, long: int) -> Array:
     """Amihud's illiquidity of the last ``short`` candles against the last ``long``, as a ``share``.
 
     Illiquidity is the sum of absolute returns over the USDT traded meanwhile.
+
+    Parameters
+    ----------
+    p : Panel
+        Candles, arrays of shape (..., n).
+    short : int
+        Shorter window, candles.
+    long : int
+        Longer window, candles.
 
     References
     ----------

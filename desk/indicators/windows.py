@@ -6,15 +6,15 @@ all where n < window.  Pure.
 
 How: a window of 2m values is two neighbouring windows of m values, so log2(window) vector operations make
 any window from its binary digits (``fold``).  Nothing is carried along the series as a running sum would
-be; every element goes through the same operations in the same order, whatever stands before the
-window.  Only operations that IEEE 754 rounds exactly are used (+ - * / sqrt, comparisons), so the bits
-depend on nothing else: the newest window alone, all windows of 180 days, and those of 300 symbols at once
+be; every element goes through the same operations in the same order, whatever precedes the window.
+Only operations that IEEE 754 rounds exactly are used (+ - * / sqrt, comparisons), so the bits depend on
+nothing else: the newest window alone, all windows of 180 days, and those of 300 symbols at once
 give the same ones.
 
 Means are merged as means (newer + share * (older - newer)) and not as sums, so that a constant series has
 exactly its constant as mean and exactly 0 as deviation.
 
-Reading order: ``fold``, then the operators, which say how two neighbouring windows become one.
+Reading order: ``fold``, then the operators, each defined by how two neighbouring windows are merged.
 """
 
 from collections.abc import Callable
@@ -73,7 +73,7 @@ def fold(parts: Parts, window: int, merge: Merge) -> Parts:
 
 
 def _newest(parts: Parts, window: int, merge: Merge) -> Parts:
-    """``fold`` where there is one window only: the same merges, without those that nobody asks for."""
+    """``fold`` where there is one window only: the same merges, without those that are not needed."""
     done: Parts = ()
     have, size = 0, 1
     while have < window:
@@ -110,8 +110,21 @@ def _between(newer: Array, older: Array, share: float) -> Array:
 def smoothed(x: Array, decay: float, reach: int) -> Array:
     """Mean of the last ``reach`` values with weights 1, decay, decay², … into the past.
 
-    The exponential average whose recursion is cut off after ``reach`` values; what is cut off would have
-    had a share of ``decay ** reach``.  See ``ema_decay`` and ``wilder_decay`` for the usual decays.
+    The exponential average whose recursion is cut off after ``reach`` values; the part that is cut off
+    would have had a share of ``decay ** reach``.  ``ema_decay`` and ``wilder_decay`` are the usual
+    decays.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+    decay : float
+        In (0, 1): weight of a value relative to the next newer one.
+    reach : int
+        Number of values, at least 1.
+
+    Returns
+    -------
+    ndarray, shape (..., max(n - reach + 1, 0))
     """
 
     def merge(newer: Parts, older: Parts, new: int, old: int) -> Parts:
@@ -210,7 +223,19 @@ def variance_and_third_moment(x: Array, window: int) -> tuple[Array, Array]:
 
 
 def covariances(x: Array, y: Array, window: int) -> tuple[Array, Array, Array]:
-    """Variance of ``x``, variance of ``y`` and their covariance, each divided by ``window``."""
+    """Variance of ``x``, variance of ``y`` and their covariance, each divided by ``window``.
+
+    Parameters
+    ----------
+    x : ndarray, shape (..., n)
+    y : ndarray, shape (..., n)
+    window : int
+        Number of values, at least 1.
+
+    Returns
+    -------
+    tuple of ndarray, each of shape (..., max(n - window + 1, 0))
+    """
 
     def merge(newer: Parts, older: Parts, new: int, old: int) -> Parts:
         weight = new * old / (new + old)

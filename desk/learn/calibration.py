@@ -64,16 +64,16 @@ def calibrate(probability: NDArray[np.float64], label: NDArray[np.int8], *, bins
     size = np.bincount(which, minlength=bins).astype(np.float64)
     there = size > 0
     size = size[there]
-    said = np.bincount(which, weights=probability, minlength=bins)[there] / size
-    came = np.bincount(which, weights=up, minlength=bins)[there] / size
+    claimed = np.bincount(which, weights=probability, minlength=bins)[there] / size
+    occurred = np.bincount(which, weights=up, minlength=bins)[there] / size
     spread = np.bincount(which, weights=probability * (1 - probability), minlength=bins)[there]
     return Calibration(
         n=n,
         brier=float(np.mean((probability - up) ** 2)),
-        error_points=100 * float(np.sum(size * np.abs(said - came))) / n,
+        error_points=100 * float(np.sum(size * np.abs(claimed - occurred))) / n,
         chance_points=100 * float(np.sum(np.sqrt(2 / np.pi * spread))) / n,
         table=tuple(
             Bin(n=int(count), probability=float(mean), up=float(share))
-            for count, mean, share in zip(size, said, came, strict=True)
+            for count, mean, share in zip(size, claimed, occurred, strict=True)
         ),
     )

@@ -151,7 +151,7 @@ def above_zero(sums: NDArray[np.float64]) -> float | None:
 
     The larger one of Student's t test and of Hall's correction for skewness.  Where many days win a little
     and few lose much, as with stops, the t test is wrong in 7 to 8 instead of 5 of 100 cases, and Hall's in
-    5; where few days win much, Hall's errs a little and the t test does not (``soaks/verdict.py``).  A loss
+    5; where few days win much, Hall's errs a little and the t test does not (simulation).  A loss
     that never occurred on any of the days is known to neither.
 
     Parameters

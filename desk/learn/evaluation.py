@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from desk.learn.clustered import clustered_mean
+from desk.learn.clustered import clustered_mean, share_interval
 from desk.learn.splits import Rows
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 
@@ -25,8 +25,8 @@ class Metrics:
     """Labelled candles."""
     accuracy: float
     """Share of the labelled candles whose side was called: the guide's win rate."""
-    accuracy_ci95: tuple[float, float]
-    """Counts days; [0, 1] when all lie on one day."""
+    accuracy_ci95: tuple[float, float] | None
+    """``share_interval``: as sure as the days of the candles allow; None where these are too few."""
     precision: float
     """Of the candles called up, the share that went up; 0 when none was called up."""
     recall: float
@@ -68,7 +68,6 @@ def measure(
         return None
     called = (scores > 0).astype(np.int8)
     win = (called == label).astype(np.float64)
-    low, high = clustered_mean(win, open_time).interval()
     rules = {
         "majority_side": np.full(len(label), majority),
         "last_return": np.where(last_return > 0, UP, DOWN),
@@ -79,7 +78,7 @@ def measure(
     return Metrics(
         n=len(label),
         accuracy=float(accuracy_score(label, called)),
-        accuracy_ci95=(max(0.0, low), min(1.0, high)),
+        accuracy_ci95=share_interval(clustered_mean(win, open_time), len(label)),
         precision=float(precision_score(label, called, **long)),
         recall=float(recall_score(label, called, **long)),
         f1=float(f1_score(label, called, **long)),

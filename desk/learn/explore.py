@@ -1,17 +1,17 @@
-"""Other horizons and thresholds, measured before anybody believes in them.
+"""Other horizons and thresholds, measured before a model is trained with them.
 
 Labelled candles of one symbol and the settings of one cell of the grid come in; a ``Cell`` goes out: what the
-training's own protocol (``desk.learn.protocol``) finds out of fold and on the test part, with the costs of a
-taker and with an entry that rests in the book.  Pure.
+training's own protocol (``desk.learn.protocol``) finds out of fold and, where it is to be revealed, on the
+test part, with the costs of a taker and with an entry that rests in the book.  Pure.
 
 Nothing is tuned: the baseline's parameters, its rounds chosen by walking forward.  On real candles tuned
 parameters were no better than the baseline's, and 50 trials a cell would take a night.
 
-A cell looks at the test part, so it is an entry of the ledger like a training, and counts among the tests of
-every later verdict.  A horizon is to be chosen by the out-of-fold figures; those of the test part then say
-what became of it.
+A horizon is to be chosen by the out-of-fold figures.  Those of the test part show whether they lasted, and
+spend it: whoever has seen them has no candles left on which to test the choice.  Every cell is an entry of
+the ledger, with a p-value where it was revealed.
 
-Reading order: ``explore_grid``, ``explore_cell``, ``Cell``, ``pool``, ``describe``.
+Reading order: ``explore_grid``, ``explore_cell``, ``Cell``, ``pool``, ``describe_exploration``.
 
 Not here: the grid (``desk.learn.settings``), table and picture (``desk.reports``).
 """
@@ -24,9 +24,19 @@ import numpy as np
 
 from desk.errors import NotEnoughHistory
 from desk.learn.clustered import clustered_mean, ratio_of_sums, share_interval
-from desk.learn.protocol import ContractCosts, costs_of, rules_of, study
+from desk.learn.protocol import ContractCosts, costs_of, rules_of, run_protocol
+from desk.learn.resting import resting_entries
 from desk.learn.settings import LearnSettings
-from desk.learn.trades import Block, Interval, TradeFigures, examine_trades, pooled
+from desk.learn.trades import (
+    Block,
+    DayLine,
+    Interval,
+    TradeFigures,
+    day_lines,
+    figures,
+    pooled,
+    trades_in,
+)
 from desk.learn.verdict import Evaluation
 from desk.outcomes import Json
 from desk.policy import Thresholds
@@ -44,8 +54,9 @@ class ExploredPart:
     taker: TradeFigures
     """Both sides pay the taker's fee."""
     maker: TradeFigures
-    """The same trades, with the maker's fee for the entry.  That every such entry is filled is assumed,
-    and flatters."""
+    """Those of the same trades whose resting entry was filled (``desk.learn.resting``)."""
+    missed: TradeFigures
+    """The others of them, with what they would have earned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -58,12 +69,14 @@ class Cell:
     """Share of the candles with features that are labelled."""
     rounds: int
     why: tuple[str, ...]
-    """How the thresholds came about, a sentence for each side."""
+    """How the thresholds were chosen, a sentence for each side."""
     out_of_fold: ExploredPart | None
-    """On the development part; None where no fold could judge."""
-    test: ExploredPart
+    """On the development part; None without a fold."""
+    test: ExploredPart | None
+    """None where it was not revealed."""
     evaluation: Evaluation
-    """For the ledger.  Its p-value is that of the taker's costs, which verdicts are about."""
+    """For the ledger.  Its p-value is that of the taker's costs, which verdicts are about; None where the
+    test part was not revealed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -80,22 +93,29 @@ def explore_grid(
     candles: Candles,
     label: Callable[[LearnSettings], LabelledSet],
     *,
-    terms: ContractCosts,
+    contract_costs: ContractCosts,
     grid: Sequence[tuple[LearnSettings, str]],
     seed: int,
     at: str,
+    reveal: bool,
 ) -> Explored:
-    """Carry a symbol through every cell of the grid.
+    """Measure a symbol in every cell of the grid.
 
     Parameters
     ----------
     candles : Candles
+        The whole series.
     label : callable
         Gives the labelled candles for the settings of a cell.
     grid : sequence of (LearnSettings, str)
         The cells (``ExploreSettings.cells``), each with the fingerprint of its settings for the ledger.
+    contract_costs : ContractCosts
+    seed : int
+        Of every model.
     at : str
-        The time of the look, for the ledger.
+        The time of the evaluation, for the ledger.
+    reveal : bool
+        Whether the test part is shown.
 
     Raises
     ------
@@ -107,7 +127,14 @@ def explore_grid(
         labelled = label(settings)
         try:
             cell = explore_cell(
-                labelled, candles, terms=terms, settings=settings, seed=seed, fingerprint=fingerprint, at=at
+                labelled,
+                candles,
+                contract_costs=contract_costs,
+                settings=settings,
+                seed=seed,
+                fingerprint=fingerprint,
+                at=at,
+                reveal=reveal,
             )
         except NotEnoughHistory as exc:
             left_out.append((settings.prediction_horizon, str(exc)))
@@ -122,56 +149,77 @@ def explore_cell(
     labelled: LabelledSet,
     candles: Candles,
     *,
-    terms: ContractCosts,
+    contract_costs: ContractCosts,
     settings: LearnSettings,
     seed: int,
     fingerprint: str,
     at: str,
+    reveal: bool,
 ) -> Cell:
-    """Carry one cell through the training's protocol, without a search.
+    """Measure one cell with the training's protocol, without a search.
 
     Parameters
     ----------
     labelled : LabelledSet
         Made from ``candles``, with the horizon and threshold of ``settings``.
+    candles : Candles
+        The whole series.
+    contract_costs : ContractCosts
     settings : LearnSettings
         One of ``ExploreSettings.cells``.
-    fingerprint, at
-        For the ledger: of the settings, and the time of the look.
+    seed : int
+        Of every model.
+    fingerprint, at : str
+        For the ledger: of the settings, and the time of the evaluation.
+    reveal : bool
+        Whether the test part is shown.
 
     Raises
     ------
     NotEnoughHistory
-        If there are too few labelled candles to learn from; the test part was not looked at.
+        If there are too few labelled candles to learn from; nothing was evaluated.
     """
-    known = study(labelled, candles, terms=terms, settings=settings, seed=seed, lap=lambda _: None)
-    thresholds = known.selection.thresholds
+    report = run_protocol(
+        labelled, candles, contract_costs=contract_costs, settings=settings, seed=seed, lap=lambda _: None
+    )
+    evaluation = replace(report.evaluation(at=at, settings=fingerprint), kind="explore")
+    blocks = (report.out_of_fold_block, report.test_block if reveal else None)
+    out_of_fold, test = (
+        None
+        if block is None
+        else _explored_part(block, report.selection.thresholds, contract_costs, settings)
+        for block in blocks
+    )
     return Cell(
         horizon=labelled.horizon,
         threshold=labelled.threshold,
         labelled_share=float(np.mean(labelled.decided)),
-        rounds=known.tuned.rounds,
-        why=(known.selection.long.why, known.selection.short.why),
-        out_of_fold=None if known.judged is None else _look(known.judged, thresholds, terms, settings),
-        test=_look(known.tested, thresholds, terms, settings),
-        evaluation=replace(known.evaluation(at=at, settings=fingerprint), kind="explore"),
+        rounds=report.tuned.rounds,
+        why=(report.selection.long.why, report.selection.short.why),
+        out_of_fold=out_of_fold,
+        test=test,
+        evaluation=evaluation if reveal else replace(evaluation, p_value=None),
     )
 
 
-def _look(
-    block: Block, thresholds: Thresholds, terms: ContractCosts, settings: LearnSettings
+def _explored_part(
+    block: Block, thresholds: Thresholds, contract_costs: ContractCosts, settings: LearnSettings
 ) -> ExploredPart:
-    rules, taker = rules_of(settings), costs_of(terms, settings)
+    rules, costs = rules_of(settings), costs_of(contract_costs, settings)
     decided = (block.label >= DOWN) & ~np.isnan(block.probability)
     called = (block.probability > 0.5) == (block.label == UP)
     right = None
     if decided.any():
         right = clustered_mean(called[decided].astype(np.float64), block.candles.open_time[decided])
+    taker = trades_in(block, thresholds, rules, costs)
+    filled, missed = resting_entries(taker, costs, maker_fee=contract_costs.maker_fee)
+    figures_of = [figures(day_lines(block, trades, thresholds)) for trades in (taker, filled, missed)]
     return ExploredPart(
         accuracy=right.value if right else None,
         accuracy_ci95=share_interval(right, int(np.sum(decided))) if right else None,
-        taker=examine_trades(block, thresholds, rules, taker),
-        maker=examine_trades(block, thresholds, rules, replace(taker, fee_entry=terms.maker_fee)),
+        taker=figures_of[0],
+        maker=figures_of[1],
+        missed=figures_of[2],
     )
 
 
@@ -205,28 +253,41 @@ def _pooled_cell(cells: Sequence[Cell]) -> PooledCell:
         threshold=cells[0].threshold,
         symbols=len(cells),
         labelled_share=sum(cell.labelled_share for cell in cells) / len(cells),
-        out_of_fold=_pooled_look([cell.out_of_fold for cell in cells if cell.out_of_fold is not None]),
-        test=_pooled_look([cell.test for cell in cells]),
+        out_of_fold=_pooled_part([cell.out_of_fold for cell in cells if cell.out_of_fold is not None]),
+        test=_pooled_part([cell.test for cell in cells if cell.test is not None]),
     )
 
 
-def _pooled_look(looks: Sequence[ExploredPart]) -> ExploredPart | None:
-    accuracies = [look.accuracy for look in looks if look.accuracy is not None]
-    taker, maker = pooled(look.taker.daily for look in looks), pooled(look.maker.daily for look in looks)
-    if taker is None or maker is None:
+def _pooled_part(parts: Sequence[ExploredPart]) -> ExploredPart | None:
+    accuracies = [part.accuracy for part in parts if part.accuracy is not None]
+    taker = pooled(part.taker.daily for part in parts)
+    maker = pooled(part.maker.daily for part in parts)
+    missed = pooled(part.missed.daily for part in parts)
+    if taker is None or maker is None or missed is None:
         return None
     return ExploredPart(
         accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
         accuracy_ci95=None,
         taker=taker,
         maker=maker,
+        missed=missed,
     )
+
+
+def without_best_day(daily: Sequence[DayLine]) -> float | None:
+    """Mean net of a trade in basis points, the trades of the day with the largest sum left out.
+
+    A mean that one day makes is one event and no habit.  None where no other day has a trade.
+    """
+    traded = sorted((line for line in daily if line.trades), key=lambda line: line.net_bps)[:-1]
+    trades = sum(line.trades for line in traded)
+    return sum(line.net_bps for line in traded) / trades if trades else None
 
 
 # As JSON --------------------------------------------------------------------------------------------
 
 
-def describe(explored: Sequence[Explored]) -> Json:
+def describe_exploration(explored: Sequence[Explored]) -> Json:
     """All symbols, together by horizon, and each by name; keys: ``desk/schemas/exploration.schema.json``."""
     return {
         "together": [{**describe_cell(cell), "symbols": cell.symbols} for cell in pool(explored)],
@@ -258,16 +319,16 @@ def describe_cell(cell: Cell | PooledCell) -> Json:
         "horizon": cell.horizon,
         "threshold": cell.threshold,
         "labelled_share": cell.labelled_share,
-        "out_of_fold": None if cell.out_of_fold is None else _describe_look(cell.out_of_fold),
-        "test": None if cell.test is None else _describe_look(cell.test),
+        "out_of_fold": None if cell.out_of_fold is None else _describe_part(cell.out_of_fold),
+        "test": None if cell.test is None else _describe_part(cell.test),
     }
 
 
-def _describe_look(look: ExploredPart) -> Json:
-    taker = look.taker
+def _describe_part(part: ExploredPart) -> Json:
+    taker = part.taker
     return {
-        "accuracy": look.accuracy,
-        "accuracy_ci95": _listed(look.accuracy_ci95),
+        "accuracy": part.accuracy,
+        "accuracy_ci95": _listed(part.accuracy_ci95),
         "coverage": taker.coverage,
         "coverage_ci95": _listed(taker.coverage_ci95),
         "trades": taker.n,
@@ -277,7 +338,16 @@ def _describe_look(look: ExploredPart) -> Json:
         "gross_bps": taker.gross_bps,
         "gross_bps_ci95": _listed(_gross_interval(taker)),
         "taker": _describe_costs(taker),
-        "maker": _describe_costs(look.maker),
+        "maker": {
+            **_describe_costs(part.maker),
+            "trades": part.maker.n,
+            "missed": {
+                "trades": part.missed.n,
+                "gross_bps": part.missed.gross_bps,
+                "net_bps": part.missed.net_bps,
+                "net_bps_without_best_day": without_best_day(part.missed.daily),
+            },
+        },
     }
 
 
@@ -286,6 +356,7 @@ def _describe_costs(figures: TradeFigures) -> Json:
     return {
         "net_bps": figures.net_bps,
         "net_bps_ci95": _listed(figures.net_bps_ci95),
+        "net_bps_without_best_day": without_best_day(figures.daily),
         "win_rate": won,
         "win_rate_ci95": _listed(figures.win_rate_ci95),
         "break_even_win_rate": needed,

@@ -2,7 +2,7 @@
 
 Features and labels with the candles that they were made from come in; nothing goes out, or ``LookAhead`` is
 raised.  Pure.  Some rows are drawn; their features are computed again from the last candles that live
-trading would hold, and their labels from the two closes that they speak of, by code of its own.
+trading would hold, and their labels from the two closes that decide them, by code of its own.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,20 @@ Newest = Callable[[NDArray[np.float64], NDArray[np.int64]], NDArray[np.float32]]
 
 
 def draw_rows(features: FeatureSet, *, count: int, seed: int) -> NDArray[np.int64]:
-    """``count`` positions in ``features``, or all, increasing."""
+    """Draw ``count`` positions in ``features``, or all if there are fewer.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    count : int
+    seed : int
+        Of the draw.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+        Increasing.
+    """
     rng = np.random.default_rng(seed)
     return np.sort(rng.choice(len(features), size=min(count, len(features)), replace=False))
 
@@ -27,6 +40,18 @@ def check_features(
     features: FeatureSet, candles: Candles, rows: NDArray[np.int64], *, newest: Newest, memory: int
 ) -> None:
     """Compute the features of ``rows`` from their last ``memory`` candles alone; they must be equal.
+
+    Parameters
+    ----------
+    features : FeatureSet
+    candles : Candles
+        The series that it was built from.
+    rows : ndarray, shape (k,)
+        Positions in ``features``.
+    newest : callable
+        Computes features as live trading does.
+    memory : int
+        Candles that live trading holds.
 
     Raises
     ------
@@ -46,17 +71,25 @@ def check_features(
         raise LookAhead(
             f"{features.symbol}: {name} of the candle of {iso(int(features.open_time[rows[row]]))} is "
             f"{trained} in training and {live} from its last {memory} candles alone, as live trading "
-            f"computes it: a feature sees more than its window{likewise}; mend it in desk/indicators"
+            f"computes it: a feature sees more than its window{likewise}; fix it in desk/indicators"
         )
 
 
 def check_labels(labelled: LabelledSet, candles: Candles, rows: NDArray[np.int64]) -> None:
-    """Derive the labels of ``rows`` again from the two closes that each speaks of.
+    """Derive the labels of ``rows`` again from the two closes that decide each.
+
+    Parameters
+    ----------
+    labelled : LabelledSet
+    candles : Candles
+        The series that it was built from.
+    rows : ndarray, shape (k,)
+        Positions in ``labelled``.
 
     Raises
     ------
     LookAhead
-        If a label differs, or is said to be known before the candle that decides it is closed.
+        If a label differs, or counts as known before the candle that decides it is closed.
     """
     at = dict(zip(candles.open_time.tolist(), candles.close.tolist(), strict=True))
     for row in rows.tolist():
@@ -67,8 +100,8 @@ def check_labels(labelled: LabelledSet, candles: Candles, rows: NDArray[np.int64
         if found != UNKNOWN and (found != expected or labelled.known_at[row] < decides + CANDLE_MS):
             raise LookAhead(
                 f"{labelled.features.symbol}: the label of the candle of {iso(opened)} is {found} and known "
-                f"at {iso(int(labelled.known_at[row]))}, its closes say {expected}, known at "
-                f"{iso(decides + CANDLE_MS)}: a label sees what cannot be known; mend attach_labels"
+                f"at {iso(int(labelled.known_at[row]))}, its closes give {expected}, known at "
+                f"{iso(decides + CANDLE_MS)}: a label sees what cannot be known; fix attach_labels"
             )
 
 

@@ -1,11 +1,11 @@
-"""What LightGBM is told about trees.  Pure."""
+"""Parameters of LightGBM's trees.  Pure."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What LightGBM is told about trees; the names are LightGBM's own."""
+    """Parameters of LightGBM's trees; the names are LightGBM's own."""
 
     learning_rate: float
     num_leaves: int

@@ -2,10 +2,10 @@
 
 A ``LabelledSet`` with its candles comes in; a ``SymbolReport`` goes out: what was chosen on the development
 part, what the test part then showed, and the models.  Pure.  The order of the lines is the protocol:
-nothing below ``# The one look`` is seen by anything above it.
+nothing below ``# The one evaluation`` is used by anything above it.
 
 Not here: features and labels (``ml_feature_engineering``), what is written down (``desk.learn.record``),
-and what needs all symbols of a run (``desk.learn.verdict.decide``).
+and what needs all symbols of a run (``desk.learn.verdict.decide_verdicts``).
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from desk.learn.calibration import Calibration, calibrate
 from desk.learn.conditions import examine
 from desk.learn.evaluation import Metrics, last_return, measure
 from desk.learn.evidence import Evidence
-from desk.learn.recipe import Recipe, out_of_fold, recipe_of, teach
+from desk.learn.recipe import Recipe, fit, out_of_fold, recipe_of
 from desk.learn.selection import Selection, select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, Split, hold_out, walk_forward
@@ -53,21 +53,21 @@ class SymbolReport:
     recipe: Recipe
     selection: Selection
     out_of_fold: TradeFigures | None
-    """Trades at the thresholds on the development part; None where no fold could judge."""
-    judged: Block | None
-    """What ``out_of_fold`` was traded on."""
+    """Trades at the thresholds on the development part; None without a fold."""
+    out_of_fold_block: Block | None
+    """The candles of these trades, with the probabilities out of fold."""
     evaluated: Model
-    """Learned the development part; the figures below are its."""
+    """The model of the development part, which the figures below describe."""
     metrics: Metrics | None
     test: TradeFigures
-    tested: Block
-    """What ``test`` was traded on."""
+    test_block: Block
+    """The candles of the trades of ``test``, with the probabilities of ``evaluated``."""
     calibration: Calibration | None
     stability: Stability
     published: Model
     """The same recipe on all candles, or ``evaluated`` itself."""
-    taught: Rows
-    """Rows that ``published`` learned from."""
+    train_rows: Rows
+    """Rows that ``published`` was trained on, neutral ones included."""
     examination: Examination
     symbol: str
     test_first: int
@@ -75,7 +75,15 @@ class SymbolReport:
     test_last: int
 
     def evaluation(self, *, at: str, settings: str) -> Evaluation:
-        """The look at the test part, for the ledger; ``settings`` is their fingerprint."""
+        """The evaluation on the test part, as the ledger records it.
+
+        Parameters
+        ----------
+        at : str
+            When, ISO 8601 UTC.
+        settings : str
+            Fingerprint of the settings that can change the model.
+        """
         return Evaluation(
             kind="train",
             symbol=self.symbol,
@@ -88,23 +96,29 @@ class SymbolReport:
         )
 
 
-def study(
+def run_protocol(
     labelled: LabelledSet,
     candles: Candles,
     *,
-    terms: ContractCosts,
+    contract_costs: ContractCosts,
     settings: LearnSettings,
     seed: int,
     lap: Callable[[str], object],
 ) -> SymbolReport:
-    """Choose on development, look at the test part once, and fit what is published.
+    """Choose on development, evaluate on the test part once, and fit what is published.
 
     Parameters
     ----------
     labelled : LabelledSet
         Made from ``candles``.
+    candles : Candles
+        The whole series.
+    contract_costs : ContractCosts
+    settings : LearnSettings
+    seed : int
+        Of the search and of every model.
     lap : callable
-        Told the name of each stage when it ends.
+        Called with the name of each stage when it ends.
 
     Raises
     ------
@@ -126,46 +140,46 @@ def study(
     lap("tuning")
 
     recipe = recipe_of(tuned.parameters, tuned.rounds, settings, seed=seed)
-    rules, costs = rules_of(settings), costs_of(terms, settings)
-    judged, scores = out_of_fold(labelled, folds, recipe)
+    rules, costs = rules_of(settings), costs_of(contract_costs, settings)
+    validation_rows, scores = out_of_fold(labelled, folds, recipe)
     probability = probability_of(scores)
     features = labelled.features
     selection = select(
         probability,
-        labelled.label[judged],
-        features.open_time[judged],
+        labelled.label[validation_rows],
+        features.open_time[validation_rows],
         horizon=labelled.horizon,
         rules=settings.selection,
     )
     thresholds = selection.thresholds
-    judged_block, earned = None, None
-    if len(judged):
-        judged_block = block_of(candles, labelled, judged, probability)
-        earned = examine_trades(judged_block, thresholds, rules, costs)
+    out_of_fold_block, earned = None, None
+    if len(validation_rows):
+        out_of_fold_block = block_of(candles, labelled, validation_rows, probability)
+        earned = examine_trades(out_of_fold_block, thresholds, rules, costs)
     lap("selection")
 
-    evaluated = teach(labelled, split.development, recipe)
-    taught = np.arange(len(labelled)) if settings.refit_on_all else split.development
-    published = teach(labelled, taught, recipe) if settings.refit_on_all else evaluated
+    evaluated = fit(labelled, split.development, recipe)
+    train_rows = np.arange(len(labelled)) if settings.refit_on_all else split.development
+    published = fit(labelled, train_rows, recipe) if settings.refit_on_all else evaluated
     lap("fit")
 
-    # The one look at the test part.
+    # The one evaluation on the test part.
     scores = evaluated.scores(features.x[split.test])
     decided = labelled.decided[split.test]
-    seen = split.test[decided]
+    test_rows = split.test[decided]
     majority = int(2 * np.sum(labelled.label[learnable] == UP) >= len(learnable))
     metrics = measure(
         scores[decided],
-        labelled.label[seen],
-        features.open_time[seen],
-        last_return(candles, features.row[seen]),
+        labelled.label[test_rows],
+        features.open_time[test_rows],
+        last_return(candles, features.row[test_rows]),
         majority=majority,
     )
     block = block_of(candles, labelled, split.test, probability_of(scores))
     trades = trades_in(block, thresholds, rules, costs)
     test = figures(day_lines(block, trades, thresholds))
     calibration = calibrate(
-        probability_of(scores[decided]), labelled.label[seen], bins=settings.calibration_bins
+        probability_of(scores[decided]), labelled.label[test_rows], bins=settings.calibration_bins
     )
     volatility = trailing_volatility(candles)[block.start : block.start + len(block)]
     examination = examine(
@@ -188,15 +202,15 @@ def study(
         recipe=recipe,
         selection=selection,
         out_of_fold=earned,
-        judged=judged_block,
+        out_of_fold_block=out_of_fold_block,
         evaluated=evaluated,
         metrics=metrics,
         test=test,
-        tested=block,
+        test_block=block,
         calibration=calibration,
         stability=stability(block, trades, volatility),
         published=published,
-        taught=taught,
+        train_rows=train_rows,
         examination=examination,
         symbol=features.symbol,
         test_first=int(features.open_time[split.test[0]]),
@@ -212,13 +226,13 @@ def rules_of(settings: LearnSettings) -> TradeRules:
     )
 
 
-def costs_of(terms: ContractCosts, settings: LearnSettings) -> Costs:
+def costs_of(contract_costs: ContractCosts, settings: LearnSettings) -> Costs:
     """What trades pay: the taker's fee on both sides, and slippage."""
     return Costs(
-        tick=terms.tick or 0.0,
+        tick=contract_costs.tick or 0.0,
         slippage=settings.trading.slippage,
-        fee_entry=terms.taker_fee,
-        fee_exit=terms.taker_fee,
+        fee_entry=contract_costs.taker_fee,
+        fee_exit=contract_costs.taker_fee,
     )
 
 

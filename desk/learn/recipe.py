@@ -1,8 +1,9 @@
-"""What is published, what is examined and what votes out of fold are one recipe.
+"""One recipe makes the published model, the evaluated model and the models of the folds.
 
 A ``Recipe`` (parameters, rounds, seeds) and rows come in; a ``Model`` that averages one member per seed
-goes out, or the scores that such models give to rows which they never saw.  Thresholds chosen on scores of
-another recipe would not fit the published one: their coverage fell to a third where that was tried.
+goes out, or the scores that such models give to rows on which they were not trained.  Thresholds that were
+chosen on scores of another recipe would not fit the published model: their coverage fell to a third where
+that was tried.
 """
 
 from dataclasses import dataclass
@@ -13,8 +14,8 @@ from desk.learn.ensemble import average
 from desk.learn.parameters import Parameters
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows
-from desk.learn.training import Model, Scores, bin_rows, grow
-from desk.values import DOWN, UNKNOWN, UP, LabelledSet
+from desk.learn.training import Model, Scores, bin_rows, train
+from desk.values import LabelledSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,30 +25,49 @@ class Recipe:
     parameters: Parameters
     rounds: int
     seeds: tuple[int, ...]
-    """Members that learn labelled candles, one per seed."""
-    sign_seeds: tuple[int, ...]
-    """Members that learn all candles by the sign of the move, one per seed."""
+    """One per member of the average."""
 
 
 def recipe_of(parameters: Parameters, rounds: int, settings: LearnSettings, *, seed: int) -> Recipe:
-    """The recipe of the settings with the chosen ``parameters`` and ``rounds``."""
-    seeds = tuple(range(seed, seed + settings.n_seeds + settings.n_sign_seeds))
-    return Recipe(parameters, rounds, seeds[: settings.n_seeds], seeds[settings.n_seeds :])
+    """The recipe of the settings with the chosen parameters and rounds.
+
+    Parameters
+    ----------
+    parameters : Parameters
+    rounds : int
+    settings : LearnSettings
+        Say how many members are averaged.
+    seed : int
+        Of the first member; the others have the numbers that follow.
+    """
+    return Recipe(parameters, rounds, tuple(range(seed, seed + settings.n_seeds)))
 
 
-def teach(labelled: LabelledSet, rows: Rows, recipe: Recipe) -> Model:
-    """The model of the recipe; of ``rows``, those with a usable label are learned from."""
+def fit(labelled: LabelledSet, rows: Rows, recipe: Recipe) -> Model:
+    """The model that the recipe makes of the labelled rows among ``rows``.
+
+    Parameters
+    ----------
+    labelled : LabelledSet
+    rows : ndarray, shape (n,)
+        Positions in ``labelled``; rows that are neutral or undecided are left out.
+    recipe : Recipe
+    """
     decided = rows[labelled.decided[rows]]
-    members = _members(labelled, decided, labelled.label[decided], recipe, recipe.seeds)
-    if recipe.sign_seeds:
-        moved = rows[(labelled.label[rows] != UNKNOWN) & (np.nan_to_num(labelled.move[rows]) != 0)]
-        side = np.where(labelled.move[moved] > 0, UP, DOWN).astype(np.int8)
-        members += _members(labelled, moved, side, recipe, recipe.sign_seeds)
-    return average(members)
+    features = labelled.features
+    bins = bin_rows(features.x[decided], labelled.label[decided], features.names)
+    return average([train(bins, recipe.parameters, rounds=recipe.rounds, seed=seed) for seed in recipe.seeds])
 
 
 def out_of_fold(labelled: LabelledSet, folds: tuple[Fold, ...], recipe: Recipe) -> tuple[Rows, Scores]:
-    """Scores of all validation rows, neutral ones included, by models that had not seen them.
+    """Scores of all validation rows, neutral ones included, each by a model that was not trained on its fold.
+
+    Parameters
+    ----------
+    labelled : LabelledSet
+    folds : tuple of Fold
+        In order; without any, both results are empty.
+    recipe : Recipe
 
     Returns
     -------
@@ -59,12 +79,5 @@ def out_of_fold(labelled: LabelledSet, folds: tuple[Fold, ...], recipe: Recipe) 
     if not folds:
         return np.empty(0, dtype=np.int64), np.empty(0)
     x = labelled.features.x
-    scores = [teach(labelled, fold.train, recipe).scores(x[fold.validation]) for fold in folds]
+    scores = [fit(labelled, fold.train, recipe).scores(x[fold.validation]) for fold in folds]
     return np.concatenate([fold.validation for fold in folds]), np.concatenate(scores)
-
-
-def _members(
-    labelled: LabelledSet, rows: Rows, side: np.ndarray, recipe: Recipe, seeds: tuple[int, ...]
-) -> list[Model]:
-    bins = bin_rows(labelled.features.x[rows], side, labelled.features.names)
-    return [grow(bins, recipe.parameters, rounds=recipe.rounds, seed=seed) for seed in seeds]

@@ -30,7 +30,18 @@ Json = dict[str, Any]
 
 
 def describe_data(candles: Candles, *, tick: float | None, trained_through: int, refit_on_all: bool) -> Json:
-    """The candles that a model was made from; ``tick`` is the price step, ``trained_through`` ms."""
+    """The candles that a model was made from.
+
+    Parameters
+    ----------
+    candles : Candles
+    tick : float or None
+        Price step, in USDT; None where it is unknown.
+    trained_through : int
+        Open time of the last row that the published model was trained on, ms.
+    refit_on_all : bool
+        Whether the published model is another one than the evaluated one.
+    """
     median = float(np.median(candles.close))
     digest = hashlib.sha256(candles.open_time.tobytes() + candles.values.tobytes())
     return {
@@ -56,7 +67,15 @@ _LABELS = {"up": UP, "down": DOWN, "neutral": NEUTRAL}
 
 
 def describe_split(labelled: LabelledSet, split: Split, folds: tuple[Fold, ...]) -> Json:
-    """Where development, test and the folds lie."""
+    """Where development, test and the folds lie.
+
+    Parameters
+    ----------
+    labelled : LabelledSet
+    split : Split
+    folds : tuple of Fold
+        Of the development part.
+    """
     return {
         "development": _part(labelled, split.development),
         "test": _part(labelled, split.test),
@@ -90,29 +109,41 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
     """The guide's figures; None where the test part holds no labelled candle."""
     if metrics is None:
         return None
-    return {**asdict(metrics), "accuracy_ci95": list(metrics.accuracy_ci95)}
+    return {**asdict(metrics), "accuracy_ci95": metrics.accuracy_ci95 and list(metrics.accuracy_ci95)}
 
 
-def describe(
-    study: SymbolReport, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
+def describe_model(
+    report: SymbolReport, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
 ) -> Json:
-    """The sections of the metadata that speak of candles, choices and figures; ``seconds`` of tuning."""
-    decided = study.taught[labelled.decided[study.taught]]
+    """The sections of the metadata on candles, choices and figures.
+
+    Parameters
+    ----------
+    report : SymbolReport
+    labelled : LabelledSet
+    candles : Candles
+        The whole series.
+    tick : float or None
+        Price step, in USDT; None where it is unknown.
+    seconds : float
+        CPU time of the tuning.
+    """
+    decided = report.train_rows[labelled.decided[report.train_rows]]
     return {
         "data": describe_data(
             candles,
             tick=tick,
             trained_through=int(labelled.features.open_time[decided[-1]]),
-            refit_on_all=study.published is not study.evaluated,
+            refit_on_all=report.published is not report.evaluated,
         ),
         "labels": describe_labels(labelled),
-        "split": describe_split(labelled, study.split, study.folds),
-        "tuning": describe_tuning(study.tuned, seconds=seconds),
-        "metrics": describe_metrics(study.metrics),
-        "signals": describe_signals(study),
-        "calibration": None if study.calibration is None else plain(study.calibration),
-        "stability": plain(study.stability),
-        "importance": study.published.gains(),
+        "split": describe_split(labelled, report.split, report.folds),
+        "tuning": describe_tuning(report.tuned, seconds=seconds),
+        "metrics": describe_metrics(report.metrics),
+        "signals": describe_signals(report),
+        "calibration": None if report.calibration is None else as_json(report.calibration),
+        "stability": as_json(report.stability),
+        "importance": report.published.gains(),
     }
 
 
@@ -128,16 +159,16 @@ def describe_controls(controls: Sequence[Mean]) -> Json | None:
     }
 
 
-def describe_signals(study: SymbolReport) -> Json:
+def describe_signals(report: SymbolReport) -> Json:
     """Thresholds, and what they earned: on the test part, and out of fold on the development part."""
-    long, short = study.selection.long, study.selection.short
+    long, short = report.selection.long, report.selection.short
     return {
         "long_threshold": long.threshold,
         "short_threshold": short.threshold,
-        **describe_trades(study.test),
-        "out_of_fold": None if study.out_of_fold is None else describe_trades(study.out_of_fold),
+        **describe_trades(report.test),
+        "out_of_fold": None if report.out_of_fold is None else describe_trades(report.out_of_fold),
         "lower_bound": {"long": long.lower_bound, "short": short.lower_bound},
-        "target_met": study.selection.target_met,
+        "target_met": report.selection.target_met,
         "power": {"long": long.power, "short": short.power},
         "why": [long.why, short.why],
     }
@@ -145,19 +176,19 @@ def describe_signals(study: SymbolReport) -> Json:
 
 def describe_trades(figures: TradeFigures) -> Json:
     """The figures of one block; each day with a trade has a line."""
-    told = plain(figures)
-    told["daily"] = [
+    section = as_json(figures)
+    section["daily"] = [
         {"date": line.date, "trades": line.trades, "net_bps": line.net_bps}
         for line in figures.daily
         if line.trades
     ]
-    return told
+    return section
 
 
-def plain(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
+def as_json(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
     """A value of this room as JSON: tuples become lists."""
-    told: Json = json.loads(json.dumps(asdict(value)))
-    return told
+    section: Json = json.loads(json.dumps(asdict(value)))
+    return section
 
 
 def _part(labelled: LabelledSet, rows: Rows) -> Json:

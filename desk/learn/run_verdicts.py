@@ -21,7 +21,7 @@ from desk.learn.verdict import (
     PooledVerdict,
     Verdict,
     VerdictRules,
-    decide,
+    decide_verdicts,
     pool,
 )
 from desk.outcomes import Json
@@ -71,7 +71,7 @@ def decide_run(
                 error=rules.stay_error,
                 stay_days=rules.stay_days,
             )
-    return decide([one.examination for one in evidence], earlier, rules, standings)
+    return decide_verdicts([one.examination for one in evidence], earlier, rules, standings)
 
 
 def acceptance_of(one: RunEvidence, *, at: str) -> Acceptance:

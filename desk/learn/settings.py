@@ -1,4 +1,4 @@
-"""What the learning stages may be told.  Values: ``config.py``.
+"""The settings of the learning stages, with their units and checks.  Values: ``config.py``.
 
 ``LearnSettings`` comes in from a door and is handed on unchanged; nothing here has a default, so
 that every value is seen in one place.
@@ -27,7 +27,7 @@ class TradingSettings:
     slippage: float
     """How much worse than the close a fill is, per side; never less than half a tick."""
     taker_fee: float
-    """Per side, where the exchange's contract data do not tell."""
+    """Per side, where the contract data of the exchange lack it."""
     maker_fee: float
     """Likewise."""
 
@@ -61,7 +61,7 @@ class LearnSettings:
     min_feature_share: float
     """Share of the rows with enough history that must have usable features."""
     test_share: float
-    """Share of the candles at the end that is looked at once per run."""
+    """Share of the candles at the end on which a model is evaluated, once per run."""
     n_folds: int
     """Walk-forward validation blocks inside the development part."""
     first_share: float
@@ -81,9 +81,7 @@ class LearnSettings:
     min_recall_each_side: float
     """Trials below this recall on either side are infeasible."""
     n_seeds: int
-    """Members of a published model that learn labelled candles; their scores are averaged."""
-    n_sign_seeds: int
-    """Further members that learn all candles by the sign of the move; 0: none."""
+    """Members of a published model, one per seed; their scores are averaged."""
     significance: float
     """Chance, over all trials together, of preferring tuned parameters that are no better."""
     refit_on_all: bool
@@ -125,8 +123,6 @@ class LearnSettings:
             yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
         if self.n_seeds < 1:
             yield f"n_seeds is {self.n_seeds}, must be at least 1"
-        if self.n_sign_seeds < 0:
-            yield f"n_sign_seeds is {self.n_sign_seeds}, must be 0 or more"
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:
@@ -196,13 +192,13 @@ class ExploreSettings:
 
     def _cell(self, learn: LearnSettings, horizon: int) -> LearnSettings:
         share = min(1.0, self.fewer_trades_beyond / horizon)
+        threshold = learn.min_price_change * math.sqrt(horizon / learn.prediction_horizon)
         return replace(
             learn,
             prediction_horizon=horizon,
-            min_price_change=learn.min_price_change * math.sqrt(horizon / learn.prediction_horizon),
+            min_price_change=float(f"{threshold:.6g}"),  # as the command that trains the cell spells it
             n_trials=1,
             n_seeds=self.n_seeds,
-            n_sign_seeds=0,
             refit_on_all=False,
             keep_studies=False,
             selection=replace(learn.selection, min_trades=max(1, round(learn.selection.min_trades * share))),

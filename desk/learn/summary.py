@@ -35,7 +35,7 @@ class RunCost:
 
 @dataclass(frozen=True, slots=True)
 class RunResults:
-    """The outcomes of a run, one entry per symbol, in the order in which they came."""
+    """The outcomes of a run, one entry per symbol, in the order in which they were finished."""
 
     published: list[Json]
     """Metadata as written."""
@@ -250,7 +250,7 @@ def _drop_reasons(row: Json) -> Iterator[str]:
             f"[{net[0]:+.1f}, {net[1]:+.1f}]"
         )
     if accuracy is not None and accuracy[0] <= 0.5:
-        where = "lies below" if accuracy[1] < 0.5 else "cannot be told from"
+        where = "lies below" if accuracy[1] < 0.5 else "cannot be distinguished from"
         yield (
             f"its win rate of {row['accuracy']:.1%} [{accuracy[0]:.1%}, {accuracy[1]:.1%}] {where} one half"
         )

@@ -140,7 +140,7 @@ def trades_in(block: Block, thresholds: Thresholds, rules: TradeRules, costs: Co
 
 
 def labelled_outcomes(block: Block, trades: Trades) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Which trades, shape (n,), are on labelled candles, and which of them took the side that came."""
+    """Which trades, shape (n,), are on labelled candles, and which of those were right."""
     label = block.label[trades.entry]
     right = label == np.where(trades.side == LONG, UP, DOWN)
     return label >= DOWN, right

@@ -3,8 +3,8 @@
 Arrays and ``Parameters`` come in; a ``Model`` goes out.  One thread, seeded and deterministic: equal
 rows, parameters, rounds, seed and versions give byte-equal model text on one kind of machine.
 
-Reading order: ``Bins`` (rows binned once, trained on many times), ``grow`` (a fixed number of
-rounds), ``grow_until_flat`` (early stopping), ``Model``.
+Reading order: ``Bins`` (rows binned once, trained on many times), ``train_command`` (a fixed number of rounds),
+``train_with_early_stopping``, ``Model``.
 
 Not here: which parameters and how many rounds, see ``desk.learn.tuning``.
 """
@@ -41,7 +41,7 @@ class Bins:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A grown model.  Its score of a row is the same alone and in a batch."""
+    """A trained model.  Its score of a row is the same alone and in a batch."""
 
     booster: lgb.Booster
 
@@ -90,37 +90,68 @@ def bin_rows(x: Features, side: Sides, names: Sequence[str]) -> Bins:
     return Bins(dataset.construct(), len(side))
 
 
-def grow(bins: Bins, parameters: Parameters, *, rounds: int, seed: int) -> Model:
-    """Grow exactly ``rounds`` trees."""
-    booster = lgb.train(_told(parameters, bins, seed), bins.dataset, rounds, keep_training_booster=True)
+def train(bins: Bins, parameters: Parameters, *, rounds: int, seed: int) -> Model:
+    """Train exactly ``rounds`` trees.
+
+    Parameters
+    ----------
+    bins : Bins
+        The training rows.
+    parameters : Parameters
+    rounds : int
+    seed : int
+        Of the draws of rows and features; equal seeds give equal models.
+    """
+    booster = lgb.train(
+        _lightgbm_parameters(parameters, bins, seed), bins.dataset, rounds, keep_training_booster=True
+    )
     return Model(booster)
 
 
-def grow_until_flat(
-    bins: Bins, parameters: Parameters, *, judge: tuple[Features, Sides], most: int, patience: int, seed: int
+def train_with_early_stopping(
+    bins: Bins,
+    parameters: Parameters,
+    *,
+    validation: tuple[Features, Sides],
+    num_boost_round: int,
+    early_stopping_rounds: int,
+    seed: int,
 ) -> tuple[Model, Scores]:
-    """Grow until ``patience`` rounds brought no better log loss on the ``judge`` rows.
+    """Train until ``early_stopping_rounds`` rounds in a row brought no better log loss in validation.
+
+    Parameters
+    ----------
+    bins : Bins
+        The training rows.
+    parameters : Parameters
+    validation : tuple of ndarray, shapes (n, features) and (n,)
+        Features of the validation rows, and their sides: 1 up, 0 down.
+    num_boost_round : int
+        The most rounds.
+    early_stopping_rounds : int
+    seed : int
+        Of the draws of rows and features; equal seeds give equal models.
 
     Returns
     -------
     Model
-        With every tree that was grown, the last ``patience`` included.
+        With every tree that was trained, those of the last ``early_stopping_rounds`` included.
     ndarray, shape (rounds,)
-        Log loss on the ``judge`` rows after each round.
+        Log loss on the validation rows after each round.
     """
-    x, side = judge
+    x, side = validation
     valid = bins.dataset.create_valid(x, side.astype(np.float32))
     curve: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
-        _told(parameters, bins, seed),
+        _lightgbm_parameters(parameters, bins, seed),
         bins.dataset,
-        most,
+        num_boost_round,
         valid_sets=[valid],
-        valid_names=["judge"],
-        callbacks=[lgb.early_stopping(patience, verbose=False), lgb.record_evaluation(curve)],
+        valid_names=["validation"],
+        callbacks=[lgb.early_stopping(early_stopping_rounds, verbose=False), lgb.record_evaluation(curve)],
         keep_training_booster=True,
     )
-    return Model(booster), np.asarray(curve["judge"]["binary_logloss"])
+    return Model(booster), np.asarray(curve["validation"]["binary_logloss"])
 
 
 def load_model(text: str, *, subject: str) -> Model:
@@ -142,8 +173,8 @@ def load_model(text: str, *, subject: str) -> Model:
     return Model(booster)
 
 
-def _told(parameters: Parameters, bins: Bins, seed: int) -> dict[str, Any]:
-    """What LightGBM is told, complete: nothing is left to its defaults that could change a model."""
+def _lightgbm_parameters(parameters: Parameters, bins: Bins, seed: int) -> dict[str, Any]:
+    """All parameters of LightGBM that could change a model: none of them is left to its default."""
     values = asdict(parameters)
     leaf = min(parameters.min_data_in_leaf, max(5, bins.rows // LEAVES_PER_HISTORY))
     return {

@@ -15,7 +15,7 @@ How it goes (the measurements behind it are in ``docs/``):
    trials; otherwise the baseline stays.
 
 The objective is the win rate, made less noisy: a labelled candle counts by how far its score lies
-on the right side, in units of the fold's own spread of scores (``soft_win_rate``), and not by its
+on the right side, in units of the fold's own spread of scores (``soft_wins``), and not by its
 side alone.  Precision and recall of either side are constraints, not terms.
 """
 
@@ -33,7 +33,16 @@ from desk.learn.clustered import Mean, clustered_mean
 from desk.learn.parameters import Parameters
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold
-from desk.learn.training import Bins, Features, Model, Scores, Sides, bin_rows, grow, grow_until_flat
+from desk.learn.training import (
+    Bins,
+    Features,
+    Model,
+    Scores,
+    Sides,
+    bin_rows,
+    train,
+    train_with_early_stopping,
+)
 from desk.values import DOWN, UP, LabelledSet
 
 SOFTNESS = 0.5
@@ -69,7 +78,7 @@ class Tuned:
     """``tuned`` or ``baseline``."""
     why: str
     baseline_value: float | None
-    """Soft win rate of the baseline's out-of-fold predictions; None where no fold could judge."""
+    """Soft win rate of the baseline's out-of-fold predictions; None without a fold."""
     best_value: float | None
     """Likewise for the finalist; the baseline's where there was none."""
     trials: tuple[TrialRecord, ...]
@@ -84,33 +93,34 @@ class Tuned:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FoldData:
-    """A fold made ready: training rows binned once, judged rows at hand."""
+    """A fold made ready: its training rows binned once, its labelled validation rows at hand."""
 
     bins: Bins
     x: Features
+    """Features of the validation rows."""
     side: Sides
     open_time: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _WalkForward:
-    """A recipe carried through all folds with the whole budget of rounds."""
+    """What parameters score on the validation rows of all folds, with the whole budget of rounds."""
 
     rounds: int
-    credit: NDArray[np.float64]
-    """Soft wins of the labelled validation rows of all folds, in order."""
+    soft_wins: NDArray[np.float64]
+    """Of the labelled validation rows of all folds, in order."""
 
     @property
     def value(self) -> float:
-        return float(np.mean(self.credit))
+        return float(np.mean(self.soft_wins))
 
 
-def soft_win_rate(scores: Scores, side: Sides) -> NDArray[np.float64]:
-    """Credit of every row between 0 and 1: the chance to win if the scores were a little blurred.
+def soft_wins(scores: Scores, side: Sides) -> NDArray[np.float64]:
+    """The soft win of every row, between 0 and 1: the chance to win if the scores were a little blurred.
 
-    The normal probability that a score, blurred by ``SOFTNESS`` standard deviations of all scores,
-    lies on the side that came true.  Its mean moves with the win rate, but a score that barely
-    changes sides changes it barely.  Constant scores earn one half.
+    It is the normal probability that a score, blurred by ``SOFTNESS`` standard deviations of all scores, lies
+    on the side that the price took.  The mean is the soft win rate: it moves with the win rate, but a score
+    that barely changes sides changes it barely.  Constant scores give one half.
 
     Parameters
     ----------
@@ -118,6 +128,10 @@ def soft_win_rate(scores: Scores, side: Sides) -> NDArray[np.float64]:
         Log-odds of up.
     side : ndarray, shape (n,)
         1 up, 0 down.
+
+    Returns
+    -------
+    ndarray, shape (n,)
     """
     spread = float(np.std(scores))
     if spread == 0.0:
@@ -127,74 +141,83 @@ def soft_win_rate(scores: Scores, side: Sides) -> NDArray[np.float64]:
 
 
 def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings, *, seed: int) -> Tuned:
-    """Choose parameters and rounds by walking forward through ``folds``."""
+    """Choose parameters and rounds by their scores on the validation rows of ``folds``.
+
+    Parameters
+    ----------
+    labelled : LabelledSet
+    folds : tuple of Fold
+        Of the development part; without any, the baseline stays with ``min_boost_round`` rounds.
+    settings : LearnSettings
+    seed : int
+        Of the search and of every model that is trained for it.
+    """
     if not folds:
         return Tuned(
             settings.baseline,
             settings.min_boost_round,
             "baseline",
-            "too few labelled candles for a fold that could judge",
+            "too few labelled candles for a validation block",
             None,
             None,
             (),
             b"",
         )
-    arenas = tuple(_arena(labelled, fold) for fold in folds)
-    baseline = _walk(arenas, settings.baseline, settings, seed)
-    trials, journal = _search(arenas, settings, name=labelled.features.symbol, seed=seed)
+    prepared = tuple(_fold_data(labelled, fold) for fold in folds)
+    baseline = _walk_forward(prepared, settings.baseline, settings, seed)
+    trials, journal = _search(prepared, settings, name=labelled.features.symbol, seed=seed)
     finalist = _finalist(trials)
     parameters, rounds, chosen, best_value = settings.baseline, baseline.rounds, "baseline", baseline.value
     if finalist is None:
         why = "no trial was better than the baseline"
     else:
-        walk = _walk(arenas, finalist.parameters, settings, seed)
+        tried = _walk_forward(prepared, finalist.parameters, settings, seed)
         gain = clustered_mean(
-            walk.credit - baseline.credit, np.concatenate([arena.open_time for arena in arenas])
+            tried.soft_wins - baseline.soft_wins, np.concatenate([fold.open_time for fold in prepared])
         )
         better, why = _beyond_chance(gain, trials=len(trials), significance=settings.significance)
-        best_value = walk.value
+        best_value = tried.value
         if better:
-            parameters, rounds, chosen = finalist.parameters, walk.rounds, "tuned"
+            parameters, rounds, chosen = finalist.parameters, tried.rounds, "tuned"
     return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials, journal)
 
 
-def _arena(labelled: LabelledSet, fold: Fold) -> _FoldData:
+def _fold_data(labelled: LabelledSet, fold: Fold) -> _FoldData:
     features = labelled.features
-    taught = fold.train[labelled.decided[fold.train]]
-    judged = fold.validation[labelled.decided[fold.validation]]
+    train_rows = fold.train[labelled.decided[fold.train]]
+    validation_rows = fold.validation[labelled.decided[fold.validation]]
     return _FoldData(
-        bin_rows(features.x[taught], labelled.label[taught], features.names),
-        np.ascontiguousarray(features.x[judged]),
-        labelled.label[judged],
-        features.open_time[judged],
+        bin_rows(features.x[train_rows], labelled.label[train_rows], features.names),
+        np.ascontiguousarray(features.x[validation_rows]),
+        labelled.label[validation_rows],
+        features.open_time[validation_rows],
     )
 
 
-def _walk(
-    arenas: tuple[_FoldData, ...], parameters: Parameters, settings: LearnSettings, seed: int
+def _walk_forward(
+    folds: tuple[_FoldData, ...], parameters: Parameters, settings: LearnSettings, seed: int
 ) -> _WalkForward:
     """Early stopping in every fold; the rounds with the least log loss over all folds together."""
     models: list[Model] = []
     curves: list[Scores] = []
-    for arena in arenas:
-        model, curve = grow_until_flat(
-            arena.bins,
+    for fold in folds:
+        model, curve = train_with_early_stopping(
+            fold.bins,
             parameters,
-            judge=(arena.x, arena.side),
-            most=settings.num_boost_round,
-            patience=settings.early_stopping_rounds,
+            validation=(fold.x, fold.side),
+            num_boost_round=settings.num_boost_round,
+            early_stopping_rounds=settings.early_stopping_rounds,
             seed=seed,
         )
         models.append(model)
-        curves.append(curve * len(arena.side))
+        curves.append(curve * len(fold.side))
     reached = min(len(curve) for curve in curves)
     loss = np.sum([curve[:reached] for curve in curves], axis=0)
     rounds = max(settings.min_boost_round, int(np.argmin(loss)) + 1)
-    credit = [
-        soft_win_rate(model.scores(arena.x, rounds), arena.side)
-        for model, arena in zip(models, arenas, strict=True)
+    wins = [
+        soft_wins(model.scores(fold.x, rounds), fold.side) for model, fold in zip(models, folds, strict=True)
     ]
-    return _WalkForward(rounds, np.concatenate(credit))
+    return _WalkForward(rounds, np.concatenate(wins))
 
 
 class _JournalLines(BaseJournalBackend):
@@ -217,7 +240,7 @@ class _JournalLines(BaseJournalBackend):
 
 
 def _search(
-    arenas: tuple[_FoldData, ...], settings: LearnSettings, *, name: str, seed: int
+    folds: tuple[_FoldData, ...], settings: LearnSettings, *, name: str, seed: int
 ) -> tuple[tuple[TrialRecord, ...], bytes]:
     """Run the Optuna trials; the first is the baseline at the trials' number of rounds."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -234,19 +257,19 @@ def _search(
 
     def objective(trial: optuna.Trial) -> float:
         parameters = _suggested(trial)
-        credit: list[NDArray[np.float64]] = []
+        wins: list[NDArray[np.float64]] = []
         scores: list[Scores] = []
         state = "COMPLETE"
-        for step, arena in enumerate(arenas):
-            model = grow(arena.bins, parameters, rounds=settings.trial_boost_round, seed=seed)
-            scores.append(model.scores(arena.x))
-            credit.append(soft_win_rate(scores[-1], arena.side))
-            trial.report(float(np.mean(np.concatenate(credit))), step)
-            if step + 1 < len(arenas) and trial.should_prune():
+        for step, fold in enumerate(folds):
+            model = train(fold.bins, parameters, rounds=settings.trial_boost_round, seed=seed)
+            scores.append(model.scores(fold.x))
+            wins.append(soft_wins(scores[-1], fold.side))
+            trial.report(float(np.mean(np.concatenate(wins))), step)
+            if step + 1 < len(folds) and trial.should_prune():
                 state = "PRUNED"
                 break
-        value = float(np.mean(np.concatenate(credit)))
-        side = np.concatenate([arena.side for arena in arenas[: len(scores)]])
+        value = float(np.mean(np.concatenate(wins)))
+        side = np.concatenate([fold.side for fold in folds[: len(scores)]])
         shortfalls = _shortfalls(np.concatenate(scores), side, settings)
         for floor, shortfall in shortfalls.items():
             trial.set_constraint(floor, shortfall)
@@ -274,14 +297,14 @@ def _suggested(trial: optuna.Trial) -> Parameters:
 
 
 def _shortfalls(scores: Scores, side: Sides, settings: LearnSettings) -> dict[str, float]:
-    """How far each floor is missed, in shares; at or below zero where it is kept."""
+    """How far each floor is missed, in shares; at or below zero where it is reached."""
     short = {}
     for name, which in (("long", UP), ("short", DOWN)):
         called = (scores > 0) == (which == UP)
-        came = side == which
-        both = int(np.sum(called & came))
+        moved = side == which
+        both = int(np.sum(called & moved))
         precision = both / max(1, int(np.sum(called)))
-        recall = both / max(1, int(np.sum(came)))
+        recall = both / max(1, int(np.sum(moved)))
         short[f"precision_{name}"] = settings.min_precision_each_side - precision
         short[f"recall_{name}"] = settings.min_recall_each_side - recall
     return short

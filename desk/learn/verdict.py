@@ -2,7 +2,7 @@
 
 What was found about each symbol comes in as ``Examination``; ``Verdict`` goes out.  Pure.
 
-Reading order: ``pending`` (what may be said until the run is over), ``decide`` (all symbols of the run
+Reading order: ``pending`` (what may be said until the run is over), ``decide_verdicts`` (all symbols of the run
 together), ``discovery_rates`` (Benjamini-Hochberg), ``pool`` (one verdict over all symbols).
 
 Why a family: of 300 symbols without an edge, 15 look good at 5 %.  Why a ledger: a symbol that was rejected
@@ -180,7 +180,7 @@ def pending(examination: Examination) -> Verdict:
 # All symbols together -----------------------------------------------------------------------------
 
 
-def decide(
+def decide_verdicts(
     run: Sequence[Examination],
     earlier: Sequence[float | None],
     rules: VerdictRules,

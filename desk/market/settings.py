@@ -1,7 +1,7 @@
-"""What a fetch may be told: which market, how much of it, how fast, and where to keep it.
+"""Settings of the market: which exchange, which symbols, how much history, how fast, where it is kept.
 
-Place in the house: the market room's settings.  ``config.py`` gives the values, the train door narrows them
-with its arguments; ``data_fetcher`` and the modules of this room read them.  Pure.
+Place in the house: between ``config.py``, which has the values, and ``desk.market``.  Values come in,
+narrowed by the arguments of the doors; checked settings go out.  Pure.
 
 Not here: default values.  What a user may tune stands in ``config.py`` alone.
 """
@@ -171,12 +171,12 @@ class StreamSettings:
     """Newest candles kept of each symbol."""
     per_connection: int
     """Symbols of one websocket connection, at most 50."""
-    grace_s: float
-    """Seconds after its end until a candle that no newer one has closed is asked for by REST: 3."""
-    border_s: float
-    """Seconds after its end from which nobody waits any longer for a candle: 10."""
+    rest_delay_s: float
+    """Seconds after its end until a candle that no newer one has closed is requested from REST: 3."""
+    deadline_s: float
+    """Seconds after its end from which a candle is not waited for any longer: 10."""
     silent_after_s: float
-    """Seconds without a word of a symbol until its silence is told: 420, more than one candle."""
+    """Seconds without an update of a symbol until its silence is reported: 420, more than one candle."""
     audit_s: float
     """Seconds between two symbols whose newest candles are compared with REST, in turn: 1; 0 is never."""
 
@@ -186,10 +186,10 @@ class StreamSettings:
     def _problems(self) -> Iterator[str]:
         yield from outside(self, "memory", 1, 900, unit="candles, which one request surely brings")
         yield from outside(self, "per_connection", 1, MOST_CHANNELS)
-        if not 0.5 <= self.grace_s < self.border_s <= 240:
+        if not 0.5 <= self.rest_delay_s < self.deadline_s <= 240:
             yield (
-                f"grace_s is {self.grace_s} and border_s {self.border_s}: they must be at least 0.5, "
-                "in this order, and end before the next candle (240)"
+                f"rest_delay_s is {self.rest_delay_s}, deadline_s is {self.deadline_s}: both must be "
+                "at least 0.5, in this order, and end before the next candle (240)"
             )
         if self.audit_s < 0:
             yield f"audit_s is {self.audit_s}, must not be negative"

@@ -1,7 +1,7 @@
-"""``exploration.json``, and what ``--explore`` says on a terminal: a line per symbol, a table, closing words.
+"""``exploration.json``, and the output of ``--explore``: a line per symbol, tables, closing words.
 
-Cells as ``desk.learn.explore`` describes them and the other outcomes come in; a JSON object, text and a rich
-table go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
+Cells as ``desk.learn.explore`` describes them and the other outcomes come in; a JSON object, text and rich
+tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 
 Not here: the picture (``desk.reports.exploration_picture``).
 """
@@ -9,13 +9,14 @@ Not here: the picture (``desk.reports.exploration_picture``).
 from collections.abc import Iterator, Sequence
 
 from rich import box
+from rich.console import Group
 from rich.table import Table
 
 from desk.outcomes import Failed, Json, Skipped
 
 RECIPE = (
     "The baseline's parameters, rounds chosen by walking forward, no tuning; thresholds chosen out of fold. "
-    "Choose a horizon by the out-of-fold figures: whoever picks the best test figure has picked luck."
+    "Choose a horizon by the out-of-fold figures: whoever picks the best test figure picks luck."
 )
 TOGETHER = "all"
 """What the rows of all symbols together are called."""
@@ -36,12 +37,16 @@ def exploration(
     ----------
     found : dict
         ``together``, all symbols by horizon, and ``symbols``, each one that was measured.
+    left_out : tuple of sequences
+        Symbols that were skipped, and symbols that failed.
     settings, grid : dict
-        What a training would have been told, and what was varied.
+        The settings of a training, and what was varied.
+    started_at, finished_at : str
+        ISO 8601 in UTC.
     """
     symbols, (skipped, failed) = found["symbols"], left_out
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "started_at": started_at,
         "finished_at": finished_at,
         "recipe": RECIPE,
@@ -52,7 +57,8 @@ def exploration(
             "explored": len(symbols),
             "skipped": len(skipped),
             "failed": len(failed),
-            "looks": sum(len(one["cells"]) for one in symbols),
+            "cells": sum(len(one["cells"]) for one in symbols),
+            "revealed": sum(cell["test"] is not None for one in symbols for cell in one["cells"]),
         },
         **found,
         "skipped": [{"symbol": one.symbol, "reason": one.reason} for one in skipped],
@@ -73,8 +79,9 @@ def _best_part(cells: Sequence[Json]) -> str:
     if best is None:
         return "no signal out of fold"
     taker = best["out_of_fold"]["taker"]
-    net = _bps(taker["net_bps"], taker["net_bps_ci95"])
-    return f"best out of fold {_candles(best)}: {net} bp a trade after taker fees"
+    net, without = _bps(taker["net_bps"], taker["net_bps_ci95"]), _bps(taker["net_bps_without_best_day"])
+    words = f"{net} bp a trade after taker fees, {without} without its best day"
+    return f"best out of fold {_candles(best)}: {words}"
 
 
 def best_out_of_fold(cells: Sequence[Json]) -> Json | None:
@@ -83,19 +90,32 @@ def best_out_of_fold(cells: Sequence[Json]) -> Json | None:
     return max(traded, key=lambda cell: float(cell["out_of_fold"]["taker"]["net_bps"]), default=None)
 
 
-def exploration_table(document: Json) -> Table:
-    """One row per symbol and horizon, all symbols together below; ``dev`` is out of fold."""
-    title = "Out of fold (dev), and on all test candles: basis points a trade ± half of the 95 % interval"
-    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+def exploration_tables(document: Json) -> Group:
+    """The out-of-fold figures and, where they were revealed, those of the test part, one table each."""
+    tables = [_table(document, "out_of_fold", "Out of fold, on development candles: choose here")]
+    if document["counts"]["revealed"]:
+        tables.append(
+            _table(document, "test", "Test candles, revealed: no later choice can be tested on them")
+        )
+    return Group(*tables)
+
+
+def _table(document: Json, part: str, title: str) -> Table:
+    """One row per symbol and horizon, all symbols together below."""
+    table = Table(
+        title=f"{title}; basis points a trade ± half of the 95 % interval",
+        box=box.SIMPLE_HEAD,
+        padding=0,
+    )
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "\nsymbol" else "right", no_wrap=True)
     for one in document["symbols"]:
         for cell in one["cells"]:
-            table.add_row(*_cells(one["symbol"], cell))
+            table.add_row(*_cells(one["symbol"], cell, cell[part] or NOTHING))
         table.add_section()
     if len(document["symbols"]) > 1:
         for cell in document["together"]:
-            table.add_row(*_cells(TOGETHER, cell))
+            table.add_row(*_cells(TOGETHER, cell, cell[part] or NOTHING))
     return table
 
 
@@ -103,37 +123,41 @@ _COLUMNS = (
     "\nsymbol",
     "\nh",
     "move\n%",
-    "won %\ndev",
-    "won %\ntest",
+    "won\n%",
     "fired\n%",
     "\ntrades",
     "before\ncosts",
-    "taker\ndev",
-    "taker\ntest",
+    "after\ntaker",
+    "best day\nout",
     "\nto go",
-    "maker\ntest",
-    "\nto go",
+    "filled\n%",
+    "after\nmaker",
+    "best day\nout",
+    "missed\nbefore",
 )
-"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``to go`` is how
-many points more of the trades would have to win after costs."""
+"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``best day out``
+is the net of the column before it without the day that earned most; ``to go`` is how many points more of the
+trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what the
+others would have earned before costs."""
 
 
-def _cells(symbol: str, cell: Json) -> list[str]:
-    dev, test = cell["out_of_fold"] or NOTHING, cell["test"] or NOTHING
+def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
+    taker, maker = part["taker"], part["maker"]
     return [
         symbol,
         f"{cell['horizon']}",
         f"{cell['threshold'] * 100:.2f}",
-        _points(dev["win_rate_labelled"]),
-        _points(test["win_rate_labelled"]),
-        _points(test["coverage"]),
-        f"{test['trades']:,}",
-        _bps(test["gross_bps"]),
-        _net_cell(dev["taker"]),
-        _net_cell(test["taker"]),
-        _points(test["taker"]["to_break_even"], signed=True),
-        _net_cell(test["maker"]),
-        _points(test["maker"]["to_break_even"], signed=True),
+        _points(part["win_rate_labelled"]),
+        _points(part["coverage"]),
+        f"{part['trades']:,}",
+        _bps(part["gross_bps"]),
+        _net_cell(taker),
+        _bps(taker["net_bps_without_best_day"]),
+        _points(taker["to_break_even"], signed=True),
+        _points(maker["trades"] / part["trades"] if part["trades"] else None),
+        _net_cell(maker),
+        _bps(maker["net_bps_without_best_day"]),
+        _bps(maker["missed"]["gross_bps"]),
     ]
 
 
@@ -141,12 +165,14 @@ def _net_cell(costs: Json) -> str:
     return _bps(costs["net_bps"], costs["net_bps_ci95"])
 
 
+_NO_COSTS = dict.fromkeys(("net_bps", "net_bps_ci95", "net_bps_without_best_day", "to_break_even"))
 NOTHING: Json = {
     **dict.fromkeys(("win_rate_labelled", "coverage", "gross_bps")),
     "trades": 0,
-    **dict.fromkeys(("taker", "maker"), dict.fromkeys(("net_bps", "net_bps_ci95", "to_break_even"))),
+    "taker": _NO_COSTS,
+    "maker": {**_NO_COSTS, "trades": 0, "missed": {"gross_bps": None}},
 }
-"""A look that there was none of."""
+"""A part that there is none of."""
 
 
 def _points(share: float | None, *, signed: bool = False) -> str:
@@ -172,15 +198,17 @@ def _candles(cell: Json) -> str:
 
 
 def exploration_words(document: Json) -> str:
-    """What the grid says, and what looking at it cost."""
+    """The best cell, the command that trains it, and what the measurement costs later verdicts."""
     counts = document["counts"]
-    came = f"{counts['explored']} explored, {counts['skipped']} skipped, {counts['failed']} failed"
-    lines = [f"{came} of {counts['requested']}. {document['recipe']}", *_best_lines(document)]
-    if counts["looks"]:
+    outcomes = f"{counts['explored']} explored, {counts['skipped']} skipped, {counts['failed']} failed"
+    lines = [f"{outcomes} of {counts['requested']}. {document['recipe']}", *_best_lines(document)]
+    if counts["revealed"]:
         lines.append(
-            f"{counts['looks']} looks at test candles were noted in the ledger: every later verdict on "
-            "overlapping candles counts them."
+            f"{counts['revealed']} evaluations on test candles were recorded in the ledger: every later "
+            "verdict on overlapping candles counts them."
         )
+    elif counts["cells"]:
+        lines.append("The test candles were not shown; --reveal shows them, and spends them.")
     return "\n".join(lines)
 
 
@@ -198,19 +226,37 @@ def _best_lines(document: Json) -> Iterator[str]:
     if best is None:
         yield "No cell fired: the histories hold too few trades to choose a threshold."
         return
-    dev, test = best["out_of_fold"], best["test"]
     yield (
         f"All symbols together, the best horizon out of fold is {_candles(best).removeprefix('at ')}: "
-        f"{_net(dev)}. The test part then showed: {_net(test)}."
+        f"{_net(best['out_of_fold'])}."
+    )
+    if best["test"] is not None:
+        yield f"The test part then showed: {_net(best['test'])}."
+    yield f"To train it: {_command(best, document)}"
+
+
+def _command(best: Json, document: Json) -> str:
+    """The command that trains the symbols with the horizon and threshold of ``best``."""
+    symbols = ",".join(one["symbol"] for one in document["symbols"])
+    return (
+        f"python train_live_lightgbm.py --symbols {symbols} --days {document['settings']['days']} "
+        f"--horizon {best['horizon']} --threshold {best['threshold']!r}"
     )
 
 
-def _net(look: Json | None) -> str:
-    if look is None or not look["trades"]:
+def _net(part: Json | None) -> str:
+    if part is None or not part["trades"]:
         return "no trade"
-    taker, maker = (
-        f"{_bps(look[costs]['net_bps'])}{_between(look[costs]['net_bps_ci95'])}"
-        for costs in ("taker", "maker")
+    maker, missed = part["maker"], part["maker"]["missed"]
+    resting = f"resting entries, {maker['trades'] / part['trades']:.0%} of them filled, {_after(maker)}"
+    return (
+        f"before costs {_bps(part['gross_bps'])} bp a trade, after taker fees {_after(part['taker'])}; "
+        f"{resting}; the {missed['trades']:,} missed would have earned {_bps(missed['gross_bps'])} before "
+        "costs"
     )
-    gross = _bps(look["gross_bps"])
-    return f"before costs {gross} bp a trade, after taker fees {taker}, with a maker's entry {maker}"
+
+
+def _after(costs: Json) -> str:
+    """The mean net, its interval, and without its best day."""
+    net = f"{_bps(costs['net_bps'])}{_between(costs['net_bps_ci95'])}"
+    return f"{net} ({_bps(costs['net_bps_without_best_day'])} without its best day)"

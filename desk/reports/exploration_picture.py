@@ -1,9 +1,10 @@
 """The picture of ``--explore``: what a trade earns at every horizon, as SVG.
 
-``exploration.json`` comes in; the text of ``exploration.svg`` goes out.  Pure.  Two panels share one scale,
-out of fold and test; each horizon has three marks: before costs, with a maker's entry, and after taker fees,
-with intervals that count days.  The line at zero is break-even.  Colours are safe for the colour-blind
-(Okabe and Ito 2008) and follow the reader's light or dark mode; marks differ in shape too.
+``exploration.json`` comes in; the text of ``exploration.svg`` goes out.  Pure.  The panels share one scale:
+out of fold and, where it was revealed, test.  Each horizon has three marks: before costs, with a maker's
+entry where it was filled, and after taker fees, with intervals that count days.  The line at zero is
+break-even.  Colours are safe for the colour-blind (Okabe and Ito 2008) and follow the reader's light or dark
+mode; marks differ in shape too.
 
 Not here: the figures (``desk.learn.explore``), the table (``desk.reports.exploration``).
 """
@@ -18,7 +19,7 @@ from desk.values import CANDLE_MS
 
 WIDTH, HEIGHT = 1_080, 560
 TOP, BOTTOM, LEFT, RIGHT, GAP = 132, 446, 112, 28, 40
-PANELS = {"out_of_fold": "Out of fold: choose here", "test": "Test: what became of it"}
+PANELS = {"out_of_fold": "Out of fold: choose here", "test": "Test: whether it lasted"}
 STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000)
 """Distances between the lines of the grid, in basis points."""
 MOST_LINES = 9
@@ -47,16 +48,16 @@ class PlotSeries:
     offset: float
     """From the middle of its horizon's column, as a share of the column."""
 
-    def value(self, look: Json) -> tuple[float | None, Sequence[float] | None]:
-        """Mean and interval in a look, basis points."""
+    def value(self, shown: Json) -> tuple[float | None, Sequence[float] | None]:
+        """Mean and interval in a part of the history, basis points."""
         if self.name == "gross":
-            return look["gross_bps"], look["gross_bps_ci95"]
-        return look[self.name]["net_bps"], look[self.name]["net_bps_ci95"]
+            return shown["gross_bps"], shown["gross_bps_ci95"]
+        return shown[self.name]["net_bps"], shown[self.name]["net_bps_ci95"]
 
 
 SERIES = (
     PlotSeries("gross", "before costs", -0.24),
-    PlotSeries("maker", "maker's entry, taker's exit", 0.0),
+    PlotSeries("maker", "maker's entry where it was filled, taker's exit", 0.0),
     PlotSeries("taker", "taker fees on both sides", 0.24),
 )
 
@@ -83,11 +84,12 @@ def exploration_picture(document: Json) -> str:
     """The SVG; with a single symbol its own figures, else those of all symbols together."""
     cells = document["together"]
     scale = _scale(cells)
-    width = (WIDTH - LEFT - RIGHT - GAP) / len(PANELS)
+    panels = {part: title for part, title in PANELS.items() if part == "out_of_fold" or _revealed(document)}
+    width = (WIDTH - LEFT - RIGHT - GAP * (len(panels) - 1)) / len(panels)
     body = [*_heading(document), *_axis(scale)]
-    for number, (part, title) in enumerate(PANELS.items()):
+    for number, (part, title) in enumerate(panels.items()):
         body += _panel(LEFT + number * (width + GAP), width, title, cells, part, scale)
-    body += _footer(document)
+    body += _footer()
     about = "Mean result of a trade in basis points by prediction horizon, before and after costs."
     size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
     return "\n".join(
@@ -103,10 +105,14 @@ def exploration_picture(document: Json) -> str:
     )
 
 
+def _revealed(document: Json) -> bool:
+    return bool(document["counts"]["revealed"])
+
+
 def _title(document: Json) -> str:
     symbols = [one["symbol"] for one in document["symbols"]]
-    whose = symbols[0] if len(symbols) == 1 else f"{len(symbols)} symbols together"
-    return f"What a trade earns, by horizon: {whose}"
+    subject = symbols[0] if len(symbols) == 1 else f"{len(symbols)} symbols together"
+    return f"What a trade earns, by horizon: {subject}"
 
 
 def _heading(document: Json) -> Iterator[str]:
@@ -155,12 +161,12 @@ def _panel(
         yield _text(middle, BOTTOM + 56, f"{trades:,}", size=12, kind="soft", anchor="middle")
 
 
-def _column(middle: float, column: float, look: Json | None, scale: PlotScale) -> Iterator[str]:
-    if look is None or not look["trades"]:
+def _column(middle: float, column: float, shown: Json | None, scale: PlotScale) -> Iterator[str]:
+    if shown is None or not shown["trades"]:
         yield _text(middle, scale.y(0.0) + 18, "none", size=12, kind="soft", anchor="middle")
         return
     for series in SERIES:
-        value, interval = series.value(look)
+        value, interval = series.value(shown)
         if value is None:
             continue
         x = middle + series.offset * column
@@ -173,22 +179,22 @@ def _column(middle: float, column: float, look: Json | None, scale: PlotScale) -
         yield _mark(series.name, x, scale.y(value))
 
 
-def _footer(document: Json) -> Iterator[str]:
+def _footer() -> Iterator[str]:
     yield _text(LEFT - 10, BOTTOM + 22, "horizon", size=12, kind="soft", anchor="end")
     yield _text(LEFT - 10, BOTTOM + 39, "move", size=12, kind="soft", anchor="end")
     yield _text(LEFT - 10, BOTTOM + 56, "trades", size=12, kind="soft", anchor="end")
     yield _text(
         LEFT,
         HEIGHT - 32,
-        "Thresholds were chosen out of fold, which flatters the left panel. Parameters were not tuned.",
+        "Thresholds were chosen out of fold, which flatters the figures there. Parameters were not tuned.",
         size=12.5,
         kind="soft",
     )
     yield _text(
         LEFT,
         HEIGHT - 15,
-        f"{document['counts']['looks']} looks at test candles were noted in the ledger. That every resting "
-        "entry is filled is assumed, and flatters the maker.",
+        "A resting entry counts as filled where the next candle trades strictly through it; the table has "
+        "what was missed.",
         size=12.5,
         kind="soft",
     )
@@ -197,8 +203,8 @@ def _footer(document: Json) -> Iterator[str]:
 def _scale(cells: Sequence[Json]) -> PlotScale:
     """Room for every mark and interval, and for zero; lines at round numbers."""
     seen = [0.0]
-    for look in (cell[part] for cell in cells for part in PANELS if cell[part] is not None):
-        for value, interval in (series.value(look) for series in SERIES):
+    for shown in (cell[part] for cell in cells for part in PANELS if cell[part] is not None):
+        for value, interval in (series.value(shown) for series in SERIES):
             seen += [*([] if value is None else [value]), *(interval or ())]
     low, high = min(seen), max(seen)
     reach = max(high - low, 4.0)

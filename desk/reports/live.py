@@ -18,7 +18,7 @@ LABELLED = "right side,\nif labelled"
 def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
     """Promised against delivered, one row per model that has traded; on a narrow terminal without labels."""
     table = Table(
-        title="Promised and delivered, with [95 % intervals]",
+        title="Expected and delivered, with [95 % intervals]",
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -28,9 +28,9 @@ def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
         "symbol",
         "trades",
         "won\nafter costs",
-        "promised\nto win",
+        "expected\nto win",
         "net bp\na trade",
-        "promised\nnet bp",
+        "expected\nnet bp",
         LABELLED,
         "state",
     ]

@@ -27,7 +27,7 @@ def fetch_columns() -> tuple[ProgressColumn, ...]:
 
 
 def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 2, ``train`` or ``explore``."""
+    """Columns of the bar of phase 2, ``train_command`` or ``explore``."""
     return (
         TextColumn({"train": "Training", "explore": "Exploring"}[stage]),
         BarColumn(),
@@ -46,11 +46,10 @@ def trained_line(metadata: Json) -> str:
 def _labelled_part(metrics: Json | None) -> str:
     if metrics is None:
         return "no labelled test candle"
-    low, high = metrics["accuracy_ci95"]
     auc = "–" if metrics["auc"] is None else f"{metrics['auc']:.3f}"
     return (
-        f"win rate {percent(metrics['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}] on {metrics['n']:,} "
-        f"labelled candles · AUC {auc}"
+        f"win rate {percent(metrics['accuracy'])} [{_interval(metrics['accuracy_ci95'])}] on "
+        f"{metrics['n']:,} labelled candles · AUC {auc}"
     )
 
 
@@ -119,11 +118,10 @@ def closing_table(summary: Json) -> Table:
 
 
 def _cells(row: Json) -> list[str]:
-    low, high = row["accuracy_ci95"] or (0.0, 1.0)
     needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
         row["symbol"],
-        f"{percent(row['accuracy'])} [{low * 100:.1f}, {high * 100:.1f}]",
+        f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]",
         _decimals(row["auc"]),
         f"{row['trades']:,}",
         f"{percent(row['win_rate'])}{needed}",
@@ -131,6 +129,11 @@ def _cells(row: Json) -> list[str]:
         f"{row['cpu_seconds']:.1f}",
         "yes" if row["tradable"] else "no",
     ]
+
+
+def _interval(bounds: Sequence[float] | None) -> str:
+    """The bounds of a share in per cent; in words where there are none."""
+    return "too few days" if bounds is None else f"{bounds[0] * 100:.1f}, {bounds[1] * 100:.1f}"
 
 
 def _decimals(value: float | None) -> str:

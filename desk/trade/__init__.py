@@ -1,4 +1,4 @@
-"""Opinion to order: the room of live trading.
+"""Signal to order: the room of live trading.
 
 Reading order: ``signals`` (what a model says), ``risk`` (whether and how much), ``execution`` (orders),
 ``reconcile`` (journal against exchange), ``trader`` (one candle), ``session`` (from start to end).  Beside

@@ -1,4 +1,4 @@
-"""Where the session says things: to the journal, to the log, and to whoever wants to be told.
+"""Where the session records events: in the journal, in the log, and with whoever wants to be notified.
 
 Sentences come in.  Not here: delivery (``desk.trade.notify``).
 """
@@ -18,56 +18,88 @@ log = logging.getLogger("desk.trade")
 class NotificationSink(Protocol):
     """Where news for people go; never blocks, never fails."""
 
-    def tell(self, text: str, *, urgent: bool) -> None:
-        """Tell at once if ``urgent``, with the next digest otherwise."""
+    def notify(self, text: str, *, urgent: bool) -> None:
+        """Send at once if ``urgent``, with the next digest otherwise."""
 
 
 class EventLog:
-    """Says each thing once, in three places."""
+    """Records each event once, in three places.
 
-    def __init__(self, diary: Diary, clock: Clock, news: NotificationSink) -> None:
+    Parameters
+    ----------
+    diary : Diary
+    clock : Clock
+    notifications : NotificationSink
+    """
+
+    def __init__(self, diary: Diary, clock: Clock, notifications: NotificationSink) -> None:
         self._diary = diary
         self._clock = clock
-        self._news = news
-        self._told: dict[tuple[str, str], str] = {}
+        self._notifications = notifications
+        self._recorded: dict[tuple[str, str], str] = {}
 
     def record(
         self, kind: str, text: str, symbol: str = "", *, urgent: bool = False, logged: bool = True
     ) -> None:
-        """Say something; people are told also where the journal cannot be written.
+        """Record an event; people are notified also where the journal cannot be written.
 
-        ``logged`` False: a door says it itself.
+        Parameters
+        ----------
+        kind : str
+            What the event is about, one word.
+        text : str
+            A sentence that names its subject.
+        symbol : str
+            Empty where it is about none.
+        urgent : bool
+            Whether people are notified at once.
+        logged : bool
+            False: a door prints it itself.
         """
         if logged:
             log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
-        self._news.tell(f"{kind}: {text}", urgent=urgent)
+        self._notifications.notify(f"{kind}: {text}", urgent=urgent)
         self._keep(kind, text, symbol)
 
     def log(self, text: str) -> None:
-        """Say something in the log alone."""
+        """Write a line to the log alone."""
         log.info("%s", text)
 
     def record_on_change(
         self, kind: str, text: str, symbol: str = "", *, about: str = "", urgent: bool = False
     ) -> None:
-        """Say what goes on for long when it begins and when it changes; ``about`` tells it from others."""
+        """Record what goes on for long when it begins and when it changes.
+
+        Parameters
+        ----------
+        kind : str
+            What the event is about, one word.
+        text : str
+            A sentence that names its subject.
+        symbol : str
+            Empty where it is about none.
+        about : str
+            Distinguishes it from others of its kind; without it, the symbol does.
+        urgent : bool
+            Whether people are notified at once.
+        """
         key = (kind, about or symbol)
-        if self._told.get(key) != text:
-            self._told[key] = text
+        if self._recorded.get(key) != text:
+            self._recorded[key] = text
             self.record(kind, text, symbol, urgent=urgent)
 
-    def record_each_on_change(self, kind: str, whys: Mapping[str, str]) -> None:
-        """Say of symbols what goes on for long: to people in one sentence for all with the same reason."""
-        fresh = {symbol: why for symbol, why in whys.items() if self._told.get((kind, symbol)) != why}
-        together: dict[str, list[str]] = defaultdict(list)
+    def record_each_on_change(self, kind: str, reasons: Mapping[str, str]) -> None:
+        """Record of symbols what goes on for long; people get one sentence for all with the same reason."""
+        fresh = {symbol: why for symbol, why in reasons.items() if self._recorded.get((kind, symbol)) != why}
+        by_reason: dict[str, list[str]] = defaultdict(list)
         for symbol, why in fresh.items():
-            self._told[kind, symbol] = why
-            together[why].append(symbol)
+            self._recorded[kind, symbol] = why
+            by_reason[why].append(symbol)
             self._keep(kind, f"{symbol}: {why}", symbol)
-        for why, symbols in together.items():
+        for why, symbols in by_reason.items():
             text = f"{names(symbols)}: {why}"
             log.info("%s: %s", kind, text)
-            self._news.tell(f"{kind}: {text}", urgent=False)
+            self._notifications.notify(f"{kind}: {text}", urgent=False)
 
     def _keep(self, kind: str, text: str, symbol: str) -> None:
         try:
@@ -76,5 +108,5 @@ class EventLog:
             log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 
     def clear(self, kind: str, about: str = "") -> None:
-        """What went on has ended: when it begins again it is said again."""
-        self._told.pop((kind, about), None)
+        """Forget what went on, since it has ended: when it begins again it is recorded again."""
+        self._recorded.pop((kind, about), None)

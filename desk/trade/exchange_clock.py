@@ -1,6 +1,6 @@
 """The exchange's time, kept by this machine's clock.
 
-Place in the house: everything that a session writes down or compares with the exchange's times is told by
+Place in the house: everything that a session writes down or compares with the exchange's times follows
 this clock; ``desk.trade.upkeep`` sets it whenever it asks the exchange for the time.
 
 Not here: how far the two clocks may drift apart (``desk.trade.risk``).
@@ -37,11 +37,18 @@ class ExchangeClock:
         await self.machine.sleep(seconds)
 
     def set_by(self, server_ms: int, *, asked: int, answered: int) -> None:
-        """Take over the exchange's time; it was told between two times (ms) of the machine's clock.
+        """Take over the exchange's time; it was read between two times (ms) of the machine's clock.
 
         A quick answer sets the offset to the middle of what is possible.  One that took more than
         ``MOST_ROUND_TRIP_MS`` (a lost attempt, a pause) only moves it into what is possible, and never counts
         as the first.  While the machine's clock was set back, nothing was measured.
+
+        Parameters
+        ----------
+        server_ms : int
+            The exchange's time.
+        asked, answered : int
+            The machine's time before the question and after the answer, ms.
         """
         least, most = server_ms - answered, server_ms - asked
         if least > most:

@@ -1,10 +1,10 @@
-"""Opinions of all models on one candle.
+"""Signals of all models on one candle.
 
 Place in the house: between the feed and the session.  A ``CandleRound`` comes in; an ``Signal`` per model,
 or why there is none, goes out.  Models are handed in by a door through ``ModelSource``, features through a
 callable: ``ml_feature_engineering.newest_rows``, bit for bit what training computed.
 
-Not here: what models are, and where they lie (the door); what follows from an opinion (``desk.trade.risk``).
+Not here: what models are, and where they lie (the door); what follows from a signal (``desk.trade.risk``).
 """
 
 import hashlib
@@ -42,7 +42,7 @@ class ModelSource(Protocol):
     """Where published models are."""
 
     def mark(self, symbol: str) -> object:
-        """Something that changes when another model is published, or what is said of it; None: no model."""
+        """Something that changes when another model is published, or its metadata change; None: no model."""
 
     def open(self, symbol: str) -> OpenModel:
         """The newest published model; raises ``ModelError`` if it may not be used."""
@@ -75,7 +75,16 @@ class _OpenedModels:
 
 
 def round_of(series: Sequence[Candles], open_time: int, *, memory: int) -> CandleRound:
-    """The newest ``memory`` candles of series that all end at ``open_time`` (ms)."""
+    """The newest ``memory`` candles of series that all end at ``open_time`` (ms).
+
+    Parameters
+    ----------
+    series : sequence of Candles
+    open_time : int
+        Of the newest candle of each, ms.
+    memory : int
+        Candles.
+    """
     long = [candles for candles in series if len(candles) >= memory]
     needed = f"{memory} needed for a row of features: wait until it is older"
     short = (candles for candles in series if len(candles) < memory)
@@ -94,10 +103,17 @@ def round_of(series: Sequence[Candles], open_time: int, *, memory: int) -> Candl
 
 
 class Forecaster:
-    """The models of a session; a newer one is taken up when it is published, a bad one is refused by name."""
+    """The models of a session; a newer one is taken up when it is published, a bad one is refused by name.
 
-    def __init__(self, shelf: ModelSource, symbols: Sequence[str], window: FeatureWindow) -> None:
-        self._shelf = shelf
+    Parameters
+    ----------
+    source : ModelSource
+    symbols : sequence of str
+    window : FeatureWindow
+    """
+
+    def __init__(self, source: ModelSource, symbols: Sequence[str], window: FeatureWindow) -> None:
+        self._source = source
         self._symbols = tuple(symbols)
         self._window = window
         self._marks: dict[str, object] = {}
@@ -119,19 +135,24 @@ class Forecaster:
         """What is known of the models in use, by symbol."""
         return {symbol: model.card for symbol, model in self._models.items()}
 
+    @property
+    def horizons(self) -> Mapping[str, int]:
+        """How many candles a position is held, of every symbol with a model in use."""
+        return {symbol: model.card.rules.horizon for symbol, model in self._models.items()}
+
     def refresh(self) -> list[str]:
         """Take up what was published since the last look; what is wrong with what cannot be."""
         news = []
         self.taken_up = []
         for symbol in self._symbols:
-            mark = self._shelf.mark(symbol)
+            mark = self._source.mark(symbol)
             if symbol in self._marks and self._marks[symbol] == mark:
                 continue
             known = symbol in self._marks
             self._marks[symbol] = mark
             old = self._models.get(symbol)
             try:
-                new = self._shelf.open(symbol)
+                new = self._source.open(symbol)
             except ModelError as exc:
                 self.refused[symbol] = str(exc)
                 kept = "no model of it is in use" if old is None else f"{old.card.model_file} stays in use"
@@ -143,15 +164,15 @@ class Forecaster:
                 self.taken_up.append(new.card.model_file)
         return news
 
-    def opinions(self, candles: CandleRound) -> tuple[list[Signal], dict[str, str]]:
+    def signals(self, candles: CandleRound) -> tuple[list[Signal], dict[str, str]]:
         """All symbols together: features in one pass, then one prediction per model.
 
         Returns
         -------
-        list of Opinion
+        list of Signal
             In the order of the round's symbols.
         dict
-            Symbols with a model but without an opinion, and why.
+            Symbols with a model but without a signal, and why.
         """
         silent = {symbol: why for symbol, why in candles.absent.items() if symbol in self._models}
         known = [row for row, symbol in enumerate(candles.symbols) if symbol in self._models]

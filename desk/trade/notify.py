@@ -1,17 +1,17 @@
-"""Telling somebody: a webhook and Telegram through one adapter.
+"""Notifications: a webhook and Telegram through one adapter.
 
 Place in the house: behind ``desk.trade.event_log``.  Sentences come in, at once and without waiting;
-messages go out in the background, on each line apart from the others.  Trouble goes out as soon as the line
-is free, the rest with the next digest.
+messages go out in the background, on each channel apart from the others.  Trouble goes out as soon as the
+channel is free, the rest with the next digest.
 
-Delivery never blocks or breaks trading, and an outage of the line loses as little as it can: what was not
-taken is posted again, each wait twice the last, from ``AGAIN_S`` to ``LONGEST_WAIT_S``, for as long as the
-session runs, and when it ends for ``LAST_WORDS`` timeouts more.  What waits is bounded; where there is more,
-the oldest is dropped, and the next message that gets through says how many were.  A message that the other
-side refuses (a status of 4xx) ``MOST_REFUSALS`` times is dropped too: it would hold up all others.
+Delivery never blocks or breaks trading, and an outage of a channel loses as little as it can: what was not
+taken is posted again, each wait twice the last, from ``RETRY_S`` to ``LONGEST_WAIT_S``, for as long as the
+session runs, and when it ends for ``LAST_TIMEOUTS`` timeouts more.  What waits is bounded; where there is
+more, the oldest is dropped, and the next message that gets through says how many were.  A message that the
+other side refuses (a status of 4xx) ``MOST_REFUSALS`` times is dropped too: it would hold up all others.
 
 Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where only the kind of
-the failure is told.
+the failure is named.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ from desk.trade.settings import NotifySettings
 log = logging.getLogger("desk.trade")
 LONGEST = 3_500
 """Characters of one message; Telegram takes 4,096, and a remark on dropped ones comes on top."""
-AGAIN_S, LONGEST_WAIT_S = 5.0, 300.0
-LAST_WORDS = 3
+RETRY_S, LONGEST_WAIT_S = 5.0, 300.0
+LAST_TIMEOUTS = 3
 """Timeouts that are waited, when the session ends, for what is still on its way."""
 MOST_REFUSALS = 8
 """Some ten minutes."""
@@ -52,32 +52,42 @@ class MessageChannel:
     fixed: Mapping[str, str] = field(repr=False)
 
 
-def lines_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
-    """The lines that the environment names: NOTIFY_WEBHOOK, TELEGRAM_TOKEN with TELEGRAM_CHAT.
+@dataclass(frozen=True, slots=True)
+class DeliveryFailure:
+    """Why a message was not taken."""
+
+    kind: str
+    """Kind of the failure alone; never an address."""
+    refused: bool
+    """Whether the other side refused the message itself."""
+
+
+def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
+    """The channels that the environment names: NOTIFY_WEBHOOK, TELEGRAM_TOKEN with TELEGRAM_CHAT.
 
     Raises
     ------
     SettingsError
         If one is half there or no address; no value is part of the message.
     """
-    lines = []
+    channels = []
     if webhook := environ.get("NOTIFY_WEBHOOK", "").strip():
         if urlsplit(webhook).scheme not in {"http", "https"} or not urlsplit(webhook).hostname:
             raise SettingsError("NOTIFY_WEBHOOK in the environment is not an http address")
-        lines.append(MessageChannel("webhook", webhook, "text", {}))
+        channels.append(MessageChannel("webhook", webhook, "text", {}))
     token, chat = (environ.get(name, "").strip() for name in ("TELEGRAM_TOKEN", "TELEGRAM_CHAT"))
     if bool(token) != bool(chat):
         raise SettingsError("TELEGRAM_TOKEN and TELEGRAM_CHAT in the environment belong together: set both")
     if token:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
-        lines.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
-    return tuple(lines)
+        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
+    return tuple(channels)
 
 
 class NoNotifier:
-    """Tells nobody; satisfies ``desk.trade.event_log.NotificationSink``."""
+    """Notifies nobody; satisfies ``desk.trade.event_log.NotificationSink``."""
 
-    def tell(self, text: str, *, urgent: bool) -> None:
+    def notify(self, text: str, *, urgent: bool) -> None:
         """Nothing."""
 
 
@@ -95,18 +105,25 @@ def packed(texts: Iterable[str], most: int = LONGEST) -> list[str]:
 
 
 class Outbox:
-    """What waits for one line."""
+    """What waits for one channel.
 
-    def __init__(self, line: MessageChannel, settings: NotifySettings, clock: Clock) -> None:
-        self._line = line
+    Parameters
+    ----------
+    channel : MessageChannel
+    settings : NotifySettings
+    clock : Clock
+    """
+
+    def __init__(self, channel: MessageChannel, settings: NotifySettings, clock: Clock) -> None:
+        self._channel = channel
         self._clock = clock
         self._waiting: asyncio.Queue[str] = asyncio.Queue(settings.queue)
         self._hurry = asyncio.Event()
         self._in_hand = 0
-        self._trouble = ""
-        self._untold = 0
+        self._failing = ""
+        self._unreported = 0
         self.dropped = 0
-        """Messages that nobody was told, and nobody will be."""
+        """Messages that were never delivered, and never will be."""
 
     def put(self, text: str) -> None:
         """Take a message, in place of the oldest where there is no room."""
@@ -118,7 +135,7 @@ class Outbox:
             self._waiting.put_nowait(part)
 
     async def deliver(self, session: aiohttp.ClientSession) -> None:
-        """Post what comes, for as long as it is let."""
+        """Post what arrives, until cancelled."""
         while True:
             texts = [await self._waiting.get()]
             while not self._waiting.empty():
@@ -131,10 +148,10 @@ class Outbox:
                 self._waiting.task_done()
 
     def give_up(self) -> None:
-        """Say what is left, which nobody will be told."""
+        """Log how much is left, which will never be delivered."""
         if left := self._waiting.qsize() + self._in_hand:
             self.dropped += left
-            log.warning("%d messages to %s were never delivered", left, self._line.name)
+            log.warning("%d messages to %s were never delivered", left, self._channel.name)
 
     async def emptied(self) -> None:
         """Wait until nothing is on its way; failures are no reason for long waits any more."""
@@ -143,66 +160,74 @@ class Outbox:
 
     async def _post(self, session: aiohttp.ClientSession, message: str) -> None:
         """Post until it is taken, or refused too often."""
-        wait, refusals = AGAIN_S, 0
+        wait, refusals = RETRY_S, 0
         while True:
-            untold = self._untold
-            remark = f"\n({untold} messages were dropped)" if untold else ""
-            failure, refused = await self._failure(session, message + remark)
-            if not failure:
-                self._untold -= untold
-                self._tell_trouble("")
+            lost = self._unreported
+            remark = f"\n({lost} messages were dropped)" if lost else ""
+            failure = await self._post_once(session, message + remark)
+            self._log_change("" if failure is None else failure.kind)
+            if failure is None:
+                self._unreported -= lost
                 return
-            self._tell_trouble(failure)
-            refusals += refused
+            refusals += failure.refused
             if refusals == MOST_REFUSALS:
                 self._drop()
                 return
             if self._hurry.is_set():
-                await self._clock.sleep(AGAIN_S)
+                await self._clock.sleep(RETRY_S)
             else:
                 await _first_of(self._clock.sleep(wait), self._hurry.wait())
             wait = min(2 * wait, LONGEST_WAIT_S)
 
-    async def _failure(self, session: aiohttp.ClientSession, text: str) -> tuple[str, bool]:
-        """Post once: the kind of the failure, "" for none, and whether the other side refused the message."""
-        body = {**self._line.fixed, self._line.key: text}
+    async def _post_once(self, session: aiohttp.ClientSession, text: str) -> DeliveryFailure | None:
+        """Post once; None if the message was taken."""
+        body = {**self._channel.fixed, self._channel.key: text}
         try:
-            async with session.post(self._line.url, json=body) as answer:
-                if answer.status < 300:
-                    return "", False
-                return f"HTTP {answer.status}", answer.status < 500 and answer.status not in LATER
+            async with session.post(self._channel.url, json=body) as response:
+                status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
-            return type(exc).__name__, False
+            return DeliveryFailure(type(exc).__name__, refused=False)
+        if status < 300:
+            return None
+        return DeliveryFailure(f"HTTP {status}", refused=status < 500 and status not in LATER)
 
-    def _tell_trouble(self, trouble: str) -> None:
+    def _log_change(self, failure: str) -> None:
         """Log what goes on for long when it begins, when it changes and when it is over."""
-        if trouble and trouble != self._trouble:
-            log.warning("a message to %s was not delivered, it is tried again: %s", self._line.name, trouble)
-        elif self._trouble and not trouble:
-            log.info("messages to %s are delivered again", self._line.name)
-        self._trouble = trouble
+        name = self._channel.name
+        if failure and failure != self._failing:
+            log.warning("a message to %s was not delivered, it is tried again: %s", name, failure)
+        elif self._failing and not failure:
+            log.info("messages to %s are delivered again", name)
+        self._failing = failure
 
     def _drop(self) -> None:
         self.dropped += 1
-        self._untold += 1
+        self._unreported += 1
 
 
 class Notifier:
-    """Messages on their way; satisfies ``desk.trade.event_log.NotificationSink``.  Made by ``notifying``."""
+    """Messages on their way; satisfies ``desk.trade.event_log.NotificationSink``.  Made by ``notifying``.
 
-    def __init__(self, lines: Sequence[MessageChannel], settings: NotifySettings, clock: Clock) -> None:
-        self._boxes = tuple(Outbox(line, settings, clock) for line in lines)
+    Parameters
+    ----------
+    channels : sequence of MessageChannel
+    settings : NotifySettings
+    clock : Clock
+    """
+
+    def __init__(self, channels: Sequence[MessageChannel], settings: NotifySettings, clock: Clock) -> None:
+        self._boxes = tuple(Outbox(channel, settings, clock) for channel in channels)
         self._settings = settings
         self._clock = clock
         self._digest: deque[str] = deque()
-        self._left_out = self._left_out_told = 0
+        self._left_out = self._left_out_reported = 0
 
     @property
     def dropped(self) -> int:
         """Messages that did not fit, or were refused; on several lines each counts."""
         return self._left_out + sum(box.dropped for box in self._boxes)
 
-    def tell(self, text: str, *, urgent: bool) -> None:
+    def notify(self, text: str, *, urgent: bool) -> None:
         """Take a sentence; returns at once."""
         if urgent:
             for box in self._boxes:
@@ -214,7 +239,7 @@ class Notifier:
             self._digest.append(text)
 
     async def deliver(self, session: aiohttp.ClientSession) -> None:
-        """Post what is urgent as it comes, and digests, for as long as it is let."""
+        """Post what is urgent as it arrives, and digests, until cancelled."""
         await asyncio.gather(*(box.deliver(session) for box in self._boxes))
 
     async def all_delivered(self) -> None:
@@ -222,12 +247,12 @@ class Notifier:
         await asyncio.gather(*(box.emptied() for box in self._boxes))
 
     def give_up(self) -> None:
-        """Say what is left, which nobody will be told."""
+        """Log how much is left, which will never be delivered."""
         for box in self._boxes:
             box.give_up()
 
     async def digest(self) -> None:
-        """Put the rest on its way on schedule, for as long as it is let."""
+        """Put the rest on its way on schedule, until cancelled."""
         while self._settings.digest_hours:
             await self._clock.sleep(self._settings.digest_hours * HOUR_S)
             self.put_digest()
@@ -236,9 +261,11 @@ class Notifier:
         """Put what has gathered on its way."""
         lines = [*self._digest]
         self._digest.clear()
-        if self._left_out > self._left_out_told:
-            lines.insert(0, f"({self._left_out - self._left_out_told} sentences before these were left out)")
-            self._left_out_told = self._left_out
+        if self._left_out > self._left_out_reported:
+            lines.insert(
+                0, f"({self._left_out - self._left_out_reported} sentences before these were left out)"
+            )
+            self._left_out_reported = self._left_out
         for box in self._boxes if lines else ():
             box.put("\n".join(lines))
 
@@ -256,13 +283,21 @@ async def _first_of(*works: Coroutine[object, object, object]) -> None:
 
 @contextlib.asynccontextmanager
 async def notifying(
-    lines: Sequence[MessageChannel], settings: NotifySettings, clock: Clock
+    channels: Sequence[MessageChannel], settings: NotifySettings, clock: Clock
 ) -> AsyncIterator[Notifier | NoNotifier]:
-    """Deliver while the block runs, and what is on its way a moment longer."""
-    if not lines:
+    """Deliver while the block runs, and what is on its way a moment longer.
+
+    Parameters
+    ----------
+    channels : sequence of MessageChannel
+        None: the notifier of the block notifies nobody.
+    settings : NotifySettings
+    clock : Clock
+    """
+    if not channels:
         yield NoNotifier()
         return
-    notifier = Notifier(lines, settings, clock)
+    notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         tasks = [asyncio.ensure_future(work) for work in (notifier.deliver(session), notifier.digest())]
@@ -270,7 +305,7 @@ async def notifying(
             yield notifier
         finally:
             notifier.put_digest()
-            await _first_of(notifier.all_delivered(), clock.sleep(LAST_WORDS * settings.timeout_s))
+            await _first_of(notifier.all_delivered(), clock.sleep(LAST_TIMEOUTS * settings.timeout_s))
             notifier.give_up()
             for task in tasks:
                 task.cancel()

@@ -15,8 +15,8 @@ The policy, per symbol:
 * Held in both: the size is the exchange's.
 * A stop that is not there, or farther away than the journal's, is put where the journal has it; a tighter
   one stays.  Where the mark is beyond that price already, the position is closed; in a symbol that is not
-  traded that is only told.
-* An open order of this program that the journal does not wait for is cancelled; those of others are told.
+  traded that is only reported.
+* An open order of this program that the journal does not wait for is cancelled; those of others are reported.
 
 Applied again and again, corrections end: each brings the views closer, see the tests.
 """
@@ -34,7 +34,7 @@ from desk.trade.records import OpenTrade, OrderRecord
 from desk.trade.settings import Unknown
 from desk.values import CANDLE_MS
 
-Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "tell"]
+Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class JournalState:
 class AccountState:
     """What the exchange says."""
 
-    holdings: Sequence[Position]
+    positions: Sequence[Position]
     orders: Sequence[OrderState]
 
 
@@ -87,21 +87,28 @@ class Correction:
 
 
 def reconcile(books: JournalState, account: AccountState, terms: ReconcileContext) -> list[Correction]:
-    """Everything that must be done now; empty when both agree and every position is protected."""
+    """Everything that must be done now; empty when both agree and every position is protected.
+
+    Parameters
+    ----------
+    books : JournalState
+    account : AccountState
+    terms : ReconcileContext
+    """
     trades: dict[str, list[OpenTrade]] = defaultdict(list)
-    holdings: dict[str, list[Position]] = defaultdict(list)
+    positions: dict[str, list[Position]] = defaultdict(list)
     waiting: dict[str, list[OrderRecord]] = defaultdict(list)
     for trade in books.trades:
         trades[trade.symbol].append(trade)
-    for holding in account.holdings:
-        if holding.size > 0:
-            holdings[holding.symbol].append(holding)
+    for position in account.positions:
+        if position.size > 0:
+            positions[position.symbol].append(position)
     for order in books.unresolved:
         waiting[order.symbol].append(order)
 
     found: list[Correction] = []
-    for symbol in sorted({*trades, *holdings, *waiting}):
-        found += _of_symbol(symbol, trades[symbol], holdings[symbol], waiting[symbol], terms)
+    for symbol in sorted({*trades, *positions, *waiting}):
+        found += _of_symbol(symbol, trades[symbol], positions[symbol], waiting[symbol], terms)
     waited_for = {order.client_id for order in books.unresolved}
     found += _of_orders(account.orders, waited_for)
     return found
@@ -110,7 +117,7 @@ def reconcile(books: JournalState, account: AccountState, terms: ReconcileContex
 def _of_symbol(
     symbol: str,
     trades: list[OpenTrade],
-    holdings: list[Position],
+    positions: list[Position],
     waiting: list[OrderRecord],
     terms: ReconcileContext,
 ) -> Iterator[Correction]:
@@ -118,92 +125,92 @@ def _of_symbol(
         why = f"nobody knows what became of {order.client_id}"
         yield Correction(kind="look_up", symbol=symbol, why=why, order=order.client_id)
     known = {trade.side: trade for trade in trades}
-    for holding in holdings:
-        trade = known.get(holding.side)
+    for position in positions:
+        trade = known.get(position.side)
         if trade is None and not waiting and symbol in terms.horizons:
-            found = _unknown(holding, terms, second=len(holdings) > 1 or bool(trades))
+            found = _unknown(position, terms, second=len(positions) > 1 or bool(trades))
             yield found
             if found.kind == "close":
                 continue
-        elif trade is not None and not waiting and trade.size != holding.size:
-            why = f"the exchange holds {holding.size:f}, the journal {trade.size:f}"
-            yield Correction(kind="resize", symbol=symbol, why=why, trade=trade, size=holding.size)
-            trade = replace(trade, size=holding.size, status="open")
-        yield from _protection(holding, trade, terms)
+        elif trade is not None and not waiting and trade.size != position.size:
+            why = f"the exchange holds {position.size:f}, the journal {trade.size:f}"
+            yield Correction(kind="resize", symbol=symbol, why=why, trade=trade, size=position.size)
+            trade = replace(trade, size=position.size, status="open")
+        yield from _protection(position, trade, terms)
     if waiting:
         return
-    held = {holding.side for holding in holdings}
+    held = {position.side for position in positions}
     for trade in trades:
         if trade.side not in held:
             why = "the exchange holds nothing of it any more"
             yield Correction(kind="settle", symbol=symbol, why=why, trade=trade)
 
 
-def _unknown(holding: Position, terms: ReconcileContext, *, second: bool) -> Correction:
+def _unknown(position: Position, terms: ReconcileContext, *, second: bool) -> Correction:
     """A position that the journal does not know, in a symbol that is traded."""
-    symbol = holding.symbol
+    symbol = position.symbol
     if second or terms.unknown == "close":
         why = "a second position of the symbol" if second else "a position that the journal does not know"
-        return Correction(kind="close", symbol=symbol, why=why, side=holding.side)
+        return Correction(kind="close", symbol=symbol, why=why, side=position.side)
     candle = terms.now // CANDLE_MS * CANDLE_MS - CANDLE_MS
     trade = OpenTrade(
-        trade=f"adopted-{symbol}-{'long' if holding.side == LONG else 'short'}-{terms.now}",
+        trade=f"adopted-{symbol}-{'long' if position.side == LONG else 'short'}-{terms.now}",
         symbol=symbol,
-        side=holding.side,
+        side=position.side,
         model_file="",
         opened=candle,
         due=candle + terms.horizons[symbol] * CANDLE_MS,
-        price=holding.entry_price,
-        stop=holding.stop_loss or _default_stop(holding, terms),
-        take_profit=holding.take_profit,
+        price=position.entry_price,
+        stop=position.stop_loss or _default_stop(position, terms),
+        take_profit=position.take_profit,
         status="open",
-        size=holding.size,
+        size=position.size,
     )
-    why = f"a position of {holding.size:f} that the journal does not know"
+    why = f"a position of {position.size:f} that the journal does not know"
     return Correction(kind="adopt", symbol=symbol, why=why, trade=trade)
 
 
-def _protection(holding: Position, trade: OpenTrade | None, terms: ReconcileContext) -> Iterator[Correction]:
+def _protection(position: Position, trade: OpenTrade | None, terms: ReconcileContext) -> Iterator[Correction]:
     """What a position needs so that its stop is there, and no farther away than it should be."""
     if trade is not None and trade.stop is None and not terms.require_stop:
         return
-    side, there = holding.side, holding.stop_loss
-    wanted = trade.stop if trade is not None and trade.stop is not None else None
+    side, there = position.side, position.stop_loss
+    wanted = None if trade is None else trade.stop
     if wanted is None:
         if there is not None:
             return
-        wanted = _default_stop(holding, terms)
-    contract = terms.contracts.get(holding.symbol)
+        wanted = _default_stop(position, terms)
+    contract = terms.contracts.get(position.symbol)
     slack = Decimal(0) if contract is None else contract.tick
     if there is not None and side * (wanted - there) <= slack:
         return
-    if side * (holding.mark_price - wanted) <= 0:
-        why = f"unprotected, and the mark {holding.mark_price:f} is beyond the stop {wanted:f} already"
-        if trade is None and holding.symbol not in terms.horizons:
+    if side * (position.mark_price - wanted) <= 0:
+        why = f"unprotected, and the mark {position.mark_price:f} is beyond the stop {wanted:f} already"
+        if trade is None and position.symbol not in terms.horizons:
             why = f"unprotected, and beyond the stop {wanted:f} already: it is left alone, no model trades it"
-            yield Correction(kind="tell", symbol=holding.symbol, why=why, side=side)
+            yield Correction(kind="report", symbol=position.symbol, why=why, side=side)
             return
-        yield Correction(kind="close", symbol=holding.symbol, why=why, trade=trade, side=side)
+        yield Correction(kind="close", symbol=position.symbol, why=why, trade=trade, side=side)
         return
     why = "there is no stop at the exchange" if there is None else f"its stop {there:f} is too far away"
     yield Correction(
         kind="protect",
-        symbol=holding.symbol,
+        symbol=position.symbol,
         why=why,
         trade=trade,
         side=side,
         stop=wanted,
-        take_profit=holding.take_profit if trade is None else trade.take_profit,
+        take_profit=position.take_profit if trade is None else trade.take_profit,
     )
 
 
-def _default_stop(holding: Position, terms: ReconcileContext) -> Decimal:
+def _default_stop(position: Position, terms: ReconcileContext) -> Decimal:
     """The stop of a position of which no model speaks, on the tick, rounded towards the entry."""
-    exact = holding.entry_price * (1 - holding.side * terms.protective_stop)
-    contract = terms.contracts.get(holding.symbol)
+    exact = position.entry_price * (1 - position.side * terms.protective_stop)
+    contract = terms.contracts.get(position.symbol)
     if contract is None:
         return exact
-    rounding = ROUND_CEILING if holding.side == LONG else ROUND_FLOOR
+    rounding = ROUND_CEILING if position.side == LONG else ROUND_FLOOR
     return (exact / contract.tick).to_integral_value(rounding) * contract.tick
 
 
@@ -221,4 +228,4 @@ def _of_orders(orders: Sequence[OrderState], waited_for: set[str]) -> Iterator[C
         else:
             name = order.client_id or order.order_id
             why = f"order {name} is not of this program: it is left alone, and may change positions"
-            yield Correction(kind="tell", symbol=order.symbol, why=why, order=name)
+            yield Correction(kind="report", symbol=order.symbol, why=why, order=name)

@@ -16,7 +16,7 @@ from desk.values import CANDLE_MS
 TradeStatus = Literal["opening", "open"]
 SendStatus = Literal["intended", "refused", "absent"] | OrderStatus
 """Of an order: written but not known to have arrived, refused, known not to have arrived, or what the
-exchange said last."""
+exchange reported last."""
 UNRESOLVED: tuple[SendStatus, ...] = ("intended", "live", "partially_filled")
 Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "close", "unknown"]
 
@@ -25,7 +25,7 @@ Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "c
 class Decision:
     """What was decided on one candle of one symbol."""
 
-    opinion: Signal
+    signal: Signal
     action: str
     reasons: tuple[tuple[str, str], ...]
     """Why nothing was done although a side fired: name and text of each rule."""
@@ -108,7 +108,16 @@ def foreign(fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> list[Fill]:
 
 
 def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> Outcome:
-    """What ended a trade that was found to be over: the last fill that closed some of it, or our order."""
+    """What ended a trade that was found to be over: the last fill that closed some of it, or our order.
+
+    Parameters
+    ----------
+    trade : OpenTrade
+    fills : iterable of Fill
+        That were kept with it.
+    orders : iterable of OrderRecord
+        Of it.
+    """
     orders = list(orders)
     names: dict[str, Outcome] = {
         "stop_loss": "stop",
@@ -130,10 +139,22 @@ def settled(
 ) -> ClosedTrade | None:
     """What a trade came to, from its orders and from the fills that no order of it explains.
 
+    Parameters
+    ----------
+    trade : OpenTrade
+    orders : iterable of OrderRecord
+        Of it.
+    fills : iterable of Fill
+        That were kept with it.
+    closed : int
+        When it ended, ms.
+    ended : Outcome
+        What ended it.
+
     Returns
     -------
     ClosedTrade or None
-        None if nothing was ever held: the entry never filled.  What the exchange does not tell of the exit
+        None if nothing was ever held: the entry never filled.  What the exchange does not report of the exit
         is taken at the stop, or at the price of the rest where there is no stop.
     """
     known = list(orders)
@@ -174,7 +195,16 @@ def settled(
 
 
 def missing_exit(trade: OpenTrade, orders: Iterable[OrderRecord], fills: Iterable[Fill]) -> Decimal:
-    """How much of a trade that is over no order and no fill explains the end of."""
+    """How much of a trade that is over no order and no fill explains the end of.
+
+    Parameters
+    ----------
+    trade : OpenTrade
+    orders : iterable of OrderRecord
+        Of it.
+    fills : iterable of Fill
+        That were kept with it.
+    """
     known = list(orders)
     size = sum((one.filled for one in known if one.purpose == "open"), Decimal(0)) or trade.size
     gone = sum((one.filled for one in known if one.purpose == "close"), Decimal(0))

@@ -1,11 +1,11 @@
-"""What models promised, and what they delivered.  Pure.
+"""What the evaluation expected of models, and what they delivered.  Pure.
 
 Closed trades and a model's card come in; a ``Score`` goes out, with the reason for demoting the model if
 there is one.  Two rules, both of which may be asked after every trade:
 
 * Win rate on labelled trades (the guide's) below ``floor``, once there are ``floor_trades`` of them.
-* Share of trades that earned after costs below the promise, beyond chance.  The test is an e-process: with
-  wins as bets against the promise p, the mean over alternatives q < p of
+* Share of trades that earned after costs below the expected share, beyond chance.  The test is an e-process:
+  with wins as bets against the expected share p, the mean over alternatives q < p of
   ∏ (q/p)^win ((1-q)/(1-p))^loss is a nonnegative supermartingale as long as every trade wins with probability
   p or more given the past.  That it ever reaches 1/error has probability ``error`` at most (Ville), however
   often one looks.
@@ -32,7 +32,7 @@ from desk.values import CANDLE_MS
 DAY_MS = 86_400_000
 Z95 = 1.959964
 ALTERNATIVES = np.arange(1, 20) / 20
-"""Win rates that are bet on, as shares of the promised one."""
+"""Win rates that are bet on, as shares of the expected one."""
 Interval = tuple[float, float]
 
 
@@ -47,7 +47,7 @@ class Score:
     win_rate_ci95: Interval | None
     n_labelled: int
     win_rate_labelled: float | None
-    """Share of the trades on labelled candles that took the side that came."""
+    """Share of the trades on labelled candles that took the side to which the price moved."""
     win_rate_labelled_ci95: Interval | None
     net_bps: float | None
     """Mean per trade, after costs."""
@@ -62,7 +62,7 @@ class Score:
 def score(
     card: ModelCard, trades: Sequence[ClosedTrade], labels: Sequence[bool], settings: ScoreSettings
 ) -> Score:
-    """Count a model's trades and judge them.
+    """Count a model's trades, and see whether they fall short of what was expected.
 
     Parameters
     ----------
@@ -74,8 +74,8 @@ def score(
     settings : ScoreSettings
     """
     wins = [trade.net > 0 for trade in trades]
-    promised = card.promise.win_rate
-    evidence = 0.0 if promised is None else evidence_below(promised, wins)
+    expected = card.expectation.win_rate
+    evidence = 0.0 if expected is None else evidence_below(expected, wins)
     n, labelled = len(wins), len(labels)
     rate = sum(wins) / n if n else None
     rate_labelled = sum(labels) / labelled if labelled else None
@@ -90,7 +90,7 @@ def score(
         net_bps=sum(trade.net for trade in trades) / n * 1e4 if n else None,
         net_bps_ci95=_by_days(trades),
         evidence=evidence,
-        demotion="; ".join(_demotion(rate, rate_labelled, labelled, n, evidence, promised, settings)),
+        demotion="; ".join(_demotion(rate, rate_labelled, labelled, n, evidence, expected, settings)),
     )
 
 
@@ -100,7 +100,7 @@ def _demotion(
     labelled: int,
     n: int,
     evidence: float,
-    promised: float | None,
+    expected: float | None,
     settings: ScoreSettings,
 ) -> list[str]:
     found = []
@@ -108,16 +108,16 @@ def _demotion(
         found.append(
             f"win rate {rate_labelled:.1%} on {labelled} labelled trades, {settings.floor:.1%} is asked for"
         )
-    if promised is not None and rate is not None and evidence >= 1 / settings.error:
+    if expected is not None and rate is not None and evidence >= 1 / settings.error:
         found.append(
-            f"{rate:.1%} of {n} trades earned, {promised:.1%} were promised: chance does this to one in "
+            f"{rate:.1%} of {n} trades earned, {expected:.1%} were expected: chance does this to one in "
             f"{evidence:,.0f} models at most"
         )
     return found
 
 
 def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mapping[int, float]) -> list[bool]:
-    """Of the trades on labelled candles, which took the side that came.
+    """Of the trades on labelled candles, which took the side to which the price moved.
 
     Parameters
     ----------
@@ -144,13 +144,13 @@ def label_times(card: ModelCard, trade: ClosedTrade) -> tuple[int, int]:
     return trade.opened, trade.opened + card.rules.horizon * CANDLE_MS
 
 
-def evidence_below(promised: float, wins: Sequence[bool]) -> float:
-    """The largest value so far of the e-process against "each trade wins with ``promised`` or more"."""
-    if not wins or not 0 < promised < 1:
+def evidence_below(expected: float, wins: Sequence[bool]) -> float:
+    """The largest value so far of the e-process against "each trade wins with ``expected`` or more"."""
+    if not wins or not 0 < expected < 1:
         return 0.0
-    q = promised * ALTERNATIVES
+    q = expected * ALTERNATIVES
     won: NDArray[np.bool_] = np.asarray(wins, dtype=bool)
-    bet = np.where(won[:, None], np.log(q / promised), np.log((1 - q) / (1 - promised)))
+    bet = np.where(won[:, None], np.log(q / expected), np.log((1 - q) / (1 - expected)))
     paths = np.cumsum(bet, axis=0)
     top = paths.max(axis=1, keepdims=True)
     mixed = top[:, 0] + np.log(np.mean(np.exp(paths - top), axis=1))
@@ -182,17 +182,17 @@ def _by_days(trades: Sequence[ClosedTrade]) -> Interval | None:
 
 
 def score_cells(found: Score) -> tuple[str, ...]:
-    """A score as text: symbol, trades, won, promised, net bp, promised, labelled wins, state."""
-    promise = found.card.promise
+    """A score as text: symbol, trades, won, expected, net bp, expected, labelled wins, state."""
+    expectation = found.card.expectation
     return (
         found.card.symbol,
         f"{found.n:,}",
         _share(found.win_rate, found.win_rate_ci95),
-        _share(promise.win_rate, None),
+        _share(expectation.win_rate, None),
         _bps(found.net_bps, found.net_bps_ci95),
-        _bps(promise.net_bps, None),
+        _bps(expectation.net_bps, None),
         _share(found.win_rate_labelled, found.win_rate_labelled_ci95),
-        "retrain" if found.demotion else "as promised",
+        "retrain" if found.demotion else "as expected",
     )
 
 

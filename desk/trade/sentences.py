@@ -2,7 +2,7 @@
 
 Values of the room come in, text goes out, for the log, the journal's notes and notifications.  Times are UTC.
 
-Not here: when it is said, and to whom (``desk.trade.event_log``).
+Not here: when a sentence is sent, and to whom (``desk.trade.event_log``).
 """
 
 from collections import Counter
@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.orders import OrderState
 from desk.trade.records import ClosedTrade, Outcome
-from desk.trade.risk import RiskDecision
+from desk.trade.risk_values import RiskDecision
 from desk.trade.signals import SIDES, ModelCard
 from desk.values import CANDLE_MS
 
@@ -26,7 +26,7 @@ _ENDS: Final[Mapping[Outcome, str]] = {
     "liquidation": "it was liquidated",
     "flatten": "everything was to be closed",
     "close": "it was closed by hand",
-    "unknown": "the exchange did not tell how; the stop's price is assumed",
+    "unknown": "the exchange did not report how; the stop's price is assumed",
 }
 
 
@@ -41,16 +41,16 @@ def names(symbols: Sequence[str]) -> str:
     return ", ".join(symbols[:NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def entry(ruling: RiskDecision, state: OrderState | None = None) -> str:
+def entry(decision: RiskDecision, state: OrderState | None = None) -> str:
     """What was to be opened, or was, at the price that it was filled at."""
-    wish, order = ruling.wish, ruling.order
+    intent, order = decision.intent, decision.order
     size = state.filled if state is not None else Decimal(0) if order is None else order.size
     price = state.average_price if state is not None else None
-    text = f"{wish.symbol}: {SIDES[wish.side]} {size:f} at {_brief(price or wish.price)}"
+    text = f"{intent.symbol}: {SIDES[intent.side]} {size:f} at {_brief(price or intent.price)}"
     if order is not None:
         text += "" if order.stop_loss is None else f", stop {order.stop_loss:f}"
         text += f", leverage {order.leverage}"
-    return f"{text}, until {utc(wish.due)}"
+    return f"{text}, until {utc(intent.due)}"
 
 
 def exited(trade: ClosedTrade) -> str:
@@ -64,7 +64,21 @@ def exited(trade: ClosedTrade) -> str:
 def begun(
     cards: Iterable[ModelCard], equity: Decimal, held: Sequence[str], *, untested: bool, now: int
 ) -> str:
-    """What a session starts with, and what can come of it."""
+    """What a session starts with, and what can come of it.
+
+    Parameters
+    ----------
+    cards : iterable of ModelCard
+        Of the models in use.
+    equity : Decimal
+        USDT.
+    held : sequence of str
+        Symbols.
+    untested : bool
+        Whether models without a tradable verdict may open positions.
+    now : int
+        ms.
+    """
     cards = list(cards)
     usable = [card for card in cards if card.tradable or untested]
     models = f"{len(cards)} model{'s' * (len(cards) != 1)}"
@@ -79,13 +93,27 @@ def begun(
 
 
 def decided(
-    open_time: int, rulings: Mapping[str, RiskDecision], *, opinions: int, equity: Decimal, held: int
+    open_time: int, decisions: Mapping[str, RiskDecision], *, signals: int, equity: Decimal, held: int
 ) -> str:
-    """One candle in one line."""
-    entries = sum(ruling.order is not None for ruling in rulings.values())
-    refused = Counter(ruling.reasons[0].rule for ruling in rulings.values() if ruling.reasons)
+    """One candle in one line.
+
+    Parameters
+    ----------
+    open_time : int
+        Of the candle, ms.
+    decisions : mapping
+        By symbol.
+    signals : int
+        How many models had a signal.
+    equity : Decimal
+        USDT.
+    held : int
+        How many positions are open.
+    """
+    entries = sum(decision.order is not None for decision in decisions.values())
+    refused = Counter(decision.reasons[0].rule for decision in decisions.values() if decision.reasons)
     why = f" ({', '.join(f'{rule} {count}' for rule, count in refused.most_common())})" if refused else ""
-    models = f"{opinions} model{'s' * (opinions != 1)}"
+    models = f"{signals} model{'s' * (signals != 1)}"
     asked = f"{models} asked, {entries} to enter, {refused.total()} refused{why}"
     account = f"equity {equity:.2f} USDT, {held} open"
     closed, coming = utc(open_time + CANDLE_MS), utc(open_time + 2 * CANDLE_MS)

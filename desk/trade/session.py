@@ -9,7 +9,8 @@ journal or a request to kill (3, everything closed), the day's loss (3, likewise
 trade, a feed that breaks, or defects in one step after the other (1, positions keep their stops), the end of
 stored candles (0, positions are left).  An exchange that does not answer ends nothing: it is asked again.
 
-Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``).
+Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``), and where events come from
+(``desk.trade.events``).
 """
 
 import asyncio
@@ -24,11 +25,12 @@ from typing import Any, Literal
 
 from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
 from desk.orders import AccountUpdate
-from desk.ports import CandleFeed, Clock, Exchange
+from desk.ports import Clock
 from desk.retry import STARTUP
 from desk.trade.event_log import EventLog
+from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent
 from desk.trade.journal import Journal, JournalError
-from desk.trade.risk import DAY_MS
+from desk.trade.risk_values import DAY_MS
 from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
 from desk.trade.trader import Trader
@@ -36,33 +38,9 @@ from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
-PUSHES_AGAIN_S = 5.0
-"""Pause before a broken line of pushes is listened to again."""
 
 Stop = Literal["clean", "kill"]
 Done = Literal["done"]
-
-
-@dataclass(frozen=True, slots=True)
-class TimerEvent:
-    """Time has passed."""
-
-
-@dataclass(frozen=True, slots=True)
-class FeedEnded:
-    """The feed of candles has ended; ``None`` is an end in good order."""
-
-    error: BaseException | None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamLost:
-    """What the exchange says unasked is not heard for a while: the account has to be asked about."""
-
-    why: str
-
-
-Event = CandleRound | AccountUpdate | TimerEvent | FeedEnded | StreamLost
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +83,11 @@ class Session:
         self._forgotten_on = -1
         self._failed: Counter[str] = Counter()
 
+    @property
+    def trader(self) -> Trader:
+        """Who takes the steps."""
+        return self._trader
+
     def ask(self, stop: Stop) -> None:
         """Ask for an end; the session sees it before its next step."""
         if self._asked != "kill":
@@ -112,6 +95,14 @@ class Session:
 
     async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> SessionResult:
         """Take steps until something ends the session; the journal notes both ends.
+
+        Parameters
+        ----------
+        events : async generator of Event
+        mode : str
+            As the journal has it: ``paper``, ``demo``, ``live`` or ``replay``.
+        settings : str
+            For the journal; no secret.
 
         Raises
         ------
@@ -136,7 +127,7 @@ class Session:
         except asyncio.CancelledError:
             self._journal.end(number, self._clock.now_ms(), status=1, why="cancelled")
             raise
-        with contextlib.suppress(JournalError):  # it was told already why nothing could be written
+        with contextlib.suppress(JournalError):  # it was reported already why nothing could be written
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
         self._events.record("session", text, urgent=ending.status != 0, logged=False)
@@ -258,13 +249,15 @@ class Session:
         """Whether a push contradicts what the journal holds to be open."""
         if push.positions is None:
             return push.fill is not None and push.fill.cause != "order"
-        told = {(one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size}
+        reported = {
+            (one.symbol, one.side, one.size, one.stop_loss is None) for one in push.positions if one.size
+        }
         known = {
             (one.symbol, one.side, one.size, False)
             for one in self._journal.ledger.open_trades()
             if one.status == "open"
         }
-        return told != known
+        return reported != known
 
     async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""
@@ -279,7 +272,7 @@ class Session:
         return None
 
     async def _stop_cleanly(self) -> SessionResult | None:
-        self._trader.stopping = "the session is about to end"
+        self._trader.stop_opening("the session is about to end")
         if self._settings.on_stop == "flatten":
             return await self._flatten(0, "asked to stop")
         left = [trade.symbol for trade in self._journal.ledger.open_trades()]
@@ -294,13 +287,13 @@ class Session:
         return None
 
     async def _flatten(self, status: int, why: str) -> SessionResult:
-        self._trader.stopping = why
+        self._trader.stop_opening(why)
         before = len(self._journal.ledger.open_trades())
         left = await self._trader.upkeep.flatten()
         gone = before - len(left)
         why = f"{why}; {gone} position{'s' * (gone != 1)} closed" if gone > 0 else f"{why}; nothing was open"
-        if strangers := self._trader.upkeep.strangers:
-            why = f"{why}; left alone, because no model trades it: {', '.join(strangers)}"
+        if untracked_positions := self._trader.upkeep.untracked_positions:
+            why = f"{why}; left alone, because no model trades it: {', '.join(untracked_positions)}"
         if not left:
             return SessionResult(status, why)
         return SessionResult(status or 1, f"{why}. STILL OPEN, close by hand: {', '.join(left)}")
@@ -329,65 +322,3 @@ def heeding(session: Session) -> Iterator[None]:
     finally:
         for number in heeded:
             loop.remove_signal_handler(number)
-
-
-async def live_events(
-    feed: CandleFeed, exchange: Exchange, clock: Clock, *, look_s: float
-) -> AsyncGenerator[Event]:
-    """Rounds, pushes and the passing of time, in the order in which they come.
-
-    A tick is not queued while one waits.  A feed that ends or fails, by whatever defect, is told as
-    ``FeedEnded``; a line of pushes that fails is told as ``StreamLost``, and listened to again.
-    """
-    queue: asyncio.Queue[Event] = asyncio.Queue()
-    ticking, deaf = asyncio.Event(), asyncio.Event()
-
-    async def rounds() -> None:
-        try:
-            async for candles in feed.rounds():
-                queue.put_nowait(candles)
-        except Exception as exc:
-            log.exception("the feed of candles broke")
-            queue.put_nowait(FeedEnded(exc))
-        else:
-            queue.put_nowait(FeedEnded(None))
-
-    async def pushes() -> None:
-        while True:
-            why = "the line has ended"
-            try:
-                async for push in exchange.pushes():
-                    queue.put_nowait(push)
-            except Exception as exc:  # noqa: BLE001 - as above
-                why = str(exc) if isinstance(exc, DeskError) else f"a defect ({type(exc).__name__})"
-            await clock.sleep(PUSHES_AGAIN_S)
-            if not deaf.is_set():
-                deaf.set()
-                queue.put_nowait(StreamLost(why))
-
-    async def ticks() -> None:
-        while True:
-            await clock.sleep(look_s)
-            if not ticking.is_set():
-                ticking.set()
-                queue.put_nowait(TimerEvent())
-
-    tasks = [asyncio.ensure_future(work) for work in (rounds(), pushes(), ticks())]
-    try:
-        while True:
-            event = await queue.get()
-            if isinstance(event, TimerEvent):
-                ticking.clear()
-            elif isinstance(event, StreamLost):
-                deaf.clear()
-            yield event
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def replayed_events(feed: CandleFeed) -> AsyncGenerator[Event]:
-    """Rounds alone: on a simulated clock nothing happens between them."""
-    async for candles in feed.rounds():
-        yield candles

@@ -1,4 +1,4 @@
-"""What live trading may be told.  Values: ``config.py``.
+"""Settings of live trading, checked.  Values: ``config.py``.
 
 The parts come in from a door and are handed on unchanged; nothing here has a default, so that every value is
 seen in one place.  Money is in USDT; shares are fractions of the account's equity: 0.02 is 2 %.
@@ -138,7 +138,7 @@ class ScoreSettings:
     floor_trades: int
     """... once it has so many of them."""
     error: float
-    """Chance of ever demoting a model that keeps its promise, however often one looks."""
+    """Chance of ever demoting a model that trades as its backtest expected, however often one looks."""
 
     def __post_init__(self) -> None:
         check_settings("scoreboard", self._problems())
@@ -154,7 +154,7 @@ class ScoreSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotifySettings:
-    """How somebody is told; addresses and tokens come from the environment."""
+    """How people are notified; addresses and tokens come from the environment."""
 
     digest_hours: int
     """Hours between two digests; 0: none."""
@@ -184,7 +184,7 @@ class PaperSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveSettings:
-    """All that live trading may be told."""
+    """All settings of live trading."""
 
     risk: RiskLimits
     session: SessionSettings

@@ -1,8 +1,8 @@
-"""From a model's probability to an opinion about one candle.  Pure.
+"""From a model's probability to a signal about one candle.  Pure.
 
 Probabilities and what the metadata say of the model come in; ``Signal`` goes out.
 
-Not here: entries, exits and costs (the policy), and whether an opinion becomes an order (risk).
+Not here: entries, exits and costs (the policy), and whether a signal becomes an order (risk).
 """
 
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BacktestExpectation:
-    """What the evaluation said of a model's trades; None where it could not say."""
+    """What the evaluation expects of a model's trades; None where it cannot say."""
 
     win_rate: float | None
     """Share of trades that earn after costs."""
     win_rate_labelled: float | None
-    """Share of trades on labelled candles that take the side that came."""
+    """Share of trades on labelled candles that take the side to which the price moved."""
     net_bps: float | None
     """Mean per trade, after costs."""
 
@@ -43,12 +43,12 @@ class ModelCard:
     """The verdict."""
     reasons: tuple[str, ...]
     """Why it is not tradable."""
-    promise: BacktestExpectation
+    expectation: BacktestExpectation
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Signal:
-    """What a model thinks of the newest closed candle of its symbol."""
+    """What a model predicts on the newest closed candle of its symbol."""
 
     card: ModelCard
     open_time: int
@@ -89,7 +89,7 @@ def card_of(metadata: Json) -> ModelCard:
     Raises
     ------
     ModelIncomplete
-        If the metadata are of a version that told less.
+        If the metadata are of a version that held less.
     """
     symbol = metadata["symbol"]
     try:
@@ -108,7 +108,7 @@ def card_of(metadata: Json) -> ModelCard:
             label_threshold=labels["threshold"],
             tradable=verdict["tradable"],
             reasons=tuple(verdict["reasons"]),
-            promise=BacktestExpectation(
+            expectation=BacktestExpectation(
                 win_rate=signals["win_rate"],
                 win_rate_labelled=signals["win_rate_labelled"],
                 net_bps=signals["net_bps"],

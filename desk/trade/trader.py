@@ -5,7 +5,7 @@ Place in the house: the steps of a session.  ``CandleRound``s come in; orders go
 
 One candle, in order: newer models are taken up; journal and exchange are brought together; positions whose
 time is over are closed; all models are asked together; every side that fired on a flat symbol goes through
-risk, the strongest opinion first; the candles of what would be opened are confirmed by the exchange's own
+risk, the strongest signal first; the candles of what would be opened are confirmed by the exchange's own
 records, since the last word of a candle may be lost without a trace; what was decided is written down;
 approved orders are sent.
 
@@ -22,21 +22,20 @@ from desk.policy import FLAT, LONG, Candle, PlannedTrade, exit_of, open_position
 from desk.ports import Exchange
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
-from desk.trade.execution import Execution, SendResult
+from desk.trade.execution import Execution
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.records import Decision
-from desk.trade.risk import (
+from desk.trade.risk import decide, with_approved
+from desk.trade.risk_rules import BY_NAME, leverage_for
+from desk.trade.risk_values import (
     HOUR_MS,
     MINUTE_MS,
     Exposure,
     OrderIntent,
     RiskContext,
     RiskDecision,
-    leverage_for,
     money,
-    rule,
-    with_approved,
 )
 from desk.trade.scoreboard import Score, labelled_wins, score
 from desk.trade.sentences import begun, decided, entry, names, utc
@@ -58,7 +57,7 @@ class Trader:
 
     Parameters
     ----------
-    exchange, journal, forecaster, clock, event_log
+    exchange, journal, forecaster, clock, event_log, execution, upkeep
         What it acts through.
     settings : LiveSettings
     trade_untested : bool
@@ -74,10 +73,12 @@ class Trader:
         forecaster: Forecaster,
         clock: ExchangeClock,
         event_log: EventLog,
+        execution: Execution,
+        upkeep: Upkeep,
         *,
         settings: LiveSettings,
         trade_untested: bool,
-        confirm: Confirm | None = None,
+        confirm: Confirm | None,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
@@ -87,15 +88,23 @@ class Trader:
         self._settings = settings
         self._trade_untested = trade_untested
         self._confirm = confirm
-        self._execution = Execution(exchange, journal, clock, settings=settings.session)
-        self.upkeep = Upkeep(exchange, journal, self._execution, clock, event_log, settings=settings)
+        self._execution = execution
+        self._upkeep = upkeep
         self._scored_through = 0
         self._scored_at = 0
         self._demoted: dict[str, str] = {}
         self._unprepared: list[str] = []
         self._newest = 0
-        self.stopping = ""
-        """Why nothing is opened any more; empty while all is well."""
+        self._stopping = ""
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """What keeps journal and exchange together."""
+        return self._upkeep
+
+    def stop_opening(self, why: str) -> None:
+        """Open nothing from now on, for a reason that every refusal states."""
+        self._stopping = why
 
     async def start(self) -> None:
         """Open the models and agree with the exchange."""
@@ -107,7 +116,7 @@ class Trader:
         cards = self._forecaster.cards
         self._unprepared = [symbol for symbol, card in cards.items() if card.tradable or self._trade_untested]
         seen = self.upkeep.seen
-        held = [holding.symbol for holding in seen.holdings]
+        held = [position.symbol for position in seen.positions]
         untested, now = self._trade_untested, self._clock.now_ms()
         text = begun(cards.values(), seen.balance.equity, held, untested=untested, now=now)
         self._events.record("session", text)
@@ -142,17 +151,17 @@ class Trader:
         await self.upkeep.learn_contracts()
         if left:
             await self.upkeep.look()
-        opinions, rulings = await self._decide(candles)
-        self._write_decisions(opinions, rulings)
-        await self._enter([ruling for ruling in rulings.values() if ruling.order is not None])
+        signals, decisions = await self._decide(candles)
+        self._write_decisions(signals, decisions)
+        await self._enter([decision for decision in decisions.values() if decision.order is not None])
         seen = self.upkeep.seen
         self._diary.record_equity(self._clock.now_ms(), seen.balance)
         held = len(self._ledger.open_trades())
         self._events.log(
             decided(
                 candles.open_time,
-                rulings,
-                opinions=len(opinions),
+                decisions,
+                signals=len(signals),
                 equity=seen.balance.equity,
                 held=held,
             )
@@ -161,7 +170,7 @@ class Trader:
             self.keep_scores()
 
     def keep_scores(self, *, every: bool = False) -> list[Score]:
-        """Score the models whose trades ended since the last look, or all; demote those that disappoint."""
+        """Score the models whose trades ended since the last look, or all; demote those that fall short."""
         self._scored_at = self._clock.now_ms() // HOUR_MS
         ended = self._ledger.closed_trades(since=0 if every else self._scored_through)
         self._scored_through = max((trade.closed for trade in ended), default=self._scored_through)
@@ -173,7 +182,7 @@ class Trader:
             trades = self._ledger.closed_trades(model_file=card.model_file)
             closes = self._diary.closes(symbol, min(trade.opened for trade in trades))
             found = score(card, trades, labelled_wins(card, trades, closes), self._settings.score)
-            self._judge(found)
+            self._demote(found)
             scores.append(found)
         return scores
 
@@ -183,24 +192,22 @@ class Trader:
             self._events.record("model", line, urgent=True)
         if taken_up := self._forecaster.taken_up:
             self._events.record("model", f"in use from now on: {names(taken_up)}")
-        cards = self._forecaster.cards.items()
-        self.upkeep.horizons = {symbol: card.rules.horizon for symbol, card in cards}
 
     async def _prepare(self, symbol: str, card: ModelCard) -> None:
         """Set leverage and margin mode before they are needed."""
         contract = self.upkeep.contracts.get(symbol)
         if contract is None:
             return
-        opinion = Signal(card=card, open_time=0, close=1.0, probability=0.5, digest="")
+        signal = Signal(card=card, open_time=0, close=1.0, probability=0.5, digest="")
         sample = open_position(LONG, Candle(0, 1.0, 1.0, 1.0, 1.0), card.rules)
         stop = None if sample.stop is None else money(sample.stop)
-        wish = OrderIntent(opinion=opinion, position=sample)
-        leverage = leverage_for(wish, stop, contract, self._settings.risk)
-        if leverage is not None and (trouble := await self._execution.prepare(symbol, leverage)):
-            self._events.record("trouble", f"{symbol}: {trouble}; tried again at its first entry", symbol)
+        intent = OrderIntent(signal=signal, position=sample)
+        leverage = leverage_for(intent, stop, contract, self._settings.risk)
+        if leverage is not None and (failure := await self._execution.prepare(symbol, leverage)):
+            self._events.record("trouble", f"{symbol}: {failure}; tried again at its first entry", symbol)
 
     async def _leave_due(self, open_time: int) -> bool:
-        """Close every position whose time is over with a candle, come or not; whether there was one."""
+        """Close every position whose time is over with a candle, arrived or not; whether there was one."""
         due = []
         for trade in self._ledger.open_trades():
             price = float(trade.price)
@@ -219,69 +226,69 @@ class Trader:
         return bool(due)
 
     async def _decide(self, candles: CandleRound) -> tuple[list[Signal], dict[str, RiskDecision]]:
-        """All opinions, and a ruling for every side that fired on a flat symbol.
+        """All signals, and a decision for every side that fired on a flat symbol.
 
         Where something would be opened its candle is confirmed first; one that the exchange has otherwise is
-        decided on anew.  There is time for that once, and once more for those that then come next.
+        decided on again.  There is time for that once, and once more for those that then come next.
         """
-        opinions, silent = self._forecaster.opinions(candles)
+        signals, silent = self._forecaster.signals(candles)
         self._events.record_each_on_change("no decision", silent)
-        for opinion in opinions:
-            self._events.clear("no decision", opinion.symbol)
-        rulings = self._rule(opinions, {})
+        for signal in signals:
+            self._events.clear("no decision", signal.symbol)
+        decisions = self._decide_each(signals, {})
         if self._confirm is None:
-            return opinions, rulings
+            return signals, decisions
         confirmed: set[str] = set()
         unconfirmed: dict[str, str] = {}
         for _ in range(CONFIRMATIONS):
-            if not (asked := sorted(_approved(rulings) - confirmed)):
-                return opinions, rulings
-            told, untold = self._forecaster.opinions(await self._confirm(asked, candles.open_time))
-            again = {opinion.symbol: opinion for opinion in told}
-            opinions = [again.get(opinion.symbol, opinion) for opinion in opinions]
+            if not (asked := sorted(_approved(decisions) - confirmed)):
+                return signals, decisions
+            confirming, missing = self._forecaster.signals(await self._confirm(asked, candles.open_time))
+            again = {signal.symbol: signal for signal in confirming}
+            signals = [again.get(signal.symbol, signal) for signal in signals]
             confirmed |= set(again)
-            unconfirmed |= untold
-            rulings = self._rule(opinions, unconfirmed)
-        if _approved(rulings) - confirmed:
-            late = {opinion.symbol for opinion in opinions} - confirmed - set(unconfirmed)
+            unconfirmed |= missing
+            decisions = self._decide_each(signals, unconfirmed)
+        if _approved(decisions) - confirmed:
+            late = {signal.symbol for signal in signals} - confirmed - set(unconfirmed)
             unconfirmed |= dict.fromkeys(late, "there was no time to ask")
-            rulings = self._rule(opinions, unconfirmed)
-        return opinions, rulings
+            decisions = self._decide_each(signals, unconfirmed)
+        return signals, decisions
 
-    def _rule(self, opinions: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
-        """A ruling for every side that fired on a flat symbol, the strongest opinion first."""
+    def _decide_each(self, signals: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
+        """A decision for every side that fired on a flat symbol, the strongest signal first."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
-        wishes = []
-        for opinion in opinions:
-            if opinion.fired != FLAT and opinion.symbol not in held:
-                close = opinion.close
-                candle = Candle(opinion.open_time, close, close, close, close)
-                position = open_position(opinion.fired, candle, opinion.card.rules)
-                wishes.append(OrderIntent(opinion=opinion, position=position))
-        if not wishes:
+        intents = []
+        for signal in signals:
+            if signal.fired != FLAT and signal.symbol not in held:
+                close = signal.close
+                candle = Candle(signal.open_time, close, close, close, close)
+                position = open_position(signal.fired, candle, signal.card.rules)
+                intents.append(OrderIntent(signal=signal, position=position))
+        if not intents:
             return {}
-        wishes.sort(key=lambda one: (-abs(one.opinion.probability - 0.5), one.symbol))
-        situation = replace(self._situation(), unconfirmed=unconfirmed)
-        rulings = {}
-        for wish in wishes:
-            ruling = rule(wish, situation, self._settings.risk)
-            situation = with_approved(situation, ruling)
-            rulings[wish.symbol] = ruling
-        return rulings
+        intents.sort(key=lambda one: (-abs(one.signal.probability - 0.5), one.symbol))
+        context = replace(self._risk_context(), unconfirmed=unconfirmed)
+        decisions = {}
+        for intent in intents:
+            decision = decide(intent, context, self._settings.risk)
+            context = with_approved(context, decision)
+            decisions[intent.symbol] = decision
+        return decisions
 
-    def _situation(self) -> RiskContext:
-        """All that rulings depend on, now."""
-        seen, watching = self.upkeep.seen, dict(self._execution.barred)
+    def _risk_context(self) -> RiskContext:
+        """All that decisions depend on, now."""
+        seen, watch_only = self.upkeep.seen, dict(self._execution.barred)
         for symbol, card in self._forecaster.cards.items():
             if why := self._demoted.get(card.model_file):
-                watching[symbol] = f"demoted: {why}"
+                watch_only[symbol] = f"demoted: {why}"
         held = [
             Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
-            for one in seen.holdings
+            for one in seen.positions
         ]
         prices = {trade.trade: trade.price for trade in self._ledger.open_trades()}
         for order in self._ledger.unresolved():
-            watching[order.symbol] = f"it is not known what became of order {order.client_id}"
+            watch_only[order.symbol] = f"it is not known what became of order {order.client_id}"
             if order.purpose == "open" and all(order.symbol != one.symbol for one in held):
                 notional = order.size * prices.get(order.trade, Decimal(0))
                 held.append(Exposure(symbol=order.symbol, side=order.side, notional=notional))
@@ -297,42 +304,42 @@ class Trader:
             last_loss_at=last_loss,
             clock_drift_s=self._clock.drift_s,
             contracts=self.upkeep.contracts,
-            watching=watching,
-            stopping=self.stopping,
+            watch_only=watch_only,
+            stopping=self._stopping,
             trade_untested=self._trade_untested,
         )
 
-    def _write_decisions(self, opinions: Iterable[Signal], rulings: dict[str, RiskDecision]) -> None:
-        """One row per opinion, before any order is sent."""
+    def _write_decisions(self, signals: Iterable[Signal], decisions: dict[str, RiskDecision]) -> None:
+        """One row per signal, before any order is sent."""
         rows = []
-        for opinion in opinions:
-            ruling = rulings.get(opinion.symbol)
-            reasons = () if ruling is None else tuple((one.rule, one.text) for one in ruling.reasons)
-            if opinion.fired == FLAT:
+        for signal in signals:
+            decision = decisions.get(signal.symbol)
+            reasons = () if decision is None else tuple((one.rule, one.text) for one in decision.reasons)
+            if signal.fired == FLAT:
                 action = "stay out"
-            elif ruling is None:
+            elif decision is None:
                 action = "in position"
-            elif ruling.order is not None:
-                action = f"enter {SIDES[opinion.fired]}"
+            elif decision.order is not None:
+                action = f"enter {SIDES[signal.fired]}"
             else:
-                action = "watch only" if reasons[0][0] in {"verdict", "watching"} else "refused"
-            rows.append(Decision(opinion, action, reasons))
+                action = "watch only" if BY_NAME[reasons[0][0]].kind == "watch" else "refused"
+            rows.append(Decision(signal, action, reasons))
         self._diary.record_decisions(rows)
 
-    async def _enter(self, rulings: list[RiskDecision]) -> None:
+    async def _enter(self, decisions: list[RiskDecision]) -> None:
         """Send what was approved."""
 
-        async def one(ruling: RiskDecision) -> None:
-            sent: SendResult = await self._execution.enter(ruling)
+        async def one(decision: RiskDecision) -> None:
+            sent = await self._execution.enter(decision)
             if sent.state is not None and sent.outcome == "done":
-                self._events.record("entry", entry(ruling, sent.state), ruling.wish.symbol)
+                self._events.record("entry", entry(decision, sent.state), decision.intent.symbol)
             else:
-                text = f"{entry(ruling)}: {sent.outcome}: {sent.text}"
-                self._events.record("trouble", text, ruling.wish.symbol, urgent=True)
+                text = f"{entry(decision)}: {sent.outcome}: {sent.reason}"
+                self._events.record("trouble", text, decision.intent.symbol, urgent=True)
 
-        await together(one(ruling) for ruling in rulings)
+        await together(one(decision) for decision in decisions)
 
-    def _judge(self, found: Score) -> None:
+    def _demote(self, found: Score) -> None:
         name = found.card.model_file
         if found.demotion and name not in self._demoted:
             self._demoted[name] = found.demotion
@@ -341,9 +348,9 @@ class Trader:
             self._events.record("retrain", text, found.card.symbol, urgent=True)
 
 
-def _approved(rulings: dict[str, RiskDecision]) -> set[str]:
+def _approved(decisions: dict[str, RiskDecision]) -> set[str]:
     """Symbols in which something would be opened."""
-    return {symbol for symbol, ruling in rulings.items() if ruling.order is not None}
+    return {symbol for symbol, decision in decisions.items() if decision.order is not None}
 
 
 async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -8,7 +8,7 @@ Not here: what is opened (``desk.trade.trader``), how orders are sent (``desk.tr
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -21,17 +21,18 @@ from desk.trade.execution import Execution
 from desk.trade.journal import Journal, JournalError
 from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, Outcome
-from desk.trade.risk import DAY_MS, HOUR_MS, daily_loss
-from desk.trade.sentences import exited
+from desk.trade.risk_rules import daily_loss
+from desk.trade.risk_values import DAY_MS, HOUR_MS
+from desk.trade.sending import Failure
 from desk.trade.settings import LiveSettings
 from desk.values import CANDLE_MS
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
-GHOST_MS = 15_000
-"""So long after a trade has ended a position of its kind is taken for one that is told too late."""
+RECENTLY_CLOSED_MS = 15_000
+"""So long after a trade has ended a position of its kind is taken for one that is reported too late."""
 SETTLING_S = 0.5
-"""How late positions may be told after a fill."""
+"""How late positions may be reported after a fill."""
 OVERDUE_MS = 30_000
 """Without a candle of its symbol, a position is closed so long after the candle that would have ended it."""
 
@@ -41,7 +42,7 @@ class AccountSnapshot:
     """The account as it was last seen."""
 
     balance: Balance
-    holdings: tuple[Position, ...]
+    positions: tuple[Position, ...]
     day_equity: Decimal
     """Equity at 00:00 UTC, or when it was first seen since."""
 
@@ -53,6 +54,8 @@ class Upkeep:
     ----------
     exchange, journal, execution, clock, event_log
         What it acts through.
+    horizons : callable
+        How many candles a position is held, of every symbol that is traded now.
     settings : LiveSettings
     """
 
@@ -64,27 +67,26 @@ class Upkeep:
         clock: ExchangeClock,
         event_log: EventLog,
         *,
+        horizons: Callable[[], Mapping[str, int]],
         settings: LiveSettings,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
         self._execution = execution
-        execution.on_close = lambda trade: event_log.record("exit", exited(trade), trade.symbol)
         self._clock = clock
         self._events = event_log
+        self._horizons = horizons
         self._settings = settings
         self._seen: AccountSnapshot | None = None
         self._day = -1
         self._contracts_at = 0
         self._bare: dict[tuple[str, int], float] = {}
-        self.horizons: Mapping[str, int] = {}
-        """Candles that a position is held, of every symbol that is traded."""
 
     @property
     def seen(self) -> AccountSnapshot:
         """The account as it was last seen."""
         if self._seen is None:
-            raise RuntimeError("the account was never looked at")
+            raise RuntimeError("the account was never read")
         return self._seen
 
     @property
@@ -92,10 +94,10 @@ class Upkeep:
         """What orders must obey, by symbol."""
         return self._execution.contracts
 
-    def lost_too_much(self) -> str:
-        """What is said when the day's loss ends the session; empty while it does not."""
+    def lost_too_much(self) -> str | None:
+        """The reason why the day's loss ends the session; None while it does not."""
         if self._seen is None:
-            return ""
+            return None
         return daily_loss(self._seen.balance.equity, self._seen.day_equity, self._settings.risk)
 
     async def look(self) -> AccountState:
@@ -105,7 +107,7 @@ class Upkeep:
         server = await self._exchange.server_time()
         self._clock.set_by(server, asked=asked, answered=machine.now_ms())
         self._watch_clock()
-        balance, holdings, orders = await asyncio.gather(
+        balance, positions, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()
         )
         now = self._clock.now_ms()
@@ -116,8 +118,8 @@ class Upkeep:
             day_equity = balance.equity if known is None else known
             if known is None:
                 self._diary.record_equity(now, balance)
-        self._seen = AccountSnapshot(balance, tuple(holdings), day_equity)
-        return AccountState(holdings=holdings, orders=orders)
+        self._seen = AccountSnapshot(balance, tuple(positions), day_equity)
+        return AccountState(positions=positions, orders=orders)
 
     def _watch_clock(self) -> None:
         """Tell when the machine's clock has moved so far that nothing is opened."""
@@ -135,18 +137,18 @@ class Upkeep:
         if self.contracts and self._clock.now_ms() - self._contracts_at < HOUR_MS:
             return
         try:
-            told = await self._exchange.contracts()
+            contracts = await self._exchange.contracts()
         except AccountError:
             raise
         except ExchangeError as exc:
             if not self.contracts:
                 raise
             self._events.record_on_change(
-                "trouble", f"contracts were not told anew: {exc}", about="contracts"
+                "trouble", f"the contracts could not be read again: {exc}", about="contracts"
             )
             return
         self._events.clear("trouble", "contracts")
-        self._execution.contracts = {one.symbol: one for one in told}
+        self._execution.use_contracts(contracts)
         self._contracts_at = self._clock.now_ms()
 
     async def reconcile(self) -> None:
@@ -161,42 +163,47 @@ class Upkeep:
             books = JournalState(trades=self._ledger.open_trades(), unresolved=self._ledger.unresolved())
             wanted = reconcile(books, account, self._terms())
             self._remember(books, wanted)
-            ghosts = self._just_closed() if any(one.kind == "adopt" for one in wanted) else set()
+            adopting = any(one.kind == "adopt" for one in wanted)
+            recently_closed = self._recently_closed() if adopting else set()
             wanted = [
                 one
                 for one in wanted
-                if one.kind != "tell"
+                if one.kind != "report"
                 and one not in done
-                and not (one.kind == "adopt" and one.trade is not None and _leg(one.trade) in ghosts)
+                and not (
+                    one.kind == "adopt"
+                    and one.trade is not None
+                    and _position_key(one.trade) in recently_closed
+                )
             ]
             if not wanted:
                 break
             for correction in wanted:
-                outcome = await self._carry_out(correction)
-                if not (outcome and correction.kind == "protect"):
+                failure = await self._carry_out(correction)
+                if failure is None or correction.kind != "protect":
                     done.append(correction)
 
-    def _just_closed(self) -> set[tuple[str, int]]:
-        """What was closed a moment ago, and may still be told as held: nobody adopts that."""
-        since = self._clock.now_ms() - GHOST_MS
+    def _recently_closed(self) -> set[tuple[str, int]]:
+        """What was closed a moment ago, and may still be reported as held: nobody adopts that."""
+        since = self._clock.now_ms() - RECENTLY_CLOSED_MS
         return {(trade.symbol, trade.side) for trade in self._ledger.closed_trades(since=since)}
 
     def _remember(self, books: JournalState, wanted: Sequence[Correction]) -> None:
-        """Tell what is only told, and keep what a look says about how long something has been so."""
+        """Report what is only reported, and keep what a look says about how long something has been so."""
         over = {one.trade.trade for one in wanted if one.kind == "settle" and one.trade is not None}
         self._execution.still_held(one.trade for one in books.trades if one.trade not in over)
         bare = {(one.symbol, one.side) for one in wanted if one.kind == "protect"}
         self._bare = {key: since for key, since in self._bare.items() if key in bare}
-        for told in (one for one in wanted if one.kind == "tell"):
-            text, about = f"{told.symbol}: {told.why}", told.order or f"{told.symbol} {told.side}"
-            self._events.record_on_change("stranger", text, told.symbol, about=about, urgent=True)
+        for one in (correction for correction in wanted if correction.kind == "report"):
+            text, about = f"{one.symbol}: {one.why}", one.order or f"{one.symbol} {one.side}"
+            self._events.record_on_change("untracked", text, one.symbol, about=about, urgent=True)
 
     async def close_overdue(self) -> None:
         """Close what should have been closed, and whose symbol has no candle that says so."""
         late = self._clock.now_ms() - CANDLE_MS - OVERDUE_MS
         for trade in self._ledger.open_trades():
             if trade.status == "open" and trade.due <= late:
-                text = f"{trade.symbol}: its time is over and no candle of it came: it is closed"
+                text = f"{trade.symbol}: its time is over and no candle of it has arrived: it is closed"
                 self._events.record_on_change("overdue", text, trade.symbol, about=trade.trade, urgent=True)
                 await self.leave(trade)
 
@@ -213,12 +220,13 @@ class Upkeep:
     async def leave(self, trade: OpenTrade, why: Outcome = "horizon") -> None:
         """Close a trade; a journal that cannot be written keeps nobody in."""
         try:
-            trouble = await self._execution.leave(trade, why)
+            failure = await self._execution.leave(trade, why)
         except JournalError as exc:
-            trouble = await self._execution.close(trade.symbol, trade.side)
-            trouble = f"{trade.symbol}: closed without the journal ({exc}) {trouble}".rstrip()
-        if trouble:
-            self._events.record("trouble", trouble, trade.symbol, urgent=True)
+            failure = await self._execution.close(trade.symbol, trade.side)
+            text = f"{trade.symbol}: closed without the journal ({exc}) {failure or ''}".rstrip()
+            failure = Failure(text)
+        if failure is not None:
+            self._events.record("trouble", failure.reason, trade.symbol, urgent=True)
 
     async def flatten(self) -> tuple[str, ...]:
         """Close everything in the symbols that are traded; the symbols in which something is left.
@@ -229,7 +237,7 @@ class Upkeep:
         Raises
         ------
         ExchangeError
-            If the exchange does not tell what it holds.
+            If the exchange does not report what it holds.
         """
         left: set[str] = set()
         for turn in range(PASSES):
@@ -243,90 +251,93 @@ class Upkeep:
             left = {one.symbol for one in held} | {order.symbol for order in self._ledger.unresolved()}
             if not left and not self._ledger.open_trades():
                 break
-            for holding in held if turn or isinstance(trouble, JournalError) else ():
-                if why := await self._execution.close(holding.symbol, holding.side):
-                    self._events.record("trouble", why, holding.symbol, urgent=True)
+            for position in held if turn or isinstance(trouble, JournalError) else ():
+                if failure := await self._execution.close(position.symbol, position.side):
+                    self._events.record("trouble", failure.reason, position.symbol, urgent=True)
         with contextlib.suppress(ExchangeError):
             await self.look()
         return tuple(sorted(left))
 
     async def _left(self) -> tuple[Position, ...]:
         """What is held in the symbols that are traded."""
-        ours = {*self.horizons, *(trade.symbol for trade in self._ledger.open_trades())}
+        ours = {*self._horizons(), *(trade.symbol for trade in self._ledger.open_trades())}
         held = await self._exchange.positions()
         return tuple(one for one in held if one.size > 0 and one.symbol in ours)
 
     @property
-    def strangers(self) -> tuple[str, ...]:
+    def untracked_positions(self) -> tuple[str, ...]:
         """Symbols of what was held when the account was last seen, and that nobody here trades."""
-        held = () if self._seen is None else self._seen.holdings
-        return tuple(sorted({one.symbol for one in held if one.size > 0 and one.symbol not in self.horizons}))
+        held = () if self._seen is None else self._seen.positions
+        traded = self._horizons()
+        return tuple(sorted({one.symbol for one in held if one.size > 0 and one.symbol not in traded}))
 
-    async def _protect(self, correction: Correction, stop: Decimal) -> str:
+    async def _protect(self, correction: Correction, stop: Decimal) -> Failure | None:
         """Bind the stop; what is traded and cannot be protected is closed in the next cycle."""
         symbol, side = correction.symbol, correction.side
-        outcome = await self._execution.protect(symbol, side, stop, correction.take_profit)
+        failure = await self._execution.protect(symbol, side, stop, correction.take_profit)
         now = self._clock.monotonic()
         bare_for = now - self._bare.setdefault((symbol, side), now)
-        if not outcome or bare_for < self._settings.session.reconcile_s or symbol not in self.horizons:
-            return outcome
-        return f"{outcome}; so it is closed. {await self._execution.close(symbol, side)}".rstrip()
+        soon = bare_for < self._settings.session.reconcile_s
+        if failure is None or soon or symbol not in self._horizons():
+            return failure
+        closing = await self._execution.close(symbol, side)
+        return Failure(f"{failure}; so it is closed. {closing or ''}".rstrip())
 
     def _terms(self) -> ReconcileContext:
         return ReconcileContext(
             now=self._clock.now_ms(),
-            horizons=self.horizons,
+            horizons=self._horizons(),
             contracts=self.contracts,
             unknown=self._settings.session.unknown_position,
             protective_stop=self._settings.session.protective_stop,
             require_stop=self._settings.risk.require_stop,
         )
 
-    async def _carry_out(self, correction: Correction) -> str:
-        """Do what a correction asks for, and keep it with its outcome: what stood in the way of it."""
-        outcome = await self._do(correction)
+    async def _carry_out(self, correction: Correction) -> Failure | None:
+        """Do what a correction asks for, and keep it with its outcome."""
+        failure = await self._do(correction)
         self._ledger.correct(
             self._clock.now_ms(),
             kind=correction.kind,
             symbol=correction.symbol,
             why=correction.why,
-            outcome=outcome or "done",
+            outcome="done" if failure is None else failure.reason,
         )
-        text = f"{correction.symbol}: {correction.kind}: {correction.why}. {outcome}".strip()
+        text = f"{correction.symbol}: {correction.kind}: {correction.why}. {failure or ''}".strip()
         symbol, about = correction.symbol, f"{correction.symbol} {correction.kind}"
-        urgent = correction.kind != "settle" and bool(outcome or correction.kind != "look_up")
-        if outcome:
+        urgent = correction.kind != "settle" and (failure is not None or correction.kind != "look_up")
+        if failure is not None:
             self._events.record_on_change("correction", text, symbol, about=about, urgent=urgent)
         else:
             self._events.clear("correction", about)
             self._events.record("correction", text, symbol, urgent=urgent)
-        return outcome
+        return failure
 
-    async def _do(self, correction: Correction) -> str:
-        """What stood in the way of a correction; empty if it is done."""
+    async def _do(self, correction: Correction) -> Failure | None:
+        """Do what a correction asks for; None once that is done."""
         trade, symbol, execution = correction.trade, correction.symbol, self._execution
-        outcome = ""
+        failure = None
         match correction.kind:
             case "look_up":
                 for order in self._ledger.unresolved():
                     if order.client_id == correction.order:
-                        outcome = await execution.resolve(order)
+                        failure = await execution.resolve(order)
             case "settle" if trade is not None:
-                outcome = await execution.settle(trade, None)
+                failure = await execution.settle(trade, None)
             case "resize" if trade is not None:
                 self._ledger.resize(trade.trade, correction.size)
             case "adopt" if trade is not None:
                 self._ledger.adopt(trade, self._clock.now_ms())
             case "protect" if correction.stop is not None:
-                outcome = await self._protect(correction, correction.stop)
+                failure = await self._protect(correction, correction.stop)
             case "close" if trade is not None and trade.status == "open":
-                outcome = await execution.leave(trade, "stop")
+                failure = await execution.leave(trade, "stop")
             case "close":
-                outcome = await execution.close(symbol, correction.side)
+                failure = await execution.close(symbol, correction.side)
             case "cancel":
-                outcome = await execution.cancel(symbol, correction.order)
-        return outcome
+                failure = await execution.cancel(symbol, correction.order)
+        return failure
 
 
-def _leg(trade: OpenTrade) -> tuple[str, int]:
+def _position_key(trade: OpenTrade) -> tuple[str, int]:
     return trade.symbol, trade.side

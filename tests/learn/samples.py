@@ -61,7 +61,6 @@ def settings(**changes: object) -> LearnSettings:
         "min_recall_each_side": 0.25,
         "significance": 0.05,
         "n_seeds": 2,
-        "n_sign_seeds": 0,
         "refit_on_all": True,
         "keep_studies": True,
         "window_checks": 20,

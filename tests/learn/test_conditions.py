@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from desk.learn.conditions import coverage_interval, examine
 from desk.learn.evidence import DailySums, Evidence
-from desk.learn.verdict import Verdict, VerdictRules, decide
+from desk.learn.verdict import Verdict, VerdictRules, decide_verdicts
 from tests.learn.evidence import GOOD, RULES, sums
 
 
 def verdict_on(evidence: Evidence, rules: VerdictRules = RULES) -> Verdict:
-    (verdict,) = decide([examine(evidence, rules)], (), rules)
+    (verdict,) = decide_verdicts([examine(evidence, rules)], (), rules)
     return verdict
 
 

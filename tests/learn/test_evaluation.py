@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from desk.learn.clustered import DAY_MS
 from desk.learn.evaluation import last_return, measure
 from desk.values import CANDLE_MS, Candles
 from tests.learn.samples import START
@@ -49,7 +50,7 @@ def test_one_side_has_no_auc_and_nothing_called_has_no_precision() -> None:
 
     assert got["auc"] is None
     assert got["precision"] == 0.0
-    assert (got["accuracy_ci95"][0], got["accuracy_ci95"][1]) == (0.0, 1.0)
+    assert got["accuracy_ci95"] is None
 
 
 def test_no_labelled_candle_has_no_figures() -> None:
@@ -66,3 +67,14 @@ def test_no_return_is_told_across_a_hole() -> None:
     change = last_return(Candles("X", times, values), np.arange(4))
 
     np.testing.assert_allclose(change, [0.0, 0.1, 0.0, 0.1])
+
+
+def test_days_that_all_won_prove_no_more_than_so_many_days() -> None:
+    """Student's t over days would report [1, 1] here, a certainty that twelve days cannot give."""
+    times = START + DAY_MS * np.arange(12).repeat(4)
+    label = np.ones(48, dtype=np.int8)
+
+    got = measure(np.ones(48), label, times, np.zeros(48), majority=1)
+
+    assert got is not None
+    assert got.accuracy_ci95 == pytest.approx((0.025 ** (1 / 12), 1.0))

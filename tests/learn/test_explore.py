@@ -7,14 +7,23 @@ import numpy as np
 import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
-from desk.learn.explore import Cell, Explored, describe, explore_cell, explore_grid, pool
-from desk.learn.protocol import ContractCosts, study
+from desk.learn.explore import (
+    Cell,
+    Explored,
+    describe_exploration,
+    explore_cell,
+    explore_grid,
+    pool,
+    without_best_day,
+)
+from desk.learn.protocol import ContractCosts, run_protocol
 from desk.learn.settings import ExploreSettings, LearnSettings
+from desk.learn.trades import DayLine
 from desk.values import CANDLE_MS, Candles, FeatureSet, LabelledSet, frozen
 from tests.learn.samples import SELECTION, settings
 from tests.learn.trading import labels_of, walk
 
-TERMS = ContractCosts(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
+CONTRACT_COSTS = ContractCosts(tick=0.01, taker_fee=0.0006, maker_fee=0.0002)
 GRID = ExploreSettings(horizons=(1, 2, 6), symbols=8, n_seeds=2, fewer_trades_beyond=12)
 CANDLES = 6_000
 NAMES = ("f0", "f1", "f2", "f3")
@@ -49,9 +58,16 @@ def labelling(candles: Candles) -> Callable[[LearnSettings], LabelledSet]:
     return lambda learn: labelled_on(candles, learn)
 
 
-def cell_at(candles: Candles, learn: LearnSettings) -> Cell:
+def cell_at(candles: Candles, learn: LearnSettings, *, reveal: bool = True) -> Cell:
     return explore_cell(
-        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, fingerprint="abc", at="now"
+        labelled_on(candles, learn),
+        candles,
+        contract_costs=CONTRACT_COSTS,
+        settings=learn,
+        seed=3,
+        fingerprint="abc",
+        at="now",
+        reveal=reveal,
     )
 
 
@@ -68,14 +84,14 @@ def cell(candles: Candles) -> Cell:
 def test_the_grid_scales_the_threshold_with_the_root_of_the_horizon() -> None:
     """Otherwise long horizons would label everything, and win rates could not be compared."""
     cells = ExploreSettings(horizons=(1, 2, 8, 48), symbols=8, n_seeds=3, fewer_trades_beyond=12).cells(
-        settings(prediction_horizon=2, min_price_change=0.002, n_seeds=5, n_sign_seeds=2)
+        settings(prediction_horizon=2, min_price_change=0.002, n_seeds=5)
     )
 
     assert [one.prediction_horizon for one in cells] == [1, 2, 8, 48]
     assert [one.min_price_change for one in cells] == pytest.approx(
         [0.00141421, 0.002, 0.004, 0.00979796], rel=1e-5
     )
-    assert {(one.n_trials, one.n_seeds, one.n_sign_seeds) for one in cells} == {(1, 3, 0)}
+    assert {(one.n_trials, one.n_seeds) for one in cells} == {(1, 3)}
 
 
 def test_on_a_random_walk_every_cell_labels_about_as_many_candles() -> None:
@@ -119,16 +135,22 @@ def test_a_grid_that_makes_no_sense_is_refused(changes: dict[str, object], compl
 def test_a_cell_is_what_training_without_tuning_finds(candles: Candles, cell: Cell) -> None:
     """Whoever then trains with that horizon meets the same protocol: no second evaluation to disagree."""
     learn = GRID.cells(settings())[1]
-    known = study(
-        labelled_on(candles, learn), candles, terms=TERMS, settings=learn, seed=3, lap=lambda _: None
+    report = run_protocol(
+        labelled_on(candles, learn),
+        candles,
+        contract_costs=CONTRACT_COSTS,
+        settings=learn,
+        seed=3,
+        lap=lambda _: None,
     )
 
     assert cell.out_of_fold is not None
-    assert known.metrics is not None
-    assert cell.out_of_fold.taker == known.out_of_fold
-    assert cell.test.taker == known.test
-    assert cell.test.accuracy == pytest.approx(known.metrics.accuracy)
-    assert cell.rounds == known.tuned.rounds
+    assert report.metrics is not None
+    assert cell.test is not None
+    assert cell.out_of_fold.taker == report.out_of_fold
+    assert cell.test.taker == report.test
+    assert cell.test.accuracy == pytest.approx(report.metrics.accuracy)
+    assert cell.rounds == report.tuned.rounds
 
 
 def test_a_cell_is_an_entry_of_the_ledger(cell: Cell) -> None:
@@ -140,20 +162,53 @@ def test_a_cell_is_an_entry_of_the_ledger(cell: Cell) -> None:
     assert entry.test_last - entry.test_first == (CANDLES // 5 - 1) * CANDLE_MS
 
 
-def test_a_maker_makes_the_same_trades_and_saves_the_difference_in_fees(cell: Cell) -> None:
-    """Four basis points of the entry, and nothing else: not better fills, not other trades."""
-    for look in (cell.out_of_fold, cell.test):
-        assert look is not None
-        assert look.taker.n == look.maker.n > 0
-        assert look.taker.gross_bps == look.maker.gross_bps
-        assert look.taker.net_bps is not None
-        assert look.maker.net_bps == pytest.approx(look.taker.net_bps + 4.0)
+def test_every_trade_of_a_taker_is_filled_or_missed_by_a_maker(candles: Candles) -> None:
+    """The missed ones are the good ones: a column that leaves them out without a word flatters."""
+    o, _, _, c = candles.values[:4]
+    no_wicks = np.vstack([o, np.maximum(o, c), np.minimum(o, c), candles.values[3:]])
+    cell = cell_at(replace(candles, values=frozen(no_wicks)), GRID.cells(settings())[1])
+
+    for part in (cell.out_of_fold, cell.test):
+        assert part is not None
+        assert part.taker.n == part.maker.n + part.missed.n
+        gross = [one.gross_bps for one in (part.taker, part.maker, part.missed)]
+        whole, filled, missed = (value for value in gross if value is not None)
+        assert whole * part.taker.n == pytest.approx(filled * part.maker.n + missed * part.missed.n)
+        assert missed > filled + 10
+
+
+def test_the_test_part_is_shown_only_where_it_is_revealed(candles: Candles, cell: Cell) -> None:
+    """Who has seen the test figures of seven horizons has no candles left to test the one that they chose."""
+    hidden = cell_at(candles, GRID.cells(settings())[1], reveal=False)
+
+    assert hidden.test is None
+    assert hidden.out_of_fold == cell.out_of_fold
+    assert hidden.evaluation == replace(cell.evaluation, p_value=None)
+    document = describe_exploration([Explored(symbol="TESTUSDT", cells=(hidden,), left_out=())])
+    assert document["symbols"][0]["cells"][0]["test"] is document["together"][0]["test"] is None
+
+
+def test_the_best_day_is_left_out_of_a_mean() -> None:
+    """One crash makes a mean: without its day, the other nine days show what is left."""
+    names = ("candles", "fired", "wins", "hits", "labelled", "labelled_wins", "gross_bps", "lost_bps")
+    nothing: dict[str, int] = dict.fromkeys(names, 0)
+    days = [(4, 400.0), (2, -20.0), (0, 0.0), (3, 5.0)]
+    daily = [
+        DayLine(date=f"2026-01-0{at}", trades=trades, net_bps=net, **nothing)
+        for at, (trades, net) in enumerate(days, start=1)
+    ]
+
+    assert without_best_day(daily) == pytest.approx(-15.0 / 5)
+    assert without_best_day(daily[:1]) is None
+    assert without_best_day(()) is None
 
 
 def test_what_can_be_known_shows_at_the_horizon_where_it_is(candles: Candles, cell: Cell) -> None:
     """The feature speaks of ten minutes: half an hour ahead, less of it is left."""
     half_an_hour = cell_at(candles, GRID.cells(settings())[2])
 
+    assert cell.test is not None
+    assert half_an_hour.test is not None
     assert cell.test.accuracy is not None
     assert half_an_hour.test.accuracy is not None
     assert cell.test.accuracy > half_an_hour.test.accuracy + 0.03 > 0.53
@@ -162,7 +217,9 @@ def test_what_can_be_known_shows_at_the_horizon_where_it_is(candles: Candles, ce
 def explored(candles: Candles, horizons: Sequence[int], learn: LearnSettings) -> Explored:
     grid = replace(GRID, horizons=tuple(horizons)).cells(learn)
     cells = [(one, f"print{one.prediction_horizon}") for one in grid]
-    return explore_grid(candles, labelling(candles), terms=TERMS, grid=cells, seed=3, at="now")
+    return explore_grid(
+        candles, labelling(candles), contract_costs=CONTRACT_COSTS, grid=cells, seed=3, at="now", reveal=True
+    )
 
 
 def test_horizons_that_the_history_cannot_answer_are_left_out_with_the_reason(candles: Candles) -> None:
@@ -195,10 +252,11 @@ def test_the_same_market_twice_is_no_news() -> None:
 def test_the_description_says_how_far_from_break_even(cell: Cell) -> None:
     """The answer to "how much better must it get": break-even less what was won."""
     found = Explored(symbol="TESTUSDT", cells=(cell,), left_out=((48, "too short"),))
-    document = describe([found])
+    document = describe_exploration([found])
 
     (told,) = document["symbols"]
     (row,) = told["cells"]
+    assert cell.test is not None
     taker, figures = row["test"]["taker"], cell.test.taker
     assert figures.break_even_win_rate is not None
     assert figures.win_rate is not None
@@ -215,7 +273,7 @@ def test_a_horizon_with_too_few_trades_says_so(candles: Candles) -> None:
     learn = GRID.cells(settings(selection=replace(SELECTION, min_trades=50_000)))[1]
 
     cell = cell_at(candles, learn)
-    (row,) = describe([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
+    (row,) = describe_exploration([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
 
     assert row["test"]["trades"] == 0
     assert row["test"]["gross_bps_ci95"] is None

@@ -184,7 +184,7 @@ def test_labels_that_see_what_cannot_be_known_are_refused(
 ) -> None:
     candles = holed(3, {100, 101, 350})
 
-    with pytest.raises(LookAhead, match=r"^XUSDT: the label of the candle of .* mend attach_labels$"):
+    with pytest.raises(LookAhead, match=r"^XUSDT: the label of the candle of .* fix attach_labels$"):
         check_labels(fault(candles), candles, np.arange(len(candles)))
 
 

@@ -19,8 +19,8 @@ from sklearn.metrics import (
 from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.learn import protocol, splits
-from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, study
-from desk.learn.recipe import out_of_fold, recipe_of, teach
+from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, run_protocol
+from desk.learn.recipe import fit, out_of_fold, recipe_of
 from desk.learn.selection import select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, hold_out, walk_forward
@@ -32,7 +32,7 @@ from ml_feature_engineering import attach_labels, build_features
 from tests.learn.samples import BASELINE, SELECTION, labelled_set, settings
 from tests.learn.trading import MIDNIGHT, labels_of, plain_trades
 
-TERMS = ContractCosts(tick=0.001, taker_fee=0.0006, maker_fee=0.0002)
+CONTRACT_COSTS = ContractCosts(tick=0.001, taker_fee=0.0006, maker_fee=0.0002)
 TOLD = settings(n_trials=3, n_seeds=1, num_boost_round=60, selection=replace(SELECTION, min_trades=30))
 CANDLES = 6_000
 SEED = 7
@@ -53,8 +53,13 @@ def studied(
     labelled: LabelledSet | None = None, candles: Candles | None = None, told: LearnSettings = TOLD
 ) -> SymbolReport:
     here, there = market()
-    return study(
-        labelled or here, candles or there, terms=TERMS, settings=told, seed=SEED, lap=lambda _name: None
+    return run_protocol(
+        labelled or here,
+        candles or there,
+        contract_costs=CONTRACT_COSTS,
+        settings=told,
+        seed=SEED,
+        lap=lambda _name: None,
     )
 
 
@@ -127,7 +132,7 @@ def test_thresholds_are_chosen_on_scores_of_the_published_recipe() -> None:
 
     assert found.recipe == recipe_of(found.tuned.parameters, found.tuned.rounds, TOLD, seed=SEED)
     assert found.selection == again
-    assert found.published.text() == teach(labelled, found.taught, found.recipe).text()
+    assert found.published.text() == fit(labelled, found.train_rows, found.recipe).text()
 
 
 # No label crosses a border ------------------------------------------------------------------------
@@ -138,8 +143,8 @@ def assert_no_label_crosses_a_border(found: SymbolReport) -> None:
     labelled, _ = market()
     opened, embargo = labelled.features.open_time, labelled.horizon * CANDLE_MS
     borders = [(fold.train, fold.validation) for fold in found.folds]
-    for taught, judged in [*borders, (found.split.development, found.split.test)]:
-        assert labelled.known_at[taught].max() <= opened[judged].min() - embargo
+    for train_rows, judged in [*borders, (found.split.development, found.split.test)]:
+        assert labelled.known_at[train_rows].max() <= opened[judged].min() - embargo
 
 
 def test_no_label_crosses_a_border() -> None:
@@ -253,8 +258,8 @@ def test_the_refitted_model_learned_the_test_part_and_no_figure_is_its() -> None
     assert refitted.evaluated.text() == kept.evaluated.text() == kept.published.text()
     assert refitted.published.text() != refitted.evaluated.text()
     assert kept.published is kept.evaluated
-    assert refitted.taught.tolist() == list(range(len(market()[0])))
-    assert kept.taught.tolist() == kept.split.development.tolist()
+    assert refitted.train_rows.tolist() == list(range(len(market()[0])))
+    assert kept.train_rows.tolist() == kept.split.development.tolist()
 
 
 def test_equal_inputs_give_equal_studies() -> None:
@@ -283,7 +288,7 @@ def test_the_stages_are_told_in_order() -> None:
     """Their seconds are in the metadata."""
     laps: list[str] = []
 
-    study(*market(), terms=TERMS, settings=TOLD, seed=SEED, lap=laps.append)
+    run_protocol(*market(), contract_costs=CONTRACT_COSTS, settings=TOLD, seed=SEED, lap=laps.append)
 
     assert laps == ["tuning", "selection", "fit", "evaluation"]
 
@@ -364,7 +369,7 @@ def test_parameters_far_from_the_baseline_are_found_and_hold_on_the_test_part() 
 
     rows = found.split.test[labelled.decided[found.split.test]]
     x, truth = labelled.features.x[rows], labelled.label[rows]
-    base = teach(labelled, found.split.development, recipe_of(BASELINE, found.tuned.rounds, TOLD, seed=SEED))
+    base = fit(labelled, found.split.development, recipe_of(BASELINE, found.tuned.rounds, TOLD, seed=SEED))
     assert found.tuned.chosen == "tuned"
     assert found.recipe.parameters.feature_fraction > BASELINE.feature_fraction
     assert found.metrics is not None

@@ -1,13 +1,15 @@
 """No label that was decided later may teach, whatever the horizon and the holes."""
 
 import itertools
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.learn.splits import hold_out, walk_forward
+from desk.learn import splits
+from desk.learn.splits import Rows, hold_out, walk_forward
 from desk.values import CANDLE_MS, LabelledSet
 from tests.learn.samples import labelled_set
 
@@ -85,12 +87,30 @@ def test_a_block_with_one_side_cannot_judge() -> None:
     assert len(folds) == 2
 
 
-@pytest.mark.parametrize("planted", ["no purge", "no embargo"])
-def test_a_planted_leak_is_seen(planted: str) -> None:
-    """The claims above would fail if the border were drawn without purge or without embargo."""
-    labelled = labelled_set(600, horizon=2)
-    border = 480 if planted == "no purge" else 478
-    leaking = np.arange(border)
+def without_purge(_labelled: LabelledSet, rows: Rows, _border: int) -> Rows:
+    return rows
 
-    opened = int(labelled.features.open_time[480])
-    assert latest_decision(labelled, leaking) > opened - 2 * CANDLE_MS
+
+def without_embargo(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
+    return rows[labelled.known_at[rows] <= border]
+
+
+@pytest.mark.parametrize("planted", [without_purge, without_embargo])
+@pytest.mark.parametrize(
+    "claim",
+    [
+        test_development_is_decided_a_horizon_before_the_test_opens,
+        test_folds_walk_forward_without_a_leak,
+        test_exactly_two_horizons_are_left_out_before_a_border,
+    ],
+)
+def test_a_planted_leak_is_seen(
+    planted: Callable[[LabelledSet, Rows, int], Rows],
+    claim: Callable[[], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The claims above fail when the very code that they are about leaves out purge or embargo."""
+    monkeypatch.setattr(splits, "_known_before", planted)
+
+    with pytest.raises(AssertionError):
+        claim()

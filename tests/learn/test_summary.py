@@ -190,7 +190,9 @@ def test_losing_beyond_doubt_is_a_reason_to_drop() -> None:
     assert entry["reason"] == "its test trades lose after costs beyond doubt: -6.0 bp each [-9.0, -3.0]"
 
 
-@pytest.mark.parametrize(("accuracy", "words"), [(0.51, "cannot be told from"), (0.46, "lies below")])
+@pytest.mark.parametrize(
+    ("accuracy", "words"), [(0.51, "cannot be distinguished from"), (0.46, "lies below")]
+)
 def test_a_win_rate_at_or_below_one_half_is_a_reason_to_drop(accuracy: float, words: str) -> None:
     (entry,) = summary(trained("AUSDT", accuracy=accuracy), trained("BUSDT", accuracy=0.55))["drop"]
 

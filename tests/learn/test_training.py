@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from desk.errors import ModelIncomplete
-from desk.learn.training import Model, bin_rows, grow, grow_until_flat, load_model
+from desk.learn.training import Model, bin_rows, load_model, train, train_with_early_stopping
 from tests.learn.samples import BASELINE, labelled_set
 
 
@@ -14,7 +14,7 @@ def grown(seed: int = 1, rounds: int = 25) -> tuple[Model, np.ndarray]:
     rows = np.flatnonzero(labelled.decided)
     x = labelled.features.x[rows]
     bins = bin_rows(x, labelled.label[rows], labelled.features.names)
-    return grow(bins, BASELINE, rounds=rounds, seed=seed), x
+    return train(bins, BASELINE, rounds=rounds, seed=seed), x
 
 
 def test_equal_inputs_give_equal_bytes_and_another_seed_does_not() -> None:
@@ -58,19 +58,19 @@ def test_fewer_rounds_are_a_prefix() -> None:
     np.testing.assert_allclose(longer.scores(x, 10), shorter.scores(x), rtol=1e-12)
 
 
-def test_early_stopping_ends_and_tells_the_curve() -> None:
+def test_early_stopping_ends_and_returns_the_curve() -> None:
     """On noise the loss stops falling at once; the budget of 2,000 is not spent."""
     labelled = labelled_set(3_000)
     rows = np.flatnonzero(labelled.decided)
-    train, judge = rows[:1_500], rows[1_500:]
-    bins = bin_rows(labelled.features.x[train], labelled.label[train], labelled.features.names)
+    fitted, held_out = rows[:1_500], rows[1_500:]
+    bins = bin_rows(labelled.features.x[fitted], labelled.label[fitted], labelled.features.names)
 
-    model, curve = grow_until_flat(
+    model, curve = train_with_early_stopping(
         bins,
         BASELINE,
-        judge=(labelled.features.x[judge], labelled.label[judge]),
-        most=2_000,
-        patience=30,
+        validation=(labelled.features.x[held_out], labelled.label[held_out]),
+        num_boost_round=2_000,
+        early_stopping_rounds=30,
         seed=1,
     )
 
@@ -90,6 +90,6 @@ def test_a_short_history_can_still_split() -> None:
     rows = np.flatnonzero(labelled.decided)
     bins = bin_rows(labelled.features.x[rows], labelled.label[rows], labelled.features.names)
 
-    model = grow(bins, BASELINE, rounds=20, seed=1)
+    model = train(bins, BASELINE, rounds=20, seed=1)
 
     assert np.std(model.scores(labelled.features.x[rows])) > 0

@@ -9,7 +9,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from desk.learn.splits import hold_out, walk_forward
-from desk.learn.tuning import Tuned, soft_win_rate, tune
+from desk.learn.tuning import Tuned, soft_wins, tune
 from desk.values import NEUTRAL, UP, LabelledSet
 from tests.learn.samples import BASELINE, labelled_set, settings
 
@@ -54,7 +54,7 @@ def test_what_is_truly_better_is_found() -> None:
 
 
 def test_every_trial_completes_at_least_a_fold() -> None:
-    """A pruned trial was judged before it was given up."""
+    """A pruned trial was evaluated on a fold before it was given up."""
     result = tuned(labelled_set(4_000), n_trials=20)
 
     assert len(result.trials) == 20
@@ -96,8 +96,8 @@ def test_the_journal_is_what_optuna_reads(tmp_path: Path) -> None:
     storage = optuna.storages.JournalStorage(JournalFileBackend(str(path)))
     study = optuna.load_study(storage=storage, study_name="TESTUSDT")
 
-    told = [(trial.number, trial.state.name) for trial in study.trials]
-    assert told == [(trial.number, trial.state) for trial in result.trials]
+    found = [(trial.number, trial.state.name) for trial in study.trials]
+    assert found == [(trial.number, trial.state) for trial in result.trials]
     assert study.trials[0].value == result.trials[0].value
     assert study.trials[0].params == asdict(BASELINE)
 
@@ -120,9 +120,9 @@ def test_the_soft_win_rate_is_blind_to_scale_and_between_zero_and_one() -> None:
     rng = np.random.default_rng(1)
     scores, side = rng.normal(size=500), (rng.random(500) < 0.5).astype(np.int8)
 
-    credit = soft_win_rate(scores, side)
+    wins = soft_wins(scores, side)
 
-    np.testing.assert_allclose(soft_win_rate(1000 * scores, side), credit)
-    assert ((credit >= 0) & (credit <= 1)).all()
-    assert soft_win_rate(np.zeros(3), np.array([0, 1, 1], dtype=np.int8)).tolist() == [0.5] * 3
-    assert np.mean(soft_win_rate(np.where(side == UP, 1.0, -1.0), side)) > 0.9
+    np.testing.assert_allclose(soft_wins(1000 * scores, side), wins)
+    assert ((wins >= 0) & (wins <= 1)).all()
+    assert soft_wins(np.zeros(3), np.array([0, 1, 1], dtype=np.int8)).tolist() == [0.5] * 3
+    assert np.mean(soft_wins(np.where(side == UP, 1.0, -1.0), side)) > 0.9

@@ -14,7 +14,7 @@ from desk.learn.verdict import (
     Evaluation,
     Examination,
     VerdictRules,
-    decide,
+    decide_verdicts,
     discovery_rates,
     pending,
     pool,
@@ -70,7 +70,7 @@ def test_losers_do_not_stand_in_the_way_of_an_edge() -> None:
     """295 symbols that lose by costs: plain Benjamini-Hochberg would ask 0.1 / 296 of the one that earns."""
     losers = [examined(p) for p in np.linspace(0.9, 1.0, 295)]
 
-    verdicts = decide([examined(0.02), *losers], (), RULES)
+    verdicts = decide_verdicts([examined(0.02), *losers], (), RULES)
 
     assert [verdict.tradable for verdict in verdicts] == [True] + [False] * 295
     assert verdicts[0].q_value == pytest.approx(0.04)
@@ -81,7 +81,7 @@ def test_symbols_with_too_few_trades_are_not_in_the_family() -> None:
     """Whether a side trades in a block is decided before it: leaving out the silent selects nothing."""
     silent = examined(None, tested=False, reasons=("too few trades of evidence",))
 
-    verdicts = decide([silent, examined(0.02), examined(0.3)], (), RULES)
+    verdicts = decide_verdicts([silent, examined(0.02), examined(0.3)], (), RULES)
 
     assert [verdict.tradable for verdict in verdicts] == [False, True, False]
     assert [verdict.q_value for verdict in verdicts] == [None, pytest.approx(0.08), pytest.approx(0.6)]
@@ -93,7 +93,7 @@ def erring(p_values: NDArray[np.float64]) -> float:
     return float(
         np.mean(
             [
-                any(v.tradable for v in decide([examined(float(p)) for p in run], (), RULES))
+                any(v.tradable for v in decide_verdicts([examined(float(p)) for p in run], (), RULES))
                 for run in p_values
             ]
         )
@@ -123,8 +123,8 @@ def test_earlier_evaluations_make_it_harder() -> None:
     """The luckiest of 60 symbols, rejected among them, is trained again alone: it stays rejected."""
     others: list[float | None] = [*np.linspace(0.05, 0.99, 59).tolist(), None]
 
-    assert decide([examined(0.012)], (), RULES)[0].tradable
-    (verdict,) = decide([examined(0.012)], others, RULES)
+    assert decide_verdicts([examined(0.012)], (), RULES)[0].tradable
+    (verdict,) = decide_verdicts([examined(0.012)], others, RULES)
 
     assert not verdict.tradable
     assert verdict.family_size == 61
@@ -133,14 +133,14 @@ def test_earlier_evaluations_make_it_harder() -> None:
 
 
 def test_what_cannot_be_tested_is_no_edge() -> None:
-    (verdict,) = decide([examined(None)], (), RULES)
+    (verdict,) = decide_verdicts([examined(None)], (), RULES)
 
     assert (verdict.tradable, verdict.q_value) == (False, 1.0)
     assert verdict.reasons == ("the trades cannot be tested: their days do not differ",)
 
 
 def test_nobody_evaluated_is_no_error() -> None:
-    assert decide([], (), RULES) == ()
+    assert decide_verdicts([], (), RULES) == ()
 
 
 # Staying ------------------------------------------------------------------------------------------
@@ -148,7 +148,7 @@ def test_nobody_evaluated_is_no_error() -> None:
 
 def test_once_accepted_the_test_stays_passed() -> None:
     """A week of the walk that leaves moves the p-value; the edge has not changed."""
-    (verdict,) = decide([examined(0.3)], (), RULES, stands())
+    (verdict,) = decide_verdicts([examined(0.3)], (), RULES, stands())
 
     assert (verdict.tradable, verdict.reasons) == (True, ())
     assert verdict.accepted_on == "2026-01-31"
@@ -156,14 +156,14 @@ def test_once_accepted_the_test_stays_passed() -> None:
 
 
 def test_every_other_condition_is_asked_again() -> None:
-    (verdict,) = decide([examined(0.3, reasons=("spread unknown",))], (), RULES, stands())
+    (verdict,) = decide_verdicts([examined(0.3, reasons=("spread unknown",))], (), RULES, stands())
 
     assert (verdict.tradable, verdict.reasons) == (False, ("spread unknown",))
 
 
 def test_an_acceptance_that_ended_needs_the_test_again() -> None:
-    (verdict,) = decide([examined(0.3)], (), RULES, stands("accepted on 2026-01-31, but ..."))
-    (passed,) = decide([examined(0.001)], (), RULES, stands("accepted on 2026-01-31, but ..."))
+    (verdict,) = decide_verdicts([examined(0.3)], (), RULES, stands("accepted on 2026-01-31, but ..."))
+    (passed,) = decide_verdicts([examined(0.001)], (), RULES, stands("accepted on 2026-01-31, but ..."))
 
     assert verdict.reasons[0] == "accepted on 2026-01-31, but ..."
     assert "may be chance" in verdict.reasons[1]

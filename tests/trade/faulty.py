@@ -5,8 +5,9 @@ from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import get_args
 
-from desk.errors import Refused, Throttled, Unanswered
+from desk.errors import AccountError, Meaning, Refused, Throttled, Unanswered
 from desk.orders import (
     AccountUpdate,
     Balance,
@@ -20,6 +21,8 @@ from desk.orders import (
 )
 from desk.ports import Clock, Exchange
 
+MEANINGS: dict[str, Meaning] = {meaning: meaning for meaning in get_args(Meaning)}
+
 
 class PowerCut(BaseException):
     """Not an ``Exception``: nothing in the suite may survive it by catching broadly."""
@@ -30,8 +33,9 @@ class FaultyExchange:
     """Satisfies ``desk.ports.Exchange``; faults come from a script, or from a seed.
 
     ``script`` holds, per call name, what the next calls meet, first one first: ``lost`` (done, the answer is
-    lost), ``dropped`` (never arrived, the answer is lost too), ``later`` (asked to wait), a code (refused
-    with it), or "" (all is well).  With ``share`` above 0, calls meet ``lost`` or ``dropped`` at random.
+    lost), ``dropped`` (never arrived, the answer is lost too), ``later`` (asked to wait), a ``Meaning``
+    (refused with it), or "" (all is well).  With ``share`` above 0, calls meet ``lost`` or ``dropped`` by
+    chance.
     """
 
     inner: Exchange
@@ -42,6 +46,8 @@ class FaultyExchange:
     cut_at: int | None = None
     """Number of the call, from 0, during which the power is cut: every other one after it took effect."""
     calls: Counter[str] = field(default_factory=Counter)
+    sequence: list[str] = field(default_factory=list)
+    """Names of all calls, in their order."""
     placed: list[OrderRequest] = field(default_factory=list)
     """Every order that reached the exchange, refused ones included."""
 
@@ -51,6 +57,7 @@ class FaultyExchange:
     def _fault(self, name: str) -> str:
         number = self.calls.total()
         self.calls[name] += 1
+        self.sequence.append(name)
         if self.cut_at is not None and number == self.cut_at:
             return "cut before" if number % 2 else "cut after"
         if waiting := self.script.get(name):
@@ -67,8 +74,10 @@ class FaultyExchange:
             raise Unanswered("no answer within 10 s", endpoint=name)
         if fault == "later":
             raise Throttled("asks for a pause", endpoint=name)
+        if fault == "account":
+            raise AccountError("the passphrase is wrong", endpoint=name, code="")
         if fault and fault not in {"lost", "cut after"}:
-            raise Refused("the script says no", endpoint=name, code=fault)
+            raise Refused("the script says no", endpoint=name, code="", meaning=MEANINGS[fault])
         return fault
 
     def _after(self, name: str, fault: str) -> None:

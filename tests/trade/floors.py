@@ -18,20 +18,19 @@ from desk.market.matching import FillModel, Matching
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import AccountUpdate, MarginMode, Position, PositionMode
 from desk.ports import Exchange
+from desk.trade.events import Event
 from desk.trade.forecasting import round_of
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, Session, SessionResult
+from desk.trade.session import Session, SessionResult
 from desk.trade.settings import LiveSettings
-from desk.trade.trader import Trader
 from desk.values import CANDLE_MS, Candles
-from soaks import kill as soak_kill
-from soaks import mortal
+from soaks import books, mortal
 
 SEED = 3
 FIRST = (mortal.BEGIN - mortal.NOON) // CANDLE_MS
 """Row of the candle that is forming at the start."""
-PATIENCE_S = 20.0
+TEST_TIMEOUT_S = 20.0
 """A push that does not come fails the test, instead of holding it up for ever."""
 
 
@@ -42,7 +41,6 @@ class Floor:
     journal: Journal
     exchange: Exchange
     matching: Matching
-    trader: Trader
     session: Session
     series: Sequence[Candles]
     candle: Callable[[int], AsyncIterator[Event]]
@@ -99,7 +97,7 @@ class Floor:
             equity -= sum(fees, Decimal(0))
         equity += sum((one.unrealized for one in self.held), Decimal(0))
         assert abs(
-            equity + soak_kill.of_strangers(account.executions, self.journal) - account.balance().equity
+            equity + books.of_untracked(account.executions, self.journal) - account.balance().equity
         ) < Decimal("1e-6")
 
 
@@ -119,7 +117,7 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
         BitgetAccount(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account,
     ):
         with Journal(folder / "journal.sqlite", durable=False) as journal:
-            trader, session = mortal.staged(account, journal, series, live, seed=SEED, clock=clock)
+            session = mortal.trial_session(account, journal, series, live, seed=SEED, clock=clock)
             pushes = account.pushes()
 
             async def candle(row: int) -> AsyncIterator[Event]:
@@ -129,7 +127,7 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
                     served.pass_time(CANDLE_MS // 2)
                     if len(served.venue.matching.account.executions) == before:
                         continue
-                    async for push in until_told(pushes, account):
+                    async for push in until_reported(pushes, account):
                         yield push
                     held = {(one.symbol, one.side) for one in floor.held}
                     if held != {(one.symbol, one.side) for one in journal.ledger.open_trades()}:
@@ -139,7 +137,6 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
                 journal,
                 account,
                 served.venue.matching,
-                trader,
                 session,
                 series,
                 candle,
@@ -152,12 +149,12 @@ async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
                 await pushes.aclose()  # type: ignore[attr-defined]
 
 
-async def until_told(
+async def until_reported(
     pushes: AsyncIterator[AccountUpdate], account: BitgetAccount
 ) -> AsyncIterator[AccountUpdate]:
     """Pushes, up to one that tells the positions as they are."""
     now = {(one.symbol, one.side, one.size) for one in await account.positions()}
-    async with asyncio.timeout(PATIENCE_S):
+    async with asyncio.timeout(TEST_TIMEOUT_S):
         async for push in pushes:
             yield push
             told = push.positions
@@ -177,19 +174,19 @@ async def simulated(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
     for one in series:
         paper.feed_price(one.symbol, float(one.values[0, FIRST]))
     with Journal(folder / "journal.sqlite", durable=False) as journal:
-        trader, session = mortal.staged(paper, journal, series, live, seed=SEED, clock=clock)
+        session = mortal.trial_session(paper, journal, series, live, seed=SEED, clock=clock)
 
         def jump(symbol: str, price: Decimal) -> None:
             paper.feed_price(symbol, float(price))
 
         async def candle(row: int) -> AsyncIterator[Event]:
-            clock.at = float(mortal.NOON + (row + 1) * CANDLE_MS + 1_000)
+            clock.advance_to(float(mortal.NOON + (row + 1) * CANDLE_MS + 1_000))
             for one in series:
                 o, h, l, c, volume = (float(value) for value in one.values[:5, row])
                 paper.feed_candle(one.symbol, int(one.open_time[row]), (o, h, l, c), volume)
             yield AccountUpdate()
 
-        yield Floor(journal, paper, paper.matching, trader, session, series, candle, clock.now_ms, jump)
+        yield Floor(journal, paper, paper.matching, session, series, candle, clock.now_ms, jump)
 
 
 # Hands ---------------------------------------------------------------------------------------------
@@ -218,4 +215,4 @@ def gap(floor: Floor, share: str) -> None:
 def turn(floor: Floor) -> None:
     """Open three times as much on the other side of the first position."""
     [one, *_] = floor.matching.account.positions.values()
-    soak_kill.turn(floor.matching, one, floor.now(), name=soak_kill.BY_HAND)
+    books.turn(floor.matching, one, floor.now(), name="by-hand")

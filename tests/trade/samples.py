@@ -1,12 +1,13 @@
-"""Opinions, contracts, limits and candles for the tests of trading."""
+"""Signals, contracts, limits and candles for the tests of trading."""
 
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from desk.orders import ContractTerms
+from desk.orders import ContractTerms, OrderRequest
 from desk.policy import LONG, Candle, Thresholds, TradeRules, open_position
-from desk.trade.risk import OrderIntent, RiskContext
+from desk.trade.journal import Journal
+from desk.trade.risk_values import OrderIntent, RiskContext
 from desk.trade.settings import RiskLimits, ScoreSettings, SessionSettings
 from desk.trade.signals import BacktestExpectation, ModelCard, Signal
 from desk.values import CANDLE_MS
@@ -61,6 +62,8 @@ SESSION = SessionSettings(
     max_failed_steps=5,
     keep_decisions_days=90,
 )
+NOTHING = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
+"""A random walk would soon fall short of any other expectation."""
 SCORE = ScoreSettings(floor=0.55, floor_trades=100, error=0.05)
 
 
@@ -97,12 +100,12 @@ def card(symbol: str = "BTCUSDT", **changes: Any) -> ModelCard:
         "label_threshold": 0.002,
         "tradable": True,
         "reasons": (),
-        "promise": BacktestExpectation(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
+        "expectation": BacktestExpectation(win_rate=0.6, win_rate_labelled=0.62, net_bps=5.0),
     }
     return ModelCard(**{**values, **changes})
 
 
-def opinion(
+def sample_signal(
     symbol: str = "BTCUSDT",
     *,
     side: int = LONG,
@@ -120,14 +123,14 @@ def opinion(
     )
 
 
-def wish(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> OrderIntent:
-    """A wish to open at noon."""
-    thought = opinion(symbol, side=side, close=close, of=card(symbol, **changes))
-    candle = Candle(thought.open_time, close, close, close, close)
-    return OrderIntent(opinion=thought, position=open_position(side, candle, thought.card.rules))
+def intent(symbol: str = "BTCUSDT", *, side: int = LONG, close: float = 100.0, **changes: Any) -> OrderIntent:
+    """An intent to open at noon."""
+    signal = sample_signal(symbol, side=side, close=close, of=card(symbol, **changes))
+    candle = Candle(signal.open_time, close, close, close, close)
+    return OrderIntent(signal=signal, position=open_position(side, candle, signal.card.rules))
 
 
-def situation(**changes: Any) -> RiskContext:
+def context(**changes: Any) -> RiskContext:
     """An account of 10,000 USDT with nothing in it, one second after noon."""
     values: dict[str, Any] = {
         "now": NOON + 1_000,
@@ -142,3 +145,24 @@ def situation(**changes: Any) -> RiskContext:
         "contracts": {"BTCUSDT": contract(), "ETHUSDT": contract("ETHUSDT")},
     }
     return RiskContext(**{**values, **changes})
+
+
+def by_hand(*, size: Decimal, purpose: str = "open", name: str = "by-hand") -> OrderRequest:
+    """An order of BTCUSDT that somebody else sends."""
+    return OrderRequest(
+        client_id=name,
+        symbol="BTCUSDT",
+        side=LONG,
+        purpose="close" if purpose == "close" else "open",
+        size=size,
+        kind="market",
+        price=None,
+        stop_loss=None,
+        take_profit=None,
+    )
+
+
+def decisions_at(journal: Journal, open_time: int) -> list[tuple[str, float, str, str]]:
+    """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""
+    query = "SELECT symbol, probability, action, reasons FROM decisions WHERE open_time = ? ORDER BY symbol"
+    return journal.diary._db.execute(query, (open_time,)).fetchall()

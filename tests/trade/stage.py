@@ -1,4 +1,4 @@
-"""A whole session on a paper exchange and a simulated clock, with models that say what a test wants."""
+"""A whole session on a paper exchange and a simulated clock, with models that predict what a test wants."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,15 +13,15 @@ from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import ContractTerms
 from desk.ports import Exchange
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import Session, SessionResult, replayed_events
+from desk.trade.session import Session, SessionResult
 from desk.trade.settings import LiveSettings, NotifySettings, PaperSettings, RiskLimits, SessionSettings
 from desk.trade.signals import ModelCard
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
+from desk.trade.trader import Confirm, Trader
 from desk.values import CANDLE_MS, Candles
 from tests.trade.samples import SCORE, SESSION, UNLIMITED
 
@@ -30,20 +30,20 @@ NO_ROUNDING = FillModel(slippage=Decimal("0.0001"), rounding=False)
 
 
 @dataclass
-class Told:
+class RecordedNotifications:
     """Satisfies ``desk.trade.event_log.NotificationSink``, and remembers."""
 
     urgent: list[str] = field(default_factory=list)
     calm: list[str] = field(default_factory=list)
 
-    def tell(self, text: str, *, urgent: bool) -> None:
+    def notify(self, text: str, *, urgent: bool) -> None:
         """Remember it."""
         (self.urgent if urgent else self.calm).append(text)
 
 
 @dataclass
-class Says:
-    """A model that says a probability for every open time; its only feature is that time."""
+class ScriptedModel:
+    """A model that has a probability for every open time; its only feature is that time."""
 
     probability: Mapping[int, float]
 
@@ -53,7 +53,7 @@ class Says:
 
 
 @dataclass
-class TestShelf:
+class ScriptedModels:
     """Models by symbol; satisfies ``desk.trade.forecasting.ModelSource``."""
 
     __test__ = False
@@ -82,11 +82,11 @@ OFFSET = 5_600_000
 WINDOW = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
 
 
-def said(candles: Candles, probability: NDArray[np.float64]) -> Says:
-    """A model that says ``probability`` at the candles."""
+def scripted(candles: Candles, probability: NDArray[np.float64]) -> ScriptedModel:
+    """A model that predicts ``probability`` at the candles."""
     times = candles.open_time // CANDLE_MS - OFFSET
     pairs = zip(times, probability, strict=True)
-    return Says({int(time): float(p) for time, p in pairs if not np.isnan(p)})
+    return ScriptedModel({int(time): float(p) for time, p in pairs if not np.isnan(p)})
 
 
 def live_settings(
@@ -112,11 +112,15 @@ class Stage:
     paper: PaperExchange
     exchange: Exchange
     forecaster: Forecaster
-    shelf: TestShelf
-    news: Told
-    trader: Trader
+    source: ScriptedModels
+    news: RecordedNotifications
     session: Session
     feed: PaperFeed
+
+    @property
+    def trader(self) -> Trader:
+        """Of the session."""
+        return self.session.trader
 
     async def run(self) -> SessionResult:
         """Run to the end of the candles."""
@@ -126,19 +130,36 @@ class Stage:
 def stage(
     path: Path,
     series: Sequence[Candles],
-    models: Mapping[str, tuple[ModelCard, Says]],
+    models: Mapping[str, tuple[ModelCard, ScriptedModel]],
     *,
     contracts: Sequence[ContractTerms],
     settings: LiveSettings | None = None,
     terms: FillModel = NO_ROUNDING,
     funding: Mapping[str, Mapping[int, float]] | None = None,
     wrap: Callable[[PaperExchange, SimulatedClock], Exchange] = lambda paper, _: paper,
+    confirm: Confirm | None = None,
     earlier: Stage | None = None,
 ) -> Stage:
     """Put a session together.
 
-    ``wrap`` may stand between it and the paper exchange; ``earlier`` lends its clock and its exchange, as to
-    a process that is started after that one died.
+    Parameters
+    ----------
+    path : Path
+        Folder of the journal.
+    series : sequence of Candles
+    models : mapping
+        Card and predictor, by symbol.
+    contracts : sequence of ContractTerms
+    settings : LiveSettings or None
+    terms : FillModel
+    funding : mapping or None
+        Settled rates by time (ms), by symbol.
+    wrap : callable
+        What stands between the session and the paper exchange.
+    confirm : callable or None
+        As of ``open_session``.
+    earlier : Stage or None
+        Lends its clock and its exchange, as to a process that is started after that one died.
     """
     chosen = settings or live_settings()
     if earlier is None:
@@ -148,17 +169,14 @@ def stage(
     else:
         clock, paper, exchange = earlier.clock, earlier.paper, earlier.exchange
     journal = Journal(path / "journal.sqlite")
-    shelf = TestShelf({symbol: OpenModel(card, says) for symbol, (card, says) in models.items()})
-    forecaster = Forecaster(shelf, list(models), WINDOW)
-    news = Told()
-    by_exchange = ExchangeClock(clock)
-    event_log = EventLog(journal.diary, by_exchange, news)
-    trader = Trader(
-        exchange, journal, forecaster, by_exchange, event_log, settings=chosen, trade_untested=False
+    source = ScriptedModels({symbol: OpenModel(card, says) for symbol, (card, says) in models.items()})
+    forecaster = Forecaster(source, list(models), WINDOW)
+    news = RecordedNotifications()
+    session = open_session(
+        exchange, journal, forecaster, clock, settings=chosen, notifications=news, confirm=confirm
     )
-    session = Session(trader, journal, by_exchange, event_log, settings=chosen.session)
     first = {one.symbol: int(one.open_time[MEMORY - 1]) for one in series}
     feed = PaperFeed(ReplayFeed(series, first=first, memory=MEMORY, clock=clock), paper, funding)
     return Stage(
-        chosen.paper.balance, journal, clock, paper, exchange, forecaster, shelf, news, trader, session, feed
+        chosen.paper.balance, journal, clock, paper, exchange, forecaster, source, news, session, feed
     )

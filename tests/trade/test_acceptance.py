@@ -7,24 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, study
+from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, rules_of, run_protocol
 from desk.market.matching import FillModel as Fills
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.sources import read_candle_files
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
-from desk.trade.notify import NoNotifier
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
-from desk.trade.session import Session, replayed_events
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import Candles
 from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
 from tests.learn.samples import SELECTION, settings
-from tests.trade.samples import UNLIMITED, card, contract
+from tests.trade.samples import NOTHING, UNLIMITED, card, contract
 from tests.trade.stage import live_settings
-from tests.trade.test_replay import NOTHING
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
 LEARN = settings(n_trials=1, n_seeds=2, num_boost_round=40, selection=replace(SELECTION, min_trades=40))
@@ -36,7 +32,7 @@ class Examined:
     """A real series with the model whose figures are reported."""
 
     candles: Candles
-    known: SymbolReport
+    report: SymbolReport
     test_times: np.ndarray
     probability: np.ndarray
 
@@ -50,11 +46,13 @@ def examined(candles: Candles) -> Examined:
     """Train on a series with few rounds, and look at its test part."""
     features = build_features(candles, max_missing_share=0.02, min_feature_share=0.5)
     labelled = attach_labels(features, candles, horizon=2, threshold=0.002)
-    terms = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
-    known = study(labelled, candles, terms=terms, settings=LEARN, seed=1, lap=lambda _: None)
-    rows = known.split.test
-    scores = known.evaluated.scores(features.x[rows])
-    return Examined(candles, known, features.open_time[rows], probability_of(scores))
+    contract_costs = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+    report = run_protocol(
+        labelled, candles, contract_costs=contract_costs, settings=LEARN, seed=1, lap=lambda _: None
+    )
+    rows = report.split.test
+    scores = report.evaluated.scores(features.x[rows])
+    return Examined(candles, report, features.open_time[rows], probability_of(scores))
 
 
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real candles beside the checkout (../shared/data/candles)")
@@ -68,11 +66,11 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
             card(
                 symbol,
                 created=int(one.test_times[0]),
-                promise=NOTHING,
-                thresholds=one.known.selection.thresholds,
+                expectation=NOTHING,
+                thresholds=one.report.selection.thresholds,
                 rules=rules_of(LEARN),
             ),
-            one.known.evaluated,
+            one.report.evaluated,
         )
         for symbol, one in known.items()
     }
@@ -86,29 +84,18 @@ async def test_a_replay_of_the_test_part_is_the_evaluation(tmp_path: Path) -> No
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
     candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
     with Journal(tmp_path / "journal.sqlite", durable=False) as journal:
-        by_exchange = ExchangeClock(clock)
-        event_log = EventLog(journal.diary, by_exchange, NoNotifier())
-        trader = Trader(
-            paper,
-            journal,
-            Forecaster.of(models, window),
-            by_exchange,
-            event_log,
-            settings=live,
-            trade_untested=False,
-        )
-        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
+        session = open_session(paper, journal, Forecaster.of(models, window), clock, settings=live)
         feed = PaperFeed(candles, paper)
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
-        said = {symbol: journal.diary.probabilities(symbol) for symbol in known}
+        recorded = {symbol: journal.diary.probabilities(symbol) for symbol in known}
         made = journal.ledger.closed_trades()
 
     assert ending.status == 0
     for symbol, one in known.items():
-        assert [said[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
+        assert [recorded[symbol][int(at)] for at in one.test_times] == one.probability.tolist()
         trades = [trade for trade in made if trade.symbol == symbol]
-        assert len(trades) == one.known.test.n > 10
+        assert len(trades) == one.report.test.n > 10
         net = sum(trade.net for trade in trades) / len(trades) * 1e4
-        assert one.known.test.net_bps is not None
-        assert abs(net - one.known.test.net_bps) < 1e-9
-        assert sum(trade.net > 0 for trade in trades) / len(trades) == one.known.test.win_rate
+        assert one.report.test.net_bps is not None
+        assert abs(net - one.report.test.net_bps) < 1e-9
+        assert sum(trade.net > 0 for trade in trades) / len(trades) == one.report.test.win_rate

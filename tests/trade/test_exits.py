@@ -19,20 +19,20 @@ import pytest
 from desk.errors import AccountError
 from desk.orders import AccountUpdate, OrderRequest, OrderState, Position
 from desk.policy import LONG
+from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, FeedEnded, StreamLost, TimerEvent, live_events
+from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange
-from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
-from tests.trade.stage import Stage, live_settings, said, stage
-from tests.trade.test_replay import NOTHING
+from tests.trade.samples import NOON, NOTHING, SESSION, UNLIMITED, by_hand, card, contract
+from tests.trade.stage import Stage, live_settings, scripted, stage
 from tests.trade.test_session import ROUNDED, run
 
 SIGNAL = 4
 """Row of the only candle at which the model wants to be long; it leaves two candles later."""
 ENTRY = SIGNAL - 2
 """The round of that candle, from 0."""
-UNHEARD = replace(SESSION, fill_wait_s=1.0, resend_within_s=2.0)
+IMPATIENT = replace(SESSION, fill_wait_s=1.0, resend_within_s=2.0)
 
 
 def flat(symbol: str = "BTCUSDT", n: int = 40) -> Candles:
@@ -50,14 +50,28 @@ def floor(
     at: Sequence[int] = (SIGNAL,),
     symbols: Sequence[str] = ("BTCUSDT",),
     listed: Sequence[str] = (),
+    risk: RiskLimits = UNLIMITED,
 ) -> tuple[Stage, FaultyExchange]:
-    """A session that goes long once, on a line that may break."""
+    """A session that goes long once, on a line that may break.
+
+    Parameters
+    ----------
+    tmp_path : Path
+    line : type of FaultyExchange
+    at : sequence of int
+        Rows of the candles at which the models want to be long.
+    symbols : sequence of str
+        That have models.
+    listed : sequence of str
+        That have contracts; as a rule those with models.
+    risk : RiskLimits
+    """
     series = [flat(symbol) for symbol in symbols]
     models = {}
     for one in series:
         probability = np.full(len(one), 0.5)
         probability[list(at)] = 0.8
-        models[one.symbol] = (card(one.symbol, created=NOON, promise=NOTHING), said(one, probability))
+        models[one.symbol] = (card(one.symbol, created=NOON, expectation=NOTHING), scripted(one, probability))
     play = stage(
         tmp_path,
         series,
@@ -65,7 +79,7 @@ def floor(
         contracts=[contract(symbol) for symbol in listed or symbols],
         terms=ROUNDED,
         wrap=line,
-        settings=live_settings(session=UNHEARD),
+        settings=live_settings(risk, IMPATIENT),
     )
     assert isinstance(play.exchange, FaultyExchange)
     return play, play.exchange
@@ -132,21 +146,6 @@ async def test_a_part_that_reconciliation_saw_first_is_not_taken_off_twice(tmp_p
         assert [one.filled for one in exits] == [60]
 
 
-def by_hand(*, size: Decimal, purpose: str = "open", name: str = "by-hand") -> OrderRequest:
-    """An order that somebody else sends."""
-    return OrderRequest(
-        client_id=name,
-        symbol="BTCUSDT",
-        side=LONG,
-        purpose="close" if purpose == "close" else "open",
-        size=size,
-        kind="market",
-        price=None,
-        stop_loss=None,
-        take_profit=None,
-    )
-
-
 async def test_a_position_that_is_adopted_has_orders_of_its_own(tmp_path: Path) -> None:
     """In the very candle in which another trade of the symbol was closed: an id once used closes nothing."""
     play, line = floor(tmp_path)
@@ -199,15 +198,15 @@ async def test_a_position_that_is_told_late_is_no_loss(tmp_path: Path) -> None:
     assert play.news.urgent == []
 
 
-@pytest.mark.parametrize("code", ["22002", "40109", "43011", "45110"])
-async def test_a_refusal_is_no_proof_that_nothing_is_held(tmp_path: Path, code: str) -> None:
-    """Codes have more than one cause: a look at the exchange decides, and it closes the position itself."""
+@pytest.mark.parametrize("meaning", ["nothing_there", "not_found", "unknown", "size_or_price"])
+async def test_a_refusal_is_no_proof_that_nothing_is_held(tmp_path: Path, meaning: str) -> None:
+    """Refusals have more than one cause: what the exchange holds decides, and it closes that itself."""
     play, line = floor(tmp_path)
     with play.journal:
         number = 0
         async for candles in rounds(play):
             if number == ENTRY + 1:
-                line.script = {"place": [code] * 50}
+                line.script = {"place": [meaning] * 50}
             await play.trader.on_round(candles)
             number += 1
         assert await agrees(play)
@@ -282,8 +281,9 @@ async def test_an_order_that_hangs_keeps_its_trade(tmp_path: Path) -> None:
 
 async def test_orders_of_unknown_fate_count_as_held(tmp_path: Path) -> None:
     """One position is the limit: four that may be there all the same are not four that may be sent."""
-    play, line = floor(tmp_path, at=range(SIGNAL, 40), symbols=("BTCUSDT", "ETHUSDT", "AUSDT"))
-    play.trader._settings = live_settings(replace(UNLIMITED, max_positions=1), UNHEARD)
+    symbols = ("BTCUSDT", "ETHUSDT", "AUSDT")
+    one = replace(UNLIMITED, max_positions=1)
+    play, line = floor(tmp_path, at=range(SIGNAL, 40), symbols=symbols, risk=one)
     with play.journal:
         async for candles in rounds(play):
             line.script = {"place": ["lost"] * 9, "order": ["dropped"] * 99}
@@ -301,8 +301,7 @@ class Slow(FaultyExchange):
 
 async def test_no_order_is_sent_for_a_candle_that_has_become_old(tmp_path: Path) -> None:
     """What was decided on a price of ten minutes ago is not what would be decided now."""
-    play, line = floor(tmp_path, Slow)
-    play.trader._settings = live_settings(replace(UNLIMITED, max_candle_age_s=45), UNHEARD)
+    play, line = floor(tmp_path, Slow, risk=replace(UNLIMITED, max_candle_age_s=45))
     with play.journal:
         async for candles in rounds(play):
             await play.trader.on_round(candles)
@@ -323,7 +322,7 @@ async def test_what_cannot_be_protected_is_closed(tmp_path: Path) -> None:
                 (trade,) = play.journal.ledger.open_trades()
                 for plan in play.paper.matching.account.plans_of("BTCUSDT", LONG):
                     play.paper.matching.cancel_plan(plan.plan_id)
-                line.script = {"protect": ["45115"] * 99}
+                line.script = {"protect": ["size_or_price"] * 99}
                 await play.trader.upkeep.reconcile()
                 assert await held(play) == trade.size
                 await play.clock.sleep(SESSION.reconcile_s)
@@ -339,7 +338,7 @@ async def test_an_order_in_a_symbol_that_is_gone_is_no_riddle_for_ever(tmp_path:
     """The exchange does not look up orders of a symbol that it has removed: what is held decides."""
     play, line = floor(tmp_path)
     with play.journal:
-        line.script = {"place": ["dropped"], "order": ["dropped", *["40309"] * 99]}
+        line.script = {"place": ["dropped"], "order": ["dropped", *["not_traded"] * 99]}
         async for candles in rounds(play):
             await play.trader.on_round(candles)
         assert play.journal.ledger.unresolved() == []
@@ -402,7 +401,7 @@ class Broke:
         raise KeyError("BTCUSDT")
 
 
-class Refused(FaultyExchange):
+class NoLogin(FaultyExchange):
     """The private line takes no login."""
 
     async def pushes(self) -> AsyncGenerator[AccountUpdate]:
@@ -423,7 +422,7 @@ async def test_a_feed_with_a_defect_is_heard_of(tmp_path: Path) -> None:
 
 async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path: Path) -> None:
     """What is overdue is closed although the line fails again and again; people hear of it once."""
-    play, line = floor(tmp_path, Refused)
+    play, line = floor(tmp_path, NoLogin)
 
     async def events() -> AsyncGenerator[Event]:
         number = 0
@@ -447,33 +446,33 @@ async def test_a_line_that_refuses_to_talk_is_told_and_starves_nothing(tmp_path:
 
 async def test_a_position_that_is_told_after_its_end_is_not_adopted(tmp_path: Path) -> None:
     """The list of positions is a moment behind: nobody opened anything, and no loss of it is booked."""
-    play, line = floor(tmp_path, Ghostly)
-    assert isinstance(line, Ghostly)
+    play, line = floor(tmp_path, LateReports)
+    assert isinstance(line, LateReports)
     with play.journal:
         async for candles in rounds(play):
-            line.ghosts = list(await play.paper.positions()) or line.ghosts
+            line.recently_closed = list(await play.paper.positions()) or line.recently_closed
             await play.trader.on_round(candles)
-            if line.ghosts and not await held(play):
-                line.haunted = True
+            if line.recently_closed and not await held(play):
+                line.late = True
                 await play.trader.upkeep.reconcile()
-                line.haunted = False
+                line.late = False
                 break
         assert play.journal.ledger.open_trades() == []
         assert [trade.ended for trade in play.journal.ledger.closed_trades()] == ["horizon"]
         assert await agrees(play)
 
 
-class Ghostly(FaultyExchange):
+class LateReports(FaultyExchange):
     """Positions that are over are told once more."""
 
-    haunted = False
+    late = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.ghosts: list[Position] = []
+        self.recently_closed: list[Position] = []
 
     async def positions(self) -> Sequence[Position]:
-        return self.ghosts if self.haunted else await super().positions()
+        return self.recently_closed if self.late else await super().positions()
 
 
 @pytest.mark.parametrize(("stop", "status"), [("kill", 3), ("clean", 0)])
@@ -578,6 +577,6 @@ async def test_fills_that_the_exchange_refuses_to_tell_hold_up_nothing_for_ever(
             await play.trader.on_round(candles)
             if number == ENTRY:
                 await play.paper.close("BTCUSDT", LONG)
-                line.script = {"fills": ["40309"] * 999}
+                line.script = {"fills": ["not_traded"] * 999}
             number += 1
         assert play.journal.ledger.open_trades() == []

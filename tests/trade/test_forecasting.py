@@ -1,4 +1,4 @@
-"""Opinions are formed on whole, finite rows of features, for all symbols together."""
+"""Signals are formed on whole, finite rows of features, for all symbols together."""
 
 from dataclasses import replace
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.trade.samples import NOON, card
-from tests.trade.stage import TestShelf
+from tests.trade.stage import ScriptedModels
 
 
 class Mean:
@@ -38,7 +38,7 @@ def series(symbol: str, *, price: float = 100.0, gaps: int = 0, n: int = 6) -> C
 def forecaster(*symbols: str) -> Forecaster:
     """One model per symbol."""
     made = Forecaster(
-        TestShelf({symbol: OpenModel(card(symbol), Mean()) for symbol in symbols}), symbols, WINDOW
+        ScriptedModels({symbol: OpenModel(card(symbol), Mean()) for symbol in symbols}), symbols, WINDOW
     )
     assert made.refresh() == []
     return made
@@ -59,9 +59,9 @@ def test_every_symbol_has_an_opinion_or_a_reason() -> None:
         memory=4,
     )
 
-    opinions, silent = made.opinions(replace(candles, absent={**candles.absent, "GONE": "silent"}))
+    signals, silent = made.signals(replace(candles, absent={**candles.absent, "GONE": "silent"}))
 
-    assert [(one.symbol, round(one.probability, 6), one.open_time) for one in opinions] == [("A", 0.3, NOON)]
+    assert [(one.symbol, round(one.probability, 6), one.open_time) for one in signals] == [("A", 0.3, NOON)]
     assert "33.3% of its newest candles are missing" in silent["HOLED"]
     assert "not finite" in silent["STRANGE"]
     assert "3 candles, 4 needed" in silent["YOUNG"]
@@ -74,7 +74,7 @@ def test_the_digest_names_the_features() -> None:
     made = forecaster("A", "B", "C")
     candles = round_of([series("A"), series("B"), series("C", price=101.0)], NOON, memory=4)
 
-    first, second, third = made.opinions(candles)[0]
+    first, second, third = made.signals(candles)[0]
 
     assert first.digest == second.digest != third.digest
     assert len(first.digest) == 16
@@ -84,18 +84,18 @@ def test_a_model_is_opened_again_only_when_it_changes() -> None:
     """300 models are looked at every five minutes."""
     opened: list[str] = []
 
-    class Counting(TestShelf):
+    class Counting(ScriptedModels):
         __test__ = False
 
         def open(self, symbol: str) -> OpenModel:
             opened.append(symbol)
             return super().open(symbol)
 
-    shelf = Counting({"A": OpenModel(card("A"), Mean())})
-    made = Forecaster(shelf, ["A"], WINDOW)
+    source = Counting({"A": OpenModel(card("A"), Mean())})
+    made = Forecaster(source, ["A"], WINDOW)
     made.refresh()
     made.refresh()
-    shelf.version = 1
+    source.version = 1
     news = made.refresh()
 
     assert opened == ["A", "A"]
@@ -106,8 +106,8 @@ def test_a_model_is_opened_again_only_when_it_changes() -> None:
 
 def test_a_bad_first_model_leaves_the_symbol_without_one() -> None:
     """The others are asked all the same."""
-    shelf = TestShelf({"A": OpenModel(card("A"), Mean())}, bad={"B": "B: torn"})
-    made = Forecaster(shelf, ["A", "B"], WINDOW)
+    source = ScriptedModels({"A": OpenModel(card("A"), Mean())}, bad={"B": "B: torn"})
+    made = Forecaster(source, ["A", "B"], WINDOW)
 
     (news,) = made.refresh()
 

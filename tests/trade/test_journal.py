@@ -18,7 +18,7 @@ from desk.trade.identity import client_id
 from desk.trade.journal import Journal
 from desk.trade.journal.schema import MIGRATIONS
 from desk.trade.records import ClosedTrade, Decision, OpenTrade
-from tests.trade.samples import NOON, card, opinion
+from tests.trade.samples import NOON, card, decisions_at, sample_signal
 
 NAME = client_id("BTCUSDT", NOON, "open", 0)
 REQUEST = OrderRequest(
@@ -100,7 +100,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         assert journal.ledger.open_trades() == [TRADE]
         (order,) = journal.ledger.unresolved()
         assert (order.status, order.size, order.filled) == ("intended", Decimal("0.5"), Decimal(0))
-        journal.ledger.heard(FILLED, NOON)
+        journal.ledger.reported(FILLED, NOON)
         assert journal.ledger.open_trades() == [replace(TRADE, status="open", size=Decimal("0.5"))]
         assert journal.ledger.unresolved() == []
         journal.ledger.record_fills([STOPPED, STOPPED], TRADE)
@@ -117,10 +117,10 @@ def test_old_news_of_an_order_change_nothing(tmp_path: Path) -> None:
     """Pushes come twice, late and out of order."""
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.ledger.open_trade(TRADE, REQUEST, NOON)
-        journal.ledger.heard(FILLED, NOON)
+        journal.ledger.reported(FILLED, NOON)
         late = replace(FILLED, status="partially_filled", filled=Decimal("0.2"))
-        journal.ledger.heard(late, NOON)
-        journal.ledger.heard(replace(FILLED, status="live", filled=Decimal(0)), NOON)
+        journal.ledger.reported(late, NOON)
+        journal.ledger.reported(replace(FILLED, status="live", filled=Decimal(0)), NOON)
 
         (order,) = journal.ledger.orders_of(NAME)
         assert (order.status, order.filled) == ("filled", Decimal("0.5"))
@@ -131,7 +131,7 @@ def test_a_fill_belongs_to_the_trade_whose_order_made_it(tmp_path: Path) -> None
     second = client_id("BTCUSDT", NOON + 600_000, "open", 0)
     with Journal(tmp_path / "journal.sqlite") as journal:
         journal.ledger.open_trade(TRADE, REQUEST, NOON)
-        journal.ledger.heard(FILLED, NOON)
+        journal.ledger.reported(FILLED, NOON)
         later = replace(TRADE, trade=second, opened=NOON + 600_000)
         journal.ledger.open_trade(later, replace(REQUEST, client_id=second), NOON)
         by_order = replace(STOPPED, trade_id="10", order_id="77", cause="order")
@@ -228,11 +228,11 @@ def test_orders_wait_for_the_disk(tmp_path: Path) -> None:
 def test_decisions_tell_everything(tmp_path: Path) -> None:
     """Probability, model, features and every reason of a refusal."""
     with Journal(tmp_path / "journal.sqlite") as journal:
-        thought = opinion()
+        thought = sample_signal()
         reasons = (("clock", "the clock has drifted"), ("verdict", "no edge"))
         journal.diary.record_decisions([Decision(thought, "refused", reasons)])
 
-        ((symbol, probability, action, told),) = journal.diary.decisions_at(thought.open_time)
+        ((symbol, probability, action, told),) = decisions_at(journal, thought.open_time)
         assert (symbol, probability, action) == ("BTCUSDT", 0.7, "refused")
         assert "the clock has drifted" in told
         assert journal.diary.refusals() == [("BTCUSDT", thought.open_time, "clock")]
@@ -243,7 +243,7 @@ def test_old_decisions_are_forgotten_but_those_of_trades(tmp_path: Path) -> None
     """86,400 rows a day of 300 symbols would fill a small server within a year."""
     with Journal(tmp_path / "journal.sqlite") as journal:
         for step in range(10):
-            thought = opinion(open_time=NOON + step * 300_000)
+            thought = sample_signal(open_time=NOON + step * 300_000)
             journal.diary.record_decisions([Decision(thought, "stay out", ())])
         journal.ledger.open_trade(TRADE, REQUEST, NOON)
 
@@ -255,9 +255,9 @@ def test_a_demotion_lasts(tmp_path: Path) -> None:
     """A restart must not bring a disappointing model back."""
     path = tmp_path / "journal.sqlite"
     with Journal(path) as journal:
-        journal.diary.demote(card(), NOON, "below the promise")
+        journal.diary.demote(card(), NOON, "below what was expected")
     with Journal(path) as journal:
-        assert journal.diary.demoted() == {card().model_file: "below the promise"}
+        assert journal.diary.demoted() == {card().model_file: "below what was expected"}
 
 
 def test_the_equity_of_the_day_is_its_first(tmp_path: Path) -> None:
@@ -290,7 +290,7 @@ journal = Journal(Path(sys.argv[1]))
 journal.ledger._db.set_trace_callback(killed)
 for step in (
     lambda: journal.ledger.open_trade(TRADE, REQUEST, NOON),
-    lambda: journal.ledger.heard(FILLED, NOON),
+    lambda: journal.ledger.reported(FILLED, NOON),
     lambda: journal.ledger.record_fills([STOPPED], TRADE),
     lambda: journal.ledger.close_trade(CLOSED),
 ):

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from desk.orders import MarginMode, PositionMode
-from soaks.kill import Figures, chain, table
+from soaks.kill import chain
+from soaks.kill_figures import Figures, table
 
 
 @pytest.mark.parametrize("modes", [("one_way", "crossed"), ("hedge", "isolated")])

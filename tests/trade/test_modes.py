@@ -33,7 +33,7 @@ async def test_a_whole_session_in_every_mode(tmp_path: Path, stage: Stage, modes
         floor.agrees()
         assert floor.held
         assert {one.margin_mode for one in floor.held} == {modes[1]}
-        assert await floor.trader.upkeep.flatten() == ()
+        assert await floor.session.trader.upkeep.flatten() == ()
         floor.agrees()
 
         ended = {one.ended for one in floor.journal.ledger.closed_trades()}
@@ -58,7 +58,7 @@ async def test_a_stop_that_a_hand_took_away_is_back_within_a_cycle(
     async with stage(tmp_path, settings(*modes)) as floor:
         await floor.run(LATE, {LATE - 1: strip_first})
         assert floor.held[0].stop_loss is None
-        await floor.trader.upkeep.reconcile()
+        await floor.session.trader.upkeep.reconcile()
 
         assert [(one.symbol, one.stop_loss, one.take_profit) for one in floor.held] == before
         assert floor.corrections()[-1] == ("protect", before[0][0])
@@ -74,7 +74,7 @@ async def test_a_position_that_a_hand_closed_is_settled(tmp_path: Path, stage: S
 
         assert [one.ended for one in floor.journal.ledger.closed_trades()].count("close") == 1
         floor.agrees()
-        assert await floor.trader.upkeep.flatten() == ()
+        assert await floor.session.trader.upkeep.flatten() == ()
         floor.agrees()
 
 
@@ -94,7 +94,7 @@ async def test_a_position_that_a_hand_turned_round_is_closed(
         await floor.run(LATE, {LATE - 1: turn_first})
         [(symbol, side)] = turned
         assert (symbol, -side) in {(one.symbol, one.side) for one in floor.held}
-        await floor.trader.upkeep.reconcile()
+        await floor.session.trader.upkeep.reconcile()
 
         held = {(one.symbol, one.side) for one in floor.held}
         assert (symbol, -side) not in held
@@ -115,7 +115,7 @@ async def test_a_stop_that_was_gapped_over_is_settled_at_what_it_cost(
         await floor.run(LATE)
         held = floor.held[0]
         gap(floor, "0.03")
-        await floor.trader.upkeep.reconcile()
+        await floor.session.trader.upkeep.reconcile()
 
         [lost] = [one for one in floor.journal.ledger.closed_trades() if one.closed >= floor.now()]
         assert (lost.symbol, lost.ended) == (held.symbol, "stop")
@@ -133,7 +133,7 @@ async def test_a_liquidation_is_settled_as_one(tmp_path: Path, stage: Stage, mod
         [margin, *_] = [one.margin for one in floor.matching.account.positions.values()]
         strip(floor)
         gap(floor, "0.4")
-        await floor.trader.upkeep.reconcile()
+        await floor.session.trader.upkeep.reconcile()
 
         [lost] = [one for one in floor.journal.ledger.closed_trades() if one.closed >= floor.now()]
         assert lost.ended == "liquidation"

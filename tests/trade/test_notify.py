@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import SettingsError
-from desk.trade.notify import LONGEST, MessageChannel, NoNotifier, Notifier, lines_from, notifying, packed
+from desk.trade.notify import LONGEST, MessageChannel, NoNotifier, Notifier, channels_from, notifying, packed
 from desk.trade.settings import NotifySettings
 from tests.market.lines import HandClock, settle
 
@@ -91,8 +91,8 @@ async def test_trouble_goes_out_at_once(post: Post) -> None:
     """The rest waits for the digest."""
     line = MessageChannel("webhook", post.url, "text", {"chat_id": "5"})
     async with telling(HandClock(), line) as notifier:
-        notifier.tell("all is well", urgent=False)
-        notifier.tell("BTCUSDT: no stop", urgent=True)
+        notifier.notify("all is well", urgent=False)
+        notifier.notify("BTCUSDT: no stop", urgent=True)
         await asyncio.wait_for(post.arrived.wait(), 5)
         assert post.got == [{"chat_id": "5", "text": "BTCUSDT: no stop"}]
 
@@ -102,7 +102,7 @@ async def test_trouble_goes_out_at_once(post: Post) -> None:
 async def test_what_is_urgent_at_the_end_is_still_delivered(post: Post) -> None:
     """The daily loss stop is told just before the process ends."""
     async with telling(HandClock(), MessageChannel("webhook", post.url, "text", {})) as notifier:
-        notifier.tell("daily loss stop", urgent=True)
+        notifier.notify("daily loss stop", urgent=True)
 
     assert post.texts == ["daily loss stop"]
 
@@ -111,7 +111,7 @@ async def test_an_outage_of_the_line_loses_nothing_that_is_urgent(post: Post) ->
     """Lines fail when everything fails, which is when there is something to tell."""
     post.refuse, clock = 7, HandClock()
     async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
-        notifier.tell("BTCUSDT: no stop", urgent=True)
+        notifier.notify("BTCUSDT: no stop", urgent=True)
         await until(lambda: post.got, clock, step=5.0)
 
     assert post.texts == ["BTCUSDT: no stop"]
@@ -128,7 +128,7 @@ async def test_one_line_does_not_wait_for_another(post: Post) -> None:
     clock = HandClock()
     async with telling(clock, *lines, step=1.0) as notifier:
         for text in ("one", "two", "three"):
-            notifier.tell(text, urgent=True)
+            notifier.notify(text, urgent=True)
             await until(lambda: post.got, clock)
         await until(lambda: "three" in "".join(post.texts), clock)
 
@@ -141,7 +141,7 @@ async def test_a_deaf_line_holds_up_the_end_for_a_moment_only(caplog: pytest.Log
     line = MessageChannel("Telegram", f"http://127.0.0.1:9/bot{TOKEN}/sendMessage", "text", {})
     with caplog.at_level(logging.DEBUG):
         async with telling(clock, line, step=1.0) as deaf:
-            deaf.tell("trouble", urgent=True)
+            deaf.notify("trouble", urgent=True)
             await until(lambda: "was not delivered" in caplog.text, clock)
 
     assert clock.monotonic() <= 1000 + 3 * SETTINGS.timeout_s + 2
@@ -154,9 +154,9 @@ async def test_the_last_words_do_not_wait_out_a_long_pause(post: Post) -> None:
     """A line that has been failing for a while is back, and the process ends."""
     post.refuse, clock = 10**6, HandClock()
     async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
-        notifier.tell("no answer", urgent=True)
+        notifier.notify("no answer", urgent=True)
         await until(lambda: post.posted >= 7, clock, step=5.0)  # the next try would be in 300 s
-        notifier.tell("STILL OPEN, close by hand", urgent=True)
+        notifier.notify("STILL OPEN, close by hand", urgent=True)
         post.refuse = 0
 
     assert post.texts == ["no answer", "STILL OPEN, close by hand"]
@@ -166,9 +166,9 @@ async def test_a_message_that_is_refused_for_good_does_not_hold_up_the_rest(post
     """One that the other side never takes; the next that gets through says that it is missing."""
     post.refuse, post.status, clock = 8, 400, HandClock()
     async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
-        notifier.tell("odd", urgent=True)
+        notifier.notify("odd", urgent=True)
         await until(lambda: post.posted == 8, clock, step=5.0)
-        notifier.tell("BTCUSDT: no stop", urgent=True)
+        notifier.notify("BTCUSDT: no stop", urgent=True)
         await until(lambda: post.got, clock)
 
     assert post.texts == ["BTCUSDT: no stop\n(1 messages were dropped)"]
@@ -181,8 +181,8 @@ async def test_where_there_is_no_room_the_oldest_go_and_that_is_told(post: Post)
     settings = NotifySettings(digest_hours=1, queue=3, timeout_s=2.0)
     async with telling(clock, line, settings=settings) as notifier:
         for number in range(10):
-            notifier.tell(f"urgent {number}", urgent=True)
-            notifier.tell(f"news {number}", urgent=False)
+            notifier.notify(f"urgent {number}", urgent=True)
+            notifier.notify(f"news {number}", urgent=False)
         assert notifier.dropped == 14
         await until(lambda: post.got, clock)
         await clock.advance(3600.0)
@@ -201,9 +201,9 @@ async def test_a_burst_arrives_whole(post: Post) -> None:
     news = [f"entry {number}: BTCUSDT: long 0.1 at about 100.0, stop 98" for number in range(150)]
     async with telling(clock, MessageChannel("webhook", post.url, "text", {}), settings=settings) as notifier:
         for text in urgent:
-            notifier.tell(text, urgent=True)
+            notifier.notify(text, urgent=True)
         for text in news:
-            notifier.tell(text, urgent=False)
+            notifier.notify(text, urgent=False)
         await until(lambda: "STILL OPEN" in "".join(post.texts), clock)
         await clock.advance(3600.0)
         await until(lambda: "entry 149" in "".join(post.texts), clock)
@@ -230,18 +230,18 @@ async def test_without_lines_nobody_is_told() -> None:
     """It is optional."""
     async with notifying([], SETTINGS, HandClock()) as notifier:
         assert isinstance(notifier, NoNotifier)
-        notifier.tell("nothing", urgent=True)
+        notifier.notify("nothing", urgent=True)
 
 
 def test_lines_come_from_the_environment() -> None:
     """Half a line is told by name, and no value is in any text."""
-    lines = lines_from(
+    lines = channels_from(
         {"NOTIFY_WEBHOOK": f"https://x.test/{TOKEN}", "TELEGRAM_TOKEN": TOKEN, "TELEGRAM_CHAT": "77"}
     )
     assert [line.name for line in lines] == ["webhook", "Telegram"]
     assert TOKEN not in repr(lines)
-    assert lines_from({}) == ()
+    assert channels_from({}) == ()
     for environ in ({"TELEGRAM_TOKEN": TOKEN}, {"NOTIFY_WEBHOOK": TOKEN}):
         with pytest.raises(SettingsError) as caught:
-            lines_from(environ)
+            channels_from(environ)
         assert TOKEN not in str(caught.value)

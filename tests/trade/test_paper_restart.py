@@ -22,21 +22,18 @@ from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.facts import Funding
 from desk.policy import LONG, TradeRules
-from desk.trade.event_log import EventLog
-from desk.trade.exchange_clock import ExchangeClock
+from desk.trade.events import live_events
 from desk.trade.forecasting import Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
-from desk.trade.session import Session, live_events
-from desk.trade.trader import Trader
+from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.exchange import serving
 from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
 from tests.market.samples import NOW, fetch_settings
-from tests.trade.samples import SESSION, UNLIMITED, card
-from tests.trade.stage import MEMORY, WINDOW, Told, live_settings, said
-from tests.trade.test_replay import NOTHING
+from tests.trade.samples import NOTHING, SESSION, UNLIMITED, card
+from tests.trade.stage import MEMORY, WINDOW, RecordedNotifications, live_settings, scripted
 
 SYMBOL = "BTCUSDT"
 PAST, AHEAD = 300, 30
@@ -67,7 +64,7 @@ class Life:
 
     paper: PaperExchange
     journal: Journal
-    news: Told
+    news: RecordedNotifications
     opening: tuple[str, ...]
     running: asyncio.Task[object]
 
@@ -79,7 +76,7 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
     link = link_settings("paper", base_url=url, ws_url=url.replace("http", "ws"))
     probability = np.full(PAST + AHEAD, 0.5)
     probability[PAST] = 0.9
-    known = card(SYMBOL, created=START, promise=NOTHING, rules=RULES)
+    known = card(SYMBOL, created=START, expectation=NOTHING, rules=RULES)
     async with contextlib.AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(folder / "journal.sqlite"))
         market = await stack.enter_async_context(BitgetPublic(fetch, clock=clock))
@@ -94,20 +91,15 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
             paper_account(fetch, link, journal=journal.path, deposit=DEPOSIT, clock=clock, fill_model=TERMS)
         )
         feed = PaperFeed(stream, account.exchange, account.funding.rates, account.funding)
-        by_exchange, news = ExchangeClock(clock), Told()
-        live = live_settings(replace(UNLIMITED, max_candle_age_s=60), SESSION)
-        event_log = EventLog(journal.diary, by_exchange, news)
-        forecaster = Forecaster.of({SYMBOL: OpenModel(known, said(series(), probability))}, WINDOW)
-        trader = Trader(
+        news = RecordedNotifications()
+        session = open_session(
             account.exchange,
             journal,
-            forecaster,
-            by_exchange,
-            event_log,
-            settings=live,
-            trade_untested=False,
+            Forecaster.of({SYMBOL: OpenModel(known, scripted(series(), probability))}, WINDOW),
+            clock,
+            settings=live_settings(replace(UNLIMITED, max_candle_age_s=60), SESSION),
+            notifications=news,
         )
-        session = Session(trader, journal, by_exchange, event_log, settings=live.session)
         events = live_events(feed, account.exchange, clock, look_s=1.0)
         running = asyncio.ensure_future(session.run(events, mode="paper", settings="{}"))
         try:
@@ -157,7 +149,7 @@ async def test_a_restart_finds_position_equity_and_stop(
     assert (trade.size, trade.stop, trade.status) == (held.size, held.stop_loss, "open")
     assert corrections == []
     assert paid == held.size * 100 * Decimal("0.0007")
-    assert f"equity {equity:.2f} USDT, holding {SYMBOL}." in second.opening[0]
+    assert f"equity {equity:.2f} USDT, open positions: {SYMBOL}." in second.opening[0]
 
 
 async def test_a_stop_that_was_touched_meanwhile_is_filled_at_its_price(

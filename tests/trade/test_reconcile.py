@@ -101,7 +101,7 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
 
 
 @pytest.mark.parametrize(
-    ("trades", "unresolved", "holdings", "orders", "kinds"),
+    ("trades", "unresolved", "positions", "orders", "kinds"),
     [
         ([], [], [], [], []),
         ([trade()], [], [held()], [], []),
@@ -110,6 +110,7 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
         ([OPENING], [waiting()], [], [], ["look_up"]),
         ([OPENING], [waiting()], [held()], [], ["look_up"]),
         ([OPENING], [waiting()], [held(stop_loss=None)], [], ["look_up", "protect"]),
+        ([], [waiting()], [held()], [], ["look_up"]),
         ([OPENING], [], [held()], [], ["resize"]),
         ([trade()], [], [held(size=Decimal(2))], [], ["resize"]),
         ([trade()], [], [held(stop_loss=None)], [], ["protect"]),
@@ -126,21 +127,21 @@ OURS = client_id("BTCUSDT", NOON, "open", 7)
         ([], [], [held(), held(side=SHORT)], [], ["close", "close"]),
         ([trade()], [], [held(size=Decimal(0))], [], ["settle"]),
         ([], [], [], [order_named(OURS)], ["cancel"]),
-        ([], [], [], [order_named("by-hand")], ["tell"]),
+        ([], [], [], [order_named("by-hand")], ["report"]),
         ([OPENING], [waiting()], [], [order_named(waiting().client_id)], ["look_up"]),
     ],
 )  # fmt: skip
 def test_the_policy(
     trades: list[OpenTrade],
     unresolved: list[OrderRecord],
-    holdings: list[Position],
+    positions: list[Position],
     orders: list[OrderState],
     kinds: list[str],
 ) -> None:
     """Each difference has its correction, as the module's docstring states it."""
     found = reconcile(
         JournalState(trades=trades, unresolved=unresolved),
-        AccountState(holdings=holdings, orders=orders),
+        AccountState(positions=positions, orders=orders),
         TERMS,
     )
 
@@ -151,7 +152,7 @@ def test_an_unknown_position_can_be_closed_at_once() -> None:
     """For an account that nobody else touches."""
     (found,) = reconcile(
         JournalState(trades=[], unresolved=[]),
-        AccountState(holdings=[held()], orders=[]),
+        AccountState(positions=[held()], orders=[]),
         replace(TERMS, unknown="close"),
     )
 
@@ -159,10 +160,10 @@ def test_an_unknown_position_can_be_closed_at_once() -> None:
 
 
 def test_an_adopted_position_is_closed_after_a_horizon() -> None:
-    """It is nobody's opinion, so it is held no longer than one."""
+    """It is nobody's signal, so it is held no longer than one."""
     (found,) = reconcile(
         JournalState(trades=[], unresolved=[]),
-        AccountState(holdings=[held(stop_loss=None)], orders=[]),
+        AccountState(positions=[held(stop_loss=None)], orders=[]),
         TERMS,
     )[:1]
 
@@ -171,20 +172,140 @@ def test_an_adopted_position_is_closed_after_a_horizon() -> None:
     assert found.trade.stop == Decimal(98)
 
 
+def only(
+    trades: list[OpenTrade], positions: list[Position], terms: ReconcileContext = TERMS
+) -> list[Correction]:
+    """Corrections where no order is on its way."""
+    return reconcile(
+        JournalState(trades=trades, unresolved=[]), AccountState(positions=positions, orders=[]), terms
+    )
+
+
+@pytest.mark.parametrize(("side", "entry", "stop"), [(LONG, "100.33", "98.4"), (SHORT, "100.33", "102.3")])
+def test_a_default_stop_is_rounded_towards_the_entry(side: int, entry: str, stop: str) -> None:
+    """Rounded away it would risk more than the settings say; off the tick the exchange refuses it."""
+    [found, protection] = only(
+        [], [held(side=side, entry_price=Decimal(entry), mark_price=Decimal(entry), stop_loss=None)]
+    )
+
+    assert found.trade is not None
+    assert (found.kind, found.trade.stop, found.trade.side) == ("adopt", Decimal(stop), side)
+    assert (protection.kind, protection.stop, protection.side) == ("protect", Decimal(stop), side)
+
+
+def test_an_adopted_position_keeps_what_it_has() -> None:
+    """Its stop and take-profit were somebody's decision; size and entry are the exchange's."""
+    there = held(size=Decimal(3), stop_loss=Decimal("99.1"), take_profit=Decimal(105))
+
+    (found,) = only([], [there])
+
+    assert found.trade is not None
+    assert (found.trade.stop, found.trade.take_profit) == (there.stop_loss, there.take_profit)
+    assert (found.trade.size, found.trade.price, found.trade.status) == (Decimal(3), Decimal(100), "open")
+    assert found.trade.opened == NOON - 300_000
+    assert found.trade.model_file == ""
+
+
+def test_a_stop_is_put_where_the_journal_has_it() -> None:
+    """With its take-profit: the exchange replaces both."""
+    known = trade(stop=Decimal("98.5"), take_profit=Decimal(104))
+
+    (found,) = only([known], [held(stop_loss=None, take_profit=None)])
+
+    assert (found.kind, found.stop, found.take_profit) == ("protect", Decimal("98.5"), Decimal(104))
+
+
+def test_a_stop_within_a_tick_of_the_journals_stays() -> None:
+    """The exchange may have rounded it: to put it there again and again would change nothing."""
+    assert only([trade()], [held(stop_loss=Decimal("97.9"))]) == []
+    (found,) = only([trade()], [held(stop_loss=Decimal("97.8"))])
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+
+
+def test_a_stop_of_somebody_else_stays_where_it_is() -> None:
+    """However far away: it was somebody's decision, and no journal knows a better one."""
+    assert only([], [held("XRPUSDT", stop_loss=Decimal(90))]) == []
+    (found,) = only([], [held(stop_loss=Decimal(90))])
+    assert found.kind == "adopt"
+
+
+def test_what_is_closed_is_not_protected_first() -> None:
+    """A stop for a position that is about to be gone is a request for nothing."""
+    found = only([], [held(stop_loss=None)], replace(TERMS, unknown="close"))
+
+    assert [one.kind for one in found] == ["close"]
+
+
+def test_an_order_of_somebody_else_is_named_by_what_it_has() -> None:
+    """The exchange's own number, where no client id was sent."""
+    for order, name in ((order_named("by-hand"), "by-hand"), (order_named(""), "5")):
+        (found,) = reconcile(
+            JournalState(trades=[], unresolved=[]), AccountState(positions=[], orders=[order]), TERMS
+        )
+
+        assert (found.kind, found.order) == ("report", name)
+        assert f"order {name} is not of this program" in found.why
+
+
+def test_a_mark_on_the_stop_closes() -> None:
+    """A stop at the market's price is refused; the position is over in either case."""
+    (found,) = only([trade()], [held(stop_loss=None, mark_price=Decimal(98))])
+
+    assert (found.kind, found.side, found.trade) == ("close", LONG, trade())
+
+
+def test_a_model_without_a_stop_needs_none_where_none_is_required() -> None:
+    """Its owner switched the requirement off."""
+    lenient = replace(TERMS, require_stop=False)
+
+    assert only([trade(stop=None)], [held(stop_loss=None)], lenient) == []
+    (found,) = only([trade(stop=None)], [held(stop_loss=None)])
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+    (found,) = only([trade()], [held(stop_loss=None)], lenient)
+    assert (found.kind, found.stop) == ("protect", Decimal(98))
+
+
+def test_what_is_beyond_its_stop_in_a_symbol_that_is_not_traded_is_only_reported() -> None:
+    """It belongs to somebody else: people are notified, nothing is closed."""
+    (found,) = only([], [held("XRPUSDT", stop_loss=None, mark_price=Decimal(97))])
+
+    assert (found.kind, found.symbol) == ("report", "XRPUSDT")
+
+
+def test_the_size_is_the_exchanges_and_is_protected_at_once() -> None:
+    """A position that is larger than believed, and bare, has two faults, not one after the other."""
+    kinds = only([trade()], [held(size=Decimal(2), stop_loss=None)])
+
+    assert [one.kind for one in kinds] == ["resize", "protect"]
+    assert kinds[0].size == Decimal(2)
+
+
+def test_a_look_up_of_one_symbol_holds_up_no_other() -> None:
+    """Only the symbol of the order is in doubt."""
+    found = reconcile(
+        JournalState(trades=[OPENING, trade("ETHUSDT")], unresolved=[waiting()]),
+        AccountState(positions=[], orders=[]),
+        TERMS,
+    )
+
+    assert [(one.kind, one.symbol) for one in found] == [("look_up", "BTCUSDT"), ("settle", "ETHUSDT")]
+    assert found[0].order == waiting().client_id
+
+
 @dataclass
 class World:
     """A journal and an exchange in the plainest words; corrections are carried out on it."""
 
     trades: dict[tuple[str, int], OpenTrade]
     waiting: dict[str, OrderRecord]
-    holdings: dict[tuple[str, int], Position]
+    positions: dict[tuple[str, int], Position]
     orders: dict[str, OrderState]
 
     def views(self) -> tuple[JournalState, AccountState]:
         """What each side says."""
         return (
             JournalState(trades=list(self.trades.values()), unresolved=list(self.waiting.values())),
-            AccountState(holdings=list(self.holdings.values()), orders=list(self.orders.values())),
+            AccountState(positions=list(self.positions.values()), orders=list(self.orders.values())),
         )
 
     def carry_out(self, one: Correction) -> None:
@@ -200,9 +321,9 @@ class World:
         elif one.kind == "adopt" and one.trade is not None:
             self.trades[one.symbol, one.trade.side] = one.trade
         elif one.kind == "protect":
-            self.holdings[key] = replace(self.holdings[key], stop_loss=one.stop)
+            self.positions[key] = replace(self.positions[key], stop_loss=one.stop)
         elif one.kind == "close":
-            self.holdings.pop(key, None)
+            self.positions.pop(key, None)
             if one.trade is not None:
                 self.trades.pop((one.symbol, one.trade.side), None)
         elif one.kind == "cancel":
@@ -214,7 +335,7 @@ symbols = st.sampled_from(["BTCUSDT", "ETHUSDT", "XRPUSDT"])
 sizes = st.sampled_from([Decimal(1), Decimal(2)])
 stops = st.sampled_from([None, Decimal(90), Decimal(98), Decimal(102), Decimal(110)])
 marks = st.sampled_from([Decimal(95), Decimal(100), Decimal(105)])
-holdings = st.builds(
+positions = st.builds(
     lambda symbol, side, size, stop, mark: held(symbol, side, size=size, stop_loss=stop, mark_price=mark),
     symbols, sides, sizes, stops, marks,
 )  # fmt: skip
@@ -230,7 +351,7 @@ trades = st.builds(
 
 
 @settings(max_examples=400)
-@given(st.lists(trades, max_size=3), st.lists(holdings, max_size=4), st.sets(symbols, max_size=2))
+@given(st.lists(trades, max_size=3), st.lists(positions, max_size=4), st.sets(symbols, max_size=2))
 def test_corrections_end_in_agreement(
     journal: list[OpenTrade], exchange: list[Position], unresolved: set[str]
 ) -> None:
@@ -244,21 +365,21 @@ def test_corrections_end_in_agreement(
         {(one.symbol, one.side): one for one in exchange},
         {OURS: order_named(OURS)},
     )
-    before = set(world.holdings)
+    before = set(world.positions)
 
     for _ in range(3):
         for correction in reconcile(*world.views(), TERMS):
             world.carry_out(correction)
 
     left = reconcile(*world.views(), TERMS)
-    assert all(one.kind == "tell" and one.symbol not in TERMS.horizons for one in left)
-    assert set(world.holdings) <= before
-    assert {key for key in before if key[0] not in TERMS.horizons} <= set(world.holdings)
-    traded = {key for key in world.holdings if key[0] in TERMS.horizons}
+    assert all(one.kind == "report" and one.symbol not in TERMS.horizons for one in left)
+    assert set(world.positions) <= before
+    assert {key for key in before if key[0] not in TERMS.horizons} <= set(world.positions)
+    traded = {key for key in world.positions if key[0] in TERMS.horizons}
     assert traded == set(world.trades)
     assert len({symbol for symbol, _ in traded}) == len(traded)
     told = {(one.symbol, one.side) for one in left}
-    for key, holding in world.holdings.items():
-        assert holding.stop_loss is not None or key in told
+    for key, position in world.positions.items():
+        assert position.stop_loss is not None or key in told
         if key in world.trades:
-            assert world.trades[key].size == holding.size
+            assert world.trades[key].size == position.size

@@ -8,16 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
-from desk.trade.risk import Exposure, daily_loss, leverage_for, rule, to_step, with_approved
-from tests.trade.samples import LIMITS, NOON, contract, situation, wish
+from desk.trade.risk import decide, to_step, with_approved
+from desk.trade.risk_rules import RULES, Proposal, daily_loss, leverage_for
+from desk.trade.risk_values import Exposure, OrderIntent
+from tests.trade.samples import LIMITS, NOON, context, contract, intent
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 NO_STOP = TradeRules(horizon=2, stop_loss=None, take_profit=None)
 
 
 def names(**changes: object) -> set[str]:
-    """The rules that refuse the standard wish in a changed situation."""
-    return {reason.rule for reason in rule(wish(), situation(**changes), LIMITS).reasons}
+    """The rules that refuse the standard intent in a changed context."""
+    return {reason.rule for reason in decide(intent(), context(**changes), LIMITS).reasons}
 
 
 sides = st.sampled_from([LONG, SHORT])
@@ -37,16 +39,16 @@ def test_no_approved_order_is_above_any_limit(
         if notional
     )
     terms = contract(tick=Decimal("1e-8"))
-    now = situation(equity=equity, available=available, held=held, contracts={"BTCUSDT": terms})
+    now = context(equity=equity, available=available, held=held, contracts={"BTCUSDT": terms})
     now = replace(now, day_equity=equity)
-    asked = wish(side=side, close=price)
+    asked = intent(side=side, close=price)
 
-    ruling = rule(asked, now, LIMITS)
+    decision = decide(asked, now, LIMITS)
 
-    assert (ruling.order is None) == bool(ruling.reasons)
-    if ruling.order is None:
+    assert (decision.order is None) == bool(decision.reasons)
+    if decision.order is None:
         return
-    size, notional = ruling.order.size, ruling.exposure.notional
+    size, notional = decision.order.size, decision.exposure.notional
     longs_after = longs + (notional if side == LONG else 0)
     shorts_after = gross - longs + (notional if side == SHORT else 0)
     assert size % terms.size_step == 0
@@ -55,10 +57,10 @@ def test_no_approved_order_is_above_any_limit(
     assert notional <= equity * LIMITS.max_position
     assert gross + notional <= equity * LIMITS.max_gross
     assert (longs_after - shorts_after) * side <= equity * LIMITS.max_net
-    assert notional / ruling.order.leverage <= available * (1 - LIMITS.margin_reserve)
-    assert ruling.order.stop_loss is not None
-    assert side * (asked.price - ruling.order.stop_loss) >= 0
-    assert ruling.order.stop_loss % terms.tick == 0
+    assert notional / decision.order.leverage <= available * (1 - LIMITS.margin_reserve)
+    assert decision.order.stop_loss is not None
+    assert side * (asked.price - decision.order.stop_loss) >= 0
+    assert decision.order.stop_loss % terms.tick == 0
 
 
 @given(
@@ -75,9 +77,9 @@ def test_a_stop_that_is_filled_a_tick_worse_loses_what_may_be_lost(
     """On a coarse tick the rounded stop may lie on the entry: no loss, said the cap, and gave the maximum."""
     terms = contract(tick=tick * ticks, size_step=Decimal(step), min_size=Decimal(step), max_market_size=None)
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
-    asked = wish(side=side, close=price, rules=rules)
+    asked = intent(side=side, close=price, rules=rules)
 
-    order = rule(asked, situation(contracts={"BTCUSDT": terms}), LIMITS).order
+    order = decide(asked, context(contracts={"BTCUSDT": terms}), LIMITS).order
 
     if order is not None:
         assert order.stop_loss is not None
@@ -100,10 +102,12 @@ def test_a_stop_that_the_tick_moves_onto_the_entry_is_refused(
     terms = contract(tick=Decimal("0.0001"), size_step=Decimal(1), min_size=Decimal(1), max_market_size=None)
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
 
-    ruling = rule(wish(side=side, close=price, rules=rules), situation(contracts={"BTCUSDT": terms}), LIMITS)
+    decision = decide(
+        intent(side=side, close=price, rules=rules), context(contracts={"BTCUSDT": terms}), LIMITS
+    )
 
-    assert [reason.rule for reason in ruling.reasons] == (["stop"] if refused else [])
-    assert not refused or "tick 0.0001 is too coarse" in ruling.reasons[0].text
+    assert [reason.rule for reason in decision.reasons] == (["stop"] if refused else [])
+    assert not refused or "tick 0.0001 is too coarse" in decision.reasons[0].text
 
 
 @given(price=prices, equity=usdt, more=usdt, side=sides)
@@ -113,8 +117,8 @@ def test_more_equity_never_makes_a_smaller_order(
     """Otherwise a deposit could shrink a position that the limits allowed before."""
 
     def size(of: Decimal) -> Decimal:
-        order = rule(
-            wish(side=side, close=price), situation(equity=of, available=of, day_equity=of), LIMITS
+        order = decide(
+            intent(side=side, close=price), context(equity=of, available=of, day_equity=of), LIMITS
         ).order
         return Decimal(0) if order is None else order.size
 
@@ -123,44 +127,151 @@ def test_more_equity_never_makes_a_smaller_order(
 
 def test_the_standard_wish_is_approved_with_the_size_that_loses_half_a_percent() -> None:
     """50 USDT at risk, 2.1 USDT lost per coin a tick beyond the stop, 0.11886 USDT of fees: 22.534 coins."""
-    ruling = rule(wish(), situation(), LIMITS)
+    decision = decide(intent(), context(), LIMITS)
 
-    assert ruling.reasons == ()
-    assert ruling.order is not None
-    assert ruling.order.size == Decimal("22.534")
-    assert ruling.order.stop_loss == Decimal("98.0")
-    assert ruling.order.leverage == 3
+    assert decision.reasons == ()
+    assert decision.order is not None
+    assert decision.order.size == Decimal("22.534")
+    assert decision.order.stop_loss == Decimal("98.0")
+    assert decision.order.leverage == 3
+
+
+OF_CONTEXT: list[tuple[str, dict[str, object]]] = [
+    ("stopping", {"stopping": "STOP file"}),
+    ("watching", {"watch_only": {"BTCUSDT": "demoted"}}),
+    ("model age", {"now": NOON + 13 * 86_400_000 + 2000}),
+    ("candle", {"now": NOON + 61_000}),
+    ("candle", {"now": NOON - 2_000}),
+    ("candle", {"unconfirmed": {"BTCUSDT": "no answer"}}),
+    ("clock", {"clock_drift_s": 1.2}),
+    ("clock", {"clock_drift_s": -1.2}),
+    ("held", {"held": (Exposure(symbol="BTCUSDT", side=SHORT, notional=Decimal(5)),)}),
+    (
+        "positions",
+        {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "1234")},
+    ),
+    ("order rate", {"orders_last_minute": 10}),
+    ("daily loss", {"equity": Decimal(9_700)}),
+    ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}),
+    ("contract", {"contracts": {}}),
+    ("contract", {"contracts": {"BTCUSDT": contract(status="maintain")}}),
+    ("leaving", {"contracts": {"BTCUSDT": contract(limit_open_time=NOON + 20 * HOUR_MS)}}),
+    ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS)}}),
+    ("free margin", {"available": Decimal(1)}),
+    ("position size", {"equity": Decimal(8), "day_equity": Decimal(8)}),
+    ("net exposure", {"held": (Exposure(symbol="X", side=LONG, notional=Decimal(6_000)),)}),
+    ("gross exposure", {"held": (Exposure(symbol="X", side=SHORT, notional=Decimal(10_000)),)}),
+    ("largest market order", {"contracts": {"BTCUSDT": contract(max_market_size=Decimal("0.0005"))}}),
+    ("risk per trade", {"contracts": {"BTCUSDT": contract(min_size=Decimal(30))}}),
+]
+"""What is changed in the standard context so that a rule refuses the standard intent."""
+OF_INTENT: list[tuple[str, OrderIntent]] = [
+    ("verdict", intent(tradable=False, reasons=("no edge was shown",))),
+    ("stop", intent(rules=NO_STOP)),
+    ("liquidation", intent(rules=TradeRules(horizon=2, stop_loss=0.6, take_profit=None))),
+    ("funding", intent(rules=TradeRules(horizon=48, stop_loss=0.02, take_profit=None))),
+]
+
+
+@pytest.mark.parametrize(("name", "changes"), OF_CONTEXT)
+def test_every_rule_can_refuse(name: str, changes: dict[str, object]) -> None:
+    """A rule that never refuses guards nothing."""
+    assert name in names(**changes)
+
+
+@pytest.mark.parametrize(("name", "asked"), OF_INTENT)
+def test_every_rule_of_a_model_can_refuse(name: str, asked: OrderIntent) -> None:
+    """As above, for what the intent itself decides."""
+    assert [reason.rule for reason in decide(asked, context(), LIMITS).reasons] == [name]
+
+
+def test_every_rule_is_seen_to_refuse() -> None:
+    """A new rule comes with a case; a name is never given twice, or counts of refusals would mix."""
+    cases = [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
+
+    assert set(cases) == {rule.name for rule in RULES}
+    assert len(RULES) == len({rule.name for rule in RULES}) == len({rule.meaning for rule in RULES})
+
+
+def test_only_sizes_answer_with_a_size() -> None:
+    """The kind says how an answer is read: a size in the wrong place would approve what it should refuse."""
+    for one in (intent(), intent(rules=NO_STOP), intent(tradable=False)):
+        proposal = Proposal.of(one, context(), LIMITS)
+        for rule in RULES:
+            found = rule.check(proposal)
+            assert found is None or isinstance(found, Decimal) == (rule.kind == "size")
 
 
 @pytest.mark.parametrize(
-    ("changes", "name"),
+    ("name", "changes"),
     [
-        ({"stopping": "STOP file"}, "stopping"),
-        ({"watching": {"BTCUSDT": "demoted"}}, "watching"),
-        ({"now": NOON + 13 * 86_400_000 + 2000}, "model age"),
-        ({"now": NOON + 61_000}, "candle"),
-        ({"now": NOON - 2_000}, "candle"),
-        ({"clock_drift_s": 1.2}, "clock"),
-        ({"clock_drift_s": -1.2}, "clock"),
-        ({"held": (Exposure(symbol="BTCUSDT", side=SHORT, notional=Decimal(5)),)}, "held"),
-        ({"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "1234")}, "positions"),
-        ({"orders_last_minute": 10}, "order rate"),
-        ({"equity": Decimal(9_700)}, "daily loss"),
-        ({"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}, "losing streak"),
-        ({"contracts": {}}, "contract"),
-        ({"contracts": {"BTCUSDT": contract(status="maintain")}}, "contract"),
-        ({"contracts": {"BTCUSDT": contract(limit_open_time=NOON + 20 * HOUR_MS)}}, "leaving"),
-        ({"contracts": {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS)}}, "leaving"),
-        ({"available": Decimal(1)}, "free margin"),
-        ({"equity": Decimal(8), "day_equity": Decimal(8)}, "position size"),
-        ({"held": (Exposure(symbol="X", side=LONG, notional=Decimal(6_000)),)}, "net exposure"),
-        ({"held": (Exposure(symbol="X", side=SHORT, notional=Decimal(10_000)),)}, "gross exposure"),
-        ({"contracts": {"BTCUSDT": contract(max_market_size=Decimal("0.0005"))}}, "largest market order"),
+        ("model age", {"now": NOON + 13 * 86_400_000}),
+        ("candle", {"now": NOON + 60_000}),
+        ("candle", {"now": NOON - 1_000}),
+        ("clock", {"clock_drift_s": -1.0}),
+        ("positions", {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "123")}),
+        ("order rate", {"orders_last_minute": 9}),
+        ("daily loss", {"equity": Decimal("9700.01")}),
+        ("losing streak", {"losses_in_a_row": 3, "last_loss_at": NOON - MINUTE_MS}),
+        ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON + 1_000 - 60 * MINUTE_MS}),
+        ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 24 * HOUR_MS + 10 * MINUTE_MS + 1)}}),
+        ("held", {"held": (Exposure(symbol="ETHUSDT", side=SHORT, notional=Decimal(5)),)}),
+        ("watching", {"watch_only": {"ETHUSDT": "demoted"}}),
+        ("candle", {"unconfirmed": {"ETHUSDT": "no answer"}}),
     ],
 )  # fmt: skip
-def test_every_rule_can_refuse(changes: dict[str, object], name: str) -> None:
-    """A rule that never refuses guards nothing."""
-    assert name in names(**changes)
+def test_what_a_limit_allows_is_not_refused(name: str, changes: dict[str, object]) -> None:
+    """A limit of 60 s that refuses at 60 s, or another symbol's refusal, costs trades that nobody forbade."""
+    assert name not in names(**changes)
+
+
+def test_funding_is_no_reason_where_it_need_not_be_avoided() -> None:
+    """The settings decide, and a contract without settlements has none to avoid."""
+    long = intent(rules=TradeRules(horizon=48, stop_loss=0.02, take_profit=None))
+    without = {"BTCUSDT": contract(funding_hours=0)}
+
+    assert decide(long, context(), replace(LIMITS, avoid_funding=False)).reasons == ()
+    assert decide(long, context(contracts=without), LIMITS).reasons == ()
+
+
+def test_a_limit_of_no_losing_streak_never_pauses() -> None:
+    """0 means off, not that nothing is ever opened."""
+    off = replace(LIMITS, losing_streak=0)
+    asked = context(losses_in_a_row=9, last_loss_at=NOON)
+
+    assert decide(intent(), asked, off).reasons == ()
+
+
+def test_a_take_profit_is_sent_on_the_tick_and_the_order_has_an_end() -> None:
+    """What is approved is what is sent: levels towards the entry, and no later than the candle allows."""
+    rules = TradeRules(horizon=2, stop_loss=0.02, take_profit=0.0333)
+    for side, level in ((LONG, "103.3"), (SHORT, "96.7")):
+        order = decide(intent(side=side, rules=rules), context(), LIMITS).order
+
+        assert order is not None
+        assert order.take_profit == Decimal(level)
+        assert order.until == NOON + 60_000
+
+
+def test_a_refusal_says_in_figures_what_is_in_the_way() -> None:
+    """Somebody reads it on a telephone, and decides what to do."""
+    leaving = {"BTCUSDT": contract(off_time=NOON + 20 * HOUR_MS, status="maintain")}
+    changed = context(
+        now=NOON,
+        contracts=leaving,
+        losses_in_a_row=4,
+        last_loss_at=NOON - 15 * MINUTE_MS,
+        orders_last_minute=12,
+    )
+
+    texts = {reason.rule: reason.text for reason in decide(intent(), changed, LIMITS).reasons}
+
+    assert texts == {
+        "order rate": "12 orders in the last minute, at most 10",
+        "losing streak": "4 trades lost in a row: paused for another 45 min",
+        "contract": "the exchange says 'maintain' of the contract",
+        "leaving": "the contract is delisted in 20.0 h, and nothing is opened 24 h before",
+    }
 
 
 def test_a_losing_streak_ends_with_its_pause() -> None:
@@ -180,21 +291,21 @@ def test_all_reasons_are_told_at_once() -> None:
 
 
 def test_an_untested_model_trades_only_where_that_was_asked_for() -> None:
-    """The verdict is the product's promise; only paper trading may look past it."""
-    asked = wish(tradable=False, reasons=("no edge was shown",))
+    """The verdict is what the product vouches for; only paper trading may look past it."""
+    asked = intent(tradable=False, reasons=("no edge was shown",))
 
-    refused = rule(asked, situation(), LIMITS)
+    refused = decide(asked, context(), LIMITS)
     assert [reason.rule for reason in refused.reasons] == ["verdict"]
     assert "no edge was shown" in refused.reasons[0].text
-    assert rule(asked, situation(trade_untested=True), LIMITS).order is not None
+    assert decide(asked, context(trade_untested=True), LIMITS).order is not None
 
 
 def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
     """A position without a stop is protected by nothing while the machine is off."""
-    ruling = rule(wish(rules=NO_STOP), situation(), LIMITS)
+    decision = decide(intent(rules=NO_STOP), context(), LIMITS)
 
-    assert [reason.rule for reason in ruling.reasons] == ["stop"]
-    assert rule(wish(rules=NO_STOP), situation(), replace(LIMITS, require_stop=False)).order is not None
+    assert [reason.rule for reason in decision.reasons] == ["stop"]
+    assert decide(intent(rules=NO_STOP), context(), replace(LIMITS, require_stop=False)).order is not None
 
 
 @pytest.mark.parametrize(
@@ -207,35 +318,35 @@ def test_a_model_without_a_stop_is_refused_where_one_is_required() -> None:
 )
 def test_nothing_is_held_across_a_funding_settlement(now: int, refused: bool) -> None:
     """Settlement at 16:00 costs about what a good trade earns."""
-    asked = wish()
+    asked = intent()
     opened = now // 300_000 * 300_000 - 300_000
     moved = replace(
         asked,
-        opinion=replace(asked.opinion, open_time=opened),
+        signal=replace(asked.signal, open_time=opened),
         position=replace(asked.position, opened=opened, due=opened + 600_000),
     )
 
-    reasons = {reason.rule for reason in rule(moved, situation(now=now), LIMITS).reasons}
+    reasons = {reason.rule for reason in decide(moved, context(now=now), LIMITS).reasons}
 
     assert reasons == ({"funding"} if refused else set())
 
 
 def test_wishes_of_one_candle_share_the_limits() -> None:
     """Ten symbols that fire together must not each be given the whole account."""
-    first = rule(wish(), situation(), LIMITS)
-    later = with_approved(situation(), first)
+    first = decide(intent(), context(), LIMITS)
+    later = with_approved(context(), first)
 
-    second = rule(wish("ETHUSDT"), later, LIMITS)
+    second = decide(intent("ETHUSDT"), later, LIMITS)
 
     assert second.order is not None
     assert first.exposure.notional + second.exposure.notional <= Decimal(6_000)
-    third = rule(
-        wish("SOLUSDT"),
+    third = decide(
+        intent("SOLUSDT"),
         replace(with_approved(later, second), contracts={"SOLUSDT": contract("SOLUSDT")}),
         LIMITS,
     )
     assert third.exposure.notional + first.exposure.notional + second.exposure.notional <= Decimal(6_000)
-    assert later.available < situation().available
+    assert later.available < context().available
     assert later.orders_last_minute == 1
 
 
@@ -243,14 +354,14 @@ def test_a_stop_beyond_every_liquidation_price_is_refused() -> None:
     """Even without leverage a long is gone at zero, which is not twice as far as a stop at 60 %."""
     far = TradeRules(horizon=2, stop_loss=0.6, take_profit=None)
 
-    assert [reason.rule for reason in rule(wish(rules=far), situation(), LIMITS).reasons] == ["liquidation"]
+    assert [reason.rule for reason in decide(intent(rules=far), context(), LIMITS).reasons] == ["liquidation"]
 
 
 @given(side=sides, distance=st.floats(0.001, 0.9), most=st.integers(1, 125))
 def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float, most: int) -> None:
     """A stop that lies beyond the liquidation price protects nothing."""
     rules = TradeRules(horizon=2, stop_loss=distance, take_profit=None)
-    asked, terms = wish(side=side, rules=rules), contract(max_leverage=Decimal(most))
+    asked, terms = intent(side=side, rules=rules), contract(max_leverage=Decimal(most))
     stop = Decimal(repr(asked.position.stop))
 
     leverage = leverage_for(asked, stop, terms, replace(LIMITS, leverage=Decimal(125)))
@@ -264,8 +375,8 @@ def test_liquidation_keeps_its_distance_from_the_stop(side: int, distance: float
 
 def test_the_daily_loss_is_told_in_figures() -> None:
     """The message is what the operator reads on a telephone."""
-    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) == ""
-    assert "3.00% of 10000.00 USDT" in daily_loss(Decimal(9_700), Decimal(10_000), LIMITS)
+    assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) is None
+    assert "3.00% of 10000.00 USDT" in str(daily_loss(Decimal(9_700), Decimal(10_000), LIMITS))
 
 
 @given(size=st.decimals(-10, 10**9, places=9), step=st.sampled_from(["0.001", "1", "10", "1e-12"]))

@@ -1,4 +1,4 @@
-"""A model that keeps its promise is demoted as rarely as stated; one that breaks it, soon."""
+"""A model that trades as expected is demoted as rarely as stated; one that falls short, soon."""
 
 from dataclasses import replace
 
@@ -22,7 +22,7 @@ def made(nets: list[float]) -> list[ClosedTrade]:
 
 
 def test_looking_after_every_trade_demotes_a_good_model_as_rarely_as_stated() -> None:
-    """5 % of 2,000 models that win exactly what they promised, over 500 trades each, at most."""
+    """5 % of 2,000 models that win exactly what was expected, over 500 trades each, at most."""
     rng = np.random.default_rng(7)
     wins = rng.random((2_000, 500)) < 0.6
 
@@ -47,17 +47,17 @@ def test_evidence_never_falls() -> None:
     assert evidence_below(0.6, wins) == evidence_below(0.6, wins[:30])
 
 
-@pytest.mark.parametrize("promised", [0.0, 1.0])
-def test_promises_that_cannot_be_tested_prove_nothing(promised: float) -> None:
-    """A promise from three trades may well be 100 %."""
-    assert evidence_below(promised, [False] * 50) == 0.0
+@pytest.mark.parametrize("expected", [0.0, 1.0])
+def test_promises_that_cannot_be_tested_prove_nothing(expected: float) -> None:
+    """An expectation from three trades may well be 100 %."""
+    assert evidence_below(expected, [False] * 50) == 0.0
 
 
 def test_a_model_below_its_promise_is_demoted_with_figures() -> None:
     """The sentence is what the operator reads."""
     found = score(card(), made([-0.001] * 30 + [0.001] * 5), [], SCORE)
 
-    assert "14.3% of 35 trades earned, 60.0% were promised" in found.demotion
+    assert "14.3% of 35 trades earned, 60.0% were expected" in found.demotion
     assert found.evidence > 1_000
     assert score_cells(found)[-1] == "retrain"
 

@@ -6,9 +6,9 @@ from decimal import Decimal
 from desk.orders import OrderState
 from desk.policy import LONG
 from desk.trade.records import ClosedTrade
-from desk.trade.risk import rule
+from desk.trade.risk import decide
 from desk.trade.sentences import begun, decided, entry, exited, names
-from tests.trade.samples import LIMITS, NOON, card, situation, wish
+from tests.trade.samples import LIMITS, NOON, card, context, intent
 
 FILLED = OrderState(
     client_id="lgb-o-1",
@@ -45,7 +45,7 @@ CLOSED = ClosedTrade(
 
 def test_an_entry_is_told_with_the_price_that_was_paid() -> None:
     """Not with the one that was hoped for."""
-    told = entry(rule(wish(), situation(), LIMITS), FILLED)
+    told = entry(decide(intent(), context(), LIMITS), FILLED)
 
     assert told.startswith("BTCUSDT: long 7.18 at 100.0215, stop 98.0, leverage 3, until ")
 
@@ -69,8 +69,8 @@ def test_a_session_that_cannot_trade_says_so_at_once() -> None:
 
 def test_a_candle_is_told_with_its_refusals() -> None:
     """A clock that is off, or a losing streak, would otherwise look like a calm day."""
-    refused = rule(wish(), replace(situation(), clock_drift_s=9.0), LIMITS)
-    told = decided(NOON, {"BTCUSDT": refused}, opinions=3, equity=Decimal(10_000), held=1)
+    refused = decide(intent(), replace(context(), clock_drift_s=9.0), LIMITS)
+    told = decided(NOON, {"BTCUSDT": refused}, signals=3, equity=Decimal(10_000), held=1)
 
     assert "3 models asked, 0 to enter, 1 refused (clock 1)" in told
     assert "equity 10000.00 USDT, 1 open" in told

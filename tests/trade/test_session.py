@@ -14,15 +14,15 @@ from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import Balance
 from desk.policy import Thresholds
+from desk.trade.events import Event, FeedEnded, TimerEvent, replayed_events
 from desk.trade.forecasting import OpenModel
 from desk.trade.replay.feed import SimulatedClock
-from desk.trade.session import Event, FeedEnded, SessionResult, TimerEvent, replayed_events
+from desk.trade.session import SessionResult
 from desk.trade.signals import ModelCard
 from desk.values import Candles, frozen
 from tests.trade.faulty import FaultyExchange, PowerCut
-from tests.trade.samples import NOON, SESSION, UNLIMITED, card, contract
-from tests.trade.stage import MEMORY, Says, Stage, live_settings, said, stage
-from tests.trade.test_replay import NOTHING
+from tests.trade.samples import NOON, NOTHING, SESSION, UNLIMITED, card, contract
+from tests.trade.stage import MEMORY, ScriptedModel, Stage, live_settings, scripted, stage
 
 CONTRACTS = [contract(), contract("ETHUSDT")]
 ROUNDED = FillModel(slippage=Decimal("0.0001"))
@@ -38,10 +38,13 @@ def walk(symbol: str, n: int = 60, *, seed: int = 0) -> Candles:
     return Candles(symbol, frozen(NOON + 300_000 * np.arange(n)), frozen(values))
 
 
-def always_long(series: Sequence[Candles]) -> dict[str, tuple[ModelCard, Says]]:
+def always_long(series: Sequence[Candles]) -> dict[str, tuple[ModelCard, ScriptedModel]]:
     """Models that want to be long at every candle."""
     return {
-        one.symbol: (card(one.symbol, created=NOON, promise=NOTHING), said(one, np.full(len(one), 0.8)))
+        one.symbol: (
+            card(one.symbol, created=NOON, expectation=NOTHING),
+            scripted(one, np.full(len(one), 0.8)),
+        )
         for one in series
     }
 
@@ -175,8 +178,8 @@ async def test_a_broken_feed_ends_the_session_with_status_1(tmp_path: Path) -> N
 
     with play.journal:
         assert (await run(play, events())).status == 1
-        for holding in await play.paper.positions():
-            assert holding.stop_loss is not None
+        for position in await play.paper.positions():
+            assert position.stop_loss is not None
 
 
 async def test_a_defect_ends_the_session_only_when_it_stays(
@@ -184,7 +187,7 @@ async def test_a_defect_ends_the_session_only_when_it_stays(
 ) -> None:
     """One bad candle is noted; five in a row are a reason to call somebody."""
     play = two_symbols(tmp_path)
-    predictor = play.shelf.models["BTCUSDT"].predictor
+    predictor = play.source.models["BTCUSDT"].predictor
 
     class Broke:
         calls = 0
@@ -195,7 +198,7 @@ async def test_a_defect_ends_the_session_only_when_it_stays(
                 raise ZeroDivisionError
             return predictor.probabilities(x)
 
-    play.shelf.models["BTCUSDT"] = OpenModel(play.shelf.models["BTCUSDT"].card, Broke())
+    play.source.models["BTCUSDT"] = OpenModel(play.source.models["BTCUSDT"].card, Broke())
     with play.journal:
         ending = await play.run()
 
@@ -208,18 +211,18 @@ async def test_a_defect_ends_the_session_only_when_it_stays(
 async def test_a_newer_model_is_taken_up_at_a_candle(tmp_path: Path) -> None:
     """Without a restart; a bad one is refused by name, and the old one stays."""
     play = two_symbols(tmp_path)
-    shy = card("BTCUSDT", created=NOON, promise=NOTHING, thresholds=Thresholds(long=0.99, short=None))
+    shy = card("BTCUSDT", created=NOON, expectation=NOTHING, thresholds=Thresholds(long=0.99, short=None))
     newer = replace(shy, model_file="newer.txt")
 
     async def events() -> AsyncGenerator[Event]:
         async for number, event in numbered(replayed_events(play.feed)):
             if number == 10:
-                play.shelf.bad["BTCUSDT"] = "BTCUSDT: its model is torn: train it again"
-                play.shelf.version += 1
+                play.source.bad["BTCUSDT"] = "BTCUSDT: its model is torn: train it again"
+                play.source.version += 1
             if number == 20:
-                play.shelf.bad.clear()
-                play.shelf.models["BTCUSDT"] = OpenModel(newer, play.shelf.models["BTCUSDT"].predictor)
-                play.shelf.version += 1
+                play.source.bad.clear()
+                play.source.models["BTCUSDT"] = OpenModel(newer, play.source.models["BTCUSDT"].predictor)
+                play.source.version += 1
             yield event
 
     with play.journal:

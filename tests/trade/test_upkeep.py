@@ -35,7 +35,7 @@ async def test_what_stays_refused_is_not_tried_for_ever(tmp_path: Path) -> None:
         await run(play, rounds_of(play, 2))
         play.paper.matching.account.plans.clear()
         assert isinstance(play.exchange, FaultyExchange)
-        play.exchange.script["protect"] = ["99999"] * 20
+        play.exchange.script["protect"] = ["unknown"] * 20
         asked = play.exchange.calls["protect"]
 
         await play.trader.upkeep.reconcile()

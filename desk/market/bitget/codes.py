@@ -1,54 +1,86 @@
-"""What to do when the exchange says no, by its code.  Pure.
+"""What Bitget means by its codes.  Pure.
 
-A code comes in; a ``Remedy`` goes out.  A code that is not listed means that the order is given up and noted:
-an entry that was refused for an unknown reason is a trade less, an exit is tried in another way.
+A code of a refusal comes in, a ``Meaning`` of ``desk.errors`` goes out; whoever acts on a refusal, here or in
+the trade room, acts on its meaning.  A code that is not listed means ``unknown``.
+
+Not here: codes that ask for a pause, or leave open what happened (``desk.market.bitget.wire``).
 
 References
 ----------
 ``docs/bitget.md``, section 12.
 """
 
-from typing import Final, Literal
+from typing import Final
 
-Remedy = Literal["look_up", "nothing_there", "give_up", "bar_symbol", "wrong_side", "end"]
-"""What a refusal asks for.
+from desk.errors import AccountError, Meaning, Refused
 
-``look_up``: the id is taken, so an order may be there.  ``nothing_there``: there is nothing to close or to
-cancel, which is what was wanted.  ``give_up``: this order cannot be had.  ``bar_symbol``: nothing more is
-opened in the symbol.  ``wrong_side``: the price is beyond the trigger already.  ``end``: nothing can be
-traded at all, the session ends.
-"""
+_CODES: Final[dict[Meaning, tuple[str, ...]]] = {
+    "duplicate": ("40786", "45034", "43118"),
+    "nothing_there": ("22001", "22002", "43025", "43020", "45129"),
+    "not_found": ("40109", "40768", "43001", "45057", "40819"),
+    "no_margin": ("40762", "43012", "40711", "40754", "40798", "45002"),
+    "size_or_price": (
+        *("45110", "45111", "43006", "45112", "43007", "45113", "45115", "22038", "40808", "41103"),
+        *("22006", "22007", "22008", "22009", "43008", "43009"),
+    ),
+    "not_traded": ("40309", "40034", "40845", "22004", "45119", "22039", "45118"),
+    "setting_locked": ("40920", "45117", "45097", "40730"),
+    "setting_unchanged": ("40814", "45054"),
+    "wrong_side": (
+        *("40917", "45122", "40915"),
+        *("40830", "40831", "40832", "40833", "40834", "40835", "40836"),
+    ),
+    "mode": ("40774", "45021", "43075"),
+    "wrong_time": ("40005", "40008"),
+}
+"""45129 of ``nothing_there``: the order was cancelled a moment ago."""
 
-DUPLICATE: Final = ("40786", "45034", "43118")
-NOTHING_THERE: Final = ("22001", "22002", "43025", "43020")
-NOT_FOUND: Final = ("40109", "40768", "43001", "45057", "40819")
-NO_MONEY: Final = ("40762", "43012", "40711", "40754", "40798", "45002")
-SIZE_OR_PRICE: Final = (
-    *("45110", "45111", "43006", "45112", "43007", "45113", "45115", "22038", "40808", "41103"),
-    *("22006", "22007", "22008", "22009", "43008", "43009"),
+WRONG_KEY: Final = (
+    "the key, its secret or its passphrase is wrong: check BITGET_API_KEY, _SECRET and _PASSPHRASE"
 )
-NOT_TRADED: Final = ("40309", "40034", "40845", "22004", "45119", "22039", "45118")
-SETTING_LOCKED: Final = ("40920", "45117", "45097", "40730")
-WRONG_SIDE: Final = (
-    *("40917", "45122", "40915"),
-    *("40830", "40831", "40832", "40833", "40834", "40835", "40836"),
+_WRONG_ADDRESS: Final = (
+    "the key may not be used from this address: add this machine's address to it at Bitget"
 )
-MODE: Final = ("40774", "45021", "43075")
-ACCOUNT: Final = (
-    *("40001", "40002", "40003", "40006", "40009", "40011", "40012", "40036", "40037"),
-    *("40014", "40018", "40038", "40099", "40084", "40085"),
-)
+_ACCOUNT: Final[dict[str, str]] = {
+    **dict.fromkeys(
+        ("40001", "40002", "40003", "40006", "40009", "40011", "40012", "40036", "40037"), WRONG_KEY
+    ),
+    "40014": "the key lacks a permission: it needs futures trading (and no withdrawals)",
+    **dict.fromkeys(("40018", "40038"), _WRONG_ADDRESS),
+    "40099": (
+        "the key belongs to the other environment: --mode demo needs a key that was made inside Bitget's "
+        "demo trading, --mode live one that was not"
+    ),
+    "40084": "the account is a classic one, and a call for unified accounts was made",
+    "40085": (
+        "the account is a unified one, and this suite trades classic futures accounts: use a classic account "
+        "or sub-account"
+    ),
+}
+"""Refusals that every other request would meet too, and what the user can do."""
 
-_REMEDIES: Final[dict[str, Remedy]] = {
-    **dict.fromkeys(DUPLICATE, "look_up"),
-    **dict.fromkeys((*NOTHING_THERE, *NOT_FOUND), "nothing_there"),
-    **dict.fromkeys((*NO_MONEY, *SIZE_OR_PRICE), "give_up"),
-    **dict.fromkeys((*NOT_TRADED, *SETTING_LOCKED), "bar_symbol"),
-    **dict.fromkeys(WRONG_SIDE, "wrong_side"),
-    **dict.fromkeys((*MODE, *ACCOUNT), "end"),
+_MEANINGS: Final[dict[str, Meaning]] = {
+    **{code: meaning for meaning, codes in _CODES.items() for code in codes},
+    **dict.fromkeys(_ACCOUNT, "account"),
 }
 
 
-def remedy_for(code: str) -> Remedy:
-    """What a refusal with ``code`` asks for; ``give_up`` where the code is not known."""
-    return _REMEDIES.get(code, "give_up")
+def meaning_of(code: str) -> Meaning:
+    """What a refusal with ``code`` means; ``unknown`` where the code is not listed."""
+    return _MEANINGS.get(code, "unknown")
+
+
+def refusal(message: str, *, endpoint: str, code: str) -> Refused:
+    """The error of a refusal: an ``AccountError`` with advice where key or account can do nothing here.
+
+    Parameters
+    ----------
+    message : str
+        What the exchange wrote.
+    endpoint : str
+        Path without its query.
+    code : str
+    """
+    if advice := _ACCOUNT.get(code):
+        return AccountError(advice, endpoint=endpoint, code=code)
+    return Refused(message, endpoint=endpoint, code=code, meaning=meaning_of(code))

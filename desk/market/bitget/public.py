@@ -119,7 +119,7 @@ class BitgetPublic:
             "endTime": str(page.end),
             "limit": str(page.limit),
         }
-        return await self._read(page.feed.path, query, wire.read_candles, symbol=symbol)
+        return await self._read(page.endpoint.path, query, wire.read_candles, symbol=symbol)
 
     async def funding(self, symbol: str, page: int) -> FundingRates:
         """Page ``page`` (from 1) of settled funding rates, the newest on page 1; empty beyond the oldest."""

@@ -1,6 +1,6 @@
 """The market as it is now: from the exchange or, where it is not reached, from the cache.
 
-Place in the house: what a single decision looks at.  Settings of the client and symbols come in; a
+Place in the house: what a single decision is made on.  Settings of the client and symbols come in; a
 ``MarketSnapshot`` goes out.  Not here: candles as they happen (``desk.market.feed.stream``).
 """
 
@@ -24,11 +24,25 @@ class MarketSnapshot:
     now: int
     """Time of the exchange, or of this machine where the exchange was not reached; ms."""
     unreached: str = ""
-    """What is to be told where the exchange was not reached."""
+    """The message for the user where the exchange was not reached; "" where it was."""
 
 
-async def look(fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, clock: Clock) -> MarketSnapshot:
-    """Get the newest ``count`` closed candles of each symbol."""
+async def market_snapshot(
+    fetch: FetchSettings, symbols: tuple[str, ...], *, count: int, clock: Clock
+) -> MarketSnapshot:
+    """Get the newest ``count`` closed candles of each symbol.
+
+    Parameters
+    ----------
+    fetch : FetchSettings
+        Address and pace of the exchange, and the cache folder.
+    symbols : tuple of str
+        As the exchange spells them.
+    count : int
+        At most ``newest.LARGEST_COUNT``.
+    clock : Clock
+        Gives the time where the exchange does not.
+    """
     try:
         async with BitgetPublic(fetch, clock=clock) as exchange:
             now = await exchange.server_time()

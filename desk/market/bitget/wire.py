@@ -21,7 +21,8 @@ from typing import cast
 
 import numpy as np
 
-from desk.errors import Refused, Throttled, Unanswered
+from desk.errors import Throttled, Unanswered
+from desk.market.bitget.codes import refusal
 from desk.market.history.candles import NO_ROWS, RawRows
 from desk.market.history.contracts import Contract, ContractTable
 from desk.market.history.funding import FundingRates
@@ -71,7 +72,7 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
     if code in UNDECIDED:
         raise Unanswered(f"{message} (code {code})", endpoint=endpoint)
     if code != SUCCESS:
-        raise Refused(message, endpoint=endpoint, code=code)
+        raise refusal(message, endpoint=endpoint, code=code)
     return envelope.get("data")
 
 

@@ -7,13 +7,13 @@ Place in the house: the market, as a double.  Series come in, from parquet files
 It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market.bitget.public``): a double
 that shares the client's code shares its mistakes.
 
-Its one account trades against the matching core (``desk.market.matching``); its play keys are those of
-``keys.Keys``, or any three values it is given.
+Its one account trades against the matching core (``desk.market.matching``); its API key is that of
+``keys.Keys``, or any three values given in the options.
 
-Reading order: ``options`` (what it can be told), ``sources`` (where series come from), ``listings`` and
-``forming`` (one symbol), ``endpoints`` (public answers); ``keys``, ``venue``, ``asked``, ``private``,
-``private_orders``, ``private_rows`` (the account); ``channels``, ``sockets`` (websockets); ``limits``,
-``faults``, ``brotli``, ``server`` (HTTP), ``control`` (counters and levers), ``__main__`` (the command line).
+Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one symbol), ``endpoints`` (public
+answers); ``keys``, ``venue``, ``account_request``, ``private``, ``private_orders``, ``private_rows`` (the
+account); ``channels``, ``sockets`` (websockets); ``limits``, ``faults``, ``brotli``, ``server`` (HTTP),
+``control`` (counters and controls for tests), ``__main__`` (the command line).
 """
 
 from desk.market.emulator.control import Stats

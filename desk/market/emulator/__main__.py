@@ -1,7 +1,7 @@
 """Command line of the embedded exchange: ``python -m desk.market.emulator``.
 
 Place in the house: a door inside the market room.  Arguments come in; an exchange listens until it is
-told to stop.  Exit status 0 after Ctrl-C or SIGTERM, 2 on wrong arguments.
+stopped.  Exit status 0 after Ctrl-C or SIGTERM, 2 on wrong arguments.
 """
 
 import argparse
@@ -44,7 +44,7 @@ from desk.values import CANDLE_MS, Candles
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until told to stop."""
+    """Serve until SIGINT or SIGTERM; returns the exit status."""
     parser = _parser()
     args = parser.parse_args(argv)
     try:
@@ -52,16 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         series, funding = _series(args)
         if args.speed > 0:
             options, series = extend_for_running_clock(options, series, read_synthetic(args.synthetic))
-        exchange_ended = asyncio.run(_serve(series, options, funding))
+        status = asyncio.run(_serve(series, options, funding))
     except SettingsError as exc:
         parser.error(str(exc))
     except KeyboardInterrupt:  # where the loop cannot handle signals
         return 0
-    return exchange_ended
+    return status
 
 
 async def _serve(series: Sequence[Candles], options: ExchangeOptions, funding: Mapping[str, Funding]) -> int:
-    """Listen, say where, and wait for SIGINT or SIGTERM."""
+    """Listen, print the address, and wait for SIGINT or SIGTERM."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGINT, signal.SIGTERM):
@@ -75,7 +75,7 @@ async def _serve(series: Sequence[Candles], options: ExchangeOptions, funding: M
 
 
 def _options(args: argparse.Namespace) -> ExchangeOptions:
-    """Arguments as options."""
+    """Options that the arguments set."""
     return ExchangeOptions(
         host=args.host,
         port=args.port,
@@ -89,6 +89,8 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
         fault_seed=args.fault_seed,
         delist=read_by_symbol(args.delist, option="delist"),
         history_end=args.history_end,
+        spread_bps=args.spread_bps,
+        mark_lag=args.mark_lag,
         balance=_money(args.balance),
         keys=Keys(
             key=args.key,
@@ -103,7 +105,9 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
 def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]]:
     """Series and funding rates that the arguments name."""
     if args.candles is None and not args.synthetic:
-        raise SettingsError("nothing to serve: give --candles DIR, --synthetic NAME=KIND:SEED, or both")
+        raise SettingsError(
+            "there is no series to serve: give --candles DIR, --synthetic NAME=KIND:SEED, or both"
+        )
     names = read_synthetic(args.synthetic)
     series = read_candle_files(args.candles) if args.candles else []
     series += synthetic_series(names, beside=series, now_ms=args.now)
@@ -117,13 +121,21 @@ def _series(args: argparse.Namespace) -> tuple[list[Candles], dict[str, Funding]
 def extend_for_running_clock(
     options: ExchangeOptions, series: Sequence[Candles], names: Sequence[SyntheticName]
 ) -> tuple[ExchangeOptions, list[Candles]]:
-    """Where the clock runs, synthetic series go on; it starts as if they did not."""
+    """Extend synthetic series where the clock runs; the server time starts as if they were not extended.
+
+    Parameters
+    ----------
+    options : ExchangeOptions
+    series : sequence of Candles
+    names : sequence of SyntheticName
+        Of the synthetic ones among ``series``.
+    """
     start = newest_open(series, default=0) + CANDLE_MS if options.now_ms is None else options.now_ms
     return replace(options, now_ms=start), extend_synthetic(series, names)
 
 
 def _parser() -> argparse.ArgumentParser:
-    """All options, with what they do."""
+    """The command line: every option and its help."""
     parser = argparse.ArgumentParser(
         prog="python -m desk.market.emulator",
         description="An exchange on this machine that answers like Bitget's REST endpoints and websockets.",
@@ -141,8 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         "--synthetic",
         default="",
         metavar="NAME=KIND:SEED,…",
-        help=f"invented series of 190 days; KIND is one of {', '.join(KINDS)}. Where the clock "
-        f"runs (--speed) they go on for {DAYS_AHEAD} days",
+        help=f"synthetic series of 190 days; KIND is one of {', '.join(KINDS)}. While the clock runs "
+        f"(--speed) they continue for {DAYS_AHEAD} days",
     )
     add(
         "--funding",
@@ -156,15 +168,15 @@ def _parser() -> argparse.ArgumentParser:
         "--now",
         type=int,
         metavar="MS",
-        help="server time at the start; without it, newest open time of all series + 5 minutes",
+        help="server time at the start; default: newest open time of all series + 5 minutes",
     )
     add(
         "--speed",
         type=float,
         default=0.0,
         metavar="X",
-        help="market seconds per second; 0, the default: the clock stands. At any speed but 1 live_trade.py "
-        "opens nothing: to its check of clocks, this machine's is wrong",
+        help="market seconds per second; 0, the default: the clock stands still. At any speed other than 1 "
+        "live_trade.py opens no position, because this machine's clock then differs from the server time",
     )
     add(
         "--align-end",
@@ -188,34 +200,55 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--penalty",
         action="store_true",
-        help="after the minute limit was met, refuse everything for 5 minutes",
+        help="refuse every request of an address for 5 minutes after it exceeded the minute limit",
     )
-    add("--latency-ms", type=float, default=0.0, metavar="N", help="waited before every answer, default 0")
+    add(
+        "--latency-ms",
+        type=float,
+        default=0.0,
+        metavar="N",
+        help="milliseconds to wait before every answer, default 0",
+    )
     add(
         "--history-end",
         default="exclusive",
         choices=HISTORY_ENDS,
-        help="reading of endTime in history-candles: exclusive and floored to the grid, "
-        "inclusive and floored, or exclusive as it stands; default %(default)s",
+        help="how endTime of history-candles is read: exclusive and floored to the grid, inclusive and "
+        "floored, or exclusive and not floored; default %(default)s",
     )
     add(
         "--holes",
         type=_share,
         default=0.0,
         metavar="SHARE",
-        help="share of the candles that never existed, as outages in every series; default 0",
+        help="share of the candles to remove from every series, in outages of some candles; default 0",
     )
     add(
         "--list-late",
         default="",
         metavar="NAME=DAYS,…",
-        help="series that begin so many days before they end",
+        help="symbols whose series begin only DAYS days before they end",
     )
     add(
         "--delist",
         default="",
         metavar="NAME=N,…",
-        help="symbols that are gone (40309) after N answers about them",
+        help="symbols that are delisted (code 40309) after N answers about them",
+    )
+    add(
+        "--spread-bps",
+        type=float,
+        default=0.0,
+        metavar="X",
+        help="distance of bid and ask over the last price, in basis points; never less than one tick, the "
+        "default",
+    )
+    add(
+        "--mark-lag",
+        type=int,
+        default=0,
+        metavar="N",
+        help="candles by which the last price follows the mark price; 0, the default: both are the same",
     )
     _add_account(parser)
     faults = "; ".join(f"{name}: {meaning}" for name, meaning in FAULTS.items())
@@ -223,14 +256,15 @@ def _parser() -> argparse.ArgumentParser:
         "--faults",
         default="",
         metavar="NAME=SHARE,…",
-        help=f"share of answers that go wrong ({faults}; a business code such as 40309: refused with it)",
+        help=f"share of answers with a fault ({faults}; a business code such as 40309: the request is "
+        "refused with that code)",
     )
     add(
         "--fault-seed",
         type=int,
         default=0,
         metavar="N",
-        help="other seed, other answers go wrong; default %(default)s",
+        help="seed of the faults: another seed hits other answers; default %(default)s",
     )
     return parser
 
@@ -243,29 +277,33 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
         "--balance",
         default="10000",
         metavar="X",
-        help="USDT on the account at the start, default %(default)s",
+        help="USDT in the account at the start, default %(default)s",
     )
     add("--key", default=usual.key, help="API key of the account, default %(default)s")
-    add(
-        "--secret", default=usual.secret, help="its secret, default %(default)s: a play key, never a real one"
-    )
+    add("--secret", default=usual.secret, help="its secret, default %(default)s; never give a real one")
     add("--passphrase", default=usual.passphrase, help="its passphrase, default %(default)s")
     add(
-        "--demo-account", action="store_true", help="the key is one of demo trading: 40099 without its header"
+        "--demo-account",
+        action="store_true",
+        help="the key belongs to demo trading: requests without the header paptrading get code 40099",
     )
-    add("--unified-account", action="store_true", help="the account is a unified one: 40085 for every call")
+    add(
+        "--unified-account",
+        action="store_true",
+        help="the account is a unified account: every call of the classic API gets code 40085",
+    )
 
 
 def _money(text: str) -> Decimal:
-    """USDT, as exactly as they are written."""
+    """Amount in USDT, exactly as it is written."""
     try:
         return Decimal(text)
     except InvalidOperation:
-        raise SettingsError(f"balance: {text!r} is not a number such as 10000") from None
+        raise SettingsError(f"--balance is {text!r}, must be a number such as 10000") from None
 
 
 def _share(text: str) -> float:
-    """A share of candles that leaves some."""
+    """Share of candles to remove, at most one half."""
     share = float(text)
     if not 0 <= share <= 0.5:
         raise ValueError(text)

@@ -1,4 +1,4 @@
-"""A private request, read field by field.
+"""Fields of a private request, checked one by one.
 
 Place in the house: the market, inside the emulator.  Query or body come in, checked values or a
 ``RequestDenied`` go out, to ``private``.  Pure.
@@ -16,7 +16,7 @@ from desk.market.matching.account import SimulatedAccount
 
 @dataclass(frozen=True, slots=True)
 class AccountRequest:
-    """One request, and the account that it is about."""
+    """One request, and the account that it concerns."""
 
     fields: Mapping[str, object]
     """Query of a GET, JSON body of a POST."""
@@ -26,7 +26,7 @@ class AccountRequest:
 
     @property
     def account(self) -> SimulatedAccount:
-        """The customer's account."""
+        """The customer's account in the matching core."""
         return self.matching.account
 
     def text(self, name: str) -> str:
@@ -79,7 +79,7 @@ class AccountRequest:
         return int(value)
 
     def rows(self, name: str) -> list[Mapping[str, object]]:
-        """Value of a field that is a list of objects, empty where it is absent; 50 at the most."""
+        """Value of a field that is a list of objects, empty where it is absent; 50 at most."""
         value = self.fields.get(name) or []
         if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
             raise RequestDenied("40020", f"Parameter {name} error")
@@ -99,12 +99,12 @@ class AccountRequest:
         return self.symbol() if self.text("symbol") else None
 
     def check_product(self) -> None:
-        """Admit the one product type that there is."""
+        """Raise unless the product type is USDT-FUTURES."""
         if self.required("productType").upper() != PRODUCT_TYPE:
             raise RequestDenied("400172", "Parameter verification failed: productType")
 
     def check_coin(self) -> None:
-        """Admit the one margin coin that there is."""
+        """Raise unless the margin coin is USDT."""
         if self.required("marginCoin").upper() != "USDT":
             raise RequestDenied("400172", "Parameter verification failed: marginCoin")
 

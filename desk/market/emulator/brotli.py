@@ -1,7 +1,7 @@
-"""Brotli without a compressor: a body as a valid stream that stores its bytes as they are.
+"""Brotli streams without a compressor: the bytes of a body are stored as they are.
 
-Place in the house: the market, inside the emulator.  A body comes in, the stream that a client would have to
-decode goes out.  Pure.
+Place in the house: the market, inside the emulator.  A body comes in, the stream that a client must decode
+goes out.  Pure.
 
 References
 ----------

@@ -1,11 +1,11 @@
-"""What a subscribed channel says, and when.
+"""Messages of the websocket channels.
 
 Place in the house: the market, inside the emulator.  Listings, the account and the server time come in;
 payloads go out, to ``sockets``.  Pure.
 
-A candle channel says: a snapshot of 500 candles, the last one forming; then, each time it is asked and
-something has traded, the forming candle; when a later candle has opened, first every candle that was
-finished meanwhile, as it ended.  There is no flag that says so.
+A candle channel sends a snapshot of 500 candles, the last one forming; then, at every update after a trade,
+the forming candle; when a later candle has opened, first every candle that finished meanwhile in its final
+state.  No flag marks a candle as finished.
 
 References
 ----------
@@ -32,29 +32,29 @@ from desk.market.series.facts import HOUR_MS
 SNAPSHOT: Final = 500
 SERVED: Final = ("candle5m", "ticker")
 SILENT: Final = frozenset({*(f"candle{name}" for name in GRANULARITIES), "ticker"} - {"candle5m", "ticker"})
-"""Known channels that there is no data for: acknowledged, and silent."""
+"""Known channels without data: acknowledged, then silent."""
 PRIVATE_CHANNELS: Final = ("orders", "positions", "account")
 
 
 @dataclass(slots=True)
 class Subscription:
-    """One arg that a client subscribed to, and how far it was told."""
+    """One arg that a client subscribed to, and what was sent last."""
 
     arg: Mapping[str, object]
     listing: Listing | None
-    """None: acknowledged, and silent."""
+    """None: acknowledged, then silent."""
     newest: int = -1
-    """Open time of the newest candle it was told of."""
+    """Open time of the newest candle that was sent, ms; -1: none."""
     last_row: str = field(default="")
-    """The last row of it."""
+    """The row that was sent last."""
 
     @property
     def is_candle(self) -> bool:
-        """Whether it is about candles."""
+        """Whether the channel is one of candles."""
         return self.arg.get("channel") == "candle5m"
 
     def snapshot(self, now: int) -> str:
-        """The snapshot."""
+        """Message after the subscription; empty: none."""
         listing = self.listing
         if listing is None:
             return ""
@@ -72,7 +72,7 @@ class Subscription:
         return _of_rows("snapshot", self.arg, rows, now)
 
     def updates(self, now: int) -> Iterator[str]:
-        """What is to be told since it was told last."""
+        """Messages about everything since the last one."""
         listing = self.listing
         if listing is None:
             return
@@ -115,12 +115,17 @@ def account_payloads(
     wanted: Mapping[str, Mapping[str, object]],
     now: int,
 ) -> Iterator[str]:
-    """What the private channels say about ``changes``: a row per step of an order, then where it stands.
+    """Messages of the private channels about ``changes``: a row per step of an order, then the account.
 
     Parameters
     ----------
+    account : SimulatedAccount
+    changes : iterable of Order or MatchedFill
+        As ``Matching.drain`` returns them.
     wanted : mapping of channel to arg
-        What was subscribed.
+        Channels that are subscribed.
+    now : int
+        Server time, ms.
     """
     changes = list(changes)
     if "orders" in wanted:
@@ -134,7 +139,16 @@ def account_payloads(
 def account_state_payloads(
     account: SimulatedAccount, wanted: Mapping[str, Mapping[str, object]], now: int
 ) -> Iterator[str]:
-    """Where the account stands: positions and balances."""
+    """Messages about the state of the account: positions and balances.
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    wanted : mapping of channel to arg
+        Channels that are subscribed.
+    now : int
+        Server time, ms.
+    """
     if "positions" in wanted:
         held = [pushed_position_row(account, position) for position in account.positions.values()]
         yield envelope("snapshot", wanted["positions"], held, now)
@@ -143,7 +157,7 @@ def account_state_payloads(
 
 
 def _steps(changes: Iterable[Order | MatchedFill]) -> Iterator[tuple[Order, MatchedFill | None]]:
-    """Pair each state of an order with the execution that led to it."""
+    """Pair each state of an order with the executions that led to it."""
     executions: list[MatchedFill] = []
     for change in changes:
         if isinstance(change, MatchedFill):
@@ -157,7 +171,7 @@ def _steps(changes: Iterable[Order | MatchedFill]) -> Iterator[tuple[Order, Matc
 
 
 def known_instrument(arg: Mapping[str, object], listings: Mapping[str, Listing]) -> Listing | None:
-    """Listing that a public arg is about; None where it will be silent.
+    """Listing that a public arg names; None where the channel has no data.
 
     Raises
     ------
@@ -172,12 +186,24 @@ def known_instrument(arg: Mapping[str, object], listings: Mapping[str, Listing])
 
 
 def envelope(action: str, arg: Mapping[str, object], data: object, now: int) -> str:
-    """A push as the exchange writes it."""
+    """JSON text of a push.
+
+    Parameters
+    ----------
+    action : str
+        ``snapshot`` or ``update``.
+    arg : mapping
+        As it was subscribed.
+    data : object
+        Rows, as JSON values.
+    now : int
+        Server time, ms.
+    """
     return json.dumps({"action": action, "arg": arg, "data": data, "ts": now}, separators=(",", ":"))
 
 
 def _of_rows(action: str, arg: Mapping[str, object], rows: Iterable[str], now: int) -> str:
-    """A push of candles, whose rows have an eighth field: the volume in USDT once more."""
+    """JSON text of a push of candles, whose rows repeat the volume in USDT as an eighth field."""
     longer = ",".join(f"{row[:-1]},{row[row.rindex(',') + 1 : -1]}]" for row in rows)
     return (
         f'{{"action":"{action}","arg":{json.dumps(arg, separators=(",", ":"))},"data":[{longer}],"ts":{now}}}'

@@ -1,16 +1,16 @@
-"""What the embedded exchange offers beyond the exchange: its counters, and levers for tests and soaks.
+"""Counters of the embedded exchange, and controls for tests and soaks, which no real exchange has.
 
-Place in the house: the market, inside the emulator.  Requests under ``/emulator`` come in from whoever
-stages a trial, perhaps from another process; the server does what they say.
+Place in the house: the market, inside the emulator.  Requests under ``/emulator`` come in from a test
+or a soak, perhaps in another process; the server carries them out.
 
 =============================================  =========================================================
 ``GET  /emulator/stats``                       counters, and the server time
-``POST /emulator/disconnect``                  breaks every websocket off
-``POST /emulator/clock?ms=300000``             lets market time pass: the account lives through it
-``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price, until market time moves on
+``POST /emulator/disconnect``                  aborts every websocket connection
+``POST /emulator/clock?ms=300000``             lets market time pass, with every candle in it
+``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price until market time moves on
 =============================================  =========================================================
 
-What is malformed is answered with status 400 and a sentence.
+A malformed request is answered with status 400 and a sentence.
 """
 
 from collections import Counter
@@ -23,26 +23,26 @@ from aiohttp import web
 
 @dataclass(slots=True)
 class Stats:
-    """What was asked of the exchange since it started."""
+    """Counts since the exchange started."""
 
     requests: Counter[str] = field(default_factory=Counter)
     """By path, refused and faulty ones included."""
     throttled: Counter[str] = field(default_factory=Counter)
-    """Requests that met a limit, by path; drawn 429s are faults."""
+    """Requests refused by a rate limit, by path; 429s drawn as faults are not counted here."""
     faults: Counter[str] = field(default_factory=Counter)
-    """Answers that went wrong, by name of ``options.FAULTS``."""
+    """Answers with a fault, by name of ``options.FAULTS``."""
     in_flight: Counter[str] = field(default_factory=Counter)
-    """Requests that have not been answered yet, by path."""
+    """Requests that are not answered yet, by path."""
     max_in_flight: int = 0
     """Most requests unanswered at once."""
     max_in_flight_by_endpoint: Counter[str] = field(default_factory=Counter)
     trading: Counter[str] = field(default_factory=Counter)
-    """Orders accepted, client ids that came twice, refusals by code, answers lost on purpose."""
+    """Orders accepted, duplicate client ids, refusals by code, answers lost on purpose."""
     sockets: Counter[str] = field(default_factory=Counter)
-    """Connections, pushes, and the pushes that went wrong."""
+    """Connections, pushes, and pushes with a fault."""
 
     def arrive(self, path: str) -> int:
-        """Count a request in; its number, from 0."""
+        """Count a request as received; returns its number, from 0."""
         number = self.requests.total()
         self.requests[path] += 1
         self.in_flight[path] += 1
@@ -52,11 +52,11 @@ class Stats:
         return number
 
     def leave(self, path: str) -> None:
-        """Count a request out."""
+        """Count a request as answered."""
         self.in_flight[path] -= 1
 
     def as_json(self) -> dict[str, object]:
-        """As ``/emulator/stats`` shows it."""
+        """The counts as ``/emulator/stats`` reports them."""
         return {
             "total": self.requests.total(),
             "requests": dict(self.requests),
@@ -72,7 +72,7 @@ class Stats:
 
 
 class ControlledExchange(Protocol):
-    """What the levers move."""
+    """What the controls act on."""
 
     @property
     def stats(self) -> Stats:
@@ -82,17 +82,17 @@ class ControlledExchange(Protocol):
         """Server time."""
 
     def disconnect(self) -> int:
-        """Break every websocket off; how many there were."""
+        """Abort every websocket connection; returns how many there were."""
 
     def pass_time(self, ms: int) -> None:
         """Let market time pass."""
 
     def set_price(self, symbol: str, price: Decimal) -> None:
-        """Let a symbol trade at a price; ``KeyError`` if it is not listed."""
+        """Let a symbol trade at a price; raises ``KeyError`` if it is not listed."""
 
 
 def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
-    """The table above."""
+    """Routes of the table at the head of this module."""
 
     async def stats(_: web.Request) -> web.Response:
         return web.json_response({**exchange.stats.as_json(), "server_time": exchange.now_ms()})
@@ -104,7 +104,7 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
         ms = request.query.get("ms", "")
         if not (ms.isascii() and ms.isdigit()):
             raise web.HTTPBadRequest(
-                text=f"ms is {ms!r}, must be a whole number, 0 or more: time only passes"
+                text=f"ms is {ms!r}, must be a whole number, 0 or more: time cannot go back"
             )
         exchange.pass_time(int(ms))
         return web.json_response({"server_time": exchange.now_ms()})

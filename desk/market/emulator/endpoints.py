@@ -1,10 +1,10 @@
-"""What each public endpoint answers.
+"""Answers of the public endpoints.
 
 Place in the house: the market, inside the emulator.  The parameters of a request, the listings and
 the server time come in; rows, JSON text or a ``RequestDenied`` go out, to ``server``.  Pure.
 
-Reading order: ``ENDPOINTS`` is the table; ``recent_candles`` and ``history_candles`` are where the
-exchange's odd rules are.
+Reading order: ``ENDPOINTS`` is the table; the exchange's odd rules are in ``answer_recent_candles`` and
+``answer_history_candles``.
 
 Not here: limits, faults and HTTP.
 """
@@ -35,10 +35,22 @@ FUNDING_PAGE: Final = 20
 KEEP_MARGIN_RATE: Final = "0.004"
 """Maintenance margin as a share of the position's value."""
 LONGEST_FUNDING_PAGE: Final = 100
+DEPTH_LIMITS: Final = {"1": 1, "5": 5, "15": 15, "50": 50, "": 100, "max": 100}
+"""Levels of ``merge-depth`` by the parameter ``limit``."""
+PRECISIONS: Final = frozenset({"", "scale0", "scale1", "scale2", "scale3"})
 
 
 class RequestDenied(Exception):  # noqa: N818 - an answer, not a fault; it never leaves the emulator
-    """The exchange says no, with a business code and an HTTP status."""
+    """A request was refused, with a business code and an HTTP status.
+
+    Parameters
+    ----------
+    code : str
+        Business code, such as 40034.
+    message : str
+    status : int
+        HTTP status.
+    """
 
     def __init__(self, code: str, message: str, *, status: int = 400) -> None:
         super().__init__(message)
@@ -49,14 +61,14 @@ class RequestDenied(Exception):  # noqa: N818 - an answer, not a fault; it never
 
 @dataclass(frozen=True, slots=True)
 class PublicRequest:
-    """One request, and what the exchange knows when it arrives."""
+    """One request, and the state of the exchange when it arrives."""
 
     query: Mapping[str, str]
     listings: Mapping[str, Listing]
     now: int
     """Server time, ms."""
     gone: Set[str]
-    """Symbols that were listed once."""
+    """Symbols that were delisted."""
     history_end: str
     """One of ``options.HISTORY_ENDS``."""
 
@@ -76,7 +88,7 @@ class PublicRequest:
         raise RequestDenied("40020", f"Parameter {name} error")
 
     def universe(self) -> list[Listing]:
-        """Every listing of the product type asked for, or the one whose symbol is asked for."""
+        """Listings that the request names: one symbol, or every symbol of a product type."""
         product_type = self.required("productType").upper()
         if product_type not in PRODUCT_TYPES:
             raise RequestDenied("400172", "Parameter verification failed")
@@ -90,13 +102,13 @@ class PublicRequest:
         return list(listings.values())
 
     def listing(self) -> Listing:
-        """The listing asked for, where a symbol must be named."""
+        """The listing that the request names, where a symbol is required."""
         universe = self.universe()
         self.required("symbol")
         return universe[0]
 
     def limit(self, most: int) -> int:
-        """Number of rows asked for."""
+        """Number of rows that the request asks for."""
         limit = self.integer("limit")
         if limit is None:
             return DEFAULT_LIMIT
@@ -115,13 +127,13 @@ class PublicRequest:
         return start, end
 
     def check_granularity(self) -> None:
-        """Admit 5m, the only one that there is data for."""
+        """Raise unless the granularity is 5m, the only one with data."""
         granularity = self.required("granularity")
         if granularity not in GRANULARITIES:
             raise RequestDenied("400171", f"Parameter verification failed granularity {granularity}")
         if granularity != "5m":
             raise RequestDenied(
-                "400171", f"the embedded exchange has candles of 5m only, not of {granularity}"
+                "400171", f"the embedded exchange serves candles of 5m only, not of {granularity}"
             )
 
 
@@ -144,16 +156,16 @@ class CandlePage:
         return self.listing.rows(max(self.start - most, 0), self.start)
 
 
-def recent_candles(request: PublicRequest) -> CandlePage:
+def answer_recent_candles(request: PublicRequest) -> CandlePage:
     """Answer ``candles``: the last 30 days, the forming candle last.
 
-    ``startTime`` is inclusive, ``endTime`` exclusive; of what lies between, the newest ``limit``.
+    ``startTime`` is inclusive, ``endTime`` exclusive; the page holds the newest ``limit`` rows between them.
     """
     listing = request.listing()
     request.check_granularity()
     if (request.query.get("kLineType") or "MARKET").upper() != "MARKET":
         raise RequestDenied(
-            "400172", "Parameter verification failed: the embedded exchange has kLineType MARKET only"
+            "400172", "Parameter verification failed: the embedded exchange serves kLineType MARKET only"
         )
     limit = request.limit(RECENT_LIMIT)
     start, end = request.window()
@@ -170,12 +182,21 @@ def recent_candles(request: PublicRequest) -> CandlePage:
     return CandlePage(listing, first, stop, None if part is None else forming_row(part))
 
 
-def history_candles(request: PublicRequest) -> CandlePage:
+def answer_history_candles(request: PublicRequest) -> CandlePage:
     """Answer ``history-candles``: the newest ``limit`` finished candles below ``endTime``.
 
-    ``startTime`` has no say in the choice of rows; together with ``endTime`` it may span 90 days.
+    ``startTime`` does not influence which rows are chosen; together with ``endTime`` it may span 90 days.
     """
-    listing = request.listing()
+    return _history_page(request, request.listing())
+
+
+def answer_history_mark_candles(request: PublicRequest) -> CandlePage:
+    """Answer ``history-mark-candles``: as ``history-candles``, of the mark price, with volumes of 0."""
+    return _history_page(request, request.listing().mark_listing())
+
+
+def _history_page(request: PublicRequest, listing: Listing) -> CandlePage:
+    """Page of finished candles of ``listing`` that a request for history names."""
     request.check_granularity()
     limit = request.limit(HISTORY_LIMIT)
     _, end = request.window()
@@ -193,30 +214,47 @@ def _history_bound(end: int, reading: str) -> int:
     return floored + CANDLE_MS if reading == "inclusive" else floored
 
 
-def server_time(request: PublicRequest) -> str:
+def answer_server_time(request: PublicRequest) -> str:
     """Answer ``time``."""
     return json.dumps({"serverTime": str(request.now)})
 
 
-def contracts(request: PublicRequest) -> str:
+def answer_contracts(request: PublicRequest) -> str:
     """Answer ``contracts``."""
     return _text([listing.contract(request.now) for listing in request.universe()])
 
 
-def tickers(request: PublicRequest) -> str:
-    """Answer ``tickers``; a symbol whose first candle has not opened has none."""
+def answer_tickers(request: PublicRequest) -> str:
+    """Answer ``tickers``; a symbol whose first candle has not opened yet has no row."""
     rows = [listing.ticker(request.now) for listing in request.universe()]
     return _text([row for row in rows if row is not None])
 
 
-def ticker(request: PublicRequest) -> str:
+def answer_ticker(request: PublicRequest) -> str:
     """Answer ``ticker``: as ``tickers``, for one symbol."""
     row = request.listing().ticker(request.now)
     return _text([] if row is None else [row])
 
 
-def history_fund_rate(request: PublicRequest) -> str:
-    """Answer ``history-fund-rate``; a page longer than the longest is cut without a word."""
+def answer_merge_depth(request: PublicRequest) -> str:
+    """Answer ``merge-depth``: prices and sizes are JSON numbers; a book has one precision, the tick.
+
+    References
+    ----------
+    Bitget API, contract, market: "Get Merge Market Depth", GET /api/v2/mix/market/merge-depth.
+    """
+    listing = request.listing()
+    limit = request.query.get("limit", "").lower()
+    if limit not in DEPTH_LIMITS:
+        raise RequestDenied("40053", f"Parameter limit {limit} is out of range")
+    if request.query.get("precision", "") not in PRECISIONS:
+        raise RequestDenied("400172", "Parameter verification failed: precision")
+    data = listing.depth(request.now, levels=DEPTH_LIMITS[limit])
+    return _text({"asks": [], "bids": [], "ts": str(request.now)} if data is None else data)
+
+
+def answer_history_fund_rate(request: PublicRequest) -> str:
+    """Answer ``history-fund-rate``; a page size above the maximum is silently cut."""
     listing = request.listing()
     size = request.integer("pageSize")
     number = request.integer("pageNo")
@@ -227,7 +265,7 @@ def history_fund_rate(request: PublicRequest) -> str:
     return _text(listing.funding_page(request.now, size=size, number=number or 1))
 
 
-def query_position_lever(request: PublicRequest) -> str:
+def answer_query_position_lever(request: PublicRequest) -> str:
     """Answer ``query-position-lever``: one tier for everything."""
     listing = request.listing()
     tier = {
@@ -247,12 +285,14 @@ def _text(data: object) -> str:
 
 
 ENDPOINTS: Final[Mapping[str, Callable[[PublicRequest], CandlePage | str]]] = {
-    "/api/v2/public/time": server_time,
-    "/api/v2/mix/market/contracts": contracts,
-    "/api/v2/mix/market/tickers": tickers,
-    "/api/v2/mix/market/ticker": ticker,
-    "/api/v2/mix/market/candles": recent_candles,
-    "/api/v2/mix/market/history-candles": history_candles,
-    "/api/v2/mix/market/history-fund-rate": history_fund_rate,
-    "/api/v2/mix/market/query-position-lever": query_position_lever,
+    "/api/v2/public/time": answer_server_time,
+    "/api/v2/mix/market/contracts": answer_contracts,
+    "/api/v2/mix/market/tickers": answer_tickers,
+    "/api/v2/mix/market/ticker": answer_ticker,
+    "/api/v2/mix/market/candles": answer_recent_candles,
+    "/api/v2/mix/market/history-candles": answer_history_candles,
+    "/api/v2/mix/market/history-mark-candles": answer_history_mark_candles,
+    "/api/v2/mix/market/merge-depth": answer_merge_depth,
+    "/api/v2/mix/market/history-fund-rate": answer_history_fund_rate,
+    "/api/v2/mix/market/query-position-lever": answer_query_position_lever,
 }

@@ -1,8 +1,8 @@
-"""Answers that go wrong, the same ones every time.
+"""Faults of answers and pushes, drawn from a seed.
 
-Place in the house: the market, inside the emulator.  The server asks, per request, whether and how
-its answer goes wrong.  Pure: which fault request n meets is a function of the seed, the shares and n
-alone, so a run that asks in the same order meets the same faults.
+Place in the house: the market, inside the emulator.  The server asks for every request whether its
+answer has a fault, and which.  Pure: the fault of request n is a function of the seed, the shares and n
+alone, so a run that sends the same requests in the same order gets the same faults.
 
 Not here: what a closed connection or a hanging answer is on a socket, see ``server``.
 """
@@ -29,15 +29,15 @@ class Faults:
         self._pushes = tuple(pair for pair in drawn if pair[0] in PUSH_FAULTS)
 
     def of_answer(self, number: int) -> str | None:
-        """Name of the fault that the answer to request ``number`` meets, if any."""
+        """Fault of the answer to request ``number``; None: there is none."""
         return self._drawn(self._answers, number, stream=0)
 
     def of_push(self, number: int) -> str | None:
-        """Name of the fault that push ``number`` of all sockets meets, if any."""
+        """Fault of push ``number``, counted over all sockets; None: there is none."""
         return self._drawn(self._pushes, number, stream=2)
 
     def _drawn(self, shares: tuple[tuple[str, float], ...], number: int, *, stream: int) -> str | None:
-        """Draw one of ``shares``, or none."""
+        """Draw one name of ``shares``, or None."""
         if not shares:
             return None
         draw = float(self._rng(number, stream=stream).random())
@@ -48,7 +48,23 @@ class Faults:
         return None
 
     def rows_of(self, page: CandlePage, number: int, fault: str | None) -> tuple[list[str], set[str]]:
-        """Rows of ``page`` as request ``number`` gets them, and the row faults that they met."""
+        """Apply row faults to ``page``.
+
+        Parameters
+        ----------
+        page : CandlePage
+        number : int
+            Of the request, from 0.
+        fault : str or None
+            What ``of_answer`` drew.
+
+        Returns
+        -------
+        list of str
+            Rows as JSON text.
+        set of str
+            Names of the row faults.
+        """
         rows = page.rows()
         met: set[str] = set()
         rng = self._rng(number, stream=1) if self._hole or fault else None
@@ -70,5 +86,5 @@ class Faults:
         return rows, met
 
     def _rng(self, number: int, *, stream: int = 0) -> np.random.Generator:
-        """Randomness of one request."""
+        """Random numbers of one request."""
         return np.random.default_rng([self._seed, number, stream])

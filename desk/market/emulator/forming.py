@@ -1,11 +1,11 @@
 """A candle before it is finished.
 
 Place in the house: the market, inside the emulator.  Candles and a time come in; the price at that time, and
-the candle as it looks then, go out.  Pure.
+the state of the candle then, go out.  Pure.
 
-A stored candle does not tell its path.  The embedded exchange has one, so that sockets, REST and matching
-see the same market: a rising candle goes from its open to its low, to its high, to its close, a falling one
-to its high first; each stage is straight and takes a third of the five minutes.
+A stored candle does not record its path.  The embedded exchange assumes one, so that sockets, REST and
+matching see the same market: a rising candle goes from its open to its low, to its high, to its close, a
+falling one to its high first; each stage is straight and takes a third of the five minutes.
 """
 
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ STAGES: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Forming:
-    """A candle as it looks at some time: open time in ms, prices in USDT, volumes in base coin and USDT."""
+    """State of an unfinished candle: open time in ms, prices in USDT, volumes in base coin and USDT."""
 
     open_time: int
     open: float
@@ -36,7 +36,18 @@ def path_of(candles: Candles, row: int) -> tuple[float, float, float, float]:
 
 
 def forming(candles: Candles, row: int, now: int, *, places: int) -> Forming:
-    """Candle ``row`` at ``now``, which lies within it; prices have ``places`` decimals."""
+    """State of a stored candle at a time within it.
+
+    Parameters
+    ----------
+    candles : Candles
+    row : int
+        Of the candle.
+    now : int
+        Server time within the candle, ms.
+    places : int
+        Decimals of a price.
+    """
     open_time = int(candles.open_time[row])
     path = path_of(candles, row)
     part = (now - open_time) / CANDLE_MS

@@ -1,9 +1,9 @@
-"""Who is asking: the exchange's side of the signature.
+"""Signatures of private requests, from the exchange's side.
 
 Place in the house: the market, inside the emulator.  Headers (or a login) come in; a ``RequestDenied`` is
-raised, or nothing happens.  Pure.  Written a second time on purpose, see the package.
+raised if the signature is not valid.  Pure.  Written a second time on purpose, see the package.
 
-The account's keys are play keys: fixed, printed in the documentation, good for nothing else.
+The default keys are fixed and public: they open nothing but the embedded exchange.
 
 References
 ----------
@@ -26,18 +26,19 @@ LOGIN_TARGET: Final = "GET/user/verify"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keys:
-    """What the one customer of the embedded exchange signs with."""
+    """API key of the one customer of the embedded exchange."""
 
     key: str = "emulator-key"
     secret: str = field(default="emulator-secret", repr=False)
     passphrase: str = field(default="emulator-passphrase", repr=False)
     demo: bool = False
-    """Whether the key was made in demo mode: then every request must say ``paptrading: 1``, else none may."""
+    """Whether the key belongs to demo trading: then every request must have the header ``paptrading: 1``,
+    otherwise none may."""
     unified: bool = False
-    """Whether the account is a unified one: then every private call of v2 is refused."""
+    """Whether the account is a unified account: then every private call of v2 is refused."""
 
 
-def signature(secret: str, text: str) -> str:
+def expected_signature(secret: str, text: str) -> str:
     """Base64 of the HMAC-SHA256 of ``text``."""
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha256)).decode()
 
@@ -51,14 +52,19 @@ def check_request(
     body: str,
     valid_times: tuple[int, int],
 ) -> None:
-    """Admit a signed request.
+    """Raise unless a request is signed with ``keys``.
 
     Parameters
     ----------
+    keys : Keys
     headers : mapping
         Names ignore case.
+    method : str
+        ``GET`` or ``POST``.
     target : str
         Path and query as they were sent.
+    body : str
+        As it was sent; empty for a GET.
     valid_times : tuple of int
         Earliest and latest time that counts as now, ms: they differ where market time does not pass as
         real time does.
@@ -84,7 +90,7 @@ def check_request(
     if not _is_now(int(timestamp), valid_times):
         raise RequestDenied("40008", "Request timestamp expired")
     texts = {f"{timestamp}{method}{form}{body}" for form in (target, unquote(target))}
-    if not any(hmac.compare_digest(sign, signature(keys.secret, text)) for text in texts):
+    if not any(hmac.compare_digest(sign, expected_signature(keys.secret, text)) for text in texts):
         raise RequestDenied("40009", "sign signature error")
     if passphrase != keys.passphrase:
         raise RequestDenied("40012", "apikey/password is incorrect")
@@ -93,10 +99,19 @@ def check_request(
 def check_login(
     keys: Keys, args: Mapping[str, object], *, valid_times: tuple[int, int]
 ) -> tuple[int, str] | None:
-    """Admit a login on the private socket; the error's number and message where it is refused."""
+    """Check a login on the private socket; returns number and message of the error, or None.
+
+    Parameters
+    ----------
+    keys : Keys
+    args : mapping
+        The login's one arg: apiKey, passphrase, timestamp (s), sign.
+    valid_times : tuple of int
+        As in ``check_request``.
+    """
     timestamp = str(args.get("timestamp", ""))
     in_digits = timestamp.isascii() and timestamp.isdigit()
-    signed = signature(keys.secret, f"{timestamp}{LOGIN_TARGET}")
+    signed = expected_signature(keys.secret, f"{timestamp}{LOGIN_TARGET}")
     checks = (
         (args.get("apiKey") == keys.key, 30011, "Invalid ACCESS_KEY"),
         (in_digits, 30013, "Invalid ACCESS_TIMESTAMP"),

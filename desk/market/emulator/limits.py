@@ -1,12 +1,11 @@
-"""Who has asked too often.
+"""Rate limits of the embedded exchange.
 
-Place in the house: the market, inside the emulator.  The server asks it once per request, with the
-time; nothing is read from a clock here.
+Place in the house: the market, inside the emulator.  The server calls it once per request, with the
+time; no clock is read here.
 
 Every limit is a sliding window: a request is admitted if fewer than ``limit`` requests were admitted
 in the second (or minute) before it, so a burst of 20 at once is served and the 21st is not.  Refused
-requests do not count.  That is stricter than the real exchange was seen to be, which let single
-bursts of 28 pass.
+requests do not count.  That is stricter than the real exchange, which was seen to admit single bursts of 28.
 """
 
 from collections import defaultdict, deque
@@ -20,7 +19,7 @@ PENALTY_S: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """Whether a request may pass, and how many more this endpoint would take now (None: no limit)."""
+    """Whether a request is admitted, and how many more this endpoint would admit now (None: no limit)."""
 
     admitted: bool
     left: int | None
@@ -41,12 +40,22 @@ class RequestWindow:
         return self._limit - len(self._admitted)
 
     def count(self, now: float) -> None:
-        """Note that a request was admitted at ``now``."""
+        """Count a request that was admitted at ``now``."""
         self._admitted.append(now)
 
 
 class RateLimiter:
-    """The two limits on public requests: per second, endpoint and address; per minute and address."""
+    """The two limits on public requests: per second, endpoint and address; per minute and address.
+
+    Parameters
+    ----------
+    per_second : int
+        Requests per second, endpoint and address; 0: no limits at all.
+    per_minute : int
+        Requests per minute and address over all endpoints; 0: no such limit.
+    penalty : bool
+        Whether an address that met the minute limit is refused for ``PENALTY_S``.
+    """
 
     def __init__(self, *, per_second: int, per_minute: int, penalty: bool) -> None:
         self._per_second = per_second
@@ -59,9 +68,18 @@ class RateLimiter:
         self._banned_until: dict[str, float] = {}
 
     def admit(self, *, endpoint: str, address: str, now: float, per_second: int | None = None) -> Admission:
-        """Decide on one request that arrives at ``now`` (monotonic seconds).
+        """Decide whether one request is admitted.
 
-        Private endpoints have a limit of their own, ``per_second`` and key; ``address`` is the key then.
+        Parameters
+        ----------
+        endpoint : str
+            Path.
+        address : str
+            Address of the client; for private endpoints its key.
+        now : float
+            Monotonic seconds.
+        per_second : int or None
+            Limit of a private endpoint; None: the limit of public ones.
         """
         if not self._per_second:
             return Admission(admitted=True, left=None)

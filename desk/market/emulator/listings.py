@@ -1,16 +1,16 @@
-"""One symbol as the embedded exchange knows it, spelled as the exchange spells it.
+"""One symbol of the embedded exchange, and its rows as the exchange writes them.
 
 Place in the house: the market, inside the emulator.  A ``Candles`` and funding rates come in from
 ``sources``; JSON text and plain values go out, to ``endpoints``.  Pure.
 
-The spelling is written down here a second time, on purpose: a double that shared code with the client
+The format is written down here a second time, on purpose: a double that shared code with the client
 (``desk.market.bitget.wire``) would share its mistakes.
 
 Not here: which rows an answer holds, see ``endpoints``.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Final
 
@@ -23,17 +23,23 @@ from desk.values import CANDLE_MS, Candles, frozen
 TAKER_FEE: Final = "0.0006"
 MAKER_FEE: Final = "0.0002"
 USUAL_FUNDING_RATE: Final = 0.0001
+LEVEL_USDT: Final = 20_000.0
+"""Value of one level of the order book."""
 
 _ROW: Final = '["%d","%r","%r","%r","%r","%r","%r"]'
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Listing:
-    """A symbol with everything that can be asked about it."""
+    """A symbol with everything that a client can request about it."""
 
     candles: Candles
     funding: Funding
     tick: PriceTick
+    spread_bps: float = 0.0
+    """Distance of bid and ask over the last price, in basis points; never less than one tick."""
+    mark: Candles | None = None
+    """Candles of the mark price; None: the mark price is the last price."""
 
     @property
     def symbol(self) -> str:
@@ -62,9 +68,9 @@ class Listing:
         return rows
 
     def forming(self, now: int) -> Forming | None:
-        """Candle that is not finished at ``now``: part of a stored one, or flat where the series just ended.
+        """Unfinished candle at ``now``: part of a stored one, or flat where the series has just ended.
 
-        None in a hole, before the listing, and when the series ended long ago.
+        None in a hole, before the listing, and when the series ended earlier.
         """
         open_time = now - now % CANDLE_MS
         row = self.opened(now) - 1
@@ -85,6 +91,51 @@ class Listing:
             return None
         part = self.forming(now)
         return float(self.candles.close[row]) if part is None else part.close
+
+    def mark_listing(self) -> "Listing":
+        """The same symbol with the mark price in place of the last price, and without volumes."""
+        source = self.mark or self.candles
+        values = source.values.copy()
+        values[4:] = 0.0
+        return replace(self, candles=Candles(self.symbol, source.open_time, frozen(values)), mark=None)
+
+    def mark_price(self, now: int) -> float | None:
+        """Mark price; None before the first candle has opened."""
+        return self.price(now) if self.mark is None else replace(self, candles=self.mark).price(now)
+
+    def quotes(self, last: float) -> tuple[float, float]:
+        """Best bid and ask around the last price, on the tick; one tick apart, the bid is the last price."""
+        ticks = max(round(self.spread_bps * 1e-4 * last / self.tick.size), 1)
+        below = min(ticks // 2, max(round(last / self.tick.size) - 1, 0))
+        bid = round(last - below * self.tick.size, self.tick.places)
+        return bid, round(bid + ticks * self.tick.size, self.tick.places)
+
+    def depth(self, now: int, *, levels: int) -> dict[str, object] | None:
+        """Data of ``merge-depth``, not merged; None before the first candle has opened.
+
+        Every level is one tick from the next and holds ``LEVEL_USDT``.
+
+        Parameters
+        ----------
+        now : int
+            Server time, ms.
+        levels : int
+            Number of levels on each side, at most.
+        """
+        last = self.price(now)
+        if last is None:
+            return None
+        bid, ask = self.quotes(last)
+        sides = {}
+        for name, best, way in (("asks", ask, 1), ("bids", bid, -1)):
+            prices = (round(best + way * level * self.tick.size, self.tick.places) for level in range(levels))
+            sides[name] = [[price, self.level_size(price)] for price in prices if price > 0]
+        scale = decimal_text(self.tick.size)
+        return {**sides, "ts": str(now), "scale": scale, "precision": "scale0", "isMaxPrecision": "NO"}
+
+    def level_size(self, price: float) -> float:
+        """Size of one level of the book, in base coin."""
+        return float(f"{LEVEL_USDT / price:.4g}")
 
     def contract(self, now: int) -> dict[str, object]:
         """Row of ``contracts``."""
@@ -142,6 +193,8 @@ class Listing:
             values[:, -1] = (part.open, part.high, part.low, part.close, part.volume, part.quote_volume)
         o, h, l, c, base, quote = values
         last, opened = float(c[-1]), float(o[0])
+        bid, ask = self.quotes(last)
+        mark = decimal_text(self.mark_price(now) or last)
         first_today = self.before(now - now % DAY_MS)
         midnight = float(self.candles.values[0, first_today]) if first_today < stop else last
         fresh = start < stop  # a series that ended more than a day ago has no turnover
@@ -150,10 +203,10 @@ class Listing:
         return {
             "symbol": self.symbol,
             "lastPr": decimal_text(last),
-            "askPr": decimal_text(round(last + self.tick.size, self.tick.places)),
-            "bidPr": decimal_text(last),
-            "bidSz": "1",
-            "askSz": "1",
+            "askPr": decimal_text(ask),
+            "bidPr": decimal_text(bid),
+            "bidSz": decimal_text(self.level_size(bid)),
+            "askSz": decimal_text(self.level_size(ask)),
             "high24h": decimal_text(float(h.max())),
             "low24h": decimal_text(float(l.min())),
             "ts": str(now),
@@ -163,18 +216,28 @@ class Listing:
             "usdtVolume": decimal_text(round(float(quote.sum()), 4) if fresh else 0.0),
             "openUtc": decimal_text(midnight),
             "changeUtc24h": decimal_text(round(last / midnight - 1, 5)),
-            "indexPrice": decimal_text(last),
+            "indexPrice": mark,
             "fundingRate": decimal_text(rate),
             "holdingAmount": "0",
             "deliveryStartTime": None,
             "deliveryTime": None,
             "deliveryStatus": "",
             "open24h": decimal_text(opened),
-            "markPrice": decimal_text(last),
+            "markPrice": mark,
         }
 
     def funding_page(self, now: int, *, size: int, number: int) -> list[dict[str, str]]:
-        """Page ``number`` (from 1) of ``history-fund-rate``: newest first, settled ones only."""
+        """Page ``number`` (from 1) of ``history-fund-rate``: newest first, settled ones only.
+
+        Parameters
+        ----------
+        now : int
+            Server time, ms.
+        size : int
+            Rows a page, at least 1.
+        number : int
+            Of the page, from 1.
+        """
         settled = int(np.searchsorted(self.funding.time, now, side="right"))
         newest = settled - size * (number - 1)
         return [
@@ -187,13 +250,47 @@ class Listing:
         ]
 
 
-def listing_of(candles: Candles, funding: Funding | None = None) -> Listing:
-    """List ``candles``; without funding rates, the usual one is settled as long as they go."""
-    return Listing(candles, funding or usual_funding(candles), price_tick(candles))
+def listing_of(
+    candles: Candles,
+    funding: Funding | None = None,
+    *,
+    tick: PriceTick | None = None,
+    spread_bps: float = 0.0,
+    mark: Candles | None = None,
+) -> Listing:
+    """Make a listing of ``candles``.
+
+    Parameters
+    ----------
+    candles : Candles
+        Of the last price.
+    funding : Funding or None
+        None: the usual rate is settled throughout.
+    tick : PriceTick or None
+        None: the smallest difference between two prices.
+    spread_bps : float
+        Distance of bid and ask, in basis points; at least one tick in any case.
+    mark : Candles or None
+        Of the mark price; None: the last price.
+    """
+    return Listing(candles, funding or usual_funding(candles), tick or price_tick(candles), spread_bps, mark)
+
+
+def leading_mark(candles: Candles, lag: int) -> Candles:
+    """Mark price that the last price follows ``lag`` candles later: the candles, moved forward in time.
+
+    The newest ``lag`` candles, whose future the series does not hold, are flat.
+    """
+    if not lag:
+        return candles
+    values = np.repeat(candles.values[3:4], 6, axis=0)
+    values[:, :-lag] = candles.values[:, lag:]
+    values[:, -lag:] = candles.close[-1]
+    return Candles(candles.symbol, candles.open_time, frozen(values))
 
 
 def usual_funding(candles: Candles) -> Funding:
-    """0.01 % every eight hours, as long as the candles go."""
+    """Funding of 0.01 % every eight hours, from the first candle to the last."""
     interval = USUAL_FUNDING_HOURS * HOUR_MS
     first, last = (int(candles.open_time[0]), int(candles.open_time[-1])) if len(candles) else (0, -1)
     time = np.arange(-(-first // interval) * interval, last + CANDLE_MS + 1, interval, dtype=np.int64)
@@ -201,18 +298,18 @@ def usual_funding(candles: Candles) -> Funding:
 
 
 def decimal_text(value: float) -> str:
-    """Shortest decimal text that reads back as ``value``, without an exponent."""
+    """Shortest decimal text without an exponent that reads back as ``value``."""
     text = repr(value)
     return f"{Decimal(text):f}" if "e" in text else text
 
 
 def forming_row(part: Forming) -> str:
-    """JSON text of a candle that is not finished."""
+    """JSON text of an unfinished candle."""
     volumes = (part.volume, part.quote_volume)
     return _plain_row(part.open_time, part.open, part.high, part.low, part.close, *volumes)
 
 
 def _plain_row(open_time: int, *values: float) -> str:
-    """JSON text of a row whose numbers must not be written with exponents."""
+    """JSON text of a row, its numbers written without exponents."""
     fields = '","'.join([str(open_time), *map(decimal_text, values)])
     return f'["{fields}"]'

@@ -1,4 +1,4 @@
-"""How the embedded exchange behaves, checked before anything listens.
+"""Options of the embedded exchange, checked before it listens.
 
 Place in the house: the market, inside the emulator.  Made by ``__main__`` from the command line, by
 ``--demo`` and by tests; read by the server.  Pure.
@@ -17,9 +17,10 @@ from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
 from desk.market.matching.values import HISTORY_MS
 from desk.settings import check_settings
+from desk.values import Candles
 
 FAULTS: Final = {
-    "429": "too many requests, though there were not",
+    "429": "HTTP 429 although no limit was exceeded",
     "500": "an internal error",
     "reset": "the connection is closed without an answer",
     "hang": "never answered",
@@ -38,7 +39,7 @@ FAULTS: Final = {
     "push_lost": "a push is never sent",
     "disconnect": "the socket is closed instead of a push; these four are shares of pushes",
 }
-"""What can go wrong with an answer, by the name that ``--faults`` knows it by.
+"""Faults of answers and pushes, by their name in ``--faults``.
 
 A business code of the exchange, such as 40309, is a name as well: the request is refused with it, by turns
 with HTTP 400 and 200.
@@ -47,16 +48,16 @@ ROW_FAULT: Final = "hole"
 PUSH_FAULTS: Final = ("push_twice", "push_late", "push_lost", "disconnect")
 HISTORY_ENDS: Final = ("exclusive", "inclusive", "unfloored")
 """Readings of ``endTime`` in ``history-candles``: exclusive and floored to the grid (the default);
-inclusive and floored; exclusive as it stands, so that a millisecond past an open time includes that
+inclusive and floored; exclusive without flooring, so that a millisecond past an open time includes that
 candle."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExchangeOptions:
-    """Everything that the embedded exchange can be told besides its series."""
+    """Options of the embedded exchange; its series are passed beside them."""
 
     host: str = "127.0.0.1"
-    """A loopback address: the exchange trusts everybody, so nobody else may reach it."""
+    """A loopback address: the exchange trusts every client, so no other machine may reach it."""
     port: int = 0
     """0 takes any free one."""
     now_ms: int | None = None
@@ -68,24 +69,34 @@ class ExchangeOptions:
     minute_limit: int = 6000
     """Requests per minute and address over all endpoints; 0 switches this limit off."""
     penalty: bool = False
-    """Whether an address that met the minute limit is refused everything for five minutes."""
+    """Whether an address that exceeded the minute limit is refused every request for five minutes."""
     latency_ms: float = 0.0
-    """Waited before every answer."""
+    """Wait before every answer, ms."""
     push_every_s: float = 1.0
-    """Seconds of the clock between two pushes of a channel; less, where a quarter of a candle is less."""
+    """Seconds of the clock between two pushes of a channel; a quarter of a candle where that is less."""
     faults: Mapping[str, float] = field(default_factory=dict)
     """Share of answers hit, by name of ``FAULTS``."""
     fault_seed: int = 0
     delist: Mapping[str, int] = field(default_factory=dict)
-    """Symbols that leave the exchange in the middle: after so many answers about one, it is gone (40309)."""
+    """Symbols that are delisted (40309) while the exchange runs, and after how many answers about them."""
     history_end: str = "exclusive"
     """One of ``HISTORY_ENDS``."""
+    spread_bps: float = 0.0
+    """Distance of bid and ask over the last price, in basis points; one tick where that is more."""
+    spreads_bps: Mapping[str, float] = field(default_factory=dict)
+    """Likewise by symbol, in place of ``spread_bps``."""
+    ticks: Mapping[str, Decimal] = field(default_factory=dict)
+    """Ticks of contracts by symbol, USDT; of others the smallest difference between two prices."""
+    mark_lag: int = 0
+    """Candles by which the last price follows the mark price; the mark then is the series' own future."""
+    marks: Mapping[str, Candles] = field(default_factory=dict)
+    """Candles of the mark price by symbol, in place of ``mark_lag``; they must open when the series do."""
     balance: Decimal = Decimal(10_000)
-    """USDT on the account at the start."""
+    """USDT in the account at the start."""
     history_ms: int = HISTORY_MS
-    """How long ended orders can be asked for at least, ms of market time."""
+    """How long ended orders can be queried at least, ms of market time."""
     keys: Keys = field(default_factory=Keys)
-    """What private requests must be signed with, and what kind of account they belong to."""
+    """API key of the account, and the kind of account."""
 
     def __post_init__(self) -> None:
         check_settings("embedded exchange", self._problems())
@@ -102,6 +113,7 @@ class ExchangeOptions:
             ("rate_limit", self.rate_limit),
             ("minute_limit", self.minute_limit),
             ("latency_ms", self.latency_ms),
+            ("mark_lag", self.mark_lag),
             ("fault_seed", self.fault_seed),
         ):
             if not (math.isfinite(value) and value >= 0):
@@ -114,7 +126,18 @@ class ExchangeOptions:
             yield f"history_ms is {self.history_ms}, must be above 0 (86400000 means a day)"
         if self.history_end not in HISTORY_ENDS:
             yield f"history_end is {self.history_end!r}, must be one of {', '.join(HISTORY_ENDS)}"
+        yield from self._book_problems()
         yield from self._fault_problems()
+
+    def _book_problems(self) -> Iterator[str]:
+        spreads = {"spread_bps": self.spread_bps}
+        spreads |= {f"spread_bps of {name}": bps for name, bps in self.spreads_bps.items()}
+        for name, bps in spreads.items():
+            if not 0 <= bps < 10_000:
+                yield f"{name} is {bps}, must be basis points from 0 to below 10000"
+        for name, tick in self.ticks.items():
+            if not (tick.is_finite() and tick > 0):
+                yield f"the tick of {name} is {tick}, must be more than 0"
 
     def _fault_problems(self) -> Iterator[str]:
         if unknown := sorted(name for name in self.faults if name not in FAULTS and not is_code(name)):
@@ -135,7 +158,7 @@ class ExchangeOptions:
 
 
 def is_code(name: str) -> bool:
-    """Whether ``name`` is spelt like a business code of the exchange: five or six digits."""
+    """Whether ``name`` looks like a business code of the exchange: five or six digits."""
     return name.isascii() and name.isdigit() and len(name) in {5, 6}
 
 
@@ -145,7 +168,7 @@ def read_faults(text: str) -> dict[str, float]:
     Raises
     ------
     SettingsError
-        If a part is not NAME=SHARE; which names there are is checked by the options.
+        If a part is not NAME=SHARE; the options check the names.
     """
     faults: dict[str, float] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -154,7 +177,7 @@ def read_faults(text: str) -> dict[str, float]:
             faults[name.strip()] = float(share)
         except ValueError:
             raise SettingsError(
-                f"faults: {part!r} is not NAME=SHARE such as 429=0.02; names are {', '.join(FAULTS)}"
+                f"--faults: {part!r} is not NAME=SHARE such as 429=0.02; NAME is one of {', '.join(FAULTS)}"
             ) from None
     return faults
 
@@ -171,7 +194,7 @@ def read_by_symbol(text: str, *, option: str) -> dict[str, int]:
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = part.partition("=")
         if not name or not (number.isascii() and number.isdigit()):
-            raise SettingsError(f"{option}: {part!r} is not NAME=N such as BTCUSDT=10")
+            raise SettingsError(f"--{option}: {part!r} is not NAME=N such as BTCUSDT=10")
         numbers[name] = int(number)
     return numbers
 

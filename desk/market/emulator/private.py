@@ -1,11 +1,11 @@
-"""What each private endpoint answers.
+"""Answers of the private endpoints.
 
 Place in the house: the market, inside the emulator.  A signed request comes in from ``server``; JSON text
-or a ``RequestDenied`` goes out, and the account has lived through it.  Pure.
+or a ``RequestDenied`` goes out, and the account is changed.  Pure.
 
 Reading order: ``PRIVATE`` is the table, at the end; orders are in ``private_orders``.
 
-Not here: signatures (``keys``), spelling of the answers (``private_rows``), limits, faults and HTTP
+Not here: signatures (``keys``), the format of the answers (``private_rows``), limits, faults and HTTP
 (``server``).  Not served: limit prices of triggered stops, trailing and trigger orders, transfers.
 """
 
@@ -37,15 +37,27 @@ PLAN_KINDS: Final[Mapping[str, tuple[Protection, bool]]] = {
     "pos_profit": ("take_profit", True),
     "pos_loss": ("stop_loss", True),
 }
-"""What each ``planType`` is, and whether it is bound to the position."""
+"""Kind of plan of each ``planType``, and whether it covers the whole position."""
 
 
 def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now: int) -> str:
-    """Answer a request that was signed; JSON text.
+    """Answer a signed request with JSON text.
+
+    Parameters
+    ----------
+    path : str
+        One of ``PRIVATE``.
+    venue : Venue
+    query : mapping of str to str
+        Of a GET.
+    body : str
+        JSON text of a POST.
+    now : int
+        Server time, ms.
 
     Raises
     ------
-    Denial
+    RequestDenied
         With the exchange's code; nothing has changed.
     """
     endpoint = PRIVATE[path]
@@ -62,21 +74,21 @@ def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now:
 # Account ------------------------------------------------------------------------------------------
 
 
-def account(request: AccountRequest) -> Row:
-    """Answer ``account``: the balances, and how a symbol is set up."""
+def answer_account(request: AccountRequest) -> Row:
+    """Answer ``account``: the balances, and the margin settings of a symbol."""
     request.check_product()
     request.check_coin()
     return symbol_account_row(request.account, request.symbol())
 
 
-def accounts(request: AccountRequest) -> list[Row]:
+def answer_accounts(request: AccountRequest) -> list[Row]:
     """Answer ``accounts``: the balances alone."""
     request.check_product()
     union = {"unionTotalMargin": "", "unionAvailable": "", "unionMm": "", "assetList": []}
     return [{**account_row(request.account), **union}]
 
 
-def set_leverage(request: AccountRequest) -> Row:
+def answer_set_leverage(request: AccountRequest) -> Row:
     """Answer ``set-leverage``: of the symbol, or of one side of it."""
     request.check_product()
     request.check_coin()
@@ -97,7 +109,7 @@ def set_leverage(request: AccountRequest) -> Row:
     return leverage_row(request.account, symbol)
 
 
-def set_margin_mode(request: AccountRequest) -> Row:
+def answer_set_margin_mode(request: AccountRequest) -> Row:
     """Answer ``set-margin-mode``."""
     request.check_product()
     request.check_coin()
@@ -107,7 +119,7 @@ def set_margin_mode(request: AccountRequest) -> Row:
     return leverage_row(request.account, symbol)
 
 
-def set_position_mode(request: AccountRequest) -> Row:
+def answer_set_position_mode(request: AccountRequest) -> Row:
     """Answer ``set-position-mode``, for the whole product type."""
     request.check_product()
     word = request.word("posMode", "one_way_mode", "hedge_mode")
@@ -115,7 +127,7 @@ def set_position_mode(request: AccountRequest) -> Row:
     return {"posMode": word}
 
 
-def trade_rate(request: AccountRequest) -> Row:
+def answer_trade_rate(request: AccountRequest) -> Row:
     """Answer ``trade-rate``: the account's own fees."""
     request.word("businessType", "mix")
     contract = request.account.contracts[request.symbol()]
@@ -128,7 +140,7 @@ def trade_rate(request: AccountRequest) -> Row:
 # Positions and their protection ---------------------------------------------------------------------
 
 
-def single_position(request: AccountRequest) -> list[Row]:
+def answer_single_position(request: AccountRequest) -> list[Row]:
     """Answer ``single-position``: a list, empty when flat."""
     request.check_product()
     request.check_coin()
@@ -137,15 +149,15 @@ def single_position(request: AccountRequest) -> list[Row]:
     ]
 
 
-def all_position(request: AccountRequest) -> list[Row]:
-    """Answer ``all-position``: with the stop and the take-profit that the price would meet first."""
+def answer_all_position(request: AccountRequest) -> list[Row]:
+    """Answer ``all-position``: with the stop and the take-profit that the price would reach first."""
     request.check_product()
     held = request.account.positions.values()
     return [position_row(request.account, position, protection=True) for position in held]
 
 
-def place_tpsl_order(request: AccountRequest) -> Row:
-    """Answer ``place-tpsl-order``: of a size, or bound to the position."""
+def answer_place_tpsl_order(request: AccountRequest) -> Row:
+    """Answer ``place-tpsl-order``: for a size, or for the whole position."""
     request.check_product()
     request.check_coin()
     symbol = request.symbol()
@@ -164,7 +176,7 @@ def place_tpsl_order(request: AccountRequest) -> Row:
     return _plan_ids(plan)
 
 
-def place_pos_tpsl(request: AccountRequest) -> list[Row]:
+def answer_place_pos_tpsl(request: AccountRequest) -> list[Row]:
     """Answer ``place-pos-tpsl``: stop and take-profit of the position at once."""
     request.check_product()
     request.check_coin()
@@ -179,7 +191,7 @@ def place_pos_tpsl(request: AccountRequest) -> list[Row]:
     return [_plan_ids(plan) for plan in plans]
 
 
-def modify_tpsl_order(request: AccountRequest) -> Row:
+def answer_modify_tpsl_order(request: AccountRequest) -> Row:
     """Answer ``modify-tpsl-order``."""
     request.check_product()
     request.check_coin()
@@ -189,7 +201,7 @@ def modify_tpsl_order(request: AccountRequest) -> Row:
     return _plan_ids(plan)
 
 
-def cancel_plan_order(request: AccountRequest) -> Row:
+def answer_cancel_plan_order(request: AccountRequest) -> Row:
     """Answer ``cancel-plan-order``: those that are named, or all of the symbol."""
     request.check_product()
     symbol = request.symbol()
@@ -212,7 +224,7 @@ def cancel_plan_order(request: AccountRequest) -> Row:
     return {"successList": successes, "failureList": failures}
 
 
-def orders_plan_pending(request: AccountRequest) -> Row:
+def answer_orders_plan_pending(request: AccountRequest) -> Row:
     """Answer ``orders-plan-pending``: ``profit_loss`` holds stops and take-profits, the others nothing."""
     request.check_product()
     kind = request.word("planType", "profit_loss", "normal_plan", "track_plan")
@@ -247,7 +259,7 @@ def _plan_type(plan: TriggerOrder) -> str:
 
 
 def _plan_id(request: AccountRequest) -> str:
-    """Id of the plan that is named by either id; the exchange's own wins."""
+    """Id of the plan that either id names; the exchange's own id takes precedence."""
     if plan_id := request.text("orderId"):
         return plan_id
     client_id = request.required("clientOid")
@@ -264,7 +276,7 @@ def _plan_ids(plan: TriggerOrder) -> Row:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """How an endpoint is request."""
+    """Method, rate limit and function of an endpoint."""
 
     method: str
     per_second: int
@@ -274,28 +286,28 @@ class Endpoint:
 
 _MIX: Final = "/api/v2/mix"
 PRIVATE: Final[Mapping[str, Endpoint]] = {
-    f"{_MIX}/account/account": Endpoint("GET", 10, account),
-    f"{_MIX}/account/accounts": Endpoint("GET", 10, accounts),
-    f"{_MIX}/account/set-leverage": Endpoint("POST", 5, set_leverage),
-    f"{_MIX}/account/set-margin-mode": Endpoint("POST", 5, set_margin_mode),
-    f"{_MIX}/account/set-position-mode": Endpoint("POST", 5, set_position_mode),
-    f"{_MIX}/order/place-order": Endpoint("POST", 10, orders.place_order),
-    f"{_MIX}/order/batch-place-order": Endpoint("POST", 5, orders.batch_place_order),
-    f"{_MIX}/order/cancel-order": Endpoint("POST", 10, orders.cancel_order),
-    f"{_MIX}/order/batch-cancel-orders": Endpoint("POST", 10, orders.batch_cancel_orders),
-    f"{_MIX}/order/cancel-all-orders": Endpoint("POST", 1, orders.cancel_all_orders),
-    f"{_MIX}/order/modify-order": Endpoint("POST", 10, orders.modify_order),
-    f"{_MIX}/order/close-positions": Endpoint("POST", 1, orders.close_positions),
-    f"{_MIX}/order/detail": Endpoint("GET", 10, orders.order_detail),
-    f"{_MIX}/order/orders-pending": Endpoint("GET", 10, orders.orders_pending),
-    f"{_MIX}/order/orders-history": Endpoint("GET", 10, orders.orders_history),
-    f"{_MIX}/order/fills": Endpoint("GET", 10, orders.order_fills),
-    f"{_MIX}/order/place-tpsl-order": Endpoint("POST", 10, place_tpsl_order),
-    f"{_MIX}/order/place-pos-tpsl": Endpoint("POST", 10, place_pos_tpsl),
-    f"{_MIX}/order/modify-tpsl-order": Endpoint("POST", 10, modify_tpsl_order),
-    f"{_MIX}/order/cancel-plan-order": Endpoint("POST", 10, cancel_plan_order),
-    f"{_MIX}/order/orders-plan-pending": Endpoint("GET", 10, orders_plan_pending),
-    f"{_MIX}/position/single-position": Endpoint("GET", 10, single_position),
-    f"{_MIX}/position/all-position": Endpoint("GET", 5, all_position),
-    "/api/v2/common/trade-rate": Endpoint("GET", 10, trade_rate),
+    f"{_MIX}/account/account": Endpoint("GET", 10, answer_account),
+    f"{_MIX}/account/accounts": Endpoint("GET", 10, answer_accounts),
+    f"{_MIX}/account/set-leverage": Endpoint("POST", 5, answer_set_leverage),
+    f"{_MIX}/account/set-margin-mode": Endpoint("POST", 5, answer_set_margin_mode),
+    f"{_MIX}/account/set-position-mode": Endpoint("POST", 5, answer_set_position_mode),
+    f"{_MIX}/order/place-order": Endpoint("POST", 10, orders.answer_place_order),
+    f"{_MIX}/order/batch-place-order": Endpoint("POST", 5, orders.answer_batch_place_order),
+    f"{_MIX}/order/cancel-order": Endpoint("POST", 10, orders.answer_cancel_order),
+    f"{_MIX}/order/batch-cancel-orders": Endpoint("POST", 10, orders.answer_batch_cancel_orders),
+    f"{_MIX}/order/cancel-all-orders": Endpoint("POST", 1, orders.answer_cancel_all_orders),
+    f"{_MIX}/order/modify-order": Endpoint("POST", 10, orders.answer_modify_order),
+    f"{_MIX}/order/close-positions": Endpoint("POST", 1, orders.answer_close_positions),
+    f"{_MIX}/order/detail": Endpoint("GET", 10, orders.answer_order_detail),
+    f"{_MIX}/order/orders-pending": Endpoint("GET", 10, orders.answer_orders_pending),
+    f"{_MIX}/order/orders-history": Endpoint("GET", 10, orders.answer_orders_history),
+    f"{_MIX}/order/fills": Endpoint("GET", 10, orders.answer_order_fills),
+    f"{_MIX}/order/place-tpsl-order": Endpoint("POST", 10, answer_place_tpsl_order),
+    f"{_MIX}/order/place-pos-tpsl": Endpoint("POST", 10, answer_place_pos_tpsl),
+    f"{_MIX}/order/modify-tpsl-order": Endpoint("POST", 10, answer_modify_tpsl_order),
+    f"{_MIX}/order/cancel-plan-order": Endpoint("POST", 10, answer_cancel_plan_order),
+    f"{_MIX}/order/orders-plan-pending": Endpoint("GET", 10, answer_orders_plan_pending),
+    f"{_MIX}/position/single-position": Endpoint("GET", 10, answer_single_position),
+    f"{_MIX}/position/all-position": Endpoint("GET", 5, answer_all_position),
+    "/api/v2/common/trade-rate": Endpoint("GET", 10, answer_trade_rate),
 }

@@ -1,4 +1,4 @@
-"""Orders over REST: placing, cancelling, asking what became of them.
+"""Answers of the private endpoints about orders and fills.
 
 Place in the house: the market, inside the emulator.  Called by the table of ``private``; see there.  Pure.
 
@@ -21,10 +21,10 @@ from desk.orders import MarginMode, Purpose
 LONGEST_PAGE: Final = 100
 LONGEST_SPAN_MS: Final = 90 * DAY_MS
 Stamped = tuple[str, int, Row]
-"""Id, time and row of something that is listed by pages."""
+"""Id, time (ms) and row of an entry that is listed by pages."""
 
 
-def place_order(request: AccountRequest) -> Row:
+def answer_place_order(request: AccountRequest) -> Row:
     """Answer ``place-order``: accepted is not filled."""
     request.check_product()
     request.check_coin()
@@ -34,8 +34,8 @@ def place_order(request: AccountRequest) -> Row:
 def ticket_of(request: AccountRequest) -> NewOrder:
     """Read an order, in the account's position mode.
 
-    One-way: ``side`` is what is done, and ``reduceOnly`` says that it closes.  Hedge: ``side`` is the
-    direction of the position, and ``tradeSide`` must say whether it opens or closes.
+    One-way: ``side`` is the direction of the order, and ``reduceOnly`` marks one that closes.  Hedge:
+    ``side`` is the direction of the position, and ``tradeSide`` must be ``open`` or ``close``.
     """
     symbol = request.symbol()
     margin = request.word("marginMode", "isolated", "crossed")
@@ -69,8 +69,8 @@ def ticket_of(request: AccountRequest) -> NewOrder:
     )
 
 
-def batch_place_order(request: AccountRequest) -> Row:
-    """Answer ``batch-place-order``: each order for itself."""
+def answer_batch_place_order(request: AccountRequest) -> Row:
+    """Answer ``batch-place-order``: every order is accepted or refused by itself."""
     request.check_product()
     request.check_coin()
     shared = {name: value for name, value in request.fields.items() if name != "orderList"}
@@ -81,7 +81,7 @@ def _place_one(request: AccountRequest) -> Order:
     return request.matching.place(ticket_of(request), request.now)
 
 
-def cancel_order(request: AccountRequest) -> Row:
+def answer_cancel_order(request: AccountRequest) -> Row:
     """Answer ``cancel-order``."""
     request.check_product()
     return _ids(_cancel_one(request))
@@ -91,7 +91,7 @@ def _cancel_one(request: AccountRequest) -> Order:
     return request.matching.cancel(_found(request), request.now)
 
 
-def batch_cancel_orders(request: AccountRequest) -> Row:
+def answer_batch_cancel_orders(request: AccountRequest) -> Row:
     """Answer ``batch-cancel-orders``: those that are named, or all of the symbol."""
     request.check_product()
     symbol = request.symbol()
@@ -101,7 +101,7 @@ def batch_cancel_orders(request: AccountRequest) -> Row:
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def cancel_all_orders(request: AccountRequest) -> Row:
+def answer_cancel_all_orders(request: AccountRequest) -> Row:
     """Answer ``cancel-all-orders``."""
     request.check_product()
     if not (cancelled := request.matching.cancel_all(request.now)):
@@ -109,7 +109,7 @@ def cancel_all_orders(request: AccountRequest) -> Row:
     return {"successList": [_ids(order) for order in cancelled], "failureList": []}
 
 
-def modify_order(request: AccountRequest) -> Row:
+def answer_modify_order(request: AccountRequest) -> Row:
     """Answer ``modify-order``: the order is replaced by one with another client id."""
     request.check_product()
     order = _found(request)
@@ -127,8 +127,8 @@ def modify_order(request: AccountRequest) -> Row:
     return _ids(request.matching.modify(order, ticket, request.now))
 
 
-def close_positions(request: AccountRequest) -> Row:
-    """Answer ``close-positions``: without a symbol, every position there is."""
+def answer_close_positions(request: AccountRequest) -> Row:
+    """Answer ``close-positions``: without a symbol, every open position."""
     request.check_product()
     symbol = request.optional_symbol()
     side = None
@@ -146,7 +146,7 @@ def close_positions(request: AccountRequest) -> Row:
     }
 
 
-def order_detail(request: AccountRequest) -> Row:
+def answer_order_detail(request: AccountRequest) -> Row:
     """Answer ``detail``."""
     request.check_product()
     request.symbol()
@@ -155,12 +155,12 @@ def order_detail(request: AccountRequest) -> Row:
     return order_row(request.account, order, status_word="state")
 
 
-def orders_pending(request: AccountRequest) -> Row:
+def answer_orders_pending(request: AccountRequest) -> Row:
     """Answer ``orders-pending``: the list is null when there is nothing."""
     return _orders_page(request, [order for order in request.account.orders.values() if order.is_live])
 
 
-def orders_history(request: AccountRequest) -> Row:
+def answer_orders_history(request: AccountRequest) -> Row:
     """Answer ``orders-history``: orders that have ended, of the last 90 days."""
     oldest = request.now - LONGEST_SPAN_MS
     ended = (order for order in request.account.orders.values() if not order.is_live)
@@ -186,7 +186,7 @@ def _orders_page(request: AccountRequest, orders: Iterable[Order]) -> Row:
     return {"entrustedList": page or None, "endId": end}
 
 
-def order_fills(request: AccountRequest) -> Row:
+def answer_order_fills(request: AccountRequest) -> Row:
     """Answer ``fills``."""
     request.check_product()
     symbol, order_id = request.optional_symbol(), request.text("orderId")
@@ -238,7 +238,7 @@ def _ids(order: Order) -> Row:
 def _each(
     request: AccountRequest, rows: Iterable[Mapping[str, object]], act: Callable[[AccountRequest], Order]
 ) -> Row:
-    """Do something for every row; what is refused is listed with its code."""
+    """Call ``act`` for every row; refused rows are listed with their codes."""
     successes: list[Row] = []
     failures: list[Row] = []
     for row in rows:

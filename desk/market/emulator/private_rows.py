@@ -1,4 +1,4 @@
-"""Orders, fills, positions and balances as the exchange spells them.
+"""Rows of orders, fills, positions and balances as the exchange writes them.
 
 Place in the house: the market, inside the emulator.  Values of the matching core come in, rows of JSON go
 out, to ``private`` (REST) and ``channels`` (sockets).  Pure.  Written a second time on purpose, see the
@@ -31,7 +31,15 @@ def decimal_field(value: Decimal | None) -> str:
 
 
 def order_row(account: SimulatedAccount, order: Order, *, status_word: str) -> Row:
-    """Row of ``detail`` (``status_word`` is ``state``) or of the lists (``status``)."""
+    """Row of ``detail`` (``status_word`` is ``state``) or of the lists (``status``).
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    order : Order
+    status_word : str
+        ``state`` in ``detail``, ``status`` in the lists.
+    """
     ticket = order.ticket
     return {
         "symbol": ticket.symbol,
@@ -89,7 +97,15 @@ def fill_row(account: SimulatedAccount, execution: MatchedFill) -> Row:
 
 
 def pushed_order_row(account: SimulatedAccount, order: Order, execution: MatchedFill | None) -> Row:
-    """Row of the ``orders`` channel; ``execution`` is what has just happened to the order."""
+    """Row of the ``orders`` channel; one row per step of an order.
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    order : Order
+    execution : MatchedFill or None
+        Execution that led to this state; None: there was none.
+    """
     ticket = order.ticket
     row: Row = {
         "instId": ticket.symbol,
@@ -136,7 +152,15 @@ def pushed_order_row(account: SimulatedAccount, order: Order, execution: Matched
 
 
 def position_row(account: SimulatedAccount, position: SimulatedPosition, *, protection: bool = False) -> Row:
-    """Row of ``single-position``; with ``protection``, of ``all-position``."""
+    """Row of ``single-position``; with ``protection``, of ``all-position``.
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    position : SimulatedPosition
+    protection : bool
+        Whether to add the nearest stop and take-profit, as ``all-position`` does.
+    """
     mark = account.marks[position.symbol]
     taker = account.contracts[position.symbol].taker_fee
     even = position.entry_price * (1 + position.side * 2 * taker)
@@ -229,7 +253,7 @@ def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
 
 
 def account_row(account: SimulatedAccount) -> Row:
-    """Balances as both forms of the endpoint share them; what the inactive margin mode lacks is ``""``."""
+    """Balances that both forms of the endpoint share; a field without a value is ``""``."""
     balance = account.balance()
     crossed = sum((account.unrealized(position) for position in account.crossed()), ZERO)
     unrealized = balance.equity - account.cash
@@ -256,7 +280,7 @@ def account_row(account: SimulatedAccount) -> Row:
 
 
 def symbol_account_row(account: SimulatedAccount, symbol: str) -> Row:
-    """Object of ``account``: the balances, and how the symbol is set up.  Leverages are JSON numbers."""
+    """Object of ``account``: the balances and the symbol's margin settings.  Leverages are JSON numbers."""
     setup = account.setup(symbol)
     return {
         **account_row(account),
@@ -300,7 +324,7 @@ def leverage_row(account: SimulatedAccount, symbol: str) -> Row:
 
 
 def _side(account: SimulatedAccount, order: Order) -> str:
-    """``buy`` or ``sell``: in one-way mode what is done, in hedge mode the direction of the position."""
+    """``buy`` or ``sell``: in one-way mode of the order, in hedge mode of the position."""
     way = order.ticket.direction if account.mode == "one_way" else order.ticket.side
     return "buy" if way > 0 else "sell"
 

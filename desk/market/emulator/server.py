@@ -1,15 +1,15 @@
 """The embedded exchange on a socket.
 
 Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
-websockets on loopback go out, as the exchange's endpoints answer.  Counters and levers under ``/emulator``
-are those of ``control``.
+websockets on loopback go out, as the exchange's endpoints answer.  The paths under ``/emulator`` are those of
+``control``.
 
-One request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
-is private, answer.  Every request under ``/api`` has a number, from 0, by its arrival; faults depend on
-nothing else.
+A request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
+is private, answer.  Every request under ``/api`` has a number, from 0, in the order of arrival; faults depend
+on it alone.
 
-Not here: what is answered (``endpoints``, ``private``), how often one may ask (``limits``), which answers go
-wrong (``faults``), what goes over the websockets (``sockets``).
+Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), which answers have a fault
+(``faults``), websockets (``sockets``).
 """
 
 import asyncio
@@ -29,27 +29,27 @@ from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, PublicRequest,
 from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
-from desk.market.emulator.listings import listing_of
+from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.private import PRIVATE, answer
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.venue import Venue
-from desk.market.series.facts import Funding
+from desk.market.series.facts import Funding, PriceTick
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
 
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
-"""How long answers that are on their way may take when the exchange stops."""
+"""How long pending answers may take when the exchange stops, seconds."""
 TOTAL_FAULTS: Final = frozenset({"429", "500", "reset", "hang", "html", "nonjson", "empty", "maintain"})
-"""Faults that leave nothing of the endpoint's answer."""
+"""Faults that replace the endpoint's answer completely."""
 FOREIGN_ANSWERS: Final = {
     "500": (500, "Internal Server Error", "text/plain"),
     "html": (502, "<html><head><title>502 Bad Gateway</title></head></html>", "text/html"),
     "nonjson": (200, "OK", "text/plain"),
 }
-"""Answers that something other than the exchange's software gives: status, text, content type."""
+"""Answers that do not come from the exchange's own software: status, text, content type."""
 
 
 class EmbeddedExchange:
@@ -74,7 +74,7 @@ class EmbeddedExchange:
     Raises
     ------
     SettingsError
-        If there is no series, or a symbol comes twice.
+        If there is no series, or two of one symbol.
     """
 
     def __init__(
@@ -90,14 +90,14 @@ class EmbeddedExchange:
         self._clock = clock
         rates = funding or {}
         self._listings = {
-            candles.symbol: listing_of(candles, rates.get(candles.symbol)) for candles in series
+            candles.symbol: _listing(candles, self.options, rates.get(candles.symbol)) for candles in series
         }
         self._asked_about: Counter[str] = Counter()
         self._gone: set[str] = set()
         if not series:
-            raise SettingsError("embedded exchange: no series to serve")
+            raise SettingsError("embedded exchange: there is no series to serve")
         if len(self._listings) < len(series):
-            raise SettingsError("embedded exchange: a symbol is there twice")
+            raise SettingsError("embedded exchange: two series have the same symbol")
         newest = newest_open(series, default=0)
         self._start_ms = newest + CANDLE_MS if self.options.now_ms is None else self.options.now_ms
         self._started = clock.monotonic()
@@ -136,7 +136,7 @@ class EmbeddedExchange:
         self._runner = web.AppRunner(
             app,
             access_log=None,
-            handler_cancellation=True,  # a client that gives up on a hanging answer ends it
+            handler_cancellation=True,  # a client that stops waiting for a hanging answer ends it
             shutdown_timeout=SHUTDOWN_S,
         )
         await self._runner.setup()
@@ -177,12 +177,12 @@ class EmbeddedExchange:
         return self._start_ms + int(passed * self.options.speed * 1000)
 
     def pass_time(self, ms: int) -> None:
-        """Let market time pass, besides what ``speed`` lets pass; the account lives through it."""
+        """Let market time pass, in addition to ``speed``, with every candle in it."""
         self._start_ms += ms
         self.sockets.publish()
 
     def disconnect(self) -> int:
-        """Break every websocket off; how many there were."""
+        """Abort every websocket connection; returns how many there were."""
         return self.sockets.disconnect()
 
     def set_price(self, symbol: str, price: Decimal) -> None:
@@ -199,7 +199,7 @@ class EmbeddedExchange:
         self.sockets.publish_account()
 
     def _signature_times(self) -> tuple[int, int]:
-        """Earliest and latest time that a signature may call now: market time need not pass as real time."""
+        """Earliest and latest time that counts as now in a signature, ms: market time may run faster."""
         real = self._start_ms + int((self._clock.monotonic() - self._started) * 1000)
         return min(real, self.now_ms()), max(real, self.now_ms())
 
@@ -215,7 +215,7 @@ class EmbeddedExchange:
             self.stats.leave(path)
 
     async def _answer(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
-        """Let limits, faults and the endpoint have their say, in this order."""
+        """Apply limits, then faults, then the endpoint."""
         if path == "unknown":
             return self._deny(RequestDenied("40404", "Request URL NOT FOUND", status=404))
         private = path in PRIVATE
@@ -236,7 +236,7 @@ class EmbeddedExchange:
         return response
 
     async def _answer_or_fault(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
-        """Answer as the endpoint does, unless request ``number`` meets a fault."""
+        """Answer as the endpoint does, unless request ``number`` has a fault."""
         fault = self._faults.of_answer(number)
         if fault is not None and (fault in TOTAL_FAULTS or is_code(fault)):
             return await self._faulty(request, fault)
@@ -287,14 +287,14 @@ class EmbeddedExchange:
         return await self._cut_off(request, response) if fault == "truncate" else response
 
     def _delist(self, symbol: str) -> None:
-        """Let ``symbol`` go, if it was asked about as often as it may be."""
+        """Delist ``symbol`` once the configured number of answers about it was given."""
         self._asked_about[symbol] += 1
         if self._asked_about[symbol] > self.options.delist.get(symbol, self._asked_about[symbol]):
             self._listings.pop(symbol, None)
             self._gone.add(symbol)
 
     async def _faulty(self, request: web.Request, fault: str) -> web.StreamResponse:
-        """Answer of a fault that leaves nothing of the endpoint's answer."""
+        """Answer of a fault that replaces the endpoint's answer."""
         turn = self.stats.faults[fault]
         self.stats.faults[fault] += 1
         match fault:
@@ -319,7 +319,7 @@ class EmbeddedExchange:
         return _broken_off(request)
 
     async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Half of ``response``: by turns promised whole and broken off, or passed off as all there is."""
+        """Half of ``response``: by turns cut off below its announced length, or with a length that fits."""
         turn = self.stats.faults["truncate"]
         self.stats.faults["truncate"] += 1
         whole = response.text or ""
@@ -342,7 +342,7 @@ class EmbeddedExchange:
         return web.Response(text=text, content_type="application/json")
 
     def _in_brotli(self, response: web.Response) -> web.Response:
-        """``response`` in the encoding that not every client can read."""
+        """``response`` compressed with brotli, which not every client can read."""
         headers = {"Content-Encoding": "br", "Content-Type": "application/json; charset=utf-8"}
         return web.Response(body=stored((response.text or "").encode()), headers=headers)
 
@@ -359,8 +359,24 @@ class EmbeddedExchange:
         return _json(body, status=429)
 
 
+def _listing(candles: Candles, options: ExchangeOptions, funding: Funding | None) -> Listing:
+    """Listing of one series with the tick, the spread and the mark price that the options set."""
+    symbol = candles.symbol
+    tick = options.ticks.get(symbol)
+    mark = options.marks.get(symbol)
+    if mark is None and options.mark_lag:
+        mark = leading_mark(candles, options.mark_lag)
+    return listing_of(
+        candles,
+        funding,
+        tick=None if tick is None else PriceTick.of(tick),
+        spread_bps=options.spreads_bps.get(symbol, options.spread_bps),
+        mark=mark,
+    )
+
+
 def _is_known(request: web.Request) -> bool:
-    """Whether there is such an endpoint, and it is asked in its way."""
+    """Whether the endpoint exists and has the request's method."""
     if request.path in PRIVATE:
         return request.method == PRIVATE[request.path].method
     return request.path in ENDPOINTS and request.method == "GET"
@@ -373,7 +389,7 @@ def _json(body: Mapping[str, object], *, status: int) -> web.Response:
 
 
 def _broken_off(request: web.Request) -> web.Response:
-    """Close the connection; what is returned reaches nobody."""
+    """Abort the connection; the returned response is never sent."""
     if request.transport is not None:
         request.transport.abort()
     return web.Response()

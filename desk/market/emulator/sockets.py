@@ -3,13 +3,13 @@
 Place in the house: the market, inside the emulator.  Connections come in from ``server``; payloads of
 ``channels`` go out, as market time moves and as the account changes.
 
-Rules that a client meets here: the text ``ping`` is answered with the text ``pong``, and who does not send
-one for two minutes is closed, even while data flows; more than ten messages in a second close; every arg is
-acknowledged by itself; error codes are numbers; nothing private before the login.
+Rules for clients: the text ``ping`` is answered with the text ``pong``, and a connection without one for two
+minutes is closed, even while data flows; more than ten messages in a second close the connection; every arg
+is acknowledged by itself; error codes are numbers; private channels need a login.
 
-Time is asked of the clock that the exchange was given: a simulated clock moves the sockets too.
+Time is read from the clock that the exchange was given: a simulated clock moves the sockets too.
 
-Not here: what is said (``channels``), which pushes go wrong (``faults``).
+Not here: the messages (``channels``), which pushes have a fault (``faults``).
 """
 
 import asyncio
@@ -40,9 +40,9 @@ from desk.ports import Clock
 SILENCE_S: Final = 120.0
 MESSAGES_PER_SECOND: Final = 10
 LATE_BY: Final = 3
-"""Pushes that overtake a late one."""
+"""Number of pushes that overtake a late one."""
 PUSHES_PER_CANDLE: Final = 4
-"""The fewest, however fast market time passes."""
+"""Lowest number, however fast market time passes."""
 LONGEST_ARGS: Final = 4096
 """Bytes of one message."""
 
@@ -60,10 +60,10 @@ class ClientConnection:
     subscriptions: dict[tuple[str, str, str], Subscription] = field(default_factory=dict)
     logged_in: bool = False
     late: deque[tuple[int, str]] = field(default_factory=deque)
-    """Pushes that wait for others to overtake them: how many still must, and the text."""
+    """Late pushes: how many others must still overtake them, and the text."""
 
     def send(self, text: str) -> None:
-        """Send ``text`` after what is waiting to be sent."""
+        """Send ``text`` after everything that is queued."""
         self.outgoing.put_nowait(text)
 
     def send_json(self, **message: object) -> None:
@@ -71,15 +71,25 @@ class ClientConnection:
         self.send(json.dumps(message, separators=(",", ":")))
 
     def close(self) -> None:
-        """Close, after what is waiting to be sent."""
+        """Close the connection after everything that is queued was sent."""
         self.outgoing.put_nowait(None)
 
 
 class WebsocketServer:
-    """All connections, and the task that tells them what happens.
+    """All connections, and the task that publishes to them.
 
     Parameters
     ----------
+    venue : Venue
+        The account, and the market it trades on.
+    listings : mapping of symbol to Listing
+        The server's own, from which a symbol may vanish.
+    keys : Keys
+        What a login must be signed with.
+    faults : Faults
+        Draws the faults of pushes.
+    clock : Clock
+        Paces pushes and timeouts.
     server_time : callable
         Server time in ms.
     signature_times : callable
@@ -154,14 +164,14 @@ class WebsocketServer:
         await asyncio.gather(*(connection.socket.close() for connection in list(self._connections)))
 
     def disconnect(self, number: int | None = None) -> int:
-        """Break every connection off, as a network does, or only the ``number``-th; how many they were."""
+        """Abort every connection as a network failure does, or only the ``number``-th; returns how many."""
         connections = self._connections if number is None else self._connections[number : number + 1]
         for connection in connections:
             self._break_off(connection)
         return len(connections)
 
     def publish(self) -> None:
-        """Tell every connection what has happened up to now."""
+        """Publish to every connection what has happened up to now."""
         now = self._server_time()
         self._venue.advance(now)
         self.publish_account()
@@ -171,7 +181,7 @@ class WebsocketServer:
                     self._push(connection, text)
 
     def publish_account(self) -> None:
-        """Tell the private connections what has become of orders, positions and balances."""
+        """Publish changes of orders, positions and balances to the private connections."""
         changes = self._venue.matching.drain()
         if not changes:
             return
@@ -182,7 +192,7 @@ class WebsocketServer:
                 self._push(connection, text)
 
     async def _keep_publishing(self) -> None:
-        """Tell what happens, and close who has fallen silent, for as long as the exchange is up."""
+        """Publish at intervals, and close connections without a ping, while the exchange runs."""
         while True:
             await self._clock.sleep(self._until_next_push())
             await asyncio.sleep(0)  # a simulated clock may not give way by itself
@@ -193,27 +203,31 @@ class WebsocketServer:
                     self._break_off(connection)
 
     def _until_next_push(self) -> float:
-        """Seconds of the clock; where time moves, pushes come at multiples of their interval: at borders."""
+        """Seconds of the clock; where time moves, pushes come at multiples of their interval.
+
+        Counted in whole milliseconds of market time: of fractions of seconds a rest of 1e-11 s would remain
+        again and again, and whoever simulates the clock would move it in steps of that size.
+        """
         if not self._speed:
             return self._interval_s
-        market_s = self._server_time() / 1000 / self._speed
-        return self._interval_s - market_s % self._interval_s
+        interval_ms = max(1, round(self._interval_s * self._speed * 1000))
+        return (interval_ms - self._server_time() % interval_ms) / 1000 / self._speed
 
     async def _write(self, connection: ClientConnection) -> None:
-        """Send what is waiting, in order."""
+        """Send queued messages in order."""
         with contextlib.suppress(ConnectionError):
             while (text := await connection.outgoing.get()) is not None:
                 await connection.socket.send_str(text)
         self._break_off(connection)
 
     def _break_off(self, connection: ClientConnection) -> None:
-        """Close the connection without a word."""
+        """Abort the connection without a closing handshake."""
         writer = connection.socket._writer  # noqa: SLF001 - aiohttp has no public way to close abnormally
         if writer is not None and writer.transport is not None:
             writer.transport.abort()
 
     def _push(self, connection: ClientConnection, text: str) -> None:
-        """Send a push, unless it meets a fault; let those go that were overtaken often enough."""
+        """Send a push unless it has a fault, and late ones that were overtaken often enough."""
         number = self._counts["pushes"]
         self._counts["pushes"] += 1
         fault = self._faults.of_push(number)
@@ -239,10 +253,10 @@ class WebsocketServer:
             else:
                 connection.send(late)
 
-    # What a client says -----------------------------------------------------------------------------
+    # Messages of clients ----------------------------------------------------------------------------
 
     def _receive(self, connection: ClientConnection, text: str) -> None:
-        """Act on one message."""
+        """Handle one message."""
         now = self._clock.monotonic()
         if not connection.messages.left(now):
             self._counts["closed for chatter"] += 1

@@ -1,10 +1,10 @@
-"""Where the account trades: the listings' prices, happening to the matching core.
+"""The market on which the account trades: prices of the listings, played to the matching core.
 
-Place in the house: the market, inside the emulator.  Listings and the server time come in; the core lives
-through everything up to that time.  Pure: the time is handed in.
+Place in the house: the market, inside the emulator.  Listings and the server time come in; everything up to
+that time is played to the core.  Pure: the time is given.
 
-Only symbols in which the account has something at stake are lived through, in the order of time over all of
-them; the others are looked at when they are asked about.
+Only symbols with a position or a live order are played, in the order of time over all of them; the others get
+their present price when a request names them.
 
 Not here: requests (``private``), sockets.
 """
@@ -29,7 +29,7 @@ _MOVE, _FUND, _OPEN = range(3)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Moment:
-    """Something that happens to a symbol: a price reached, a settlement, a candle that opens."""
+    """An event of a symbol: a price reached, a funding settlement, a candle that opens."""
 
     at: int
     kind: int
@@ -46,10 +46,11 @@ class Venue:
     listings : mapping of symbol to Listing
         The server's own, from which a symbol may vanish.
     deposit : Decimal
+        USDT in the account at the start.
     now : int
         Server time at the start, ms.
     history_ms : int
-        How long ended orders can be asked for, ``FillModel.history_ms``.
+        How long ended orders can be queried, ``FillModel.history_ms``.
     """
 
     def __init__(
@@ -57,11 +58,15 @@ class Venue:
     ) -> None:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
-        self.matching = Matching(contracts, deposit, FillModel(slippage=SLIPPAGE, history_ms=history_ms))
+        half_spreads = {
+            symbol: Decimal(repr(listing.spread_bps)) / 20_000 for symbol, listing in listings.items()
+        }
+        fill_model = FillModel(slippage=SLIPPAGE, half_spreads=half_spreads, history_ms=history_ms)
+        self.matching = Matching(contracts, deposit, fill_model)
         self._advanced_to: dict[str, int] = {}
 
     def advance(self, now: int, symbols: Iterable[str] = ()) -> None:
-        """Live through everything up to ``now``; afterwards ``symbols`` have their present price as well."""
+        """Play everything up to ``now``; afterwards ``symbols`` have their present price as well."""
         account, market = self.matching.account, self.matching.market
         exposed = {symbol for symbol, _ in account.positions}
         exposed |= {order.ticket.symbol for order in account.live_orders()}
@@ -79,12 +84,21 @@ class Venue:
                 self._update_price(symbol, now, through=symbol in exposed)
 
     def set_price(self, symbol: str, price: Decimal, now: int) -> None:
-        """Let ``symbol`` trade at ``price`` until market time moves on."""
+        """Let ``symbol`` trade at ``price`` until market time moves on.
+
+        Parameters
+        ----------
+        symbol : str
+        price : Decimal
+            In USDT.
+        now : int
+            Server time, ms.
+        """
         self.advance(now, [symbol])
         self.matching.market.jump(symbol, price, now)
 
     def _update_price(self, symbol: str, now: int, *, through: bool) -> None:
-        """Bring ``symbol`` to its present price, through what lies between or without."""
+        """Bring ``symbol`` to its present price, through the prices in between or without them."""
         self._advanced_to[symbol] = now
         price = self._listings[symbol].price(now) if symbol in self._listings else None
         if price is None:
@@ -93,7 +107,7 @@ class Venue:
         (market.move if through else market.jump)(symbol, Decimal(decimal_text(price)), now)
 
     def _moments(self, symbol: str, now: int) -> Iterator[Moment]:
-        """What happened to ``symbol`` since it was last looked at."""
+        """Events of ``symbol`` since its last update."""
         since = self._advanced_to.get(symbol, now)
         if symbol not in self._listings or since >= now:
             return
@@ -112,7 +126,7 @@ class Venue:
 
 
 def contract_of(listing: Listing, now: int) -> ContractTerms:
-    """What orders must obey, from the row of ``contracts``."""
+    """Contract terms that orders must obey, from the row of ``contracts``."""
     row = {name: str(value) for name, value in listing.contract(now).items()}
     return ContractTerms(
         symbol=listing.symbol,

@@ -1,9 +1,9 @@
-"""What Bitget's public websocket says of candles: texts in, values out.
+"""Messages of Bitget's public websocket about candles: texts in, values out.
 
-Place in the house: texts come in from ``desk.market.feed.stream``; bars go out to
+Place in the house: texts come in from ``desk.market.feed.stream``; candle updates go out to
 ``desk.market.feed.closing``.  Pure.
 
-Not here: whether a bar is finished; the exchange doesn't say.
+Not here: whether a candle is finished; the exchange does not say.
 
 References
 ----------
@@ -19,7 +19,7 @@ from desk.values import COLUMNS
 
 INSTRUMENTS, CHANNEL = "USDT-FUTURES", "candle5m"
 MOST_BYTES = 3_500
-"""Of the arguments of one message; the exchange takes 4,096, however it counts blanks."""
+"""Of the arguments of one message; the exchange accepts 4,096, however it counts blanks."""
 
 
 class CandleUpdate(NamedTuple):
@@ -32,43 +32,43 @@ class CandleUpdate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class CandleUpdates:
-    """Bars of one symbol, oldest first."""
+    """Updates of one symbol's candles, oldest first."""
 
     symbol: str
-    bars: tuple[CandleUpdate, ...]
+    updates: tuple[CandleUpdate, ...]
     at: int
-    """When the exchange sent them, ms; frames may come out of order."""
+    """When the exchange sent them, ms; messages may arrive out of order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Acknowledged:
-    """The exchange will send a symbol's bars; or so it says, also where it will be silent."""
+    """The exchange confirms a subscription; it does so too where it will send nothing."""
 
     symbol: str
 
 
 @dataclass(frozen=True, slots=True)
 class ChannelError:
-    """The exchange complains."""
+    """The exchange reports an error."""
 
     code: str
     message: str
     symbol: str
-    """The symbol that it complains of; "" where it is the whole line."""
+    """The symbol that it concerns; "" where it is the whole connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class UnreadableFrame:
-    """Something was said that nobody here understands."""
+    """A message that cannot be read."""
 
     why: str
 
 
-Heard = CandleUpdates | Acknowledged | ChannelError | UnreadableFrame
+PublicMessage = CandleUpdates | Acknowledged | ChannelError | UnreadableFrame
 
 
 def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
-    """Messages that ask for the bars of ``symbols``, each short enough.
+    """Messages that subscribe to the candles of ``symbols``, each short enough.
 
     As they travel::
 
@@ -90,8 +90,8 @@ def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
     return (*messages, _message(args)) if args else ()
 
 
-def read_text(text: str) -> Heard:
-    """Read one text.
+def read_candle_message(text: str) -> PublicMessage:
+    """Read one text message; one that cannot be read becomes an ``UnreadableFrame``, never an error.
 
     As they travel; rows have eight fields, the last one is not read::
 
@@ -108,29 +108,29 @@ def read_text(text: str) -> Heard:
     except (ValueError, RecursionError):
         frame = None
     if not isinstance(frame, dict):
-        return UnreadableFrame("it is no frame")
+        return UnreadableFrame("the text is no JSON object")
     arg = frame.get("arg")
     symbol = str(arg.get("instId") or "") if isinstance(arg, dict) else ""
     if event := frame.get("event"):
         return _event(str(event), symbol, frame)
     if not symbol or not isinstance(arg, dict) or arg.get("channel") != CHANNEL:
-        return UnreadableFrame("it is of no candle channel")
+        return UnreadableFrame("the message is not of the candle channel")
     try:
-        bars = tuple(sorted(_bar(row) for row in frame["data"]))
-        return CandleUpdates(symbol, bars, int(frame.get("ts") or 0))
+        updates = tuple(sorted(_update(row) for row in frame["data"]))
+        return CandleUpdates(symbol, updates, int(frame.get("ts") or 0))
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
         return UnreadableFrame(f"{symbol}: a row is no candle: {type(exc).__name__} {exc}")
 
 
-def _event(event: str, symbol: str, frame: Mapping[str, object]) -> Heard:
+def _event(event: str, symbol: str, frame: Mapping[str, object]) -> PublicMessage:
     if event == "subscribe":
         return Acknowledged(symbol)
     if event == "error":
         return ChannelError(str(frame.get("code", "")), str(frame.get("msg", "")), symbol)
-    return UnreadableFrame(f"its event is {event!r:.40}")
+    return UnreadableFrame(f"the event {event!r:.40} is not known")
 
 
-def _bar(row: list[str]) -> CandleUpdate:
+def _update(row: list[str]) -> CandleUpdate:
     values = tuple(float(field) for field in row[1 : 1 + len(COLUMNS)])
     if len(values) != len(COLUMNS):
         raise ValueError(f"{len(row)} fields, {1 + len(COLUMNS)} were expected")

@@ -2,13 +2,13 @@
 
 Place in the house: satisfies ``desk.ports.CandleFeed`` for a session.  Symbols and the public client come in;
 rounds of finished candles go out, or every single event where more is wanted.  ``desk.market.feed.closing``
-knows when a candle is finished; here are the lines (``desk.market.bitget.websocket``), the questions to
-REST, and the clock.
+decides when a candle is finished; here are the connections (``desk.market.bitget.websocket``), the requests
+to REST, and the clock.
 
-How it runs: one ``candles`` call per symbol fills the window.  Then websockets, each with at most
-``per_connection`` symbols, tell bars; what they leave in doubt is asked of REST.  When a line is back, all of
-its symbols are asked about.  In the background one symbol after the other is compared with REST, because the
-last word of a candle may be lost without a trace.
+How it runs: one ``candles`` request per symbol fills the window.  Then websockets, each with at most
+``per_connection`` symbols, receive updates; what they leave in doubt is requested from REST.  When a
+connection is back, all of its symbols are requested.  In the background one symbol after the other is
+compared with REST, because the last update of a candle may be lost without a trace.
 
 Not here: what a finished candle leads to.
 """
@@ -18,7 +18,6 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import aiohttp
 
@@ -26,19 +25,23 @@ from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.bitget.transport import HEADERS
-from desk.market.bitget.websocket import Say, WebsocketConnection, within
+from desk.market.bitget.websocket import Send, WebsocketConnection, within
 from desk.market.feed.closing import (
     CandleAssembler,
     CandleClosed,
     CandleDeadline,
-    CandleRevised,
-    CandlesAbsent,
     FeedEvent,
     FeedRestored,
-    SymbolSilent,
     last_finished,
 )
-from desk.market.feed.messages import Acknowledged, CandleUpdates, ChannelError, read_text, subscriptions
+from desk.market.feed.event_text import event_text
+from desk.market.feed.messages import (
+    Acknowledged,
+    CandleUpdates,
+    ChannelError,
+    read_candle_message,
+    subscriptions,
+)
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
@@ -49,20 +52,21 @@ from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
 TICK_S = 0.25
-"""Between two looks at the time."""
-CONFIRM_S = 5.0
-"""Longest wait for the candles that somebody wants to act on."""
-CONFIRM_AGAIN_S = 0.3
+"""Between two checks of deadlines, silences and due requests."""
+CONFIRM_TIMEOUT_S = 5.0
+"""Longest wait for the confirmation of candles that a decision is made on."""
+CONFIRM_RETRY_S = 0.3
 """Until REST is asked again for a candle that it does not have yet."""
-IN_BACKGROUND = 8
-"""Questions at once that nobody waits for: who wants to act is not queued behind hundreds of them."""
-ASKED_ANEW = 12
-"""Finished candles, an hour of them, that every question to REST compares."""
-ASK_AGAIN = Backoff(1.0, 30.0)
-"""Between two questions about the same symbol; each failure doubles the wait."""
+BACKGROUND_REQUESTS = 8
+"""Most requests at once that no decision waits for: one that does is not queued behind hundreds of them."""
+COMPARED_ROWS = 12
+"""Finished candles, an hour of them, that every request to REST compares with the window."""
+REQUEST_BACKOFF = Backoff(1.0, 30.0)
+"""Between two requests about the same symbol; each failure doubles the wait."""
 WITHOUT_CANDLES_S = 300.0
-"""Between two questions about a symbol that has no candles at all."""
-HANDSHAKE_S = 15.0
+"""Between two requests about a symbol that has no candles at all."""
+HANDSHAKE_TIMEOUT_S = 15.0
+"""Of opening a connection, not of staying on it."""
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
 
@@ -72,10 +76,16 @@ class CandleStream:
 
     Parameters
     ----------
-    market : Bitget
-        The public client, open; its throttle sets the pace of the questions to REST.
+    symbols : sequence of str
+        In the order of the rows of the window.
+    market : BitgetPublic
+        The public client, open; its throttle sets the pace of the requests to REST.
     ws_url : str
         Websocket address without a path.
+    settings : StreamSettings
+        Deadlines and sizes.
+    clock : Clock
+        Wall time, which is corrected by the exchange's, and waits.
     """
 
     def __init__(
@@ -93,28 +103,28 @@ class CandleStream:
         self._settings = settings
         self._clock = clock
         self._ahead_ms = 0
-        self._closing = CandleAssembler(
+        self._assembler = CandleAssembler(
             self._symbols,
             memory=settings.memory,
-            grace_ms=int(settings.grace_s * 1000),
-            border_ms=int(settings.border_s * 1000),
+            rest_delay_ms=int(settings.rest_delay_s * 1000),
+            deadline_ms=int(settings.deadline_s * 1000),
             silent_after_ms=int(settings.silent_after_s * 1000),
         )
         self._events: asyncio.Queue[FeedEvent | None] = asyncio.Queue()
         self._tasks: set[asyncio.Task[None]] = set()
         self._asking: set[str] = set()
-        self._background = asyncio.Semaphore(IN_BACKGROUND)
-        self._next_question: dict[str, float] = {}
-        self._fails: dict[str, int] = {}
-        self._trouble: dict[str, str] = {}
+        self._background = asyncio.Semaphore(BACKGROUND_REQUESTS)
+        self._next_request: dict[str, float] = {}
+        self._failures: dict[str, int] = {}
+        self._last_error: dict[str, str] = {}
 
     @property
     def window(self) -> CandleWindow:
         """The newest candles; up to date when an event is handed out."""
-        return self._closing.window
+        return self._assembler.window
 
     async def rounds(self) -> AsyncIterator[CandleRound]:
-        """One round per candle, in the order of time, as soon as all symbols have it or were waited for."""
+        """One round per candle, in the order of time, once all symbols have it or its deadline passed."""
         news: list[str] = []
         async with aclosing(self.events()) as events:
             async for event in events:
@@ -122,50 +132,52 @@ class CandleStream:
                     yield self._round(event.open_time, self._symbols, event.without, tuple(news))
                     news.clear()
                 elif not isinstance(event, CandleClosed):
-                    news.append(_told(event))
+                    news.append(event_text(event))
 
     async def confirmed(self, symbols: Sequence[str], open_time: int) -> CandleRound:
         """The newest candles of some symbols after REST was asked about them once more.
 
-        A websocket may lose the last word of a candle without a trace, where its price stayed the same.
+        A websocket may lose the last update of a candle without a trace, where its price stayed the same.
         """
         sure = await asyncio.gather(*(self._is_confirmed(symbol, open_time) for symbol in symbols))
-        unsure = {symbol for symbol, well in zip(symbols, sure, strict=True) if not well}
-        return self._round(open_time, symbols, unsure.union(self._closing.doubted))
+        unconfirmed = {symbol for symbol, one in zip(symbols, sure, strict=True) if not one}
+        return self._round(open_time, symbols, unconfirmed.union(self._assembler.in_doubt))
 
     async def _is_confirmed(self, symbol: str, open_time: int) -> bool:
-        """Ask about a symbol that somebody wants to act on; whether REST told that candle in time."""
+        """Ask REST about a symbol that a decision is made on; whether it had that candle in time."""
 
-        async def until_told() -> None:
+        async def until_confirmed() -> None:
             while (newest := await self._ask(symbol)) is None or newest < open_time:
-                await self._clock.sleep(CONFIRM_AGAIN_S)
+                await self._clock.sleep(CONFIRM_RETRY_S)
 
         with suppress(Unanswered):
-            await within(self._clock, CONFIRM_S, until_told(), endpoint=PATH)
+            await within(self._clock, CONFIRM_TIMEOUT_S, until_confirmed(), endpoint=PATH)
             return True
         return False
 
     async def events(self) -> AsyncGenerator[FeedEvent, None]:
-        """Everything that happens, for as long as the caller listens.  To be asked for once.
+        """Everything that happens, for as long as the caller iterates.  To be called once.
 
         Raises
         ------
         Unreachable, Unanswered, Throttled, Refused, DataError
-            If the exchange does not even tell its time, for twenty minutes.
+            If the exchange does not even answer with its time, for twenty minutes.
         """
         startup = replace(STARTUP, retry_on=NO_ANSWER)
         await Retry(startup, clock=self._clock, subject="the feed cannot begin").call(self._begin)
-        self._closing.begin(self._now())
+        self._assembler.begin(self._now())
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
         async with aiohttp.ClientSession(
             headers=HEADERS,
-            timeout=aiohttp.ClientTimeout(total=HANDSHAKE_S),  # of opening a line, not of staying on it
+            timeout=aiohttp.ClientTimeout(
+                total=HANDSHAKE_TIMEOUT_S
+            ),  # of opening a connection, not of staying on it
             trust_env=not on_loopback(self._url),
         ) as session:
             try:
                 for part in parts:
-                    self._start(self._line(session, part))
+                    self._start(self._connect(session, part))
                 self._start(self._tick())
                 if self._settings.audit_s:
                     self._start(self._audit())
@@ -180,16 +192,16 @@ class CandleStream:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    # The lines ---------------------------------------------------------------------------------------
+    # The connections ---------------------------------------------------------------------------------------
 
-    async def _line(self, session: aiohttp.ClientSession, symbols: tuple[str, ...]) -> None:
+    async def _connect(self, session: aiohttp.ClientSession, symbols: tuple[str, ...]) -> None:
         """Keep one websocket up."""
         opened = 0
 
-        async def greet(say: Say) -> None:
+        async def subscribe(send: Send) -> None:
             nonlocal opened
             for message in subscriptions(symbols):
-                await say(message)
+                await send(message)
             opened += 1
             if opened > 1:
                 await self._restore(symbols)
@@ -198,46 +210,45 @@ class CandleStream:
             self._url,
             session=session,
             clock=self._clock,
-            greet=greet,
-            hear=self._hear,
-            lost=lambda _: None,
+            on_open=subscribe,
+            on_message=self._on_message,
         ).run()
 
-    def _hear(self, text: str) -> None:
-        heard = read_text(text)
-        if isinstance(heard, CandleUpdates):
+    def _on_message(self, text: str) -> None:
+        message = read_candle_message(text)
+        if isinstance(message, CandleUpdates):
             now = self._now()
-            self._tell(*self._closing.told(heard, now), *self._closing.border(now))
-        elif isinstance(heard, ChannelError):
-            if not heard.symbol:
-                raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
-            self._tell(self._closing.refused(heard.symbol, f"{heard.message} (code {heard.code})"))
-        elif not isinstance(heard, Acknowledged):
-            log.warning("%s: a text was not understood: %s", PATH, heard.why)
+            self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))
+        elif isinstance(message, ChannelError):
+            if not message.symbol:
+                raise Unanswered(f"the exchange reports an error (code {message.code})", endpoint=PATH)
+            self._emit(self._assembler.refuse(message.symbol, f"{message.message} (code {message.code})"))
+        elif not isinstance(message, Acknowledged):
+            log.warning("%s: a message cannot be read: %s", PATH, message.why)
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
-        """Ask about everything that a lost line may have missed."""
+        """Ask REST about everything that a lost connection may have missed."""
         with suppress(*NO_ANSWER):
             await self._set_clock()
         before = {symbol: self.window.newest(symbol) for symbol in symbols}
-        answered = await asyncio.gather(*map(self._ask_in_turn, symbols))
+        answered = await asyncio.gather(*map(self._ask_in_background, symbols))
         filled = sum(
             (self.window.newest(symbol) - newest) // CANDLE_MS
             for symbol, newest in before.items()
             if newest != NOT_YET
         )
-        unfilled = tuple(symbol for symbol, told in zip(symbols, answered, strict=True) if told is None)
-        self._tell(FeedRestored(symbols, filled, unfilled))
+        unfilled = tuple(symbol for symbol, newest in zip(symbols, answered, strict=True) if newest is None)
+        self._emit(FeedRestored(symbols, filled, unfilled))
 
     async def _begin(self) -> None:
         """Set the clock, and fill the window."""
         await self._set_clock()
         await self._fill(self._symbols)
 
-    # Questions to REST -------------------------------------------------------------------------------
+    # Requests to REST --------------------------------------------------------------------------------
 
     async def _set_clock(self) -> None:
-        """Take the time that was told for that of the answer: late by its way, and never early.
+        """Take the time in the response for the time of the response: late by its way, and never early.
 
         On a clock that is ahead a candle would count as closed while it is still forming.
         """
@@ -249,73 +260,73 @@ class CandleStream:
         found = await newest_candles(self._market, symbols, count=self._settings.memory, now=self._now())
         for symbol, candles in found.items():
             if isinstance(candles, str):
-                if self._trouble.get(symbol) != candles:
+                if self._last_error.get(symbol) != candles:
                     log.warning("%s", candles)
-                self._trouble[symbol] = candles
+                self._last_error[symbol] = candles
             else:
-                self._trouble.pop(symbol, None)
-                self._closing.load(candles)
+                self._last_error.pop(symbol, None)
+                self._assembler.load(candles)
 
-    async def _ask_in_turn(self, symbol: str) -> int | None:
-        """``_ask`` where nobody waits for the answer."""
+    async def _ask_in_background(self, symbol: str) -> int | None:
+        """``_ask`` where no decision waits for the response."""
         async with self._background:
             return await self._ask(symbol)
 
     async def _ask(self, symbol: str) -> int | None:
-        """Ask about the newest candles of a symbol; the newest that was told, None without an answer."""
+        """Ask REST for the newest candles of a symbol; open time of the newest, None without a response."""
         now = self._now()
         last = last_finished(now)
         behind = (last - self.window.newest(symbol)) // CANDLE_MS
         try:
-            if behind + ASKED_ANEW > self._settings.memory:
+            if behind + COMPARED_ROWS > self._settings.memory:
                 await self._fill((symbol,))
-                return None if symbol in self._trouble else self.window.newest(symbol)
-            page = Page(RECENT, last + CANDLE_MS, max(behind, 0) + ASKED_ANEW)
+                return None if symbol in self._last_error else self.window.newest(symbol)
+            page = Page(RECENT, last + CANDLE_MS, max(behind, 0) + COMPARED_ROWS)
             rows = finished(merge([await self._market.candles(symbol, page)]), now)
         except NO_ANSWER as exc:
-            self._trouble[symbol] = str(exc)
+            self._last_error[symbol] = str(exc)
             return None
-        self._trouble.pop(symbol, None)
+        self._last_error.pop(symbol, None)
         rows = rows.where(~broken(rows))
-        self._tell(*self._closing.answered(symbol, rows, now))
-        self._tell(*self._closing.border(self._now()))
+        self._emit(*self._assembler.confirm(symbol, rows, now))
+        self._emit(*self._assembler.deadline(self._now()))
         return int(rows.open_time[-1]) if len(rows) else NOT_YET
 
     async def _settle(self, symbol: str) -> None:
-        """Ask about a symbol that is in doubt, and say when it may be asked about again."""
+        """Ask REST about a symbol that is in doubt, and set when it may be asked again."""
         try:
-            told = await self._ask_in_turn(symbol)
-            settled = told is not None and symbol not in self._closing.wanted(self._now())
-            fails = 0 if settled else self._fails.get(symbol, 0) + 1
-            self._fails[symbol] = fails
-            wait = ASK_AGAIN.wait_s(max(fails, 1))
+            newest = await self._ask_in_background(symbol)
+            settled = newest is not None and symbol not in self._assembler.unconfirmed(self._now())
+            failures = 0 if settled else self._failures.get(symbol, 0) + 1
+            self._failures[symbol] = failures
+            wait = REQUEST_BACKOFF.wait_s(max(failures, 1))
             if self.window.newest(symbol) == NOT_YET:
                 wait = WITHOUT_CANDLES_S
-            self._next_question[symbol] = self._clock.monotonic() + wait
+            self._next_request[symbol] = self._clock.monotonic() + wait
         finally:
             self._asking.discard(symbol)
 
     async def _tick(self) -> None:
-        """Let time pass: borders, silences, and questions that have become due."""
+        """Check the time again and again: deadlines, silences, and requests that have become due."""
         while True:
             now = self._now()
-            self._tell(*self._closing.border(now), *self._closing.silences(now))
+            self._emit(*self._assembler.deadline(now), *self._assembler.silences(now))
             moment = self._clock.monotonic()
-            for symbol in self._closing.wanted(now):
-                if symbol not in self._asking and self._next_question.get(symbol, 0.0) <= moment:
+            for symbol in self._assembler.unconfirmed(now):
+                if symbol not in self._asking and self._next_request.get(symbol, 0.0) <= moment:
                     self._asking.add(symbol)
                     self._start(self._settle(symbol))
             await self._clock.sleep(TICK_S)
 
     async def _audit(self) -> None:
-        """Compare one symbol after the other with REST, and the clock after each turn, for ever."""
+        """Compare one symbol after the other with REST, and the clock after each turn, until cancelled."""
         while True:
             with suppress(*NO_ANSWER):
                 await self._set_clock()
             for symbol in self._symbols:
                 await self._clock.sleep(self._settings.audit_s)
                 if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:
-                    await self._ask_in_turn(symbol)
+                    await self._ask_in_background(symbol)
 
     # Inside ------------------------------------------------------------------------------------------
 
@@ -323,7 +334,7 @@ class CandleStream:
         """Server time, ms."""
         return self._clock.now_ms() + self._ahead_ms
 
-    def _tell(self, *events: FeedEvent) -> None:
+    def _emit(self, *events: FeedEvent) -> None:
         for event in events:
             self._events.put_nowait(event)
 
@@ -333,7 +344,7 @@ class CandleStream:
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """A question is over; anything that failed ends the feed."""
+        """A task is over; one that failed ends the feed."""
         if task.cancelled() or task.exception() is None:
             self._tasks.discard(task)
         else:
@@ -355,41 +366,20 @@ class CandleStream:
             news=news,
         )
 
-    def _trouble_of(self, symbol: str) -> str:
-        trouble = self._trouble.get(symbol)
-        return f" ({trouble})" if trouble else ""
+    def _last_error_of(self, symbol: str) -> str:
+        error = self._last_error.get(symbol)
+        return f" ({error})" if error else ""
 
     def _why_absent(self, symbol: str, open_time: int) -> str:
         newest = self.window.newest(symbol)
         if newest == NOT_YET:
-            return self._trouble.get(symbol, "it has no candles")
+            return self._last_error.get(symbol, "it has no candles")
         if newest < open_time:
-            return "its candle has not come" + self._trouble_of(symbol)
+            return "its candle has not arrived" + self._last_error_of(symbol)
         if newest > open_time:
             return "a newer candle has closed"
-        if symbol in self._closing.doubted:
-            return "its candle is in doubt" + self._trouble_of(symbol)
+        if symbol in self._assembler.in_doubt:
+            return "its candle is in doubt" + self._last_error_of(symbol)
         if (count := self.window.count(symbol)) < self._settings.memory:
             return f"{count} candles, {self._settings.memory} needed"
-        return "its candle was not confirmed" + self._trouble_of(symbol)
-
-
-def _told(event: FeedEvent) -> str:
-    """An event as a sentence."""
-    match event:
-        case CandleRevised():
-            return f"{event.symbol}: the candle of {_utc(event.open_time)} was revised"
-        case CandlesAbsent():
-            hole = event.hole
-            return f"{event.symbol}: {hole.candles} candles from {_utc(hole.first)} on do not exist"
-        case SymbolSilent():
-            return f"{event.symbol}: silent since {_utc(event.since)}{f', {event.why}' if event.why else ''}"
-        case FeedRestored():
-            lost = f", nothing known of {', '.join(event.unfilled)}" if event.unfilled else ""
-            return f"{len(event.symbols)} symbols: connected again, {event.filled} candles filled in{lost}"
-        case _:
-            return ""
-
-
-def _utc(ms: int) -> str:
-    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M} UTC"
+        return "its candle was not confirmed" + self._last_error_of(symbol)

@@ -26,7 +26,7 @@ from typing import TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
 from desk.files import sole_writer, write_file
-from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows, between, check_candles, merge
+from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, between, check_candles, merge
 from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
 from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.history.inert_pickle import FrameParts, read_frame
@@ -80,6 +80,15 @@ class CandleStore:
     def save(self, candles: Candles, *, days: int, absent: tuple[Hole, ...] = ()) -> Path:
         """Write the cache of one symbol.
 
+        Parameters
+        ----------
+        candles : Candles
+            All of it.
+        days : int
+            Length of the history that was asked for; part of the name of the file.
+        absent : tuple of Hole
+            Candles that the exchange is known not to have, so that they are not asked for again.
+
         Raises
         ------
         OSError
@@ -108,23 +117,23 @@ class CandleStore:
             raise CacheError(f"{self.path(symbol, days)} is not there: fetch it, without --offline")
         rows = _joined([self._open(path, symbol) for path in paths]).rows
         if not len(rows):
-            raise CacheError(f"{self.path(symbol, days)} holds no candles: delete it and fetch it anew")
+            raise CacheError(f"{self.path(symbol, days)} holds no candles: delete it and fetch it again")
         last = int(rows.open_time[-1])
         rows = between(rows, last - (days * CANDLES_PER_DAY - 1) * CANDLE_MS, last)
         return check_candles(symbol, rows.open_time, rows.values)
 
-    def held(self, symbol: str) -> tuple[KnownCandles, tuple[str, ...]]:
-        """All that is cached of ``symbol``, whatever its number of days, and complaints about its files.
+    def known(self, symbol: str) -> tuple[KnownCandles, tuple[str, ...]]:
+        """All that is cached of ``symbol``, whatever its number of days, and what is wrong with its files.
 
-        A file that is not what it should be is set aside under another name, to be looked at.
+        A file that is not what it should be is set aside under another name, for a person to inspect.
         """
-        found, complaints = [], []
+        found, problems = [], []
         for path in self.files(symbol):
             try:
                 found.append(self._open(path, symbol))
             except CacheError as exc:
-                complaints.append(self._aside(path, exc))
-        return _joined(found), tuple(complaints)
+                problems.append(self._set_aside(path, exc))
+        return _joined(found), tuple(problems)
 
     def journal(self, symbol: str) -> PageJournal:
         """Where the pages of ``symbol`` are kept until its cache is written.
@@ -137,14 +146,24 @@ class CandleStore:
         return PageJournal(self.folder / f".{check_symbol(symbol)}.pages")
 
     def is_current(self, symbol: str, days: int, candles: Candles, absent: tuple[Hole, ...]) -> bool:
-        """Whether the cache of exactly these days already holds exactly this."""
+        """Whether the cache of exactly these days already holds exactly this.
+
+        Parameters
+        ----------
+        symbol : str
+            As the exchange spells it.
+        days : int
+            Of the name of the file.
+        candles, absent
+            What it should hold.
+        """
         try:
-            held = self._open(self.path(symbol, days), symbol)
+            cached = self._open(self.path(symbol, days), symbol)
         except CacheError:
             return False
-        rows = held.rows
+        rows = cached.rows
         return (
-            held.absent == absent
+            cached.absent == absent
             and rows.open_time.tobytes() == candles.open_time.tobytes()
             and rows.values.tobytes() == candles.values.tobytes()
         )
@@ -186,9 +205,9 @@ class CandleStore:
             If the last fetch into this folder was from elsewhere: candles of two markets would be mixed.
         """
         with contextlib.suppress(CacheError):
-            if (there := self.load_contracts().source) != source:
+            if (cached := self.load_contracts().source) != source:
                 raise SettingsError(
-                    f"{self.folder} holds candles of {there}, and this run asks {source}: they must not be "
+                    f"{self.folder} holds candles of {cached}, and this run asks {source}: they must not be "
                     "mixed. Name another folder with --cache-dir, or delete that one"
                 )
 
@@ -201,9 +220,9 @@ class CandleStore:
         SettingsError
             If another process is fetching into the folder, or it is no folder, or cannot be written.
         """
-        with contextlib.ExitStack() as held:
+        with contextlib.ExitStack() as stack:
             try:
-                held.enter_context(sole_writer(self.folder))
+                stack.enter_context(sole_writer(self.folder))
             except SettingsError as exc:
                 raise SettingsError(f"candles: {exc} with --cache-dir") from exc
             yield
@@ -242,20 +261,20 @@ class CandleStore:
         def read(parts: FrameParts) -> FundingHistory:
             since = parts.attrs.get(SINCE)
             if type(since) is not int:
-                raise TypeError("it does not say since when it is complete")
+                raise TypeError("the time from which on it is complete is missing")
             return check_funding(symbol, FundingRates(parts.time, parts.values[0]), since=since)
 
         return _read(path, _funding_frame, read)
 
-    def held_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
-        """As ``held``, for the funding rates."""
+    def known_funding(self, symbol: str) -> tuple[FundingHistory, tuple[str, ...]]:
+        """As ``known``, for the funding rates."""
         path = self.funding_path(symbol)
         if not path.exists():
             return NO_FUNDING, ()
         try:
             return self.load_funding(symbol), ()
         except CacheError as exc:
-            return NO_FUNDING, (self._aside(path, exc),)
+            return NO_FUNDING, (self._set_aside(path, exc),)
 
     def _open(self, path: Path, symbol: str) -> KnownCandles:
         def read(parts: FrameParts) -> KnownCandles:
@@ -264,12 +283,12 @@ class CandleStore:
 
         return _read(path, _candle_frame, read)
 
-    def _aside(self, path: Path, why: CacheError) -> str:
-        """Set a file aside under another name, to be looked at; what the user is told of it."""
+    def _set_aside(self, path: Path, why: CacheError) -> str:
+        """Set a file aside under another name; return the message for the user."""
         number = 1
         while (target := path.with_name(f"{path.name}.corrupt-{number}")).exists():
             number += 1
-        return f"{why}; set aside as {path.rename(target).name} and fetched anew"
+        return f"{why}; set aside as {path.rename(target).name} and fetched again"
 
 
 def _read(
@@ -304,10 +323,10 @@ def _listed(folder: Path) -> tuple[Path, ...]:
 def _joined(found: list[KnownCandles]) -> KnownCandles:
     """All candles of several files; where they differ, the file with the newest candle is right."""
     if not found:
-        return NOTHING_HELD
-    by_age = sorted(found, key=lambda held: int(held.rows.open_time[-1]) if len(held.rows) else 0)
-    absent = sorted({hole for held in found for hole in held.absent}, key=lambda hole: hole.first)
-    return KnownCandles(merge(held.rows for held in by_age), tuple(absent))
+        return NOTHING_KNOWN
+    by_age = sorted(found, key=lambda one: int(one.rows.open_time[-1]) if len(one.rows) else 0)
+    absent = sorted({hole for one in found for hole in one.absent}, key=lambda hole: hole.first)
+    return KnownCandles(merge(one.rows for one in by_age), tuple(absent))
 
 
 def _holes(parts: FrameParts) -> tuple[Hole, ...]:

@@ -24,7 +24,7 @@ from desk.values import CANDLE_MS, COLUMNS, Candles, Hole, frozen
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawRows:
-    """Rows as they came: unchecked, in any order, perhaps repeated."""
+    """Rows as they were received: unchecked, in any order, perhaps repeated."""
 
     open_time: NDArray[np.int64]
     """Shape (n,): milliseconds since 1970-01-01 UTC."""
@@ -52,7 +52,7 @@ class KnownCandles:
     """Candles that were asked for often enough to know that the exchange has none."""
 
 
-NOTHING_HELD = KnownCandles(NO_ROWS, ())
+NOTHING_KNOWN = KnownCandles(NO_ROWS, ())
 
 
 def check_candles(
@@ -63,7 +63,7 @@ def check_candles(
     Parameters
     ----------
     symbol : str
-        Whose rows they are.
+        For the messages of errors.
     open_time : ndarray, shape (n,), int64
         Milliseconds since 1970-01-01 UTC.
     values : ndarray, shape (6, n), float64
@@ -121,7 +121,15 @@ def merge(pages: Iterable[RawRows]) -> RawRows:
 
 
 def between(rows: RawRows, first: int, last: int) -> RawRows:
-    """The rows that open from ``first`` to ``last``, both included (ms)."""
+    """The rows that open from ``first`` to ``last``, both included.
+
+    Parameters
+    ----------
+    rows : RawRows
+        In any order, which is kept.
+    first, last : int
+        Open times in ms.
+    """
     return rows.where((rows.open_time >= first) & (rows.open_time <= last))
 
 
@@ -133,7 +141,22 @@ def finished(rows: RawRows, now: int) -> RawRows:
 def missing_between(
     open_time: NDArray[np.int64], first: int, last: int, known_holes: Sequence[Hole] = ()
 ) -> NDArray[np.int64]:
-    """Open times of the grid from ``first`` to ``last`` that are neither there nor known not to exist."""
+    """Open times of the grid from ``first`` to ``last`` that are neither there nor known not to exist.
+
+    Parameters
+    ----------
+    open_time : ndarray, shape (n,), int64
+        Open times that are there, ms, each once.
+    first, last : int
+        Ends of the grid, both included, ms.
+    known_holes : sequence of Hole
+        Candles that the exchange is known not to have.
+
+    Returns
+    -------
+    ndarray, shape (m,), int64
+        Increasing.
+    """
     grid = np.arange(first, last + 1, CANDLE_MS, dtype=np.int64)
     absent = ~np.isin(grid, open_time, assume_unique=True)
     for hole in known_holes:
@@ -149,12 +172,12 @@ def holes_of(missing: NDArray[np.int64]) -> tuple[Hole, ...]:
     return tuple(Hole(int(run[0]), len(run)) for run in runs)
 
 
-def count_revised(held: RawRows, fetched: RawRows) -> int:
+def count_revised(known: RawRows, fetched: RawRows) -> int:
     """Count the candles that both series have with different numbers; both as ``merge`` gives them."""
     _, ours, theirs = np.intersect1d(
-        held.open_time, fetched.open_time, assume_unique=True, return_indices=True
+        known.open_time, fetched.open_time, assume_unique=True, return_indices=True
     )
-    return int((held.values[:, ours] != fetched.values[:, theirs]).any(axis=0).sum())
+    return int((known.values[:, ours] != fetched.values[:, theirs]).any(axis=0).sum())
 
 
 def _rules(rows: RawRows) -> Iterator[tuple[str, NDArray[np.bool_]]]:

@@ -1,9 +1,9 @@
 """One symbol's missing candles, from the exchange to checked candles.
 
-Place in the house: what is held (from ``desk.market.history.candle_store``) and what is wanted come in; a
+Place in the house: what is known (from ``desk.market.history.candle_store``) and what is wanted come in; a
 ``Download`` with checked candles goes out.  The client asks, ``desk.market.history.paging`` plans.
 
-Reading order: ``download`` is the story: up to three rounds of pages, each for what is still missing.
+Reading order: ``download`` first: up to three rounds of pages, each for what is still missing.
 
 Not here: the disk, and other symbols (``data_fetcher``).
 """
@@ -34,7 +34,7 @@ from desk.market.history.paging import HISTORY, RECENT, ROUNDS, Page, PageRange,
 from desk.values import CANDLE_MS, Candles, Hole
 
 EMPTY_PAGES = 2
-"""So many pages without a row mean that there is nothing older: one alone may be a slip of the exchange."""
+"""So many pages without a row mean that there is nothing older: one alone may be an error of the exchange."""
 
 
 class CandleSource(Protocol):
@@ -45,50 +45,56 @@ class CandleSource(Protocol):
 
 
 class DownloadObserver(Protocol):
-    """Who is told how a download goes on."""
+    """Receives the progress of a download."""
 
     def planned(self, symbol: str, pages: int) -> None:
-        """So many pages more are needed, fewer if they turn out to lie before the listing."""
+        """So many more pages are needed, fewer if they turn out to lie before the listing."""
 
-    async def came(self, symbol: str, rows: RawRows) -> None:
-        """A page came; ``rows`` are its candles, finished and not broken."""
+    async def received(self, symbol: str, rows: RawRows) -> None:
+        """A page was received; ``rows`` are its candles, finished and not broken."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Download:
-    """A symbol's candles within the window, and how they were come by."""
+    """A symbol's candles within the window, and what the download learnt."""
 
     candles: Candles
     absent: tuple[Hole, ...]
     """As ``KnownCandles.absent``, with what was learnt now."""
     fetched: int
-    """Candles that were not held before."""
+    """Candles that were not known before."""
     revised: int
-    """Held candles that the exchange now tells differently; its newer answer was taken."""
+    """Known candles that the exchange now reports with other numbers; the newer ones were taken."""
 
 
 async def download(
     market: CandleSource,
     symbol: str,
     *,
-    held: KnownCandles,
+    known: KnownCandles,
     window: PageRange,
     now: int,
     workers: int,
-    watch: DownloadObserver,
+    observer: DownloadObserver,
 ) -> Download:
-    """Ask for every candle of ``window`` that is not held, until it is there or its absence is certain.
+    """Ask for every candle of ``window`` that is not known, until it is there or its absence is certain.
 
     Parameters
     ----------
-    market : Market
+    market : CandleSource
         The client.
+    symbol : str
+        As the exchange spells it.
+    known : KnownCandles
+        What is not asked for again, an overlap left aside.
+    window : PageRange
+        What is wanted.
     now : int
         Server time in ms; candles that close later are not finished and are left out.
     workers : int
-        Most pages of this symbol that are asked for at once, per feed.
-    watch : Watch
-        Told of each plan and each page.
+        Most pages of this symbol that are asked for at once, per endpoint.
+    observer : DownloadObserver
+        Receives each plan and each page.
 
     Raises
     ------
@@ -99,18 +105,18 @@ async def download(
     ExchangeError
         If a page could not be had.
     """
-    rows, absent = merge([held.rows]), held.absent
-    news: list[RawRows] = []
+    rows, absent = merge([known.rows]), known.absent
+    received: list[RawRows] = []
     bad = NO_ROWS
     for attempt in range(ROUNDS):
         missing = missing_between(rows.open_time, window.first, window.last, absent)
         if not len(missing):
             break
         pages = plan_pages(missing, window, attempt=attempt)
-        watch.planned(symbol, len(pages))
-        batch = _Batch(market, symbol, now, watch)
+        observer.planned(symbol, len(pages))
+        batch = _Batch(market, symbol, now, observer)
         await batch.ask(pages, workers)
-        news += batch.pages
+        received += batch.pages
         bad = merge(batch.bad)
         rows = merge([rows, *batch.pages])
         if batch.nothing_older and len(rows):
@@ -127,12 +133,12 @@ async def download(
         absent = _with_listing(absent, first)
     inside = missing[
         (missing > first) & (missing < last)
-    ]  # the newest may only be late: asked again next time
+    ]  # the newest may only be late: asked for again next time
     return Download(
         candles=check_candles(symbol, series.open_time, series.values, now=now),
         absent=tuple(sorted({*absent, *holes_of(inside)}, key=lambda hole: hole.first)),
-        fetched=int((~np.isin(series.open_time, held.rows.open_time, assume_unique=True)).sum()),
-        revised=count_revised(merge([held.rows]), merge(news)),
+        fetched=int((~np.isin(series.open_time, known.rows.open_time, assume_unique=True)).sum()),
+        revised=count_revised(merge([known.rows]), merge(received)),
     )
 
 
@@ -154,7 +160,7 @@ class _Batch:
     market: CandleSource
     symbol: str
     now: int
-    watch: DownloadObserver
+    observer: DownloadObserver
     pages: list[RawRows] = field(default_factory=list)
     bad: list[RawRows] = field(default_factory=list)
     """Rows that are no candles."""
@@ -162,7 +168,7 @@ class _Batch:
 
     @property
     def nothing_older(self) -> bool:
-        """Whether the history said that the symbol's beginning is reached."""
+        """Whether the responses show that the symbol's beginning is reached."""
         return self._empty.get(HISTORY.path, 0) >= EMPTY_PAGES
 
     async def ask(self, pages: Iterable[Page], workers: int) -> None:
@@ -170,8 +176,8 @@ class _Batch:
         queue = list(pages)
         try:
             async with asyncio.TaskGroup() as group:
-                for feed in (HISTORY, RECENT):
-                    waiting = iter([page for page in queue if page.feed is feed])
+                for endpoint in (HISTORY, RECENT):
+                    waiting = iter([page for page in queue if page.endpoint is endpoint])
                     for _ in range(workers):
                         group.create_task(self._work(waiting))
         except ExceptionGroup as failures:
@@ -179,16 +185,16 @@ class _Batch:
 
     async def _work(self, waiting: Iterator[Page]) -> None:
         for page in waiting:
-            if self._empty.get(page.feed.path, 0) >= EMPTY_PAGES:
+            if self._empty.get(page.endpoint.path, 0) >= EMPTY_PAGES:
                 return
             await self._take(page, await self.market.candles(self.symbol, page))
 
     async def _take(self, page: Page, rows: RawRows) -> None:
         if not len(rows):
-            self._empty[page.feed.path] = self._empty.get(page.feed.path, 0) + 1
+            self._empty[page.endpoint.path] = self._empty.get(page.endpoint.path, 0) + 1
         wrong = broken(rows)
         if wrong.any():
             self.bad.append(rows.where(wrong))
         good = finished(rows.where(~wrong), self.now)
         self.pages.append(good)
-        await self.watch.came(self.symbol, good)
+        await self.observer.received(self.symbol, good)

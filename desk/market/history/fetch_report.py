@@ -1,4 +1,4 @@
-"""What came of a fetch, and how far it is.
+"""The outcome of a fetch, and how far it is.
 
 Place in the house: made by ``data_fetcher``; the doors show it and act on it.  Pure.
 
@@ -30,7 +30,7 @@ class Fetched:
     fetched: int
     """Candles that were not in the cache before."""
     revised: int
-    """Cached candles that the exchange now tells differently; the newer answer was taken."""
+    """Cached candles that the exchange now reports with other numbers; the newer ones were taken."""
     requests: int
     """Sent for it, funding rates included."""
     seconds: float
@@ -77,7 +77,7 @@ def fetched_from(
 
 @dataclass(frozen=True, slots=True)
 class FetchProblem:
-    """A symbol whose candles could not be had."""
+    """A symbol whose candles could not be fetched."""
 
     symbol: str
     stage: str
@@ -89,7 +89,7 @@ class FetchProblem:
 
 @dataclass(frozen=True, slots=True)
 class FetchReport:
-    """What came of a fetch."""
+    """The outcome of a fetch."""
 
     outcomes: tuple[Fetched | FetchProblem, ...]
     """One per symbol, in the order of the universe."""
@@ -98,7 +98,7 @@ class FetchReport:
     throttled: int
     """Answers that asked for a pause (429, maintenance)."""
     unanswered: int
-    """Requests without a usable answer; each was repeated."""
+    """Requests without a usable response; each was retried."""
     seconds: float
 
     @property
@@ -127,15 +127,15 @@ class FetchProgress:
     """Requests per second and endpoint that the settings allow; 0: any."""
     throttled: int
     candles: int
-    """Rows that came, overlaps included."""
+    """Rows that were received, overlaps included."""
     seconds: float
 
 
 class ProgressObserver(Protocol):
-    """Who shows how the fetch goes on."""
+    """Shows the progress of a fetch."""
 
-    def update(self, tally: FetchProgress) -> None:
-        """A page came or a symbol is done: up to some dozens of calls per second."""
+    def update(self, progress: FetchProgress) -> None:
+        """A page was received or a symbol is done: up to some dozens of calls per second."""
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """One symbol is done."""
@@ -144,11 +144,11 @@ class ProgressObserver(Protocol):
 class NoProgress:
     """Shows nothing."""
 
-    def update(self, tally: FetchProgress) -> None:
+    def update(self, progress: FetchProgress) -> None:
         """Show nothing."""
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """Show nothing."""
 
 
-SILENCE = NoProgress()
+NO_PROGRESS = NoProgress()

@@ -1,10 +1,10 @@
 """Settled funding rates of one symbol: what longs paid shorts, and when.
 
-Place in the house: pages come in from ``desk.market.bitget.public`` and what is held from
+Place in the house: pages come in from ``desk.market.bitget.public`` and what is known from
 ``desk.market.history.candle_store``; a ``FundingHistory`` goes out.  No file and no clock.
 
 The exchange pages them from the newest on and has no time window, so a refresh reads pages until it meets
-what is held.  A settlement that happens meanwhile moves rows to later pages, which repeats some and skips
+what is known.  A settlement that happens meanwhile moves rows to later pages, which repeats some and skips
 none.
 
 Not here: any use of them.  A rate is known from its settlement on and not before; whoever joins them to
@@ -29,7 +29,7 @@ INDEX, COLUMN = "funding_time", "funding_rate"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FundingRates:
-    """Settlements, as they came or as ``merge_rates`` orders them."""
+    """Settlements, as they were received or as ``merge_rates`` orders them."""
 
     time: NDArray[np.int64]
     """Shape (n,): settlement times, ms since 1970-01-01 UTC."""
@@ -83,6 +83,15 @@ class FundingSource(Protocol):
 def check_funding(symbol: str, rates: FundingRates, *, since: int) -> FundingHistory:
     """Make a ``FundingHistory`` of settlements; this is the only function that does.
 
+    Parameters
+    ----------
+    symbol : str
+        For the messages of errors.
+    rates : FundingRates
+        As ``merge_rates`` orders them.
+    since : int
+        Time (ms) from which on none is missing.
+
     Raises
     ------
     DataError
@@ -108,32 +117,36 @@ def merge_rates(pages: Iterable[FundingRates]) -> FundingRates:
     return FundingRates(times[last_of_equal], rates[last_of_equal])
 
 
-def is_due(held: FundingHistory, *, first: int, now: int, hours: int | None) -> bool:
-    """Whether the exchange may have settlements since ``first`` that are not held.
+def is_due(known: FundingHistory, *, first: int, now: int, hours: int | None) -> bool:
+    """Whether the exchange may have settlements since ``first`` that are not known.
 
     Parameters
     ----------
+    known : FundingHistory
+        What the cache has.
     first, now : int
         Begin of what is wanted, and server time, ms.
     hours : int, optional
         Hours between settlements, as the contract says; without them the shortest that exist, one.
     """
-    if held.since > first or not len(held.rates):
+    if known.since > first or not len(known.rates):
         return True
-    return now >= int(held.rates.time[-1]) + (hours or 1) * HOUR_MS
+    return now >= int(known.rates.time[-1]) + (hours or 1) * HOUR_MS
 
 
 async def download_funding(
-    market: FundingSource, symbol: str, *, held: FundingHistory, first: int, now: int
+    market: FundingSource, symbol: str, *, known: FundingHistory, first: int, now: int
 ) -> FundingHistory:
-    """Ask for pages, from the newest on, until they meet what is held or reach back to ``first``.
+    """Ask for pages, from the newest on, until they meet what is known or reach back to ``first``.
 
     Parameters
     ----------
-    market : FundingMarket
+    market : FundingSource
         The client.
-    held : FundingHistory
-        What is known; nothing of it is asked for again unless it begins after ``first``.
+    symbol : str
+        As the exchange spells it.
+    known : FundingHistory
+        What the cache has; nothing of it is asked for again unless it begins after ``first``.
     first, now : int
         Begin of what is wanted, and server time, ms; settlements later than ``now`` are left out.
 
@@ -142,16 +155,16 @@ async def download_funding(
     ExchangeError
         If a page could not be had.
     DataError
-        If what came is no history.
+        If what was received is no history.
     """
-    usable = held if held.since <= first else NO_FUNDING
+    usable = known if known.since <= first else NO_FUNDING
     enough = int(usable.rates.time[-1]) if len(usable.rates) else first
     oldest, pages = now + 1, [usable.rates]
     while oldest > enough:
         page = await _page(market, symbol, len(pages))
         if not len(page) or int(page.time.min()) >= oldest:
             if len(usable.rates):
-                return usable  # the exchange forgot what it had told before: asked again by the next run
+                return usable  # the exchange lacks what it reported before: the next run asks again
             return _checked(symbol, pages, since=0, now=now)
         oldest = int(page.time.min())
         pages.append(page)
@@ -159,7 +172,7 @@ async def download_funding(
 
 
 async def _page(market: FundingSource, symbol: str, number: int) -> FundingRates:
-    """One page; an empty one is asked for twice, because one alone may be a slip of the exchange."""
+    """One page; an empty one is asked for twice, because one alone may be an error of the exchange."""
     page = await market.funding(symbol, number)
     return page if len(page) else await market.funding(symbol, number)
 

@@ -1,7 +1,7 @@
 """Pages of a download that is not finished yet, kept so that a crash costs only what was in flight.
 
 Place in the house: beside the cache; only ``desk.market.history.candle_store`` hands it out.  Rows of each
-page come in as they arrive; after a crash the next run gets them back.
+page come in as they are received; after a crash the next run reads them.
 
 A file per symbol, appended to and flushed page by page; a record is torn if the process died while writing
 it, and is then cut off::

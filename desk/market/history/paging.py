@@ -1,10 +1,10 @@
 """Which pages of candles to ask for, so that every missing candle comes with the fewest requests.
 
-Place in the house: the market room's plan.  Missing open times come in from
+Place in the house: the plan of a download.  Missing open times come in from
 ``desk.market.history.candles``; pages go out to ``desk.market.history.download``, which asks for them.
 Pure.
 
-Two feeds stand side by side, each with its own allowance of requests::
+Two endpoints stand side by side, each with its own rate limit::
 
       first wanted                              seam              newest finished
           |------------- HISTORY ----------------|----- RECENT -----|
@@ -49,7 +49,10 @@ The half day beyond 29 makes 180 days 227 pages instead of 228, which leaves two
 of 229 requests a symbol.
 """
 ROUNDS = 3
-"""A candle is asked for so many times, each time with another end, before its absence is believed."""
+"""A candle is asked for so many times, each time with another end, before its absence is believed.
+
+No retry in the sense of ``desk.retry``: the responses were usable, and lacked the candle.
+"""
 OVERLAP = 12
 """Rows of the cache that a refresh asks for again: an hour, to notice candles that were revised."""
 
@@ -71,7 +74,7 @@ class PageRange:
 class Page:
     """One request: the newest ``limit`` rows below ``end`` (ms)."""
 
-    feed: CandleEndpoint
+    endpoint: CandleEndpoint
     end: int
     limit: int
 
@@ -83,19 +86,19 @@ def window_of(now: int, days: int) -> PageRange:
 
 
 def plan_pages(missing: NDArray[np.int64], window: PageRange, *, attempt: int = 0) -> tuple[Page, ...]:
-    """Pages that hold every missing candle, the newest first within each feed.
+    """Pages that hold every missing candle, the newest first within each endpoint.
 
     Parameters
     ----------
     missing : ndarray, shape (n,), int64
         Open times on the grid, increasing, within ``window``.
-    window : Window
-        What is wanted; its end tells how far back ``RECENT`` reaches.
+    window : PageRange
+        What is wanted; its end decides how far back ``RECENT`` reaches.
     attempt : int
         How often these candles were asked for before.  A repetition uses other ends, and the second asks
-        the other feed.
+        the other endpoint.
     """
-    if attempt == 1:  # what the recent feed did not have may be in the archive
+    if attempt == 1:  # what one endpoint does not have may be in the other
         return tuple(_pages(missing, HISTORY, window, shift=attempt))
     recent = missing >= window.end - RECENT_REACH_MS
     return (
@@ -105,13 +108,13 @@ def plan_pages(missing: NDArray[np.int64], window: PageRange, *, attempt: int = 
 
 
 def _pages(
-    missing: NDArray[np.int64], feed: CandleEndpoint, window: PageRange, *, shift: int
+    missing: NDArray[np.int64], endpoint: CandleEndpoint, window: PageRange, *, shift: int
 ) -> Iterator[Page]:
     while len(missing):
         end = min(int(missing[-1]) + (1 + shift) * CANDLE_MS, window.end)
         rows_left = (end - int(missing[0])) // CANDLE_MS
-        if rows_left <= feed.limit:
-            yield Page(feed, end, min(feed.limit, rows_left + OVERLAP))
+        if rows_left <= endpoint.limit:
+            yield Page(endpoint, end, min(endpoint.limit, rows_left + OVERLAP))
             return
-        yield Page(feed, end, feed.limit)
-        missing = missing[missing < end - (feed.limit - 1) * CANDLE_MS]
+        yield Page(endpoint, end, endpoint.limit)
+        missing = missing[missing < end - (endpoint.limit - 1) * CANDLE_MS]

@@ -1,13 +1,13 @@
-"""An exchange's account and what prices do to it: the matching core of the paper exchange and the emulator.
+"""The matching core of the paper exchange and the emulator: an account, and how prices change it.
 
 Place in the house: the market, as a double.  Tickets, prices, candles and funding rates come in; orders,
-executions, positions and balances go out.  Pure: no clock (every call is handed its time), no file, no
-network; the same calls give the same account, to the order ids.  Its two skins are
+executions, positions and balances go out.  Pure: no clock (every call is given the time), no file, no
+network; the same calls give the same account, down to the order ids.  Its two skins are
 ``desk.market.paper.exchange`` (in process) and ``desk.market.emulator`` (HTTP and websocket).
 
-Reading order: ``values`` (what there is), ``margin`` (formulas), ``account`` (what an execution does to
-money and positions), ``rules`` (what a ticket must obey), ``triggers`` (what a price on its way meets),
-``market`` (what prices do), ``exchange`` (the calls).
+Reading order: ``values``, ``margin`` (formulas), ``account`` (how an execution changes money and
+positions), ``rules`` (what a ticket must pass), ``triggers`` (what a moving price hits), ``market`` (prices
+and candles as events), ``exchange`` (requests of the customer).
 """
 
 from desk.market.matching.exchange import Matching

@@ -1,11 +1,11 @@
-"""One account: its money, positions, orders and plans, and what an execution does to them.
+"""One account: its money, positions, orders and plans, and how an execution changes them.
 
 Place in the house: the market, inside the matching core.  Executions that ``exchange`` has decided on come
 in; new balances and positions go out.  Pure: no clock, and every number is a ``Decimal``.
 
-Money is counted once: ``cash`` holds everything that was deposited, realised, paid and received, the margin
-of positions included; margin is a part of it that is bound.  So cash is at any time the deposit plus
-realised profits less fees less funding plus what the insurance fund has borne.
+Money is counted once: ``cash`` holds everything that was deposited, realised, paid and received, including
+the margin of positions; margin is the part of it that is bound.  So cash always equals the deposit plus
+realised profits less fees less funding plus payments of the insurance fund.
 
 Not here: whether an order may be placed (``rules``), when and at which price it is filled (``exchange``).
 """
@@ -17,7 +17,15 @@ from typing import Final
 
 from desk.market.matching.margin import price_that_leaves
 from desk.market.matching.values import ZERO, MarginSetup, MatchedFill, Order, SimulatedPosition, TriggerOrder
-from desk.orders import Balance, ContractTerms, Fill, Position, PositionMode, Purpose
+from desk.orders import (
+    Balance,
+    ContractTerms,
+    Fill,
+    FundingPayment,
+    Position,
+    PositionMode,
+    Purpose,
+)
 
 FIRST_ID: Final = 1_000_000_000_000_000_000
 """Ids count up from here: as long as the exchange's own."""
@@ -28,8 +36,8 @@ class SimulatedAccount:
 
     Parameters
     ----------
-    contracts : dict of symbol to Contract
-        What is traded; fees and the maintenance rate are taken from here.
+    contracts : dict of symbol to ContractTerms
+        Symbols that are traded; fees and the maintenance rate are taken from here.
     deposit : Decimal
         Cash at the start, in USDT.
     """
@@ -39,32 +47,34 @@ class SimulatedAccount:
         self.deposit = deposit
         self.cash = deposit
         self.insurance = ZERO
-        """What positions lost beyond their margin: borne by the exchange, credited to ``cash``."""
+        """Losses of positions beyond their margin: paid by the exchange, credited to ``cash``."""
         self.mode: PositionMode = "one_way"
         self.marks: dict[str, Decimal] = {}
         """Last price by symbol."""
         self.positions: dict[tuple[str, int], SimulatedPosition] = {}
         self.orders: dict[str, Order] = {}
-        """Those that are live, and those that ended not longer ago than ``forget`` was told; by id."""
+        """Live orders, and ended ones that ``forget`` has not removed yet, by id."""
         self.ids: dict[str, str] = {}
         """Order ids by client id."""
         self.plans: dict[str, TriggerOrder] = {}
-        """Those that wait, by id."""
+        """Waiting stops and take-profits, by id."""
         self.setups: dict[str, MarginSetup] = {}
         self.executions: list[MatchedFill] = []
+        self.funding: list[FundingPayment] = []
+        """Since this process began."""
         self._live: dict[str, None] = {}
         self.last_id = FIRST_ID
-        """Of orders, plans and trades, the newest."""
+        """Newest id of an order, a plan or a trade."""
 
     def next_id(self) -> str:
         """A new id, for orders, plans and trades alike."""
         self.last_id += 1
         return str(self.last_id)
 
-    # What there is ----------------------------------------------------------------------------------
+    # State ----------------------------------------------------------------------------------------
 
     def setup(self, symbol: str) -> MarginSetup:
-        """How new positions in ``symbol`` are margined."""
+        """Margin mode and leverage of new positions in ``symbol``."""
         return self.setups.get(symbol, MarginSetup())
 
     def live_orders(self, symbol: str | None = None) -> list[Order]:
@@ -77,7 +87,7 @@ class SimulatedAccount:
         return [self.positions[key] for key in ((symbol, 1), (symbol, -1)) if key in self.positions]
 
     def exposed_symbols(self) -> set[str]:
-        """Symbols with a position or a live order."""
+        """Symbols in which there is a position or a live order."""
         return {symbol for symbol, _ in self.positions} | {
             order.ticket.symbol for order in self.live_orders()
         }
@@ -87,7 +97,7 @@ class SimulatedAccount:
         return [position for position in self.positions.values() if position.margin_mode == "crossed"]
 
     def opening_part(self, order: Order) -> Decimal:
-        """How much of what remains of ``order`` would open, rather than reduce an opposite position."""
+        """Part of the remaining size that would open a position rather than reduce the opposite one."""
         if order.ticket.purpose == "close":
             return ZERO
         if self.mode == "one_way":
@@ -96,11 +106,21 @@ class SimulatedAccount:
         return order.remaining
 
     def need(self, symbol: str, size: Decimal, price: Decimal, leverage: Decimal) -> Decimal:
-        """Cash that opening ``size`` at ``price`` binds or pays: initial margin and the taker's fee."""
+        """Cash that opening ``size`` at ``price`` binds or pays: initial margin and the taker's fee.
+
+        Parameters
+        ----------
+        symbol : str
+        size : Decimal
+            In base coin.
+        price : Decimal
+            In USDT.
+        leverage : Decimal
+        """
         return size * price * (1 / leverage + self.contracts[symbol].taker_fee)
 
     def frozen(self, order: Order) -> Decimal:
-        """Cash that a resting order keeps for its execution."""
+        """Cash that a resting order reserves for its execution."""
         price = order.ticket.price
         if price is None:
             return ZERO
@@ -112,63 +132,63 @@ class SimulatedAccount:
 
     def available(self) -> Decimal:
         """Cash that new positions may bind: crossed losses count, crossed profits do not."""
-        bound = sum((position.margin for position in self.positions.values()), ZERO)
-        frozen = sum((self.frozen(order) for order in self.live_orders()), ZERO)
-        crossed = sum((self.unrealized(position) for position in self.crossed()), ZERO)
+        bound = sum((held.margin for held in self.positions.values()), ZERO)
+        frozen = sum(map(self.frozen, self.live_orders()), ZERO)
+        crossed = sum(map(self.unrealized, self.crossed()), ZERO)
         return self.cash - bound - frozen + min(crossed, ZERO)
 
     def balance(self) -> Balance:
-        """As ``desk.ports.Exchange`` tells it."""
-        unrealized = sum((self.unrealized(position) for position in self.positions.values()), ZERO)
+        """Balance as ``desk.ports.Exchange`` reports it."""
+        unrealized = sum(map(self.unrealized, self.positions.values()), ZERO)
         return Balance(equity=self.cash + unrealized, available=max(self.available(), ZERO))
 
     def open_positions(self) -> list[Position]:
-        """As ``desk.ports.Exchange`` tells them."""
-        return [self._open_position(position) for position in self.positions.values()]
-
-    def _open_position(self, position: SimulatedPosition) -> Position:
-        return Position(
-            symbol=position.symbol,
-            side=position.side,
-            size=position.size,
-            entry_price=position.entry_price,
-            mark_price=self.marks[position.symbol],
-            leverage=position.leverage,
-            margin_mode=position.margin_mode,
-            liquidation_price=self.liquidation_price(position),
-            unrealized=self.unrealized(position),
-            stop_loss=self.nearest(position, "stop_loss"),
-            take_profit=self.nearest(position, "take_profit"),
-        )
+        """Positions as ``desk.ports.Exchange`` reports them."""
+        return [
+            Position(
+                symbol=held.symbol,
+                side=held.side,
+                size=held.size,
+                entry_price=held.entry_price,
+                mark_price=self.marks[held.symbol],
+                leverage=held.leverage,
+                margin_mode=held.margin_mode,
+                liquidation_price=self.liquidation_price(held),
+                unrealized=self.unrealized(held),
+                stop_loss=self.nearest(held, "stop_loss"),
+                take_profit=self.nearest(held, "take_profit"),
+            )
+            for held in self.positions.values()
+        ]
 
     def plans_of(self, symbol: str, side: int) -> list[TriggerOrder]:
         """Stops and take-profits of a position, oldest first."""
         return [plan for plan in self.plans.values() if (plan.symbol, plan.side) == (symbol, side)]
 
     def nearest(self, position: SimulatedPosition, kind: str) -> Decimal | None:
-        """Trigger that the price would meet first."""
+        """Trigger of that kind that the price would reach first."""
         triggers = [
             plan.trigger for plan in self.plans_of(position.symbol, position.side) if plan.kind == kind
         ]
         highest = (position.side > 0) == (kind == "stop_loss")
         return (max if highest else min)(triggers, default=None)
 
-    # Where it ends ----------------------------------------------------------------------------------
+    # Liquidation ------------------------------------------------------------------------------------
 
     def margin_of(self, position: SimulatedPosition) -> tuple[Decimal, list[SimulatedPosition]]:
-        """What ``position`` can lose, and the sharing of its symbol that share it.
+        """Amount that ``position`` can lose, and the positions of its symbol that share it.
 
-        Crossed: free cash and the profit of the other symbols, less what those need themselves.
+        Crossed: free cash and the profit of the other symbols, less the maintenance margin of those.
         """
         if position.margin_mode == "isolated":
             return position.margin, [position]
         sharing = [one for one in self.positions_in(position.symbol) if one.margin_mode == "crossed"]
         others = [one for one in self.crossed() if one.symbol != position.symbol]
-        needed = sum((self._maintenance(one) for one in others), ZERO)
-        return self.pool() + sum((self.unrealized(one) for one in others), ZERO) - needed, sharing
+        needed = sum(map(self._maintenance, others), ZERO)
+        return self.pool() + sum(map(self.unrealized, others), ZERO) - needed, sharing
 
     def pool(self) -> Decimal:
-        """Cash that is not the margin of an isolated position: what crossed positions can lose."""
+        """Cash that is not the margin of an isolated position: all that crossed positions can lose."""
         isolated = (p.margin for p in self.positions.values() if p.margin_mode == "isolated")
         return self.cash - sum(isolated, ZERO)
 
@@ -176,25 +196,25 @@ class SimulatedAccount:
         return position.size * self.marks[position.symbol] * self.rate(position.symbol)
 
     def rate(self, symbol: str) -> Decimal:
-        """Share of a position's value that must be left: maintenance, and the fee of closing it."""
+        """Share of a position's value that must remain: maintenance margin and the fee of closing it."""
         contract = self.contracts[symbol]
         return contract.maintenance_rate + contract.taker_fee
 
     def liquidation_price(self, position: SimulatedPosition) -> Decimal | None:
-        """Price at which ``position`` is liquidated, all other symbols staying where they are."""
+        """Price at which ``position`` is liquidated while the prices of all other symbols stay the same."""
         margin, sharing = self.margin_of(position)
         return price_that_leaves(margin, sharing, rate=self.rate(position.symbol))
 
     def is_broken(self, position: SimulatedPosition) -> bool:
-        """Whether, at the last prices, its margin no longer covers what must be left."""
+        """Whether, at the last prices, the margin of ``position`` no longer covers what must remain."""
         margin, sharing = self.margin_of(position)
         left = margin + sum((self.unrealized(one) for one in sharing), ZERO)
         return left <= sum((self._maintenance(one) for one in sharing), ZERO)
 
-    # What changes it --------------------------------------------------------------------------------
+    # Changes ---------------------------------------------------------------------------------------
 
     def enter(self, order: Order) -> None:
-        """Keep a new order."""
+        """Add a new order."""
         self.orders[order.order_id] = order
         if order.ticket.client_id:
             self.ids[order.ticket.client_id] = order.order_id
@@ -202,15 +222,15 @@ class SimulatedAccount:
             self._live[order.order_id] = None
 
     def update(self, order: Order) -> None:
-        """Keep what has become of an order."""
+        """Store the new state of an order."""
         self.orders[order.order_id] = order
         if not order.is_live:
             self._live.pop(order.order_id, None)
 
     def forget(self, before: int) -> None:
-        """Let go of orders that ended before ``before`` (ms), and of their executions.
+        """Remove orders that ended before ``before`` (ms), and their executions.
 
-        What ended since an open position of their symbol was opened stays.
+        Orders that ended after an open position of their symbol was opened stay.
         """
         oldest: dict[str, int] = {}
         for position in self.positions.values():
@@ -231,8 +251,25 @@ class SimulatedAccount:
     ) -> tuple[Order, list[MatchedFill]]:
         """Fill ``size`` of ``order`` at ``price``.
 
-        In one-way mode an opening order against an opposite position is two executions: one that closes,
-        one that opens what is left.
+        In one-way mode an opening order against an opposite position is two executions: close, then open.
+
+        Parameters
+        ----------
+        order : Order
+            Live.
+        price : Decimal
+            In USDT.
+        size : Decimal
+            In base coin, at most what remains of the order.
+        maker : bool
+            Whether the order rested in the book: decides the fee.
+        at : int
+            Time, ms.
+
+        Returns
+        -------
+        Order, list of MatchedFill
+            Its new state, and one execution or two.
         """
         executions = list(self._executions(order, price, size, maker=maker, at=at))
         filled = order.filled + size
@@ -326,7 +363,7 @@ class SimulatedAccount:
     def _reduce(
         self, symbol: str, side: int, size: Decimal, price: Decimal, fee: Decimal, at: int
     ) -> Decimal:
-        """Close ``size`` of a position, or all of it with what hung on it; the profit before the fee."""
+        """Close ``size`` of a position, with the last of it its plans too; the profit before the fee."""
         held = self.positions[symbol, side]
         whole = size == held.size
         cost = held.cost if whole else held.cost * size / held.size
@@ -350,8 +387,18 @@ class SimulatedAccount:
         return profit
 
     def pay_funding(self, position: SimulatedPosition, amount: Decimal, at: int) -> None:
-        """Settle funding; what is paid comes out of an isolated position's margin, what comes in is free."""
+        """Settle funding: a payment reduces the margin of an isolated position, a receipt goes to free cash.
+
+        Parameters
+        ----------
+        position : SimulatedPosition
+        amount : Decimal
+            In USDT; negative: received.
+        at : int
+            Time, ms.
+        """
         self.cash -= amount
+        self.funding.append(FundingPayment(symbol=position.symbol, side=position.side, amount=amount, at=at))
         margin = position.margin
         if position.margin_mode == "isolated":
             margin -= max(amount, ZERO)
@@ -360,7 +407,7 @@ class SimulatedAccount:
         )
 
     def insure(self) -> None:
-        """Let the insurance fund bear what was lost beyond the margin."""
+        """Let the insurance fund pay for losses beyond the margin."""
         if not self.crossed() and self.pool() < 0:
             self.insurance -= self.pool()
             self.cash -= self.pool()

@@ -1,7 +1,7 @@
-"""The calls: what a customer asks of the exchange.
+"""Requests of a customer to the simulated exchange: orders, protection, settings.
 
 Place in the house: the market, inside the matching core.  Tickets, cancellations and settings come in from
-a skin; ``Order``s and ``MatchedFill``s go out as they happen (``drain``).  Pure: every call is handed its
+a skin; ``Order``s and ``MatchedFill``s go out as they happen (``drain``).  Pure: every call is given the
 time.
 
 Balances change only after every rule has passed: a call that raises ``Denied`` has changed nothing.
@@ -31,15 +31,15 @@ from desk.orders import ContractTerms, MarginMode, PositionMode
 
 
 class Matching:
-    """One account at an exchange whose prices are handed in, through ``market``.
+    """One account at an exchange whose prices are set from outside, through ``market``.
 
     Parameters
     ----------
-    contracts : iterable of Contract
+    contracts : iterable of ContractTerms
     deposit : Decimal
         Cash at the start, in USDT.
     fill_model : FillModel or None
-        None: no slippage but half a tick, everything is filled whole.
+        None: slippage of half a tick only, every order is filled completely.
     """
 
     def __init__(
@@ -56,9 +56,10 @@ class Matching:
         return changes
 
     def update_contracts(self, contracts: Iterable[ContractTerms], at: int) -> None:
-        """Take over what orders must obey from now on.
+        """Replace the contract terms that orders must obey.
 
-        A contract that is no longer listed may only be closed; one whose ``off_time`` has come is wound up.
+        In a contract that is no longer listed positions can only be closed; one whose ``off_time`` has passed
+        is closed out.
         """
         known = self.account.contracts
         listed = {contract.symbol: contract for contract in contracts}
@@ -74,13 +75,16 @@ class Matching:
     # Orders -----------------------------------------------------------------------------------------
 
     def place(self, ticket: NewOrder, at: int, *, instead_of: Order | None = None) -> Order:
-        """Accept an order and fill what can be filled at once.
+        """Accept an order and fill as much as can be filled at once.
 
-        A market order that meets no volume, and a limit order under ``ioc``, ``fok`` or ``post_only`` that
-        may not wait, are accepted and then cancelled.
+        A market order without volume, and a limit order under ``ioc``, ``fok`` or ``post_only`` that must not
+        wait, are accepted and then cancelled.
 
         Parameters
         ----------
+        ticket : NewOrder
+        at : int
+            Time of the request, ms.
         instead_of : Order or None
             A live order that the new one replaces; it is cancelled once the new one has passed every rule.
 
@@ -126,7 +130,7 @@ class Matching:
         return self._take(order, taken, at)
 
     def _cut(self, ticket: NewOrder) -> NewOrder:
-        """``ticket``, not larger than what there is to close."""
+        """Cut a closing ticket to the size of the position."""
         if ticket.purpose == "open":
             return ticket
         position = self.account.positions.get((ticket.symbol, ticket.side))
@@ -135,7 +139,7 @@ class Matching:
         return replace(ticket, size=min(ticket.size, position.size), stop_loss=None, take_profit=None)
 
     def _setup_for(self, ticket: NewOrder) -> MarginSetup:
-        """Settings of the symbol, in the margin mode that an opening ticket asks for."""
+        """Settings of the symbol, with the margin mode that an opening ticket asks for."""
         setup = self.account.setup(ticket.symbol)
         if ticket.purpose == "close" or ticket.margin_mode in {None, setup.margin_mode}:
             return setup
@@ -143,7 +147,7 @@ class Matching:
         return replace(setup, margin_mode=ticket.margin_mode or setup.margin_mode)
 
     def _take(self, order: Order, taken: Decimal, at: int) -> Order:
-        """Fill what a new order gets at once, at ``taken``; cancel or keep the rest."""
+        """Fill a new order at ``taken`` as far as it can be, and cancel or keep the rest."""
         ticket, market = order.ticket, self.market
         crosses = ticket.price is None or ticket.direction * (ticket.price - taken) >= 0
         size = market.room(ticket.symbol, order.remaining) if crosses else ZERO
@@ -161,7 +165,16 @@ class Matching:
         return self.account.orders[order.order_id]
 
     def find(self, symbol: str, *, order_id: str = "", client_id: str = "") -> Order | None:
-        """Find an order by either id; the exchange's own wins."""
+        """Find an order by either id; the exchange's own id takes precedence.
+
+        Parameters
+        ----------
+        symbol : str
+        order_id : str
+            The exchange's id; empty: unknown.
+        client_id : str
+            The customer's id; empty: unknown.
+        """
         order = self.account.orders.get(order_id or self.account.ids.get(client_id, ""))
         return order if order is not None and order.ticket.symbol == symbol else None
 
@@ -176,13 +189,32 @@ class Matching:
         return [self.cancel(order, at) for order in self.account.live_orders(symbol)]
 
     def modify(self, order: Order | None, ticket: NewOrder, at: int) -> Order:
-        """Replace a live order by ``ticket``."""
+        """Replace a live order by ``ticket``.
+
+        Parameters
+        ----------
+        order : Order or None
+            To be replaced; None: it was not found.
+        ticket : NewOrder
+            The new order.
+        at : int
+            Time, ms.
+        """
         if order is None or not order.is_live:
             raise Denied("22001", "No order to cancel")
         return self.place(ticket, at, instead_of=order)
 
     def close(self, symbol: str, at: int, *, side: int | None = None) -> list[Order]:
-        """Close the positions of a symbol, or the one of ``side``, at market."""
+        """Close the positions of a symbol, or the one of ``side``, at market.
+
+        Parameters
+        ----------
+        symbol : str
+        at : int
+            Time, ms.
+        side : int or None
+            1 long, -1 short; None: both.
+        """
         positions = [held for held in self.account.positions_in(symbol) if side in {None, held.side}]
         if not positions:
             raise Denied("22002", "No position to close")
@@ -201,10 +233,25 @@ class Matching:
         size: Decimal | None = None,
         client_id: str = "",
     ) -> TriggerOrder:
-        """Wait for ``trigger``, and then close at market.
+        """Add a stop or a take-profit that waits for ``trigger`` and then closes at market.
 
-        Without ``size`` it is bound to the position and replaces the one of its kind that is; with one it
-        adds up with what there is.
+        Without ``size`` it covers the whole position and replaces a plan of its kind that did; with a size it
+        is added to the plans that exist.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            1 long, -1 short.
+        kind : Protection
+        trigger : Decimal
+            Price in USDT.
+        at : int
+            Time, ms.
+        size : Decimal or None
+            In base coin; None: the whole position.
+        client_id : str
+            Empty: none.
         """
         account = self.account
         if (symbol, side) not in account.positions:
@@ -219,7 +266,20 @@ class Matching:
     def bind(
         self, symbol: str, side: int, at: int, *, stop_loss: Decimal | None, take_profit: Decimal | None
     ) -> list[TriggerOrder]:
-        """Bind a stop, a take-profit or both to a position: both, or none if one of them is refused."""
+        """Protect a whole position with a stop, a take-profit or both: if one is refused, neither is set.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            1 long, -1 short.
+        at : int
+            Time, ms.
+        stop_loss : Decimal or None
+            Trigger price in USDT; None: stays as it is.
+        take_profit : Decimal or None
+            Likewise.
+        """
         if (symbol, side) not in self.account.positions:
             raise Denied("22002", "No position to close")
         wanted = [
@@ -232,7 +292,16 @@ class Matching:
         return [self.protect(symbol, side, kind, trigger, at) for kind, trigger in wanted]
 
     def modify_plan(self, plan_id: str, *, trigger: Decimal, size: Decimal | None) -> TriggerOrder:
-        """Move a stop or a take-profit; one that is bound to the position stays so, whatever ``size``."""
+        """Move a stop or a take-profit; one that covers the whole position still does, whatever ``size``.
+
+        Parameters
+        ----------
+        plan_id : str
+        trigger : Decimal
+            New price in USDT.
+        size : Decimal or None
+            New size in base coin; None: stays as it is.
+        """
         if (plan := self.account.plans.get(plan_id)) is None:
             raise Denied("43025", "The plan order does not exist or was triggered")
         size = None if plan.size is None else size or plan.size
@@ -241,7 +310,7 @@ class Matching:
         return self.account.plans[plan_id]
 
     def cancel_plan(self, plan_id: str) -> TriggerOrder:
-        """Give up a stop or a take-profit."""
+        """Cancel a stop or a take-profit."""
         if (plan := self.account.plans.pop(plan_id, None)) is None:
             raise Denied("43025", "The plan order does not exist or was triggered")
         return plan
@@ -258,7 +327,16 @@ class Matching:
     # Settings ---------------------------------------------------------------------------------------
 
     def set_leverage(self, symbol: str, leverage: Decimal, *, side: int | None = None) -> MarginSetup:
-        """Set the leverage of a symbol, or in isolated margin of one side of it; positions follow."""
+        """Set the leverage of a symbol, or in isolated margin of one side of it; positions follow.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+            Between 1 and the contract's maximum.
+        side : int or None
+            1 long, -1 short; None: both.  Without effect in crossed margin.
+        """
         account = self.account
         contract = self._contract(symbol)
         if not 1 <= leverage <= contract.max_leverage:
@@ -309,7 +387,7 @@ class Matching:
         self.account.mode = mode
 
     def _check_idle(self, symbol: str) -> None:
-        """Refuse to change the margin mode of what is in use."""
+        """Raise if the symbol has positions or live orders: its margin mode is then fixed."""
         if self.account.positions_in(symbol) or self.account.live_orders(symbol):
             raise Denied("45117", "The margin mode cannot be changed while there are positions or orders")
 

@@ -1,4 +1,4 @@
-"""Dataclasses as what JSON knows, and back: money as text, nothing converted that is not told so.
+"""Dataclasses as JSON values, and back: money as text, nothing converted that its type does not name.
 
 Place in the house: the market, inside the matching core; ``state`` writes and reads an account with it.
 Fields are dataclasses, ``Decimal``, ``int``, ``str``, ``Literal``, lists and dictionaries of these, or None.
@@ -16,7 +16,7 @@ Value = TypeVar("Value")
 
 
 def to_json(value: object) -> object:
-    """``value`` as JSON has it."""
+    """``value`` as JSON values: dictionaries, lists, text, numbers."""
     if isinstance(value, Decimal):
         return str(value)
     if isinstance(value, list):
@@ -29,12 +29,12 @@ def to_json(value: object) -> object:
 
 
 def from_json(kind: type[Value], value: object) -> Value:
-    """The ``kind`` of which ``value`` is ``to_json``.
+    """The ``kind`` from which ``to_json`` made ``value``.
 
     Raises
     ------
     ValueError, TypeError, ArithmeticError
-        If it is of none: a field too many or too few, of another type, a number that is none.
+        If it was made from anything else: a field too many or too few, a wrong type, a malformed number.
     """
     return cast("Value", _read(kind, value))
 
@@ -79,5 +79,5 @@ def _name(value: object) -> str:
 def _number(text: str) -> Decimal:
     number = Decimal(text) if len(text) <= LARGEST else Decimal("nan")
     if not number.is_finite() or abs(number.adjusted()) > LARGEST:
-        raise ValueError(f"{text!r:.40} is no number of an account")
+        raise ValueError(f"{text!r:.40} is not a number that an account can hold")
     return number

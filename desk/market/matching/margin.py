@@ -1,10 +1,10 @@
-"""What a position needs and where it ends: the formulas of margin.
+"""Formulas of margin: what a position needs, and the price at which it is liquidated.
 
 Place in the house: the market, inside the matching core.  Numbers come in, numbers go out.  Pure.
 
-A position, or all crossed positions of an account together, is liquidated where what is left of its margin
-no longer covers the maintenance margin and the fee of closing it; it is taken over where nothing would be
-left at all (the bankruptcy price), so the whole margin is lost and never more.
+A position, or all crossed positions of an account together, is liquidated at the price where the rest of its
+margin no longer covers the maintenance margin and the fee of closing it; it is taken over at the price where
+nothing would be left (the bankruptcy price), so the whole margin is lost and never more.
 
 References
 ----------
@@ -26,7 +26,7 @@ def price_that_leaves(
     ----------
     margin : Decimal
         What the positions can lose, without their unrealised profit.
-    positions : iterable of Position
+    positions : iterable of SimulatedPosition
         The long, the short or both of one symbol.
     rate : Decimal
         Maintenance rate plus taker fee for the liquidation price; the taker fee alone for bankruptcy.
@@ -49,12 +49,34 @@ def price_that_leaves(
 
 
 def slipped(price: Decimal, direction: int, *, slippage: Decimal, tick: Decimal) -> Decimal:
-    """``price`` as a taker gets it who buys (1) or sells (-1): worse by the slippage or half a tick."""
+    """Price that a taker gets at ``price``: worse by the slippage or half a tick, whichever is more.
+
+    Parameters
+    ----------
+    price : Decimal
+        In USDT.
+    direction : int
+        1 buys, -1 sells.
+    slippage : Decimal
+        As a fraction of the price.
+    tick : Decimal
+        Price step, USDT.
+    """
     return price + direction * max(slippage * price, tick / 2)
 
 
 def on_tick(price: Decimal, direction: int, *, tick: Decimal) -> Decimal:
-    """``price`` on the tick, against whoever buys (1) or sells (-1); never below one tick."""
+    """Round ``price`` to the tick, against the trader; never below one tick.
+
+    Parameters
+    ----------
+    price : Decimal
+        In USDT.
+    direction : int
+        1 buys (rounds up), -1 sells (rounds down).
+    tick : Decimal
+        Price step, USDT.
+    """
     rounding = ROUND_CEILING if direction > 0 else ROUND_FLOOR
     return max((price / tick).to_integral_value(rounding=rounding) * tick, tick)
 

@@ -1,9 +1,10 @@
 """The market: what prices, candles and funding do to the account, and how orders are filled.
 
-Place in the house: the market, inside the matching core.  Prices come in from whoever drives the market,
-new orders from ``exchange``; executions go into the account, and every change is noted for ``drain``.  Pure.
+Place in the house: the market, inside the matching core.  Prices come in from a skin,
+new orders from ``exchange``; executions go into the account, and every change is recorded for ``drain``.
+Pure.
 
-Reading order: ``Market.jump``, ``move``, ``candle`` and ``fund`` are what happens; ``_walk`` is how.
+Reading order: ``Market.jump``, ``move``, ``candle`` and ``fund`` are the events, ``_travel`` is how.
 """
 
 from dataclasses import replace
@@ -29,44 +30,62 @@ from desk.values import CANDLE_MS
 
 PROTECTIONS: Final[tuple[Protection, Protection]] = ("stop_loss", "take_profit")
 SWEEPS: Final = 16
-"""In the time of ``FillModel.history_ms``: so often is each order looked at before it is let go."""
+"""In the time of ``FillModel.history_ms``: how often old orders are looked for."""
 
 
 class Market:
-    """Prices, and an account that lives under them."""
+    """Prices, and the account that trades at them."""
 
     def __init__(self, account: SimulatedAccount, fill_model: FillModel) -> None:
         self.account = account
         self.fill_model = fill_model
         self.changes: list[Order | MatchedFill] = []
-        """Every order as it became, every execution as it happened."""
+        """Every new state of an order and every execution, in the order in which they happened."""
         self.volume_left: dict[str, Decimal] = {}
         """Of the newest candle, by symbol, where ``fill_model.volume_share`` is set."""
         self.newest: dict[str, int] = {}
-        """Open time of the newest candle that happened, by symbol, ms."""
+        """Open time of the newest candle that was played, by symbol, ms."""
         self.swept: int | None = None
-        """When what is older than ``fill_model.history_ms`` was last let go, ms."""
+        """When orders older than ``fill_model.history_ms`` were last removed, ms."""
 
-    # What happens -----------------------------------------------------------------------------------
+    # Events ----------------------------------------------------------------------------------------
 
     def jump(self, symbol: str, price: Decimal, at: int) -> None:
-        """``symbol`` trades at ``price`` now, without having been anywhere between."""
+        """Let ``symbol`` trade at ``price`` without passing the prices in between.
+
+        Parameters
+        ----------
+        symbol : str
+        price : Decimal
+            In USDT.
+        at : int
+            Time, ms.
+        """
         self.account.marks[symbol] = price
-        self._walk(symbol, price, at, PriceSpan(at + 1))
+        self._travel(symbol, price, at, PriceSpan(at + 1))
 
     def move(self, symbol: str, price: Decimal, at: int) -> None:
-        """``symbol`` goes from its last price to ``price``, through everything between."""
+        """Let ``symbol`` go from its last price to ``price`` through every price in between.
+
+        Parameters
+        ----------
+        symbol : str
+        price : Decimal
+            In USDT.
+        at : int
+            Time, ms.
+        """
         if symbol not in self.account.marks:
             self.account.marks[symbol] = price
-        self._walk(symbol, price, at, PriceSpan(at + 1))
+        self._travel(symbol, price, at, PriceSpan(at + 1))
 
     def candle(
         self, symbol: str, open_time: int, prices: tuple[Decimal, Decimal, Decimal, Decimal], volume: Decimal
     ) -> None:
-        """Let a finished candle happen to everything that was there before it ended.
+        """Play a finished candle to the orders and positions that existed before it ended.
 
-        It jumps to its open, goes to the extreme that is against the net position first, then to the
-        other one, then to its close; ``triggers`` says how the worse reading is kept beyond that.
+        The price jumps to the open, goes to the extreme that is against the net position first, then to the
+        other one, then to the close; ``triggers`` says how the worse reading is kept beyond that.
 
         Parameters
         ----------
@@ -84,7 +103,7 @@ class Market:
         if self.fill_model.volume_share is not None:
             self.volume_left[symbol] = self.fill_model.volume_share * volume
         self.account.marks[symbol] = o
-        self._walk(symbol, o, open_time, PriceSpan(open_time + 1, low=l, high=h))
+        self._travel(symbol, o, open_time, PriceSpan(open_time + 1, low=l, high=h))
         if not self.account.positions_in(symbol) and not self.account.live_orders(symbol):
             self.account.marks[symbol] = c
             return
@@ -92,10 +111,19 @@ class Market:
         span = PriceSpan(end, low=l, high=h)
         net = sum((held.side * held.size for held in self.account.positions_in(symbol)), ZERO)
         for point in (l, h, c) if net >= 0 else (h, l, c):
-            self._walk(symbol, point, end - 1, span)
+            self._travel(symbol, point, end - 1, span)
 
     def fund(self, symbol: str, rate: Decimal, at: int) -> None:
-        """Settle funding: longs pay shorts ``rate`` of the position's value at the last price."""
+        """Settle funding: longs pay shorts ``rate`` of the position's value at the last price.
+
+        Parameters
+        ----------
+        symbol : str
+        rate : Decimal
+            As a fraction: 0.0001 is 0.01 %.
+        at : int
+            Time, ms.
+        """
         for held in self.account.positions_in(symbol):
             amount = held.side * held.size * self.account.marks[symbol] * rate
             self.account.pay_funding(held, amount, at)
@@ -103,7 +131,7 @@ class Market:
             self.jump(symbol, self.account.marks[symbol], at)
 
     def close_out(self, symbol: str, at: int) -> None:
-        """Close what stands in a contract that is traded no more at its last price, as the exchange does."""
+        """Cancel the orders and close the positions of a delisted contract at its last price."""
         for order in self.account.live_orders(symbol):
             self.cancel(order, "delisted", at)
         for held in self.account.positions_in(symbol):
@@ -116,8 +144,8 @@ class Market:
             )
         self.settle(symbol, at)
 
-    def _walk(self, symbol: str, end: Decimal, at: int, span: PriceSpan) -> None:
-        """Let the price of ``symbol`` meet everything on its way to ``end``."""
+    def _travel(self, symbol: str, end: Decimal, at: int, span: PriceSpan) -> None:
+        """Let the price of ``symbol`` hit everything on its way to ``end``."""
         account = self.account
         step = account.contracts[symbol].size_step
         while hit := next_hit(account, symbol, end, span, room=self.room(symbol, step) >= step):
@@ -133,9 +161,9 @@ class Market:
         account.marks[symbol] = end
 
     def _fill_resting(self, order: Order, price: Decimal, at: int) -> None:
-        """Fill what the volume allows of an order that the price has gone through."""
+        """Fill as much as the volume allows of an order that the price has gone through."""
         account, symbol = self.account, order.ticket.symbol
-        if account.opening_part(order) and account.available() < 0:  # what it froze is gone meanwhile
+        if account.opening_part(order) and account.available() < 0:  # its frozen margin was lost meanwhile
             self.cancel(order, "insufficient_balance", at)
             return
         size = self.room(symbol, order.remaining)
@@ -145,7 +173,7 @@ class Market:
         self.fill(order, price, size, maker=True, at=at)
 
     def _trigger(self, plan: TriggerOrder, price: Decimal, at: int) -> None:
-        """Close at market what a stop or a take-profit was for."""
+        """Close at market the size that a stop or a take-profit protects."""
         position = self.account.positions[plan.symbol, plan.side]
         del self.account.plans[plan.plan_id]
         size = position.size if plan.size is None else min(plan.size, position.size)
@@ -203,7 +231,7 @@ class Market:
         self.changes.append(order)
 
     def _sweep(self, at: int) -> None:
-        """Let go of what is old, now and then: each time everything is looked at."""
+        """Remove old orders now and then: each sweep looks at every order."""
         history = self.fill_model.history_ms
         if self.swept is None:
             self.swept = at
@@ -212,7 +240,21 @@ class Market:
             self.account.forget(at - history)
 
     def fill(self, order: Order, price: Decimal, size: Decimal, *, maker: bool, at: int) -> Order:
-        """Execute, attach what the order brought along, and note the changes."""
+        """Execute an order, attach its own stop and take-profit, and record the changes.
+
+        Parameters
+        ----------
+        order : Order
+            Live.
+        price : Decimal
+            In USDT, slippage included.
+        size : Decimal
+            In base coin.
+        maker : bool
+            Whether the order rested in the book.
+        at : int
+            Time, ms.
+        """
         order, executions = self.account.execute(order, price=price, size=size, maker=maker, at=at)
         for execution in executions:
             self.changes.append(execution)
@@ -233,7 +275,25 @@ class Market:
         client_id: str = "",
         brought_by: str = "",
     ) -> TriggerOrder:
-        """Let a stop or a take-profit wait for its price."""
+        """Add a stop or a take-profit that waits for its price.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            Of the position: 1 long, -1 short.
+        kind : Protection
+        trigger : Decimal
+            Price in USDT.
+        size : Decimal or None
+            In base coin; None: the whole position.
+        at : int
+            Time, ms.
+        client_id : str
+            Empty: none.
+        brought_by : str
+            Id of the order that it was attached to; empty: none.
+        """
         plan = TriggerOrder(
             plan_id=self.account.next_id(),
             client_id=client_id,
@@ -249,7 +309,7 @@ class Market:
         return plan
 
     def _attach(self, order: Order, size: Decimal, at: int) -> None:
-        """Make the stop and take-profit that ``order`` brought along cover ``size`` more."""
+        """Make the stop and take-profit attached to ``order`` cover ``size`` more."""
         ticket = order.ticket
         for kind in PROTECTIONS:
             trigger = attached_trigger(ticket, kind)
@@ -264,7 +324,7 @@ class Market:
                 self.plan(ticket.symbol, ticket.side, kind, trigger, size, at, brought_by=order.order_id)
 
     def settle(self, symbol: str, at: int) -> None:
-        """Cancel what closes a position that is gone, and let the insurance fund bear what it must."""
+        """Cancel orders that would close a position that no longer exists, and let the insurance fund pay."""
         for order in self.account.live_orders(symbol):
             key = (symbol, order.ticket.side)
             if order.ticket.purpose == "close" and key not in self.account.positions:
@@ -272,26 +332,46 @@ class Market:
         self.account.insure()
 
     def cancel(self, order: Order, reason: str, at: int) -> Order:
-        """Take a live order off the book."""
+        """Take a live order off the book.
+
+        Parameters
+        ----------
+        order : Order
+            Live.
+        reason : str
+            As the exchange spells it, such as ``normal_cancel``.
+        at : int
+            Time, ms.
+        """
         order = replace(order, status="canceled", cancel_reason=reason, updated=at)
         self.account.update(order)
         self.changes.append(order)
         return order
 
     def taken(self, price: Decimal, direction: int, contract: ContractTerms) -> Decimal:
-        """``price`` as a taker gets it who buys (1) or sells (-1)."""
-        worse = slipped(price, direction, slippage=self.fill_model.slippage, tick=contract.tick)
+        """Price that a taker gets who buys (1) or sells (-1) at ``price``.
+
+        Parameters
+        ----------
+        price : Decimal
+            In USDT.
+        direction : int
+            1 buys, -1 sells.
+        contract : ContractTerms
+        """
+        slippage = max(self.fill_model.slippage, self.fill_model.half_spreads.get(contract.symbol, ZERO))
+        worse = slipped(price, direction, slippage=slippage, tick=contract.tick)
         return on_tick(worse, direction, tick=contract.tick) if self.fill_model.rounding else worse
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:
-        """How much of ``wanted`` the volume of the newest candle still gives, in whole steps."""
+        """How much of ``wanted`` the volume of the newest candle still allows, in whole steps."""
         left = self.volume_left.get(symbol)
         if left is None:
             return wanted
         return min(wanted, whole_steps(left, self.account.contracts[symbol].size_step))
 
     def use(self, symbol: str, size: Decimal) -> None:
-        """Count what was filled against the volume."""
+        """Count ``size`` against the volume of the newest candle."""
         if symbol in self.volume_left:
             self.volume_left[symbol] -= size
 
@@ -309,5 +389,5 @@ def closing(position: SimulatedPosition) -> NewOrder:
 
 
 def attached_trigger(ticket: NewOrder, kind: Protection) -> Decimal | None:
-    """Trigger of the stop or take-profit that ``ticket`` brings along."""
+    """Trigger of the stop or take-profit that is attached to ``ticket``."""
     return ticket.stop_loss if kind == "stop_loss" else ticket.take_profit

@@ -1,7 +1,7 @@
-"""What a ticket must obey before it becomes an order.
+"""Rules that a ticket must pass before it becomes an order.
 
 Place in the house: the market, inside the matching core.  A ticket and an account come in; a ``Denied`` is
-raised, or nothing happens.  Pure: nothing is changed here.
+raised if a rule is broken.  Pure: nothing is changed here.
 
 The codes are those of ``docs/bitget.md``, section 12.  Where the exchange's behaviour is not established, the
 stricter reading is taken, except that the least and largest sizes do not bind what closes: a position must
@@ -21,7 +21,15 @@ _CLIENT_ID: Final = re.compile(r"[0-9A-Za-z+_#-]*")
 
 
 def check_tradable(account: SimulatedAccount, ticket: NewOrder, at: int) -> ContractTerms:
-    """Admit a symbol that is traded, and in which the ticket's purpose is allowed now."""
+    """Raise unless the ticket's symbol is traded and its purpose allowed now; returns the contract.
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    ticket : NewOrder
+    at : int
+        Time, ms.
+    """
     contract = account.contracts.get(ticket.symbol)
     if contract is None:
         raise Denied("40034", f"Parameter {ticket.symbol} does not exist")
@@ -38,7 +46,7 @@ def check_tradable(account: SimulatedAccount, ticket: NewOrder, at: int) -> Cont
 
 
 def check_client_id(account: SimulatedAccount, client_id: str) -> None:
-    """Admit an id that is well formed and was never used."""
+    """Raise unless the client id is well formed and was never used."""
     if len(client_id) > LONGEST_CLIENT_ID:
         raise Denied("40304", f"The length of clientOid cannot exceed {LONGEST_CLIENT_ID}")
     if not _CLIENT_ID.fullmatch(client_id):
@@ -48,7 +56,17 @@ def check_client_id(account: SimulatedAccount, client_id: str) -> None:
 
 
 def check_size(ticket: NewOrder, contract: ContractTerms, fill_model: FillModel, price: Decimal) -> None:
-    """Admit a size on the step, between the least and the largest, and of enough value."""
+    """Raise unless the size is on the step, within the contract's limits, and of enough value.
+
+    Parameters
+    ----------
+    ticket : NewOrder
+    contract : ContractTerms
+    fill_model : FillModel
+        Without ``rounding`` any positive size passes.
+    price : Decimal
+        At which the value of the order is measured, USDT.
+    """
     size = ticket.size
     if size <= 0:
         raise Denied("40808", "Parameter verification exception: size must be positive")
@@ -68,7 +86,16 @@ def check_size(ticket: NewOrder, contract: ContractTerms, fill_model: FillModel,
 
 
 def check_tick(price: Decimal, contract: ContractTerms, fill_model: FillModel) -> None:
-    """Admit a price that is positive and on the tick."""
+    """Raise unless ``price`` is positive and on the tick.
+
+    Parameters
+    ----------
+    price : Decimal
+        In USDT.
+    contract : ContractTerms
+    fill_model : FillModel
+        Without ``rounding`` any positive price passes.
+    """
     if price <= 0:
         raise Denied("40808", "Parameter verification exception: price must be positive")
     if fill_model.rounding and price % contract.tick:
@@ -76,7 +103,18 @@ def check_tick(price: Decimal, contract: ContractTerms, fill_model: FillModel) -
 
 
 def check_trigger(kind: Protection, side: int, trigger: Decimal, mark: Decimal) -> None:
-    """Admit a trigger that the price has yet to reach."""
+    """Raise unless the price has yet to reach ``trigger``.
+
+    Parameters
+    ----------
+    kind : Protection
+    side : int
+        Of the position: 1 long, -1 short.
+    trigger : Decimal
+        Price in USDT.
+    mark : Decimal
+        Present price, or the entry price of an order that rests.
+    """
     against = side if kind == "stop_loss" else -side
     if against * (mark - trigger) <= 0:
         where = "below" if against > 0 else "above"
@@ -84,6 +122,15 @@ def check_trigger(kind: Protection, side: int, trigger: Decimal, mark: Decimal) 
 
 
 def check_money(account: SimulatedAccount, need: Decimal, *, released: Decimal = ZERO) -> None:
-    """Admit what the free cash, and what is ``released`` for it, can pay."""
+    """Raise unless the free cash and the amount ``released`` cover ``need``.
+
+    Parameters
+    ----------
+    account : SimulatedAccount
+    need : Decimal
+        In USDT.
+    released : Decimal
+        Cash that the request sets free, USDT.
+    """
     if need > account.available() + released:
         raise Denied("40762", "The order size exceeds the balance")

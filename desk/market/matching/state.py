@@ -1,4 +1,4 @@
-"""A matching core as text, and back: what a simulated account must not forget.
+"""A matching core as text, and back: how a simulated account survives a restart.
 
 Place in the house: the market, inside the matching core.  A ``Matching`` comes in and text goes out, which
 ``desk.market.paper.file`` keeps; and the other way round.  Pure.
@@ -8,10 +8,11 @@ As it is written, on one line, money as text so that none loses a digit::
     {"schema_version":1,"sha256":"9f…","account":{"cash":"9993.4","mode":"one_way","last_id":…,
      "marks":{"BTCUSDT":"100"},"positions":[{"symbol":"BTCUSDT","side":1,"size":"2",…}],…}}
 
-Read back, both go on alike: the same orders and candles give the same account, to the ids.
+A core that is read back behaves like the original: the same orders and candles give the same account, down
+to the ids.
 
-Not here: the terms by which orders are filled, and the contracts of symbols in which nothing stands; both
-are handed in anew.
+Not here: the fill model, and the contracts of symbols without a position or a live order; both are passed
+in again when the text is read.
 """
 
 import hashlib
@@ -35,12 +36,12 @@ from desk.orders import ContractTerms, PositionMode
 
 SCHEMA_VERSION: Final = 1
 INVALID_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
-"""What ``core_from_text`` raises on a text that is no account."""
+"""Exceptions of ``core_from_text`` for a text that is not a valid account."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoreState:
-    """Everything that a core needs to go on; the names are those of its parts."""
+    """Everything that a core needs to continue; the names are those of its parts."""
 
     deposit: Decimal
     cash: Decimal
@@ -57,11 +58,11 @@ class CoreState:
     plans: list[TriggerOrder]
     executions: list[MatchedFill]
     contracts: list[ContractTerms]
-    """Those in which something stands."""
+    """Contracts with a position or a live order."""
 
 
 def state_of(core: Matching) -> CoreState:
-    """What ``core`` is now; equal states go on alike."""
+    """Present state of ``core``; cores of equal state behave alike."""
     account, market = core.account, core.market
     return CoreState(
         deposit=account.deposit,
@@ -83,7 +84,7 @@ def state_of(core: Matching) -> CoreState:
 
 
 class StateWriter:
-    """Writes one core again and again; rows that are what they were are not made anew."""
+    """Writes one core repeatedly; the text of rows that have not changed is reused."""
 
     def __init__(self) -> None:
         self._rows: dict[int, tuple[object, str]] = {}
@@ -104,38 +105,36 @@ class StateWriter:
         return f'{{"schema_version":{SCHEMA_VERSION},"sha256":"{_sum(body)}","account":{body}}}'
 
     def _row(self, row: object, known: Mapping[int, tuple[object, str]]) -> str:
-        """The text of a frozen row; that it is kept here keeps its identity from being given to another."""
+        """Text of a frozen row; keeping the row itself guarantees that no other object gets its id."""
         found = known.get(id(row)) or (row, _text(to_json(row)))
         self._rows[id(row)] = found
         return found[1]
 
 
-def written(core: Matching) -> str:
-    """``core`` as text, once."""
-    return StateWriter().text(core)
-
-
 def core_from_text(
     text: str, contracts: Iterable[ContractTerms], fill_model: FillModel | None = None
 ) -> Matching:
-    """The core that ``written`` wrote.
+    """Read a core that ``StateWriter`` wrote.
 
     Parameters
     ----------
-    contracts : iterable of Contract
-        What is listed now; of a symbol that is not, in which something stands, the last that was known.
+    text : str
+        One line as shown at the head of this module.
+    contracts : iterable of ContractTerms
+        Contracts that are listed now; they replace those in the text.
     fill_model : FillModel or None
+        None: the defaults of ``FillModel``.
 
     Raises
     ------
     ValueError, KeyError, TypeError, ArithmeticError, RecursionError
-        If it is anything else, or an account that cannot be.
+        If the text is anything else, or describes an impossible account.
     """
     document = json.loads(text)
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']!r:.20}, {SCHEMA_VERSION} needed")
     if document["sha256"] != _sum(_text(document["account"])):
-        raise ValueError("the checksum is another one: it was cut off or changed")
+        raise ValueError("the checksum does not match: the text was cut off or changed")
     state = from_json(CoreState, document["account"])
     listed = {contract.symbol: contract for contract in (*state.contracts, *contracts)}
     core = Matching(listed.values(), state.deposit, fill_model)
@@ -156,7 +155,7 @@ def core_from_text(
 
 
 def _doubles(state: CoreState, core: Matching) -> Iterator[str]:
-    """What is there twice, or named as nothing is."""
+    """Rows that occur twice, and ids that are malformed."""
     account = core.account
     trades = {each.fill.trade_id for each in state.executions}
     for name, kept, there in (
@@ -167,14 +166,14 @@ def _doubles(state: CoreState, core: Matching) -> Iterator[str]:
         ("client ids", account.ids, [each for each in state.orders if each.ticket.client_id]),
     ):
         if len(kept) != len(there):
-            yield f"one of the {name} is there twice"
+            yield f"one of the {name} occurs twice"
     ids = [*account.orders, *account.plans, *trades]
     if not all(each.isascii() and each.isdecimal() and int(each) <= state.last_id for each in ids):
-        yield "an id is none, or newer than the newest"
+        yield "an id is malformed, or newer than the newest"
 
 
 def _of_marks(state: CoreState, core: Matching) -> Iterator[str]:
-    """Prices, volumes and settings that cannot be."""
+    """Prices, volumes and settings that are impossible."""
     account = core.account
     if unknown := account.exposed_symbols() - (account.contracts.keys() & state.marks.keys()):
         yield f"no contract or no price of {', '.join(sorted(unknown))}"
@@ -188,27 +187,27 @@ def _of_marks(state: CoreState, core: Matching) -> Iterator[str]:
 
 
 def _of_rows(state: CoreState, core: Matching) -> Iterator[str]:
-    """Positions, orders, plans and executions that cannot be, or do not belong together."""
+    """Positions, orders, plans and executions that are impossible or do not belong together."""
     account = core.account
     for held in state.positions:
         if not (abs(held.side) == 1 and held.size > 0 and held.cost > 0 and held.leverage >= 1):
-            yield f"the position in {held.symbol} is none"
+            yield f"the position in {held.symbol} has an impossible side, size, cost or leverage"
         if account.mode == "one_way" and len(account.positions_in(held.symbol)) > 1:
             yield f"two positions in {held.symbol}, in one-way mode"
     for order in state.orders:
         ticket = order.ticket
         waits = ticket.price is not None and ticket.price > 0 and order.filled < ticket.size
         if not (abs(ticket.side) == 1 and 0 <= order.filled <= ticket.size and order.leverage >= 1):
-            yield f"order {order.order_id} is none"
+            yield f"order {order.order_id} has an impossible side, size or leverage"
         if order.is_live and not waits:
-            yield f"order {order.order_id} cannot wait"
+            yield f"order {order.order_id} is live, but has no price or nothing left to fill"
     for plan in state.plans:
         if (plan.symbol, plan.side) not in account.positions or plan.trigger <= 0:
-            yield f"plan {plan.plan_id} protects nothing"
+            yield f"plan {plan.plan_id} has no position or no trigger"
         if plan.size is not None and plan.size <= 0:
             yield f"plan {plan.plan_id} has no size"
     if any(each.fill.order_id not in account.orders for each in state.executions):
-        yield "an execution is of no order"
+        yield "an execution belongs to no order"
 
 
 def _text(state: object) -> str:

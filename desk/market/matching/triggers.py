@@ -1,13 +1,13 @@
-"""What a price meets on its way: resting orders, stops, take-profits, liquidations.
+"""What a moving price hits: resting orders, stops, take-profits, liquidations.
 
 Place in the house: the market, inside the matching core.  An account and a stretch of price come in, the
-next hit goes out, or None.  Pure; ``exchange`` acts on it and asks again from there.
+next hit goes out, or None.  Pure; ``market`` acts on it and asks again from there.
 
-A resting order is met only by a price that goes through its level (the queue before it is unknown); a stop,
-a take-profit and a liquidation by one that touches theirs.
+A resting order is hit only by a price that goes through its level (the queue before it is unknown); a stop,
+a take-profit and a liquidation by a price that touches theirs.
 
-A candle does not tell in which order it met things.  The worse reading for the account is taken: see
-``Candle.holds_back``.
+A candle does not say in which order its prices were reached.  The worse reading for the account is taken,
+see ``PriceSpan.holds_back``.
 """
 
 from collections.abc import Iterator
@@ -20,21 +20,21 @@ from desk.market.matching.values import ZERO, Order, SimulatedPosition, TriggerO
 
 @dataclass(frozen=True, slots=True)
 class TriggerHit:
-    """Something that the price meets, and where."""
+    """Something that the price hits, and where."""
 
     what: Order | TriggerOrder | SimulatedPosition
-    """A position: it is liquidated."""
+    """A position is hit when it is liquidated."""
     distance: Decimal
     """From the start of the stretch, in USDT."""
     reached: Decimal
     """The price at that moment."""
     price: Decimal
-    """At which it is filled, before slippage: where a stop was gapped over that is the price, not its level;
-    a resting order and a take-profit never get better than their level."""
+    """Price of the fill before slippage: of a stop that was gapped over the price reached, not its level; a
+    resting order and a take-profit never get better than their level."""
 
     @property
     def rank(self) -> tuple[Decimal, int]:
-        """What comes first: the nearest, and of equals what is worst for the account."""
+        """Sort key: the nearest first, and of equals the worst for the account."""
         if isinstance(self.what, SimulatedPosition):
             return self.distance, 0
         if isinstance(self.what, TriggerOrder):
@@ -44,19 +44,26 @@ class TriggerHit:
 
 @dataclass(frozen=True, slots=True)
 class PriceSpan:
-    """What is admitted to a stretch of price."""
+    """What can be hit on a stretch of price."""
 
     until: int
-    """Orders and plans made at this time or later (ms) are not there yet."""
+    """Orders and plans made at this time or later (ms) do not exist yet."""
     low: Decimal | None = None
     high: Decimal | None = None
-    """Of the candle whose path is walked; None: the path is known, nothing is ambiguous."""
+    """Low of the candle that is played; None: the path is known, nothing is ambiguous."""
 
     def holds_back(self, account: SimulatedAccount, symbol: str, side: int) -> bool:
-        """Whether what favours a position must wait: the candle may have met its stop before.
+        """Whether a favourable hit must wait because the candle may have touched the stop first.
 
-        That is so while a stop lies within the candle, and for a position that a resting order opened or
-        added to within it: the favourable extreme may have been earlier.
+        True while a stop lies within the candle, and for a position that a resting order opened or added to
+        within the candle: the favourable extreme may have been earlier.
+
+        Parameters
+        ----------
+        account : SimulatedAccount
+        symbol : str
+        side : int
+            Of the position: 1 long, -1 short.
         """
         if self.low is None or self.high is None:
             return False
@@ -72,12 +79,24 @@ class PriceSpan:
 def next_hit(
     account: SimulatedAccount, symbol: str, end: Decimal, span: PriceSpan, *, room: bool
 ) -> TriggerHit | None:
-    """What the price of ``symbol`` meets first on its way from its last mark to ``end``.
+    """First hit of the price of ``symbol`` on its way from its last mark to ``end``.
 
     Parameters
     ----------
+    account : SimulatedAccount
+        Orders, plans and positions that can be hit.
+    symbol : str
+    end : Decimal
+        Price at the end of the stretch, USDT.
+    span : PriceSpan
+        Limits of what can be hit.
     room : bool
-        Whether resting orders may be filled at all: the candle's volume is not used up.
+        Whether resting orders can be filled at all: the candle's volume is not used up.
+
+    Returns
+    -------
+    TriggerHit or None
+        None: nothing is hit.
     """
     start = account.marks[symbol]
     hits = [*_plans(account, symbol, start, end, span), *_liquidations(account, symbol, start, end)]

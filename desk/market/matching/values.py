@@ -1,13 +1,13 @@
-"""What an account holds and what is asked of it, as values.
+"""Values of the matching core: orders, positions, fills, and how orders are filled.
 
 Place in the house: the market, inside the matching core.  Pure.  Money, prices and sizes are ``Decimal``;
 ``side`` is the direction of the position, as in ``desk.orders``, also of what closes it.
 
-Not here: what happens to them (``account``, ``exchange``).
+Not here: how they change (``account``, ``exchange``).
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final, Literal
 
@@ -16,14 +16,14 @@ from desk.settings import check_settings
 
 ZERO: Final = Decimal(0)
 HISTORY_MS: Final = 90 * 86_400_000
-"""The exchange's own memory: 90 days."""
+"""How long the exchange itself keeps ended orders: 90 days."""
 Force = Literal["gtc", "ioc", "fok", "post_only"]
 Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
 Protection = Literal["stop_loss", "take_profit"]
 
 
 class Denied(Exception):  # noqa: N818 - an answer, not a fault; the skins turn it into theirs
-    """The exchange says no, with its business code.  Nothing has changed."""
+    """A request was refused, with the exchange's business code.  Nothing has changed."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{message} (code {code})")
@@ -37,17 +37,19 @@ class FillModel:
 
     slippage: Decimal = ZERO
     """How much worse than the price a taker's fill is, as a fraction; never less than half a tick."""
+    half_spreads: Mapping[str, Decimal] = field(default_factory=dict)
+    """Likewise by symbol, where the book is wider than ``slippage``: half of its spread, as a fraction."""
     volume_share: Decimal | None = None
-    """The most of a candle's volume that the account's own orders get, as a fraction; what a market order
-    does not get is cancelled, what a resting order does not get waits.  None: everything.  Stops and
-    liquidations always get everything."""
+    """Largest share of a candle's volume that the account's own orders get, as a fraction; the rest of a
+    market order is cancelled, the rest of a resting order waits.  None: no limit.  Stops and liquidations are
+    never limited."""
     rounding: bool = True
     """Whether sizes and prices must lie on the contract's steps and reach its minimums, and fills are
-    rounded to the tick against the account.  Off, they are what the formulas say: for comparisons with
-    ``desk.policy``."""
+    rounded to the tick against the account.  Without it fills are exactly the formulas' results, for
+    comparisons with ``desk.policy``."""
     history_ms: int = HISTORY_MS
-    """How long an ended order and its executions can be asked for at least; then they are let go, unless a
-    position of their symbol was open already when the order ended."""
+    """How long an ended order and its executions are kept at least, ms; then they are removed, unless a
+    position of their symbol was already open when the order ended."""
 
     def __post_init__(self) -> None:
         check_settings("matching", self._problems())
@@ -55,6 +57,9 @@ class FillModel:
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.1"):
             yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
+        for symbol, half in self.half_spreads.items():
+            if not 0 <= half < 1:
+                yield f"half the spread of {symbol} is {half}, must lie between 0 and 1 as a fraction"
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
             yield f"volume_share is {self.volume_share}, must be None or above 0 and at most 1"
         if self.history_ms <= 0:
@@ -63,7 +68,7 @@ class FillModel:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewOrder:
-    """An order as it is handed in."""
+    """An order as it is submitted."""
 
     client_id: str
     """Empty: the exchange names it by its own id."""
@@ -88,11 +93,11 @@ class NewOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """An order and what has become of it."""
+    """An order and its present state."""
 
     order_id: str
     ticket: NewOrder
-    """Its size is what is left after the cut that ``close`` makes to the position's size."""
+    """The size of a closing order is cut to the size of the position."""
     status: OrderStatus
     cause: Cause
     margin_mode: MarginMode
@@ -101,15 +106,15 @@ class Order:
     updated: int
     filled: Decimal = ZERO
     quote: Decimal = ZERO
-    """Price times size of what is filled, in USDT."""
+    """Price times size of its fills, in USDT."""
     fee: Decimal = ZERO
     profit: Decimal = ZERO
-    """Realised by it, before fees."""
+    """Profit that it realised, before fees, in USDT."""
     cancel_reason: str = ""
 
     @property
     def remaining(self) -> Decimal:
-        """Size that is not filled."""
+        """Size that is not filled yet."""
         return self.ticket.size - self.filled
 
     @property
@@ -118,7 +123,7 @@ class Order:
         return self.status in {"live", "partially_filled"}
 
     def state(self) -> OrderState:
-        """As ``desk.ports.Exchange`` tells it."""
+        """State as ``desk.ports.Exchange`` reports it."""
         return OrderState(
             client_id=self.ticket.client_id,
             order_id=self.order_id,
@@ -137,7 +142,7 @@ class Order:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchedFill:
-    """A fill, and what only the exchange's own books say about it."""
+    """A fill, and what only the exchange's own books record of it."""
 
     fill: Fill
     maker: bool
@@ -153,11 +158,11 @@ class SimulatedPosition:
     side: int
     size: Decimal
     cost: Decimal
-    """What the size that is still held was bought (sold) for, in USDT."""
+    """Value at entry of the size that is still open, in USDT."""
     leverage: Decimal
     margin_mode: MarginMode
     margin: Decimal
-    """Bound for it.  Isolated: all that it can lose."""
+    """Cash bound for it.  Isolated: all that it can lose."""
     opened: int
     updated: int
     fees: Decimal = ZERO
@@ -168,11 +173,11 @@ class SimulatedPosition:
 
     @property
     def entry_price(self) -> Decimal:
-        """Average of what is still held."""
+        """Average entry price of the size that is still open."""
         return self.cost / self.size
 
     def unrealized(self, mark: Decimal) -> Decimal:
-        """Profit if it were closed at ``mark``, before the fee."""
+        """Profit before the fee if it were closed at ``mark``, in USDT."""
         return self.side * (self.size * mark - self.cost)
 
 
@@ -187,7 +192,7 @@ class TriggerOrder:
     kind: Protection
     trigger: Decimal
     size: Decimal | None
-    """None: bound to the position, whatever its size."""
+    """None: it closes the whole position, whatever its size."""
     created: int
     brought_by: str = ""
     """Id of the order that it was attached to."""
@@ -195,7 +200,7 @@ class TriggerOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarginSetup:
-    """How new positions in a symbol are margined."""
+    """Margin mode and leverage of new positions in a symbol."""
 
     margin_mode: MarginMode = "crossed"
     long_leverage: Decimal = Decimal(10)

@@ -1,12 +1,12 @@
 """An exchange in process: simulated fills on real, stored or invented candles.
 
 Place in the house: the market, as a double.  Satisfies ``desk.ports.Exchange`` over the matching core;
-whoever runs the session feeds it finished candles, last prices and funding rates, and asks it like any
-exchange.  Time comes from the clock that is handed in, real or simulated; where a real exchange's public half
-is handed in as well, time and contracts are that exchange's.
+the session feeds it finished candles, last prices and funding rates, and sends it requests like any exchange.
+Time comes from the given clock, real or simulated; where a real exchange's public half is given as well, time
+and contracts are that exchange's.
 
-An account that is kept in a file is on disk before anything is told of it: whatever an answer says, a power
-cut does not undo.
+An account that is kept in a file is saved before any answer is returned: a power cut cannot undo what an
+answer reported.
 
 As it is used::
 
@@ -31,13 +31,15 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.errors import Refused, Unanswered
+from desk.errors import Meaning, Unanswered
+from desk.market.bitget.codes import meaning_of, refusal
 from desk.market.matching import Denied, FillModel, MatchedFill, Matching, NewOrder, Order
 from desk.orders import (
     AccountUpdate,
     Balance,
     ContractTerms,
     Fill,
+    FundingPayment,
     MarginMode,
     OrderRequest,
     OrderState,
@@ -47,12 +49,12 @@ from desk.orders import (
 from desk.ports import Clock
 from desk.values import CANDLE_MS
 
-CLEANED: Final = {"22001", "22002"}
+CLEANED: Final[frozenset[Meaning]] = frozenset({"nothing_there", "not_found"})
 """Nothing to cancel, nothing to close: what was asked for is so."""
 
 
 class PublicExchange(Protocol):
-    """What an exchange says to everybody."""
+    """The public half of an exchange."""
 
     async def server_time(self) -> int:
         """The exchange's clock, in ms."""
@@ -62,13 +64,13 @@ class PublicExchange(Protocol):
 
 
 class AccountStore(Protocol):
-    """Where an account is kept."""
+    """Storage of an account."""
 
     def load(self, contracts: Iterable[ContractTerms], fill_model: FillModel | None) -> Matching | None:
-        """The account as it was kept last; None: there is none."""
+        """The account as it was saved last; None: there is none."""
 
-    def keep(self, core: Matching) -> None:
-        """Have it on disk when this returns; ``OSError`` if that cannot be."""
+    def save(self, core: Matching) -> None:
+        """Save the account before returning; ``OSError`` if it cannot be written."""
 
 
 class PaperExchange:
@@ -76,16 +78,16 @@ class PaperExchange:
 
     Parameters
     ----------
-    contracts : iterable of Contract
+    contracts : iterable of ContractTerms
     deposit : Decimal
         Equity at the start, in USDT.
     clock : Clock
     fill_model : FillModel or None
         Slippage, volume share, rounding.
-    public : Public or None
-        The exchange whose time and contracts count; None: the clock's time, and ``contracts``.
-    store : Keeper or None
-        Where the account is kept.  One that is there is continued, and ``deposit`` is not needed.
+    public : PublicExchange or None
+        The exchange whose time and contracts are used; None: the clock's time, and ``contracts``.
+    store : AccountStore or None
+        Where the account is saved.  A saved account is continued, and ``deposit`` is then ignored.
     """
 
     def __init__(
@@ -111,12 +113,22 @@ class PaperExchange:
         self.continued = earlier is not None
         """Whether the account was there before."""
 
-    # What the session feeds it ----------------------------------------------------------------------
+    # Prices and funding rates -----------------------------------------------------------------------
 
     def feed_candle(
         self, symbol: str, open_time: int, prices: tuple[float, float, float, float], volume: float
     ) -> None:
-        """Let a finished candle happen: open, high, low, close in USDT, volume in base coin.
+        """Play a finished candle to the account.
+
+        Parameters
+        ----------
+        symbol : str
+        open_time : int
+            In ms.
+        prices : tuple of float
+            Open, high, low, close, in USDT.
+        volume : float
+            In base coin.
 
         Raises
         ------
@@ -135,10 +147,11 @@ class PaperExchange:
         values: NDArray[np.float64],
         rates: Mapping[int, float],
     ) -> None:
-        """Let every candle happen that has not yet; where nothing is at stake, only the newest.
+        """Play every candle that was not played yet; without a position or order, only the newest.
 
         Parameters
         ----------
+        symbol : str
         times : ndarray, shape (n,)
             Open times of finished candles, ms, increasing.
         values : ndarray, shape (6, n)
@@ -166,10 +179,28 @@ class PaperExchange:
         self._publish()
 
     def settle_funding(self, symbol: str, rate: Decimal, *, at: int | None = None) -> None:
-        """Let longs pay shorts ``rate`` (0.0001 is 0.01 %) of their position's value; ``at`` None: now."""
+        """Let longs pay shorts a share of their position's value.
+
+        Parameters
+        ----------
+        symbol : str
+        rate : Decimal
+            As a fraction: 0.0001 is 0.01 %.
+        at : int or None
+            Time of the settlement, ms; None: now.
+        """
         self._matching.market.fund(symbol, rate, self._now() if at is None else at)
         self._changed = True
         self._publish(always=True)
+
+    def funding_payments(self) -> Sequence[FundingPayment]:
+        """What positions paid at settlements since this process began, oldest first."""
+        return tuple(self._account.funding)
+
+    @property
+    def insurance(self) -> Decimal:
+        """What positions lost beyond their margin, USDT: borne by the exchange."""
+        return self._account.insurance
 
     @property
     def matching(self) -> Matching:
@@ -197,28 +228,28 @@ class PaperExchange:
 
     async def balance(self) -> Balance:
         """The account now."""
-        self._keep()
+        self._save()
         return self._account.balance()
 
     async def positions(self) -> Sequence[Position]:
         """Every open position."""
-        self._keep()
+        self._save()
         return self._account.open_positions()
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
-        self._keep()
+        self._save()
         return [order.state() for order in self._account.live_orders()]
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
-        """What became of an order; None: it was never accepted."""
-        self._keep()
+        """State of an order; None: it was never accepted."""
+        self._save()
         order = self._matching.find(symbol, client_id=client_id)
         return None if order is None else order.state()
 
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
         """Executions of a symbol from ``since`` (ms) on, oldest first."""
-        self._keep()
+        self._save()
         fills = (execution.fill for execution in self._account.executions)
         return [fill for fill in fills if fill.symbol == symbol and fill.at >= since]
 
@@ -230,7 +261,7 @@ class PaperExchange:
         Raises
         ------
         Refused
-            With the exchange's code, such as 40786 for a client id that was used before.
+            With what it means, such as ``duplicate`` for a client id that was used before.
         """
         ticket = NewOrder(
             client_id=request.client_id,
@@ -247,14 +278,25 @@ class PaperExchange:
             return self._matching.place(ticket, self._now()).order_id
 
     async def cancel(self, symbol: str, client_id: str) -> None:
-        """Cancel an order; one that is gone already is no error."""
+        """Cancel an order; one that has ended already is no error."""
         with self._asked("cancel", forgiven=CLEANED):
             self._matching.cancel(self._matching.find(symbol, client_id=client_id), self._now())
 
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
-        """Bind a stop (and a take-profit) to a position, instead of all that it had."""
+        """Protect a position with a stop (and a take-profit), replacing every plan that it had.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            1 long, -1 short.
+        stop_loss : Decimal
+            Trigger price, USDT.
+        take_profit : Decimal or None
+            Trigger price, USDT; None: no take-profit.
+        """
         account, now = self._account, self._now()
         with self._asked("protect"):
             former = account.plans_of(symbol, side)
@@ -268,13 +310,21 @@ class PaperExchange:
             self._matching.close(symbol, self._now(), side=side)
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked."""
+        """Set leverage and margin mode of a symbol.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+            At least 1.
+        margin : MarginMode
+        """
         with self._asked("set_up"):
             self._matching.set_margin_mode(symbol, margin)
             self._matching.set_leverage(symbol, leverage)
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Make the account's position mode what is asked."""
+        """Set the position mode of the account."""
         with self._asked("set_position_mode"):
             self._matching.set_position_mode(mode)
 
@@ -289,25 +339,25 @@ class PaperExchange:
             self._listeners.remove(queue)
 
     @contextmanager
-    def _asked(self, call: str, *, forgiven: frozenset[str] | set[str] = frozenset()) -> Iterator[None]:
-        """Turn the core's refusals into ours, keep what came of the call, and tell the listeners."""
+    def _asked(self, call: str, *, forgiven: frozenset[Meaning] = frozenset()) -> Iterator[None]:
+        """Turn the core's refusals into ours, save the account, and notify the listeners."""
         self._changed = True  # even where it is refused: of two settings one may have been taken
         try:
             yield
         except Denied as denied:
-            if denied.code not in forgiven:
-                raise Refused(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
-        self._keep()
+            if meaning_of(denied.code) not in forgiven:
+                raise refusal(denied.message, endpoint=f"paper {call}", code=denied.code) from denied
+        self._save()
         self._publish()
 
-    def _keep(self) -> None:
-        """Have the account on disk as it is: nothing may be told of it before."""
+    def _save(self) -> None:
+        """Save the account if it changed: no answer may be returned before."""
         if self._store is None or not self._changed:
             return
         try:
-            self._store.keep(self._matching)
+            self._store.save(self._matching)
         except OSError as exc:
-            raise Unanswered(f"the account could not be kept: {exc}", endpoint="paper") from exc
+            raise Unanswered(f"the account could not be saved: {exc}", endpoint="paper") from exc
         self._changed = False
 
     def _now(self) -> int:
@@ -315,7 +365,7 @@ class PaperExchange:
         return self._clock.now_ms() + self._ahead_ms
 
     def _publish(self, *, always: bool = False) -> None:
-        """Tell the listeners what has changed, and ``always`` where the account stands."""
+        """Push every change to the listeners, and with ``always`` positions and balance too."""
         changes = self._matching.drain()
         if not (changes or always) or not self._listeners:
             return
@@ -335,5 +385,5 @@ def _push(change: Order | MatchedFill) -> AccountUpdate:
 
 
 def exactly(value: float) -> Decimal:
-    """``value`` as the decimal number that it is written as: 0.1 is one tenth."""
+    """The decimal number as which ``value`` is printed: 0.1 is one tenth."""
     return Decimal(repr(float(value)))

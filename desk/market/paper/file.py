@@ -1,6 +1,6 @@
-"""The file of a simulated account, beside the journal: there whole, or not there.
+"""The file of a simulated account, beside the journal: written whole or not at all.
 
-Place in the house: the only module that writes it.  A matching core comes in and is on disk when ``keep``
+Place in the house: the only module that writes it.  A matching core comes in and is on disk when ``save``
 returns; ``load`` gives it back, after every check (``desk.market.matching.state``).
 
 Not here: when it is written (``desk.market.paper.exchange``).
@@ -18,30 +18,30 @@ from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_tex
 from desk.orders import ContractTerms
 
 MOST_BYTES: Final = 200_000_000
-"""A file that is longer is not ours."""
+"""A larger file cannot be one that this module wrote."""
 
 
 class PaperFile:
-    """One account on disk; of one process, which holds the journal's lock.
+    """One account on disk, written by the one process that holds the journal's lock.
 
     Parameters
     ----------
     journal : Path
-        Of the session; the account is kept in ``{journal}.paper.json``.
+        Journal of the session; the account is saved in ``{journal}.paper.json``.
     """
 
     def __init__(self, journal: Path) -> None:
         self.path = journal.with_name(f"{journal.name}.paper.json")
         self._writer = StateWriter()
-        self._kept = ""
+        self._saved = ""
 
     def load(self, contracts: Iterable[ContractTerms], fill_model: FillModel | None) -> Matching | None:
-        """The account as it was kept last; None: there is none.
+        """The account as it was saved last; None: there is none.
 
         Raises
         ------
         SettingsError
-            If the file is anything but an account that can be; it stays what it is.
+            If the file is not a valid account; it is left untouched.
         """
         try:
             for torn in self.path.parent.glob(f"{DRAFT}{escape(self.path.name)}-*"):
@@ -49,24 +49,24 @@ class PaperFile:
             if not self.path.exists():
                 return None
             if not self.path.is_file() or self.path.stat().st_size > MOST_BYTES:
-                raise ValueError("it is no file, or too long")
+                raise ValueError("it is not a regular file, or too large")
             return core_from_text(self.path.read_text("utf-8"), contracts, fill_model)
         except (*INVALID_STATE, OSError) as exc:
             why = f"a part is missing: {exc}" if isinstance(exc, KeyError) else exc
             raise SettingsError(
-                f"{self.path} is no paper account that can be continued ({why}). Restore a copy of it, or "
+                f"{self.path} is not a paper account that can be continued ({why}). Restore a copy of it, or "
                 "move it away: the next start then begins a new account with the last equity of the journal"
             ) from exc
 
-    def keep(self, core: Matching) -> None:
-        """Have ``core`` on disk.
+    def save(self, core: Matching) -> None:
+        """Write ``core`` to disk if it changed.
 
         Raises
         ------
         OSError
-            If it cannot be written; the file is then what it was.
+            If it cannot be written; the file then keeps its former content.
         """
         text = self._writer.text(core)
-        if text != self._kept:
+        if text != self._saved:
             write_file(self.path, text.encode())
-            self._kept = text
+            self._saved = text

@@ -1,11 +1,11 @@
-"""Funding of a simulated account on live candles: which rates are owed, and from where they are learned.
+"""Funding of a simulated account on live candles: which rates are owed, and how they are obtained.
 
 Place in the house: beside ``desk.market.paper.exchange``.  The account and the public half of the exchange
-come in; rates by symbol and time of settlement go out, and whoever feeds candles lets them be charged.
+come in; rates by symbol and time of settlement go out, to the feed that lets them be charged.
 
-Two approximations.  Five minutes before a settlement the rate that then stands is taken; it may still move a
-little.  Settlements that the program slept through are charged at the rates of the exchange's history.  And
-the value of a position is taken at the close of the candle that ends then, not at the mark price.
+Two approximations.  The rate is the one expected five minutes before a settlement, which may still move a
+little; settlements while the program was down are charged at the rates of the exchange's history.  And the
+value of a position is taken at the close of the candle that ends then, not at the mark price.
 Settlements are at full multiples of the contract's interval, UTC.
 
 Not here: what a settlement does to the account (``desk.market.matching``).
@@ -21,16 +21,16 @@ from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
 KEPT_MS = 24 * HOUR_MS
-"""How long a rate is kept: a settlement is charged within the next candles that come."""
+"""How long a rate is kept: a settlement is charged with one of the next candles."""
 LARGEST = 1.0
-"""No rate takes the whole position; one that does is a slip of the exchange, and unknown."""
+"""No rate takes the whole position; a larger one is a mistake of the exchange, and treated as unknown."""
 
 
 class RateObserver(Protocol):
-    """Where rates are learned."""
+    """Source of funding rates."""
 
     async def expected_funding(self) -> Mapping[str, float]:
-        """Rate of the next settlement as it stands now, by symbol."""
+        """Rate expected for the next settlement, by symbol."""
 
     async def settled_funding(self, symbol: str) -> Mapping[int, float]:
         """The newest settled rates, by time (ms)."""
@@ -47,17 +47,25 @@ class LiveFunding:
         """By symbol and time of settlement, ms."""
 
     async def settled(self, through: int) -> Sequence[str]:
-        """Learn what positions owe for settlements up to ``through`` (ms) and is not known; what is not."""
+        """Obtain unknown rates of settlements up to ``through`` (ms) that positions owe.
+
+        Returns
+        -------
+        sequence of str
+            A sentence for every symbol with settlements whose rate stays unknown.
+        """
         news = []
         for symbol in sorted({symbol for symbol, _ in self._account.positions}):
             known = self.rates.setdefault(symbol, {})
             owed = [time for time in self._owed(symbol, through) if time not in known]
             if not owed:
                 continue
-            why = "the exchange does not tell them"
+            why = "the exchange does not report them"
             try:
-                told = await self._public.settled_funding(symbol)
-                known.update({time: told[time] for time in owed if abs(told.get(time, LARGEST)) < LARGEST})
+                reported = await self._public.settled_funding(symbol)
+                known.update(
+                    {time: reported[time] for time in owed if abs(reported.get(time, LARGEST)) < LARGEST}
+                )
             except (Refused, Throttled, Unanswered) as exc:
                 why = str(exc)
             if unknown := sum(time not in known for time in owed):
@@ -65,7 +73,7 @@ class LiveFunding:
         return news
 
     async def expected(self, at: int) -> Sequence[str]:
-        """Learn the rates of the settlements at ``at`` (ms), the end of a candle to come; forget old ones."""
+        """Obtain the rates of the settlements at ``at`` (ms), the end of a coming candle; drop old ones."""
         for symbol in list(self.rates):
             kept = {time: rate for time, rate in self.rates[symbol].items() if time > at - KEPT_MS}
             self.rates[symbol] = kept
@@ -75,15 +83,15 @@ class LiveFunding:
         if not settling:
             return ()
         try:
-            told = await self._public.expected_funding()
+            reported = await self._public.expected_funding()
         except (Refused, Throttled, Unanswered) as exc:
-            return (f"the funding rates to come could not be learned: {exc}",)
-        for symbol in settling & {symbol for symbol, rate in told.items() if abs(rate) < LARGEST}:
-            self.rates.setdefault(symbol, {})[at] = told[symbol]
+            return (f"the coming funding rates could not be obtained: {exc}",)
+        for symbol in settling & {symbol for symbol, rate in reported.items() if abs(rate) < LARGEST}:
+            self.rates.setdefault(symbol, {})[at] = reported[symbol]
         return ()
 
     def _owed(self, symbol: str, through: int) -> range:
-        """Settlements that the symbol's candles to come up to ``through`` pass."""
+        """Settlements that the symbol's coming candles pass, up to ``through``."""
         every = _interval(self._account.contracts[symbol])
         seen = self._newest.get(symbol, through - CANDLE_MS) + CANDLE_MS
         return range((seen // every + 1) * every, through + 1, every)

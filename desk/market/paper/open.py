@@ -2,10 +2,10 @@
 
 Place in the house: the composition of ``desk.market.paper.exchange`` for ``--mode paper``.  A journal's
 path, the public client's settings and what to begin with come in; the exchange of a session goes out, with
-everything behind it that happened while no process was there: candles that passed, stops that they touched,
-funding.
+everything that happened while no process was running already applied: candles that passed, stops that they
+touched, funding.
 
-Not here: candles as they come (``desk.trade.replay.feed.PaperFeed``).
+Not here: live candles (``desk.trade.replay.feed.PaperFeed``).
 """
 
 from collections.abc import AsyncIterator
@@ -27,19 +27,19 @@ from desk.retry import STARTUP, Retry
 from desk.values import CANDLE_MS
 
 HISTORY_MS: Final = 4 * 86_400_000
-"""How long ended orders are kept: longer than the time that a start can catch up with (``newest.MOST``
-candles), so that everything that it lets happen can still be asked for.  The file is written at every order
-and holds them all."""
+"""How long ended orders are kept: longer than the time that a start can catch up with (``LARGEST_COUNT``
+candles), so that every order filled meanwhile can still be queried.  The file is written at every order and
+holds them all."""
 
 
 @dataclass(frozen=True, slots=True)
 class PaperAccount:
-    """An account that has lived through everything up to now."""
+    """An account to which every candle up to now was applied."""
 
     exchange: PaperExchange
     funding: LiveFunding
     news: tuple[str, ...]
-    """What is to be told of its opening."""
+    """Messages about its opening, for the user."""
 
 
 @asynccontextmanager
@@ -56,18 +56,24 @@ async def paper_account(
 
     Parameters
     ----------
-    fetch, link
-        Address, pace and patience of the public client; a session that runs waits no longer for an answer
-        than ``link`` says.
+    fetch : FetchSettings
+        Address, pace and timeouts of the public client at the start.
+    link : LinkSettings
+        Timeouts of the public client while the session runs.
+    journal : Path
+        Journal of the session, beside which the account is saved.
     deposit : Decimal
-        Equity of a new account, USDT; one that is there has its own.
+        Equity of a new account, USDT; a saved account keeps its own.
+    clock : Clock
+    fill_model : FillModel
+        Slippage, volume share, rounding.
 
     Raises
     ------
     SettingsError
-        If what is kept of an account cannot be continued.
+        If the saved account cannot be continued.
     ExchangeError
-        If the exchange does not tell its time, its contracts, or the candles that are missing.
+        If the exchange does not report its time, its contracts, or the missing candles.
     """
     quick = replace(
         fetch, timeout_s=link.timeout_s, attempts=link.attempts, give_up_after_s=link.give_up_after_s
@@ -89,27 +95,29 @@ async def paper_account(
         news = await _catch_up(paper, public, funding)
         equity = (await paper.balance()).equity
         if paper.continued:
-            held = ", ".join(sorted({one.symbol for one in await paper.positions()})) or "nothing"
-            first = f"Paper account of {file.path} continued: equity {equity:.2f} USDT, holding {held}."
+            held = ", ".join(sorted({one.symbol for one in await paper.positions()})) or "none"
+            first = f"Paper account {file.path} continued: equity {equity:.2f} USDT, open positions: {held}."
         else:
-            first = f"No paper account at {file.path}: a new one begins with {equity:.2f} USDT."
+            first = f"No paper account at {file.path}: a new one starts with {equity:.2f} USDT."
         yield PaperAccount(paper, funding, (first, *news))
 
 
 async def _catch_up(paper: PaperExchange, public: PublicMarket, funding: LiveFunding) -> list[str]:
-    """Let happen what the account slept through, where something is at stake; what could not be known."""
+    """Apply the candles that passed meanwhile, where there are positions or orders; what stayed unknown."""
     now = await paper.server_time()
     core = paper.matching
-    stakes = sorted(core.account.exposed_symbols())
-    if not stakes:
+    exposed = sorted(core.account.exposed_symbols())
+    if not exposed:
         return []
     news = list(await funding.settled(now // CANDLE_MS * CANDLE_MS))
-    for symbol, candles in (await public.newest_candles(stakes, now=now)).items():
+    for symbol, candles in (await public.newest_candles(exposed, now=now)).items():
         if isinstance(candles, str) or not len(candles):
-            news.append(f"{symbol}: its last price stays, no candles were told: {candles}")
+            news.append(f"{symbol}: the last known price is kept, no candles were received: {candles}")
             continue
         unseen = (int(candles.open_time[0]) - core.market.newest.get(symbol, now)) // CANDLE_MS - 1
         if unseen > 0:
-            news.append(f"{symbol}: {unseen} candles lie too far back: what they touched is not known")
+            news.append(
+                f"{symbol}: {unseen} candles lie too far back: whether they touched a stop is not known"
+            )
         paper.live_through(symbol, candles.open_time, candles.values, funding.rates.get(symbol, {}))
     return news

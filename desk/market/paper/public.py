@@ -1,17 +1,17 @@
 """The public half of the real exchange, for an account whose fills are simulated.
 
 Place in the house: between the public client and ``desk.market.paper.exchange``; satisfies its
-``PublicExchange``. Answers are turned into what a session reads; an exchange that nobody reaches is one
+``PublicExchange``.  Answers are turned into the values of a session; an unreachable exchange counts as one
 that does not answer, which ends no session.
 
-Not here: requests and their repetition (``desk.market.bitget.public``).
+Not here: requests and retries (``desk.market.bitget.public``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 from desk.errors import Unanswered
-from desk.market.bitget.newest import MOST, newest_candles
+from desk.market.bitget.newest import LARGEST_COUNT, newest_candles
 from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.contract_terms import usual_terms
 from desk.orders import ContractTerms
@@ -19,12 +19,12 @@ from desk.values import Candles
 
 
 class PublicMarket:
-    """What the exchange says to everybody.
+    """The public half of an exchange.
 
     Parameters
     ----------
-    market : Bitget
-        The client, open.
+    market : BitgetPublic
+        The client, opened.
     """
 
     def __init__(self, market: BitgetPublic) -> None:
@@ -42,12 +42,12 @@ class PublicMarket:
         return tuple(usual_terms(one) for one in table.contracts if one.kind == "perpetual")
 
     async def newest_candles(self, symbols: Iterable[str], *, now: int) -> dict[str, Candles | str]:
-        """As many finished candles of each symbol as one request brings, or why they could not be had."""
+        """Finished candles of each symbol, as many as one request returns, or why there are none."""
         with _reached():
-            return await newest_candles(self._market, symbols, count=MOST, now=now)
+            return await newest_candles(self._market, symbols, count=LARGEST_COUNT, now=now)
 
     async def expected_funding(self) -> Mapping[str, float]:
-        """Rate of the next settlement as it stands now, by symbol."""
+        """Rate expected for the next settlement, by symbol."""
         with _reached():
             rates = await self._market.expected_funding()
         return {symbol: float(rate) for symbol, rate in rates.items()}
@@ -61,7 +61,7 @@ class PublicMarket:
 
 @contextmanager
 def _reached() -> Iterator[None]:
-    """A session waits for an exchange that is not reached, as for one that does not answer."""
+    """Report an unreachable exchange as one that does not answer: a session waits for both."""
     try:
         yield
     except Unreachable as exc:

@@ -1,1 +1,1 @@
-"""Series of candles that stand in for an exchange: invented, from files, and what can be read from them."""
+"""Series of candles in place of an exchange: synthetic, from files, and what can be inferred from them."""

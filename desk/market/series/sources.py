@@ -1,10 +1,10 @@
-"""Where the embedded exchange takes its series from.
+"""Series of candles and funding rates for the embedded exchange and for replays.
 
-Place in the house: the market, inside the emulator.  Folders of parquet files and names of synthetic
-series come in, as the command line gives them; ``Candles`` and ``Funding`` go out.
+Place in the house: the market.  Folders of parquet files and names of synthetic series come in, as the
+command line gives them; ``Candles`` and ``Funding`` go out.
 
-Files are served as they are: holes stay holes, and an open that is not the previous close stays what
-it is.  pyarrow is a development requirement, imported only when a file is read.
+Files are read as they are: holes stay holes, and an open that differs from the previous close stays so.
+pyarrow is a development requirement, imported only when a file is read.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,13 +22,13 @@ from desk.market.series.synthetic import KINDS, synthesize
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, COLUMNS, Candles, frozen
 
 OUTAGE: Final = 4
-"""Candles that an outage lasts on average."""
+"""Average length of an outage, candles."""
 USUAL_END: Final = 1_767_225_600_000
-"""Where synthetic series end that have nothing else to end at: 2026-01-01 00:00 UTC."""
+"""Default end of synthetic series, ms: 2026-01-01 00:00 UTC."""
 DAYS_AHEAD: Final = 7
-"""How far synthetic series go on while the exchange's clock runs."""
+"""How far synthetic series continue while the exchange's clock runs, days."""
 _AHEAD_SEED: Final = 2**32
-"""Added to a seed, so that what comes is drawn apart from what was."""
+"""Added to a seed, so that the continuation is drawn independently."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +46,12 @@ def read_synthetic(text: str) -> tuple[SyntheticName, ...]:
     Raises
     ------
     SettingsError
-        If a part is not NAME=KIND:SEED, or a name comes twice.
+        If a part is not NAME=KIND:SEED, or a name occurs twice.
     """
     parts = [part.strip() for part in text.split(",") if part.strip()]
     names = tuple(_synthetic_name(part) for part in parts)
     if twice := {name.symbol for name in names if sum(name.symbol == other.symbol for other in names) > 1}:
-        raise SettingsError(f"synthetic: {', '.join(sorted(twice))} named twice")
+        raise SettingsError(f"--synthetic: {', '.join(sorted(twice))} is named twice; name each symbol once")
     return names
 
 
@@ -61,7 +61,7 @@ def _synthetic_name(part: str) -> SyntheticName:
     kind, _, seed = rest.partition(":")
     if not symbol or kind not in KINDS or not (seed.isascii() and seed.isdigit()):
         raise SettingsError(
-            f"synthetic: {part!r} is not NAME=KIND:SEED such as EDGE1USDT=edge:1; "
+            f"--synthetic: {part!r} is not NAME=KIND:SEED such as EDGE1USDT=edge:1; "
             f"KIND is one of {', '.join(KINDS)}"
         )
     return SyntheticName(symbol, kind, int(seed))
@@ -70,10 +70,18 @@ def _synthetic_name(part: str) -> SyntheticName:
 def synthetic_series(
     names: Iterable[SyntheticName], *, beside: Sequence[Candles], now_ms: int | None
 ) -> list[Candles]:
-    """Invent the series of ``names``.
+    """Generate the series of ``names``.
 
-    They end at the server time, if that is given; else with the newest series ``beside`` them; else at
+    They end at the server time if that is given, otherwise with the newest of ``beside``, otherwise at
     ``USUAL_END``.
+
+    Parameters
+    ----------
+    names : iterable of SyntheticName
+    beside : sequence of Candles
+        Series that are served together with them.
+    now_ms : int or None
+        Server time at the start, ms; None: not given.
     """
     if now_ms is not None:
         end = now_ms - now_ms % CANDLE_MS
@@ -85,10 +93,18 @@ def synthetic_series(
 def extend_synthetic(
     series: Iterable[Candles], names: Iterable[SyntheticName], *, days: int = DAYS_AHEAD
 ) -> list[Candles]:
-    """Let the series of ``names`` go on for so many ``days``; what they already hold stays as it is.
+    """Continue the series of ``names``; the candles that they hold stay as they are.
 
-    The first candle of what comes opens at the last close, on the same tick; an edge is planted in it as
-    before, but for its first hours, which have nothing to look back on.
+    The continuation opens at the last close, on the same tick; what the kind plants is planted in it as
+    before, except in its first hours, which have no history.
+
+    Parameters
+    ----------
+    series : iterable of Candles
+        Others than those of ``names`` are returned as they are.
+    names : iterable of SyntheticName
+    days : int
+        By how many days.
     """
     known = {name.symbol: name for name in names}
     return [
@@ -98,7 +114,7 @@ def extend_synthetic(
 
 
 def _extended(candles: Candles, name: SyntheticName, days: int) -> Candles:
-    """One series, ``days`` longer."""
+    """Continuation of one series by ``days``."""
     end = int(candles.open_time[-1]) + CANDLE_MS + days * DAY_MS
     count = days * CANDLES_PER_DAY
     ahead = synthesize(name.kind, name.seed + _AHEAD_SEED, symbol=name.symbol, end=end, candles=count)
@@ -131,7 +147,7 @@ def read_candle_files(folder: Path) -> list[Candles]:
     Raises
     ------
     SettingsError
-        If there is no such file, one of them is no series of candles, or pyarrow is missing.
+        If there is no such file, one of them is not a series of candles, or pyarrow is missing.
     """
     return [_read_series(path) for path in _parquet_files(folder)]
 
@@ -169,9 +185,17 @@ def align_ends(
 
 
 def punch_holes(series: Iterable[Candles], *, share: float, seed: int) -> list[Candles]:
-    """Take ``share`` of the candles out of every series, for good, in outages of some candles each.
+    """Remove a share of the candles from every series, in outages of some candles each.
 
-    The first and the last candle stay.  Equal seeds make equal holes.
+    The first and the last candle stay.
+
+    Parameters
+    ----------
+    series : iterable of Candles
+    share : float
+        Share of the candles to remove, as a fraction below one half.
+    seed : int
+        Equal seeds make equal holes.
     """
     punched = []
     for number, candles in enumerate(series):
@@ -188,7 +212,7 @@ def punch_holes(series: Iterable[Candles], *, share: float, seed: int) -> list[C
 
 
 def list_late(series: Iterable[Candles], days: Mapping[str, int]) -> list[Candles]:
-    """Let the named series begin only so many ``days`` before they end."""
+    """Cut the named series to their last ``days``."""
     return [
         candles.since(int(candles.open_time[-1]) + CANDLE_MS - days[candles.symbol] * DAY_MS)
         if candles.symbol in days
@@ -198,12 +222,12 @@ def list_late(series: Iterable[Candles], days: Mapping[str, int]) -> list[Candle
 
 
 def _parquet_files(folder: Path) -> list[Path]:
-    """Every parquet file of ``folder``, of which there must be one."""
+    """Every parquet file of ``folder``; at least one is needed."""
     if not folder.is_dir():
         raise SettingsError(f"{folder} is not a folder; give one that holds SYMBOL.parquet files")
     if paths := sorted(folder.glob("*.parquet")):
         return paths
-    raise SettingsError(f"{folder} holds no SYMBOL.parquet")
+    raise SettingsError(f"{folder} holds no SYMBOL.parquet file; give a folder that does")
 
 
 def _read_series(path: Path) -> Candles:
@@ -214,12 +238,12 @@ def _read_series(path: Path) -> Candles:
     quote_volume = columns.get("quote_volume", volume * ((h + l + c) / 3)).astype(np.float64)
     values = np.stack([o, h, l, c, volume, quote_volume])
     if problems := list(_problems(time, values)):
-        raise SettingsError(f"{path} is no series of 5-minute candles: {'; '.join(problems)}")
+        raise SettingsError(f"{path} is not a series of 5-minute candles: {'; '.join(problems)}")
     return Candles(path.stem, frozen(time), frozen(values))
 
 
 def _problems(time: NDArray[np.int64], values: NDArray[np.float64]) -> Iterator[str]:
-    """What keeps rows from being candles."""
+    """Reasons why rows are not valid candles."""
     o, h, l, c, *volumes = values
     if not len(time):
         yield "it has no row"

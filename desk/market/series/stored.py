@@ -1,8 +1,8 @@
-"""Stored candles with all that trading on them needs: what a replay runs on.
+"""Stored candles with everything that trading on them needs, for a replay.
 
 Place in the house: read only.  A folder comes in (the candle cache, or parquet files as the emulator serves
-them); ``StoredMarket`` goes out: series, contracts and settled funding rates.  What a folder does not tell
-of a contract is set to the exchange's usual terms, the tick to the smallest step of the prices.
+them); ``StoredMarket`` goes out: series, contracts and settled funding rates.  Contract terms that a folder
+does not hold are the exchange's usual ones, the tick is inferred from the prices.
 
 Not here: the replay itself (``desk.trade.replay.feed``).
 """
@@ -32,7 +32,7 @@ _CACHED = re.compile(r"(.+)_5m_(\d+)d\.pkl")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StoredMarket:
-    """What a folder holds."""
+    """Series, contracts and funding rates of a folder."""
 
     series: tuple[Candles, ...]
     contracts: tuple[ContractTerms, ...]
@@ -42,17 +42,17 @@ class StoredMarket:
 
 
 def read_stored(folder: Path, symbols: Sequence[str]) -> StoredMarket:
-    """The series of ``symbols`` that ``folder`` holds.
+    """Read the series of ``symbols`` that ``folder`` holds.
 
     Raises
     ------
     SettingsError
-        If it holds none of them, or is no folder.
+        If it holds none of them, or is not a folder.
     CacheError
-        If a file is not what it should be.
+        If a file is damaged.
     """
     if not folder.is_dir():
-        raise SettingsError(f"{folder} is no folder: name one with cached candles or SYMBOL.parquet files")
+        raise SettingsError(f"{folder} is not a folder: name one with cached candles or SYMBOL.parquet files")
     wanted = set(symbols)
     if any(folder.glob("*.parquet")):
         series = tuple(one for one in read_candle_files(folder) if one.symbol in wanted)
@@ -66,7 +66,7 @@ def read_stored(folder: Path, symbols: Sequence[str]) -> StoredMarket:
 
 
 def _cached(folder: Path, wanted: set[str]) -> StoredMarket:
-    """What the cache holds; of a symbol with several files, the longest history."""
+    """Series of the candle cache; of a symbol with several files, the longest history."""
     days: dict[str, int] = {}
     for path in sorted(folder.glob("*_5m_*d.pkl")):
         match = _CACHED.fullmatch(path.name)
@@ -79,7 +79,9 @@ def _cached(folder: Path, wanted: set[str]) -> StoredMarket:
     except CacheError:
         listed = {}
     contracts = [
-        replace(usual_terms(listed[one.symbol]), limit_open_time=None, off_time=None)  # not known then
+        replace(
+            usual_terms(listed[one.symbol]), limit_open_time=None, off_time=None
+        )  # not known at the time of the candles
         if one.symbol in listed
         else usual_contract(one)
         for one in series
@@ -94,7 +96,7 @@ def _cached(folder: Path, wanted: set[str]) -> StoredMarket:
 
 
 def synthetic_market(text: str, symbols: Sequence[str]) -> StoredMarket:
-    """Those of the synthetic series ``NAME=KIND:SEED,…`` that are of ``symbols``.
+    """Generate those of the synthetic series ``NAME=KIND:SEED,…`` that are named in ``symbols``.
 
     Raises
     ------
@@ -109,7 +111,7 @@ def synthetic_market(text: str, symbols: Sequence[str]) -> StoredMarket:
 
 
 def usual_contract(candles: Candles) -> ContractTerms:
-    """Terms of a symbol of which only candles are known; a step of the size is worth some USDT."""
+    """Contract terms of a symbol of which only candles are known; a size step is worth a few USDT."""
     tick = price_tick(candles)
     step = Decimal(10) ** -math.floor(math.log10(float(candles.close[-1])))
     return ContractTerms(

@@ -1,12 +1,12 @@
 """Series of candles whose best possible win rate is known.
 
-Place in the house: the market, invented.  A kind and a seed come in, a ``Candles`` goes out, to the
-embedded exchange, to the demo and to tests of the learning rooms.  Pure: no file, no network, no clock.
+Place in the house: the market.  A kind and a seed come in, a ``Candles`` goes out, to the embedded
+exchange, to the demo and to tests of the learning rooms.  Pure: no file, no network, no clock.
 
-Both kinds obey what was counted on the exchange: a candle opens where the last one closed, a few
+All kinds obey what was counted on the exchange: a candle opens where the last one closed, a few
 candles in a hundred are flat and without volume, prices lie on a fine tick, volatility and volume
-come in clusters and go together.  Sizes, wicks and volumes are drawn first and know nothing of
-direction; the two kinds differ only in how the sign of each candle is drawn.
+come in clusters and go together.  Sizes, wicks and volumes are drawn first and independently of
+direction; the kinds differ only in how the sign of each candle is drawn.
 
 * ``noise``: by a fair coin.  Nothing predicts it.
 * ``edge``: by a coin whose bias is known two candles ahead.  The move of the last 6 candles goes on
@@ -24,7 +24,7 @@ direction; the two kinds differ only in how the sign of each candle is drawn.
 
 Reading order: ``synthesize``, ``oracle``.
 
-Not here: the names under which series are asked for (``desk.market.emulator``), and holes.
+Not here: the names under which series are requested (``desk.market.series.sources``), and holes.
 """
 
 import math
@@ -42,7 +42,7 @@ Floats = NDArray[np.float64]
 
 KINDS: Final = ("edge", "noise")
 SYNTHETIC_CANDLES: Final = 190 * CANDLES_PER_DAY
-"""Default length: 180 days to train on and ten to spare."""
+"""Default length: 180 days of training data and ten days in reserve."""
 
 EDGE_WIN_RATE: Final = 0.6704
 """Best possible win rate on the labelled candles of kind ``edge``.
@@ -80,7 +80,7 @@ PRICE_DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class _Sizes:
-    """What is drawn before direction; all of shape (n,), in logs of the price but for the turnover."""
+    """Values drawn before direction, each of shape (n,), in logs of the price except for the turnover."""
 
     body: Floats
     leading_wick: Floats
@@ -90,14 +90,15 @@ class _Sizes:
 
 
 def synthesize(kind: str, seed: int, *, symbol: str, end: int, candles: int = SYNTHETIC_CANDLES) -> Candles:
-    """Invent the candles of one symbol; equal arguments give equal bits on the same kind of machine.
+    """Generate the candles of one symbol; equal arguments give equal bits on the same kind of machine.
 
     Parameters
     ----------
     kind : str
-        ``"edge"`` or ``"noise"``, see the head of this module.
+        One of ``KINDS``, see the head of this module.
     seed : int
-        At least 0.  The two kinds of one seed have nothing in common.
+        At least 0.  Series of different kinds have nothing in common, whatever their seeds.
+    symbol : str
     end : int
         Time (ms, on the grid) at which the last candle closes; it has no influence on the values.
     candles : int
@@ -106,7 +107,7 @@ def synthesize(kind: str, seed: int, *, symbol: str, end: int, candles: int = SY
     Raises
     ------
     ValueError
-        If an argument is none of the above.
+        If an argument has another value.
     """
     if kind not in KINDS:
         raise ValueError(f"kind is {kind!r}, must be one of {', '.join(KINDS)}")
@@ -140,8 +141,8 @@ def oracle(candles: Candles) -> Floats:
     Returns
     -------
     ndarray, shape (n,), float64
-        One half where the rule is silent, as in the first rows.  Of kind ``noise``, or of any other
-        series, it says nothing.
+        One half where the rule predicts nothing, as in the first rows.  Meaningless for kind ``noise`` or
+        any other series.
     """
     _, h, l, c, _, turnover = candles.values
     bias = BIAS * _direction(c) * _lean(turnover, np.log(h / l))
@@ -167,7 +168,7 @@ def _chance_of_rise(p1: Floats, p2: Floats, close: Floats) -> Floats:
 
 
 def _draw_sizes(rng: np.random.Generator, n: int) -> _Sizes:
-    """Volatility in slow and quick clusters; turnover that follows it, the range, and its own moods."""
+    """Draw volatility in slow and quick clusters, and turnover that follows it and the range."""
     mood = 0.4 * _clustered(rng, n, 0.995) + 0.3 * _clustered(rng, n, 0.95)
     deviation = TYPICAL_VOLATILITY * np.exp(mood)
     body = deviation * np.abs(rng.standard_normal(n))
@@ -180,7 +181,7 @@ def _draw_sizes(rng: np.random.Generator, n: int) -> _Sizes:
 
 
 def _draw_signs(rng: np.random.Generator, sizes: _Sizes, *, bias: float) -> Floats:
-    """Sign of every candle, shape (n,); the coin of candle t is biased by what candle t - 2 shows."""
+    """Draw the sign of every candle, shape (n,); that of candle t is biased by the state of candle t - 2."""
     draws = rng.random(len(sizes.body)).tolist()
     bodies = sizes.body.tolist()
     spread = sizes.body + sizes.leading_wick + sizes.trailing_wick
@@ -202,7 +203,7 @@ def _draw_signs(rng: np.random.Generator, sizes: _Sizes, *, bias: float) -> Floa
 
 
 def _candles(sizes: _Sizes, sign: Floats, first: float) -> Floats:
-    """Sizes and signs as rows of prices on the tick and of volumes, shape (6, n)."""
+    """Turn sizes and signs into rows of prices on the tick and of volumes, shape (6, n)."""
     places = PRICE_DIGITS - math.floor(math.log10(first))
     close_log = np.cumsum(sign * sizes.body)
     open_log = np.concatenate([np.zeros(1), close_log[:-1]])
@@ -224,7 +225,7 @@ def _direction(close: Floats) -> Floats:
 
 
 def _lean(turnover: Floats, spread: Floats) -> Floats:
-    """Turnover's recent rise against that of the ranges, in (-1, 1); 0 where nothing can be said."""
+    """Recent rise of turnover against that of the ranges, in (-1, 1); 0 where it is undefined."""
     with np.errstate(divide="ignore", invalid="ignore"):  # windows of flat candles only
         recent, usual = (_window_means(turnover, k) / _window_means(spread, k) for k in (RECENT, USUAL))
         return np.nan_to_num(np.tanh(STEEPNESS * np.log(recent / usual)))

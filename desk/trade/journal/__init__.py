@@ -1,4 +1,4 @@
-"""The journal: one SQLite file that knows everything a session decided, sent and heard.
+"""The journal: one SQLite file that knows everything a session decided, sent and received.
 
 Place in the house: the only rooms' corner that imports sqlite3.  Records (``desk.trade.records``) come in and
 go out; the session asks it what happened before this process lived.
@@ -84,6 +84,14 @@ class Journal:
     def begin(self, at: int, *, mode: str, settings: str) -> int:
         """Note the start of a session; its number.
 
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        mode : str
+        settings : str
+            JSON, without secrets.
+
         Raises
         ------
         SettingsError
@@ -96,7 +104,18 @@ class Journal:
         return int(row.lastrowid or 0)
 
     def end(self, session: int, at: int, *, status: int, why: str) -> None:
-        """Note how a session ended."""
+        """Note how a session ended.
+
+        Parameters
+        ----------
+        session : int
+            Its number.
+        at : int
+            Now, ms.
+        status : int
+            Exit status.
+        why : str
+        """
         self._sure.execute(
             "UPDATE sessions SET ended = ?, status = ?, why = ? WHERE session = ?", (at, status, why, session)
         )

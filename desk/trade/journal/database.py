@@ -139,13 +139,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def plain(value: object) -> object:
+def sql_value(value: object) -> object:
     """A value as SQLite keeps it: money as decimal text."""
     return f"{value:f}" if isinstance(value, Decimal) else value
 
 
 def read(names: str, row: Sequence[object], money: str) -> dict[str, Any]:
-    """A row as keyword arguments; the columns named in ``money`` are decimal text."""
+    """A row as keyword arguments; the columns named in ``money`` are decimal text.
+
+    Parameters
+    ----------
+    names : str
+        Of the columns, separated by a comma and a space.
+    row : sequence
+    money : str
+        Names of columns, separated by spaces.
+    """
     kept = set(money.split())
     return {
         name: Decimal(value) if name in kept and isinstance(value, str) else value

@@ -9,7 +9,7 @@ from decimal import Decimal
 from sqlite3 import Connection
 
 from desk.orders import Balance
-from desk.trade.journal.database import plain, transaction
+from desk.trade.journal.database import sql_value, transaction
 from desk.trade.records import Decision
 from desk.trade.signals import ModelCard
 
@@ -27,12 +27,12 @@ class Diary:
         """Keep what was decided on a candle; the models behind it are kept with it."""
         rows = [
             (
-                row.opinion.open_time,
-                row.opinion.symbol,
-                self._model(row.opinion.card),
-                row.opinion.digest,
-                row.opinion.close,
-                row.opinion.probability,
+                row.signal.open_time,
+                row.signal.symbol,
+                self._model(row.signal.card),
+                row.signal.digest,
+                row.signal.close,
+                row.signal.probability,
                 row.action,
                 json.dumps(row.reasons, ensure_ascii=False) if row.reasons else "",
             )
@@ -56,16 +56,9 @@ class Diary:
         return {int(at): float(close) for at, close in self._db.execute(query, (symbol, since))}
 
     def probabilities(self, symbol: str) -> dict[int, float]:
-        """What the models said of a symbol, by open time."""
+        """Probabilities that the models gave a symbol, by open time."""
         query = "SELECT open_time, probability FROM decisions WHERE symbol = ?"
-        return {int(at): float(said) for at, said in self._db.execute(query, (symbol,))}
-
-    def decisions_at(self, open_time: int) -> list[tuple[str, float, str, str]]:
-        """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""
-        return self._db.execute(
-            "SELECT symbol, probability, action, reasons FROM decisions WHERE open_time = ? ORDER BY symbol",
-            (open_time,),
-        ).fetchall()
+        return {int(at): float(value) for at, value in self._db.execute(query, (symbol,))}
 
     def refusals(self) -> list[tuple[str, int, str]]:
         """Symbol, open time and name of the first rule of every side that fired and was refused."""
@@ -73,7 +66,15 @@ class Diary:
         return [(symbol, at, json.loads(reasons)[0][0]) for symbol, at, reasons in rows]
 
     def demote(self, card: ModelCard, at: int, why: str) -> None:
-        """Let a model only look on, for good."""
+        """Let a model only look on, for good.
+
+        Parameters
+        ----------
+        card : ModelCard
+        at : int
+            Now, ms.
+        why : str
+        """
         number = self._model(card)
         self._db.execute("UPDATE models SET demoted = ?, demoted_why = ? WHERE model = ?", (at, why, number))
 
@@ -97,9 +98,9 @@ class Diary:
                     card.thresholds.short,
                     card.rules.horizon,
                     card.label_threshold,
-                    card.promise.win_rate,
-                    card.promise.win_rate_labelled,
-                    card.promise.net_bps,
+                    card.expectation.win_rate,
+                    card.expectation.win_rate_labelled,
+                    card.expectation.net_bps,
                 ),
             )
             query = "SELECT model FROM models WHERE model_file = ?"
@@ -110,7 +111,7 @@ class Diary:
         """Keep what the account is worth."""
         self._db.execute(
             "INSERT OR REPLACE INTO equity VALUES (?, ?, ?)",
-            (at, plain(balance.equity), plain(balance.available)),
+            (at, sql_value(balance.equity), sql_value(balance.available)),
         )
 
     def day_equity(self, now: int) -> Decimal | None:
@@ -126,7 +127,17 @@ class Diary:
         return None if found is None else Decimal(found[0])
 
     def note(self, at: int, kind: str, text: str, symbol: str = "") -> None:
-        """Keep a sentence."""
+        """Keep a sentence.
+
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        kind : str
+        text : str
+        symbol : str
+            Empty where it is about none.
+        """
         self._db.execute(
             "INSERT INTO notes (at, kind, symbol, text) VALUES (?, ?, ?, ?)", (at, kind, symbol, text)
         )

@@ -8,7 +8,7 @@ from decimal import Decimal
 from sqlite3 import Connection
 
 from desk.orders import Fill, OrderRequest, OrderState
-from desk.trade.journal.database import plain, read, transaction
+from desk.trade.journal.database import read, sql_value, transaction
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, SendStatus
 
 _TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size"
@@ -30,7 +30,15 @@ class Ledger:
         self._db = connection
 
     def open_trade(self, trade: OpenTrade, order: OrderRequest, at: int) -> None:
-        """Write down a trade with the order that is about to be sent for it, before it is sent."""
+        """Write down a trade with the order that is about to be sent for it, before it is sent.
+
+        Parameters
+        ----------
+        trade : OpenTrade
+        order : OrderRequest
+        at : int
+            Now, ms.
+        """
         with transaction(self._db):
             self._insert_trade(trade)
             self._insert_order(order, trade.trade, at)
@@ -48,16 +56,16 @@ class Ledger:
                     trade.trade,
                     trade.symbol,
                     trade.side,
-                    plain(trade.size),
+                    sql_value(trade.size),
                     at,
                     at,
-                    plain(trade.size),
-                    plain(trade.price),
+                    sql_value(trade.size),
+                    sql_value(trade.price),
                 ),
             )
 
     def _insert_trade(self, trade: OpenTrade) -> None:
-        values = [plain(getattr(trade, name)) for name in _TRADE.split(", ")]
+        values = [sql_value(getattr(trade, name)) for name in _TRADE.split(", ")]
         marks = ",".join("?" * len(values))
         self._db.execute(f"INSERT OR IGNORE INTO trades ({_TRADE}) VALUES ({marks})", values)  # noqa: S608
 
@@ -67,7 +75,16 @@ class Ledger:
         return found is not None
 
     def intend(self, order: OrderRequest, trade: str, at: int) -> None:
-        """Write down a further order of a trade, before it is sent."""
+        """Write down a further order of a trade, before it is sent.
+
+        Parameters
+        ----------
+        order : OrderRequest
+        trade : str
+            Its name.
+        at : int
+            Now, ms.
+        """
         with transaction(self._db):
             self._insert_order(order, trade, at)
 
@@ -81,22 +98,33 @@ class Ledger:
                 order.symbol,
                 order.side,
                 order.purpose,
-                plain(order.size),
-                plain(order.stop_loss),
-                plain(order.take_profit),
+                sql_value(order.size),
+                sql_value(order.stop_loss),
+                sql_value(order.take_profit),
                 at,
             ),
         )
 
     def answered(self, client_id: str, at: int, *, status: SendStatus, error: str = "") -> None:
-        """Note what became of an order of which the exchange holds nothing."""
+        """Note what became of an order of which the exchange holds nothing.
+
+        Parameters
+        ----------
+        client_id : str
+        at : int
+            Now, ms.
+        status : SendStatus
+            ``refused`` or ``absent``.
+        error : str
+            What the exchange wrote.
+        """
         self._db.execute(
             "UPDATE orders SET answered = ?, status = ?, error = ? WHERE client_id = ?",
             (at, status, error, client_id),
         )
 
-    def heard(self, state: OrderState, at: int) -> None:
-        """Note what the exchange says of an order; older news than what is known already are ignored.
+    def reported(self, state: OrderState, at: int) -> None:
+        """Note what the exchange reports of an order; older news than what is known already are ignored.
 
         In the same transaction, an entry that holds something makes its trade an open one, and an exit that
         was filled leaves so much less of its trade.
@@ -112,9 +140,9 @@ class Ledger:
                     at,
                     state.status,
                     state.order_id,
-                    plain(state.filled),
-                    plain(state.average_price),
-                    plain(state.fee),
+                    sql_value(state.filled),
+                    sql_value(state.average_price),
+                    sql_value(state.fee),
                     state.client_id,
                 ),
             )
@@ -123,7 +151,7 @@ class Ledger:
                     "UPDATE trades SET status = 'open', size = ? WHERE trade = ? "
                     "AND status IN ('opening', 'open') AND NOT EXISTS (SELECT 1 FROM orders "
                     "WHERE orders.trade = trades.trade AND orders.purpose = 'close')",
-                    (plain(state.filled), known[0].trade),
+                    (sql_value(state.filled), known[0].trade),
                 )
             if state.purpose == "close" and state.filled > known[0].filled:
                 self._lessen(known[0].trade, state.filled - known[0].filled)
@@ -138,7 +166,7 @@ class Ledger:
         """Note what is held of a trade now."""
         self._db.execute(
             "UPDATE trades SET size = ?, status = 'open' WHERE trade = ? AND status IN ('opening', 'open')",
-            (plain(size), trade),
+            (sql_value(size), trade),
         )
 
     def close_trade(self, closed: ClosedTrade) -> None:
@@ -149,11 +177,11 @@ class Ledger:
             (
                 closed.closed,
                 closed.ended,
-                plain(closed.size),
-                plain(closed.entry_price),
-                plain(closed.exit_price),
-                plain(closed.fees),
-                plain(closed.profit),
+                sql_value(closed.size),
+                sql_value(closed.entry_price),
+                sql_value(closed.exit_price),
+                sql_value(closed.fees),
+                sql_value(closed.profit),
                 closed.gross,
                 closed.net,
                 closed.trade,
@@ -237,7 +265,7 @@ class Ledger:
                 belongs = None if found is None else str(found[0])
                 if belongs is None and trade is not None and fill.purpose == "close":
                     belongs = trade.trade if fill.side == trade.side else None
-                values = [plain(getattr(fill, name)) for name in _FILL.split(", ")]
+                values = [sql_value(getattr(fill, name)) for name in _FILL.split(", ")]
                 marks = ",".join("?" * (len(values) + 1))
                 self._db.execute(
                     f"INSERT OR IGNORE INTO fills ({_FILL}, trade) VALUES ({marks})",  # noqa: S608
@@ -267,7 +295,19 @@ class Ledger:
         return streak, last
 
     def correct(self, at: int, *, kind: str, symbol: str, why: str, outcome: str) -> None:
-        """Keep a correction with what came of it."""
+        """Keep a correction with what came of it.
+
+        Parameters
+        ----------
+        at : int
+            Now, ms.
+        kind : str
+        symbol : str
+        why : str
+            A clause.
+        outcome : str
+            ``done``, or why not.
+        """
         self._db.execute(
             "INSERT INTO corrections (at, kind, symbol, why, outcome) VALUES (?, ?, ?, ?, ?)",
             (at, kind, symbol, why, outcome),

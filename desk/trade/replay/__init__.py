@@ -1,1 +1,1 @@
-"""The session on stored candles, and why it earned something else than was promised."""
+"""The session on stored candles, and why it earned something else than was expected."""

@@ -1,4 +1,4 @@
-"""Why a session earned something else than the evaluation said.
+"""Why a session earned something else than the evaluation expected.
 
 The trades that the policy makes on the same candles and probabilities, those that the session made, and what
 risk refused come in; ``AttributionRow``s go out that add up exactly: what the policy earns, less what was
@@ -6,44 +6,29 @@ refused, rule by rule, less and plus what was then traded at other times, plus w
 to the trades that both made, is what the session earned.  In basis points of each trade's own notional,
 summed over trades.
 
-Not here: funding, which is told in USDT (``ProfitStatement``).
+Funding belongs to no trade; it stands in the ``ProfitStatement``, in USDT.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Protocol
 
 import numpy as np
 
 from desk.costs import Costs
-from desk.orders import ContractTerms, Position
+from desk.orders import Balance, ContractTerms, FundingPayment, Position
 from desk.policy import trades_of
 from desk.trade.journal import Journal
-from desk.trade.records import ClosedTrade
+from desk.trade.records import ClosedTrade, OpenTrade, OrderRecord
+from desk.trade.risk_rules import BY_NAME
 from desk.trade.signals import ModelCard
 from desk.values import Candles
 
 BPS = 1e4
-RULES = {
-    "verdict": "its model is not tradable",
-    "watching": "its model only watched: demoted, or the symbol was barred",
-    "model age": "its model was too old",
-    "stop": "there was no stop that could be placed",
-    "stopping": "the session was about to end",
-    "candle": "the candle was too old or not confirmed",
-    "clock": "the clock had drifted",
-    "held": "the symbol was held already",
-    "positions": "as many positions were open as may be",
-    "order rate": "too many orders in a minute",
-    "daily loss": "the day's loss was too large",
-    "losing streak": "paused after losses in a row",
-    "contract": "the contract was not open for trading",
-    "leaving": "the contract was about to be closed",
-    "funding": "a funding settlement was ahead",
-    "liquidation": "liquidation would have come too near",
-}
-"""What a refusal by a rule of ``desk.trade.risk`` means; the other rules are limits of the size."""
+EXACT = Decimal("1e-9")
+"""USDT: the residual is rounded to it, as averages of prices have 28 digits."""
 Key = tuple[str, int]
 """Symbol and open time of the signal candle."""
 
@@ -58,6 +43,23 @@ class AttributionRow:
     """Sum over trades."""
 
 
+class SimulatedBooks(Protocol):
+    """What the exchange's side of a replay knows."""
+
+    async def balance(self) -> Balance:
+        """The account now."""
+
+    async def positions(self) -> Sequence[Position]:
+        """That are open."""
+
+    def funding_payments(self) -> Sequence[FundingPayment]:
+        """Of all settlements since the deposit."""
+
+    @property
+    def insurance(self) -> Decimal:
+        """What positions lost beyond their margin, USDT."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfitStatement:
     """What the session came to, in USDT."""
@@ -68,8 +70,12 @@ class ProfitStatement:
     fees: Decimal
     funding: Decimal
     """Paid, positive."""
+    insurance: Decimal
+    """What positions lost beyond their margin, and the exchange bore."""
     open_profit: Decimal
     """Of positions that are open at the end, less the fees that they have paid."""
+    residual: Decimal
+    """What of the equity none of the lines above explains; anything but 0 is a bookkeeping error."""
     equity: Decimal
 
 
@@ -114,7 +120,7 @@ def _why_missing(rule: str | None) -> str:
     """Why the session did not make a trade of the evaluation."""
     if rule is None:
         return "not made: another trade of the symbol was still open"
-    return f"refused: {RULES.get(rule, f'too small an order under the limit of {rule}')}"
+    return f"refused: {BY_NAME[rule].meaning if rule in BY_NAME else rule}"
 
 
 def policy_trades(
@@ -141,11 +147,11 @@ def policy_trades(
     wanted: dict[Key, float] = {}
     for candles in series:
         symbol, card = candles.symbol, cards[candles.symbol]
-        block, said = candles.since(first[symbol]), journal.diary.probabilities(symbol)
+        block, probability = candles.since(first[symbol]), journal.diary.probabilities(symbol)
         fee = float(contracts[symbol].taker_fee)
         trades = trades_of(
             block,
-            np.array([said.get(int(at), np.nan) for at in block.open_time]),
+            np.array([probability.get(int(at), np.nan) for at in block.open_time]),
             thresholds=card.thresholds,
             rules=card.rules,
             costs=Costs(tick=float(contracts[symbol].tick), slippage=slippage, fee_entry=fee, fee_exit=fee),
@@ -155,19 +161,46 @@ def policy_trades(
     return wanted
 
 
-def bill(
-    journal: Journal, *, deposit: Decimal, equity: Decimal, holdings: Iterable[Position]
-) -> ProfitStatement:
-    """Profit, fees and funding that lead from the deposit to the equity at the end."""
-    made = journal.ledger.closed_trades()
+async def profit_statement(journal: Journal, account: SimulatedBooks, *, deposit: Decimal) -> ProfitStatement:
+    """The lines that lead from the deposit to the equity at the end.
+
+    Trades and fees are the journal's; equity, positions, funding and insurance the account's.  Each line
+    comes from its own books, so that an error in any of them is left over as the residual.
+
+    Parameters
+    ----------
+    journal : Journal
+    account : SimulatedBooks
+    deposit : Decimal
+        USDT at the start.
+    """
+    ledger, equity = journal.ledger, (await account.balance()).equity
+    made = ledger.closed_trades()
     fees = sum((trade.fees for trade in made), Decimal(0))
     profit = sum((trade.profit for trade in made), Decimal(0)) + fees
-    entries = (
-        order for trade in journal.ledger.open_trades() for order in journal.ledger.orders_of(trade.trade)
-    )
-    paid = sum((order.fee for order in entries), Decimal(0))
-    open_profit = sum((one.unrealized for one in holdings), Decimal(0)) - paid
-    funding = deposit + profit - fees + open_profit - equity
+    paid = sum((payment.amount for payment in account.funding_payments()), Decimal(0))
+    open_profit = sum((one.unrealized for one in await account.positions()), Decimal(0))
+    for trade in ledger.open_trades():
+        open_profit += _realized(trade, ledger.orders_of(trade.trade))
+    explained = deposit + profit - fees - paid + account.insurance + open_profit
     return ProfitStatement(
-        deposit=deposit, profit=profit, fees=fees, funding=funding, open_profit=open_profit, equity=equity
+        deposit=deposit,
+        profit=profit,
+        fees=fees,
+        funding=paid,
+        insurance=account.insurance,
+        open_profit=open_profit,
+        residual=(equity - explained).quantize(EXACT),
+        equity=equity,
     )
+
+
+def _realized(trade: OpenTrade, orders: Sequence[OrderRecord]) -> Decimal:
+    """What a trade that is still open has come to so far: parts that were closed, less all fees."""
+    opened = sum((one.filled for one in orders if one.purpose == "open"), Decimal(0))
+    cost = sum((one.filled * (one.average_price or 0) for one in orders if one.purpose == "open"), Decimal(0))
+    realized = -sum((one.fee for one in orders), Decimal(0))
+    for one in orders:
+        if one.purpose == "close" and one.average_price is not None and opened:
+            realized += trade.side * one.filled * (one.average_price - cost / opened)
+    return realized

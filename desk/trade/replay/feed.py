@@ -34,6 +34,10 @@ class SimulatedClock:
         """Seconds; they run with the clock."""
         return self.at / 1000
 
+    def advance_to(self, at: float) -> None:
+        """Be at ``at`` (ms), or stay where it is where that has passed."""
+        self.at = max(self.at, at)
+
     async def sleep(self, seconds: float) -> None:
         """Be so much later."""
         self.at += seconds * 1000
@@ -46,7 +50,7 @@ class ReplayFeed:
     ----------
     series : sequence of Candles
     first : mapping
-        Open time (ms) of the first candle of each symbol that is told; earlier ones are history.
+        Open time (ms) of the first candle of each symbol that is handed out; earlier ones are history.
     memory : int
         Candles that a round carries.
     clock : SimulatedClock
@@ -63,9 +67,9 @@ class ReplayFeed:
 
     async def rounds(self) -> AsyncIterator[CandleRound]:
         """One round per candle, in the order of time."""
-        told = [candles.since(self._first[candles.symbol]).open_time for candles in self._series]
-        for open_time in np.unique(np.concatenate(told)):
-            self._clock.at = max(self._clock.at, float(open_time + CANDLE_MS))
+        times = [candles.since(self._first[candles.symbol]).open_time for candles in self._series]
+        for open_time in np.unique(np.concatenate(times)):
+            self._clock.advance_to(float(open_time + CANDLE_MS))
             yield self._round(int(open_time))
 
     def _round(self, open_time: int) -> CandleRound:
@@ -94,7 +98,18 @@ class PriceSink(Protocol):
         values: NDArray[np.float64],
         rates: Mapping[int, float],
     ) -> None:
-        """Let every candle happen that has not yet, and the settlements between them."""
+        """Let every candle happen that has not yet, and the settlements between them.
+
+        Parameters
+        ----------
+        symbol : str
+        times : ndarray, shape (n,)
+            Open times of finished candles, ms, increasing.
+        values : ndarray, shape (6, n)
+            Rows as in ``desk.values.COLUMNS``.
+        rates : mapping
+            Funding by time of settlement (ms).
+        """
 
 
 class FundingSink(Protocol):
@@ -165,7 +180,7 @@ class ObservedFeed:
         self._show = show
 
     async def rounds(self) -> AsyncGenerator[CandleRound]:
-        """As the feed tells them."""
+        """As the feed hands them out."""
         async for candles in self._feed.rounds():
             yield candles
             self._show(1 + (candles.open_time - self._start) // CANDLE_MS)

@@ -221,6 +221,8 @@ def test_every_endpoint_of_the_reference_is_there() -> None:
         *(f"{MARKET}/{name}" for name in ("contracts", "tickers", "ticker", "candles", "history-candles")),
         f"{MARKET}/history-fund-rate",
         f"{MARKET}/query-position-lever",
+        f"{MARKET}/history-mark-candles",
+        f"{MARKET}/merge-depth",
     }
 
 
@@ -234,6 +236,10 @@ def test_all_wrong_options_are_told_at_once() -> None:
             speed=-1,
             rate_limit=-1,
             latency_ms=float("nan"),
+            spread_bps=-1.0,
+            spreads_bps={"AUSDT": 20_000.0},
+            ticks={"BUSDT": Decimal(0)},
+            mark_lag=-2,
             history_end="open",
             faults={"429": 0.7, "500": 0.6, "earthquake": 0.1, "hole": 2},
         )
@@ -246,6 +252,10 @@ def test_all_wrong_options_are_told_at_once() -> None:
         "speed is -1",
         "rate_limit is -1",
         "latency_ms is nan",
+        "spread_bps is -1.0",
+        "spread_bps of AUSDT is 20000.0",
+        "the tick of BUSDT is 0",
+        "mark_lag is -2",
         "history_end is 'open'",
         "unknown fault earthquake",
         "share of hole is 2",
@@ -256,9 +266,9 @@ def test_all_wrong_options_are_told_at_once() -> None:
 
 def test_an_exchange_needs_series_with_names_of_their_own() -> None:
     """Nothing to serve, or two series under one name, is a mistake of whoever starts it."""
-    with pytest.raises(SettingsError, match="no series"):
+    with pytest.raises(SettingsError, match="there is no series"):
         EmbeddedExchange([], clock=HandClock())
-    with pytest.raises(SettingsError, match="twice"):
+    with pytest.raises(SettingsError, match="same symbol"):
         EmbeddedExchange([steps(3), steps(4)], clock=HandClock())
 
 

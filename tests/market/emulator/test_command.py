@@ -227,10 +227,10 @@ def test_a_running_clock_starts_where_the_past_ends() -> None:
 
 
 WRONG_ARGUMENTS = [
-    ([], "nothing to serve"),
+    ([], "no series to serve"),
     (["--synthetic", "AUSDT=gold:1"], "NAME=KIND:SEED"),
     (["--synthetic", "AUSDT=edge"], "NAME=KIND:SEED"),
-    (["--synthetic", "AUSDT=edge:1,AUSDT=noise:1"], "AUSDT named twice"),
+    (["--synthetic", "AUSDT=edge:1,AUSDT=noise:1"], "AUSDT is named twice"),
     (["--candles", "no/such/folder"], "is not a folder"),
     (["--synthetic", "AUSDT=edge:1", "--faults", "quake=0.1"], "known are 429, 500, reset"),
     (["--synthetic", "AUSDT=edge:1", "--faults", "429=often"], "NAME=SHARE"),

@@ -17,7 +17,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Funding, Keys
 from desk.market.emulator.__main__ import _options, _parser
-from desk.market.emulator.keys import signature
+from desk.market.emulator.keys import expected_signature
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.market.emulator.samples import T0, Answer, HandClock
 
@@ -125,7 +125,7 @@ def test_the_vectors_of_the_document() -> None:
         ),
         "1762560123GET/user/verify": "hM9P6C208FXbUbRCD9uEzoj2Px+YsxnfjPbJqur6I2U=",
     }
-    assert {text: signature(secret, text) for text in vectors} == vectors
+    assert {text: expected_signature(secret, text) for text in vectors} == vectors
 
 
 @pytest.mark.parametrize(

@@ -159,6 +159,26 @@ async def test_candles_that_passed_between_two_pushes_are_all_told() -> None:
     assert [float(told[NOW + n * CANDLE_MS][4]) for n in range(9)] == truth.close[600:609].tolist()
 
 
+async def test_fast_market_time_passes_in_steps_of_pushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A push that is due a rounding error later, again and again, made one second last three minutes."""
+    sleeps, sleep = [], HandClock.sleep
+
+    async def counted(clock: HandClock, seconds: float) -> None:
+        sleeps.append(seconds)
+        if len(sleeps) > 1_000:
+            raise AssertionError("the clock creeps")
+        await sleep(clock, seconds)
+
+    monkeypatch.setattr(HandClock, "sleep", counted)
+    async with listener(speed=3000.0) as line:
+        await line.say("subscribe", CANDLES)
+        await line.hear()
+        await line.clock.advance(1)
+
+    assert len(sleeps) < 100
+    assert min(sleeps) > 1e-9
+
+
 async def test_a_candle_without_trades_is_told_once() -> None:
     """On thin symbols silence is normal, and must be told from a broken line."""
     quiet = steps(700)

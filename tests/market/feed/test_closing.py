@@ -25,7 +25,7 @@ from desk.market.feed.messages import (
     CandleUpdates,
     ChannelError,
     UnreadableFrame,
-    read_text,
+    read_candle_message,
     subscriptions,
 )
 from desk.market.feed.window import NOT_YET, CandleWindow
@@ -65,10 +65,12 @@ def at(place: int, seconds: float = 0.0) -> int:
     return NOW + place * CANDLE_MS + int(seconds * 1000)
 
 
-def closing(*symbols: str) -> CandleAssembler:
+def assembler(*symbols: str) -> CandleAssembler:
     """Everything until NOW is known."""
     names = symbols or ("BTCUSDT",)
-    made = CandleAssembler(names, memory=MEMORY, grace_ms=3_000, border_ms=10_000, silent_after_ms=420_000)
+    made = CandleAssembler(
+        names, memory=MEMORY, rest_delay_ms=3_000, deadline_ms=10_000, silent_after_ms=420_000
+    )
     for name in names:
         known = TRUTH.rows(0, MEMORY)
         made.load(Candles(name, known.open_time, known.values))
@@ -83,38 +85,38 @@ def closed(events: list[FeedEvent]) -> list[int]:
 
 def test_a_candle_is_closed_by_the_next_one() -> None:
     """Not before, however long nothing has changed."""
-    feed = closing()
+    feed = assembler()
 
-    assert feed.told(bars(forming(0)), at(0, 1)) == []
-    assert feed.told(bars(bar(0)), at(0, 299)) == []
-    assert feed.told(bars(forming(1)), at(1, 0.2)) == [CandleClosed("BTCUSDT", NOW, bar(0).values)]
+    assert feed.receive(bars(forming(0)), at(0, 1)) == []
+    assert feed.receive(bars(bar(0)), at(0, 299)) == []
+    assert feed.receive(bars(forming(1)), at(1, 0.2)) == [CandleClosed("BTCUSDT", NOW, bar(0).values)]
     assert feed.window.newest("BTCUSDT") == NOW
 
 
 def test_a_candle_is_told_once() -> None:
     """Frames come twice and late; a decision must not."""
-    feed = closing()
-    feed.told(bars(bar(0)), at(0, 299))
-    feed.told(bars(forming(1)), at(1, 1))
+    feed = assembler()
+    feed.receive(bars(bar(0)), at(0, 299))
+    feed.receive(bars(forming(1)), at(1, 1))
 
     for late in (bar(0), forming(1), bar(0), forming(0)):
-        assert closed(feed.told(bars(late), at(1, 2))) == []
+        assert closed(feed.receive(bars(late), at(1, 2))) == []
 
 
 def test_a_last_word_that_was_missed_is_noticed() -> None:
     """The next open is the last close on this exchange; another price means that something is missing."""
-    feed = closing()
-    feed.told(bars(bar(0, values=(*bar(0).values[:3], bar(0).values[2], *bar(0).values[4:]))), at(0, 298))
+    feed = assembler()
+    feed.receive(bars(bar(0, values=(*bar(0).values[:3], bar(0).values[2], *bar(0).values[4:]))), at(0, 298))
 
-    assert feed.told(bars(forming(1)), at(1, 1)) == []
-    assert feed.wanted(at(1, 1)) == ("BTCUSDT",)
-    assert closed(feed.answered("BTCUSDT", rest(-3, 0), at(1, 1.5))) == [0]
+    assert feed.receive(bars(forming(1)), at(1, 1)) == []
+    assert feed.unconfirmed(at(1, 1)) == ("BTCUSDT",)
+    assert closed(feed.confirm("BTCUSDT", rest(-3, 0), at(1, 1.5))) == [0]
     assert feed.window.at("BTCUSDT", NOW) == bar(0).values
 
 
 def test_a_market_whose_opens_are_free_is_asked_about_once() -> None:
     """300 questions at every border would make every decision late."""
-    feed = closing()
+    feed = assembler()
 
     def jumping(place: int, *, whole: bool = True) -> CandleUpdate:
         told = bar(place) if whole else forming(place)
@@ -125,83 +127,83 @@ def test_a_market_whose_opens_are_free_is_asked_about_once() -> None:
         values = np.array([one.values for one in told]).T
         return RawRows(np.array([one.open_time for one in told]), values)
 
-    feed.told(bars(jumping(0)), at(0, 299))
-    assert closed(feed.told(bars(jumping(1, whole=False)), at(1, 1))) == []
-    assert closed(feed.answered("BTCUSDT", answer(0, 0), at(1, 2))) == [0]
-    feed.told(bars(jumping(1)), at(1, 299))
-    assert closed(feed.told(bars(jumping(2, whole=False)), at(2, 1))) == [1]
+    feed.receive(bars(jumping(0)), at(0, 299))
+    assert closed(feed.receive(bars(jumping(1, whole=False)), at(1, 1))) == []
+    assert closed(feed.confirm("BTCUSDT", answer(0, 0), at(1, 2))) == [0]
+    feed.receive(bars(jumping(1)), at(1, 299))
+    assert closed(feed.receive(bars(jumping(2, whole=False)), at(2, 1))) == [1]
 
     revised = answer(1, 1)
-    feed.answered("BTCUSDT", RawRows(revised.open_time, revised.values * 1.1), at(2, 5))
-    feed.told(bars(jumping(2)), at(2, 299))
-    assert closed(feed.told(bars(jumping(3, whole=False)), at(3, 1))) == []
+    feed.confirm("BTCUSDT", RawRows(revised.open_time, revised.values * 1.1), at(2, 5))
+    feed.receive(bars(jumping(2)), at(2, 299))
+    assert closed(feed.receive(bars(jumping(3, whole=False)), at(3, 1))) == []
 
 
 def test_an_older_frame_does_not_undo_a_newer_one() -> None:
     """Each frame bears the time at which it was sent."""
-    feed = closing()
-    feed.told(bars(bar(0), at=at(0, 299)), at(0, 299))
-    feed.told(bars(forming(0), at=at(0, 2)), at(0, 299.5))
+    feed = assembler()
+    feed.receive(bars(bar(0), at=at(0, 299)), at(0, 299))
+    feed.receive(bars(forming(0), at=at(0, 2)), at(0, 299.5))
 
-    assert closed(feed.told(bars(forming(1), at=at(1, 1)), at(1, 1))) == [0]
+    assert closed(feed.receive(bars(forming(1), at=at(1, 1)), at(1, 1))) == [0]
     assert feed.window.at("BTCUSDT", NOW) == bar(0).values
 
 
 def test_a_thin_symbol_is_asked_about_after_the_grace() -> None:
     """Without a trade no newer bar may come for minutes."""
-    feed = closing()
+    feed = assembler()
 
-    assert feed.wanted(at(1, 2.9)) == ()
-    assert feed.wanted(at(1, 3)) == ("BTCUSDT",)
-    assert closed(feed.answered("BTCUSDT", rest(-3, 0), at(1, 3.2))) == [0]
-    assert feed.wanted(at(1, 4)) == ()
+    assert feed.unconfirmed(at(1, 2.9)) == ()
+    assert feed.unconfirmed(at(1, 3)) == ("BTCUSDT",)
+    assert closed(feed.confirm("BTCUSDT", rest(-3, 0), at(1, 3.2))) == [0]
+    assert feed.unconfirmed(at(1, 4)) == ()
 
 
 def test_an_unfinished_candle_of_rest_is_left_alone() -> None:
     """The last row of an answer is the one that is forming."""
-    assert closed(closing().answered("BTCUSDT", rest(0, 1), at(1, 3))) == [0]
+    assert closed(assembler().confirm("BTCUSDT", rest(0, 1), at(1, 3))) == [0]
 
 
 def test_a_snapshot_after_an_outage_closes_everything_in_order() -> None:
     """Its rows follow one another, so all but the last are finished."""
-    feed = closing()
+    feed = assembler()
     snapshot = [bar(place) for place in range(-20, 4)]
 
-    assert closed(feed.told(bars(*snapshot, forming(4)), at(4, 1))) == [0, 1, 2, 3]
+    assert closed(feed.receive(bars(*snapshot, forming(4)), at(4, 1))) == [0, 1, 2, 3]
 
 
 def test_a_bar_beyond_a_gap_closes_nothing() -> None:
     """Two candles were missed: REST tells them, then the order is right again."""
-    feed = closing()
+    feed = assembler()
 
-    assert feed.told(bars(forming(3)), at(3, 1)) == []
-    assert feed.wanted(at(3, 1)) == ("BTCUSDT",)
-    assert closed(feed.answered("BTCUSDT", rest(-3, 2), at(3, 1))) == [0, 1, 2]
-    feed.told(bars(bar(3)), at(3, 299))
-    assert closed(feed.told(bars(forming(4)), at(4, 1))) == [3]
+    assert feed.receive(bars(forming(3)), at(3, 1)) == []
+    assert feed.unconfirmed(at(3, 1)) == ("BTCUSDT",)
+    assert closed(feed.confirm("BTCUSDT", rest(-3, 2), at(3, 1))) == [0, 1, 2]
+    feed.receive(bars(bar(3)), at(3, 299))
+    assert closed(feed.receive(bars(forming(4)), at(4, 1))) == [3]
 
 
 def test_a_hole_is_believed_when_two_answers_have_it() -> None:
     """One answer may lack a row by mistake; for ever waiting for a candle that never was helps nobody."""
-    feed = closing()
+    feed = assembler()
     rows = rest(-3, 3)
     holed = rows.where((rows.open_time < at(1)) | (rows.open_time >= at(3)))
 
-    assert closed(feed.answered("BTCUSDT", holed, at(4, 1))) == [0]
-    assert feed.wanted(at(4, 1)) == ("BTCUSDT",)
-    events = feed.answered("BTCUSDT", holed, at(4, 2))
+    assert closed(feed.confirm("BTCUSDT", holed, at(4, 1))) == [0]
+    assert feed.unconfirmed(at(4, 1)) == ("BTCUSDT",)
+    events = feed.confirm("BTCUSDT", holed, at(4, 2))
     assert events[0] == CandlesAbsent("BTCUSDT", Hole(at(1), 2))
     assert closed(events) == [3]
-    assert feed.wanted(at(4, 2)) == ()
+    assert feed.unconfirmed(at(4, 2)) == ()
 
 
 def test_a_hole_of_one_answer_is_filled_by_the_next() -> None:
     """And nothing is said of it."""
-    feed = closing()
+    feed = assembler()
     rows = rest(-3, 3)
-    feed.answered("BTCUSDT", rows.where(rows.open_time != at(1)), at(4, 1))
+    feed.confirm("BTCUSDT", rows.where(rows.open_time != at(1)), at(4, 1))
 
-    events = feed.answered("BTCUSDT", rows, at(4, 2))
+    events = feed.confirm("BTCUSDT", rows, at(4, 2))
 
     assert closed(events) == [1, 2, 3]
     assert not any(isinstance(event, CandlesAbsent) for event in events)
@@ -209,9 +211,9 @@ def test_a_hole_of_one_answer_is_filled_by_the_next() -> None:
 
 def test_a_revised_candle_is_reported_and_corrected() -> None:
     """Features of later candles must see what training will see."""
-    feed = closing()
+    feed = assembler()
     other = RawRows(TRUTH.open_time[MEMORY - 1 : MEMORY], TRUTH.values[:, MEMORY - 1 : MEMORY] * 1.01)
-    (event,) = feed.answered("BTCUSDT", other, at(0, 5))
+    (event,) = feed.confirm("BTCUSDT", other, at(0, 5))
 
     assert isinstance(event, CandleRevised)
     assert event.before == tuple(TRUTH.values[:, MEMORY - 1].tolist())
@@ -220,15 +222,15 @@ def test_a_revised_candle_is_reported_and_corrected() -> None:
 
 def test_a_finished_candle_that_the_websocket_tells_otherwise_is_asked_about() -> None:
     """The last word may come after the first word of the next candle."""
-    feed = closing()
-    feed.told(bars(bar(0)), at(0, 299))
-    feed.told(bars(forming(1)), at(1, 1))
+    feed = assembler()
+    feed.receive(bars(bar(0)), at(0, 299))
+    feed.receive(bars(forming(1)), at(1, 1))
     volumes = (*bar(0).values[:4], 99.0, 99.0)
-    feed.told(bars(bar(0, values=volumes)), at(1, 2))
+    feed.receive(bars(bar(0, values=volumes)), at(1, 2))
 
-    assert feed.wanted(at(1, 2)) == ("BTCUSDT",)
-    feed.answered("BTCUSDT", rest(-3, 0), at(1, 3))
-    assert feed.wanted(at(1, 3)) == ()
+    assert feed.unconfirmed(at(1, 2)) == ("BTCUSDT",)
+    feed.confirm("BTCUSDT", rest(-3, 0), at(1, 3))
+    assert feed.unconfirmed(at(1, 3)) == ()
 
 
 @pytest.mark.parametrize(
@@ -242,108 +244,108 @@ def test_a_finished_candle_that_the_websocket_tells_otherwise_is_asked_about() -
 )
 def test_a_bar_that_is_no_candle_is_never_closed(broken: CandleUpdate) -> None:
     """Off the grid, high below low, not a number, from the future."""
-    feed = closing()
-    feed.told(bars(broken), at(0, 299))
+    feed = assembler()
+    feed.receive(bars(broken), at(0, 299))
 
-    assert closed(feed.told(bars(forming(1)), at(1, 1))) == []
+    assert closed(feed.receive(bars(forming(1)), at(1, 1))) == []
 
 
 def test_a_border_passes_when_every_symbol_has_its_candle() -> None:
     """All symbols of a candle are decided together, as soon as can be."""
-    feed = closing("AUSDT", "BUSDT")
+    feed = assembler("AUSDT", "BUSDT")
     for symbol in ("AUSDT", "BUSDT"):
-        feed.told(bars(bar(0), symbol=symbol), at(0, 299))
-    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+        feed.receive(bars(bar(0), symbol=symbol), at(0, 299))
+    feed.receive(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
 
-    assert feed.border(at(1, 0.1)) == []
-    feed.told(bars(forming(1), symbol="BUSDT"), at(1, 0.3))
-    assert feed.border(at(1, 0.3)) == [CandleDeadline(NOW, ())]
-    assert feed.border(at(1, 0.4)) == []
+    assert feed.deadline(at(1, 0.1)) == []
+    feed.receive(bars(forming(1), symbol="BUSDT"), at(1, 0.3))
+    assert feed.deadline(at(1, 0.3)) == [CandleDeadline(NOW, ())]
+    assert feed.deadline(at(1, 0.4)) == []
 
 
 def test_a_border_does_not_wait_for_ever() -> None:
     """One symbol that is halted must not keep the others from deciding."""
-    feed = closing("AUSDT", "BUSDT")
-    feed.answered("AUSDT", rest(-3, 0), at(1, 3))
+    feed = assembler("AUSDT", "BUSDT")
+    feed.confirm("AUSDT", rest(-3, 0), at(1, 3))
 
-    assert feed.border(at(1, 9.9)) == []
-    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
+    assert feed.deadline(at(1, 9.9)) == []
+    assert feed.deadline(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
 
 
 def test_a_dead_symbol_is_waited_for_once() -> None:
     """Else every decision on all the others would be ten seconds late; when it is back, it is waited for."""
-    feed = closing("AUSDT", "BUSDT")
-    feed.answered("AUSDT", rest(-3, 0), at(1, 3))
-    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
+    feed = assembler("AUSDT", "BUSDT")
+    feed.confirm("AUSDT", rest(-3, 0), at(1, 3))
+    assert feed.deadline(at(1, 10)) == [CandleDeadline(NOW, ("BUSDT",))]
 
-    assert feed.border(at(2, 2)) == []
-    feed.answered("AUSDT", rest(-3, 1), at(2, 3))
-    assert feed.border(at(2, 3)) == [CandleDeadline(at(1), ("BUSDT",))]
+    assert feed.deadline(at(2, 2)) == []
+    feed.confirm("AUSDT", rest(-3, 1), at(2, 3))
+    assert feed.deadline(at(2, 3)) == [CandleDeadline(at(1), ("BUSDT",))]
 
-    feed.answered("BUSDT", rest(-3, 1), at(2, 9))
-    feed.answered("AUSDT", rest(-3, 2), at(3, 3))
-    assert feed.border(at(3, 3)) == []
-    feed.answered("BUSDT", rest(-3, 2), at(3, 4))
-    assert feed.border(at(3, 4)) == [CandleDeadline(at(2), ())]
+    feed.confirm("BUSDT", rest(-3, 1), at(2, 9))
+    feed.confirm("AUSDT", rest(-3, 2), at(3, 3))
+    assert feed.deadline(at(3, 3)) == []
+    feed.confirm("BUSDT", rest(-3, 2), at(3, 4))
+    assert feed.deadline(at(3, 4)) == [CandleDeadline(at(2), ())]
 
 
 def test_a_candle_in_doubt_is_waited_for() -> None:
     """It was closed, and then told otherwise: nobody decides on it before REST has said which it is."""
-    feed = closing("AUSDT", "BUSDT")
-    feed.answered("BUSDT", rest(-3, 0), at(1, 0.1))
-    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
-    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
-    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+    feed = assembler("AUSDT", "BUSDT")
+    feed.confirm("BUSDT", rest(-3, 0), at(1, 0.1))
+    feed.receive(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.receive(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.receive(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
 
-    assert feed.border(at(1, 0.3)) == []
-    assert feed.doubted == {"AUSDT"}
-    feed.answered("AUSDT", rest(-3, 0), at(1, 0.5))
-    assert feed.border(at(1, 0.5)) == [CandleDeadline(NOW, ())]
+    assert feed.deadline(at(1, 0.3)) == []
+    assert feed.in_doubt == {"AUSDT"}
+    feed.confirm("AUSDT", rest(-3, 0), at(1, 0.5))
+    assert feed.deadline(at(1, 0.5)) == [CandleDeadline(NOW, ())]
 
 
 def test_an_answer_without_the_newest_candle_settles_no_doubt() -> None:
     """REST may be a moment behind the websocket."""
-    feed = closing("AUSDT")
-    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
-    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
-    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
-    feed.answered("AUSDT", rest(-3, -1), at(1, 0.3))
+    feed = assembler("AUSDT")
+    feed.receive(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.receive(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.receive(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+    feed.confirm("AUSDT", rest(-3, -1), at(1, 0.3))
 
-    assert feed.doubted == {"AUSDT"}
-    feed.answered("AUSDT", rest(-3, 0), at(1, 0.5))
-    assert feed.doubted == set()
+    assert feed.in_doubt == {"AUSDT"}
+    feed.confirm("AUSDT", rest(-3, 0), at(1, 0.5))
+    assert feed.in_doubt == set()
 
 
 def test_a_doubt_that_nobody_settles_leaves_its_symbol_out() -> None:
     """REST does not answer: the others decide, and at the next candle they no longer wait for it."""
-    feed = closing("AUSDT", "BUSDT")
-    feed.answered("BUSDT", rest(-3, 0), at(1, 0.1))
-    feed.told(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
-    feed.told(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
-    feed.told(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
+    feed = assembler("AUSDT", "BUSDT")
+    feed.confirm("BUSDT", rest(-3, 0), at(1, 0.1))
+    feed.receive(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
+    feed.receive(bars(forming(1), symbol="AUSDT"), at(1, 0.1))
+    feed.receive(bars(bar(0), symbol="AUSDT"), at(1, 0.2))
 
-    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT",))]
-    feed.answered("BUSDT", rest(-3, 1), at(2, 0.1))
-    assert feed.border(at(2, 0.1)) == [CandleDeadline(at(1), ("AUSDT",))]
+    assert feed.deadline(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT",))]
+    feed.confirm("BUSDT", rest(-3, 1), at(2, 0.1))
+    assert feed.deadline(at(2, 0.1)) == [CandleDeadline(at(1), ("AUSDT",))]
 
 
 def test_when_everything_is_late_everything_is_waited_for() -> None:
     """After an outage of the exchange the next answer may be a second away."""
-    feed = closing("AUSDT", "BUSDT")
+    feed = assembler("AUSDT", "BUSDT")
 
-    assert feed.border(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT", "BUSDT"))]
-    assert feed.border(at(2, 9)) == []
-    assert feed.border(at(2, 10)) == [CandleDeadline(at(1), ("AUSDT", "BUSDT"))]
+    assert feed.deadline(at(1, 10)) == [CandleDeadline(NOW, ("AUSDT", "BUSDT"))]
+    assert feed.deadline(at(2, 9)) == []
+    assert feed.deadline(at(2, 10)) == [CandleDeadline(at(1), ("AUSDT", "BUSDT"))]
 
 
 def test_a_silence_is_told_once_and_again_after_a_word() -> None:
     """An acknowledged channel may stay silent for ever."""
-    feed = closing()
+    feed = assembler()
 
     assert feed.silences(NOW + 420_000) == []
     assert feed.silences(NOW + 420_001) == [SymbolSilent("BTCUSDT", NOW, "")]
     assert feed.silences(NOW + 900_000) == []
-    feed.told(bars(forming(3)), NOW + 900_000)
+    feed.receive(bars(forming(3)), NOW + 900_000)
     assert len(feed.silences(NOW + 2_000_000)) == 1
 
 
@@ -376,17 +378,17 @@ def test_whatever_the_network_does_candles_come_once_in_order_and_true(
     trace, is reported as revised; open, high, low and close may be wrong only in the part that the next open
     doesn't betray.
     """
-    feed = closing()
+    feed = assembler()
     events: list[FeedEvent] = []
     for moment, kind, place in story:
         if kind == "rest":
-            events += feed.answered("BTCUSDT", rest(-5, place), moment)
+            events += feed.confirm("BTCUSDT", rest(-5, place), moment)
             continue
         half = replace_close(bar(place))
         told = {"forming": forming(place), "half": half, "bar": bar(place)}[kind]
         sent = {"forming": at(place, 1), "half": at(place, 150), "bar": at(place, 299)}[kind]
-        events += feed.told(bars(told, at=sent), max(moment, sent))
-    events += feed.answered("BTCUSDT", rest(-MEMORY, AHEAD - 2), at(AHEAD - 1, 5))
+        events += feed.receive(bars(told, at=sent), max(moment, sent))
+    events += feed.confirm("BTCUSDT", rest(-MEMORY, AHEAD - 2), at(AHEAD - 1, 5))
 
     assert closed(events) == list(range(AHEAD - 1))
     told_wrong = {
@@ -454,7 +456,7 @@ def test_a_frame_is_read() -> None:
     frame = {"action": "update", "arg": ARG, "data": [ROW], "ts": 1762560302050}
     values = (102288.5, 102290.0, 102271.6, 102280.3, 0.91, 93284.0)
 
-    assert read_text(json.dumps(frame)) == CandleUpdates(
+    assert read_candle_message(json.dumps(frame)) == CandleUpdates(
         "BTCUSDT", (CandleUpdate(1762560300000, values),), 1762560302050
     )
 
@@ -463,9 +465,9 @@ def test_other_texts_are_told_apart() -> None:
     """An error names its symbol; its code is a number on the wire."""
     refused = {"event": "error", "arg": ARG, "code": 30001, "msg": "doesn't exist"}
 
-    assert read_text(json.dumps({"event": "subscribe", "arg": ARG})) == Acknowledged("BTCUSDT")
-    assert read_text(json.dumps(refused)) == ChannelError("30001", "doesn't exist", "BTCUSDT")
-    assert read_text(json.dumps({"event": "error", "code": 30006})) == ChannelError("30006", "", "")
+    assert read_candle_message(json.dumps({"event": "subscribe", "arg": ARG})) == Acknowledged("BTCUSDT")
+    assert read_candle_message(json.dumps(refused)) == ChannelError("30001", "doesn't exist", "BTCUSDT")
+    assert read_candle_message(json.dumps({"event": "error", "code": 30006})) == ChannelError("30006", "", "")
 
 
 @pytest.mark.parametrize(
@@ -480,7 +482,7 @@ def test_other_texts_are_told_apart() -> None:
 )
 def test_nonsense_is_unreadable_and_nothing_worse(text: str) -> None:
     """One odd frame must not cost fifty symbols their line."""
-    assert isinstance(read_text(text), UnreadableFrame)
+    assert isinstance(read_candle_message(text), UnreadableFrame)
 
 
 def test_subscriptions_fit_into_a_message() -> None:

@@ -38,8 +38,8 @@ def stream_settings(**changes: Any) -> StreamSettings:
     values: dict[str, Any] = {
         "memory": MEMORY,
         "per_connection": 50,
-        "grace_s": 3.0,
-        "border_s": 10.0,
+        "rest_delay_s": 3.0,
+        "deadline_s": 10.0,
         "silent_after_s": 420.0,
         "audit_s": 0.0,
     }
@@ -390,7 +390,7 @@ async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_
     assert (told.open_time, told.symbols) == (NOW, ("AUSDT",))
     assert told.times[:, -1].tolist() == [NOW]
     assert told.values[0].tobytes() == TRUTH.rows(SPARE + 1, HISTORY + 1).values.tobytes()
-    assert "has not come" in told.absent["BUSDT"]
+    assert "has not arrived" in told.absent["BUSDT"]
 
 
 async def test_odd_frames_do_not_stop_the_feed() -> None:
@@ -416,7 +416,7 @@ async def test_odd_frames_do_not_stop_the_feed() -> None:
     [
         ({"memory": 0}, "memory is 0"),
         ({"per_connection": 51}, "per_connection is 51"),
-        ({"grace_s": 11.0}, "in this order"),
+        ({"rest_delay_s": 11.0}, "in this order"),
         ({"silent_after_s": 100.0}, "length of a candle"),
     ],
 )

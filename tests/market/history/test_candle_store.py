@@ -52,7 +52,7 @@ def test_a_cache_comes_back_value_by_value(store: CandleStore) -> None:
 
     assert path.name == "BTCUSDT_5m_180d.pkl"
     assert_same_candles(store.load("BTCUSDT", 180), candles)
-    held, complaints = store.held("BTCUSDT")
+    held, complaints = store.known("BTCUSDT")
     assert held.absent == absent
     assert complaints == ()
     assert store.is_current("BTCUSDT", 180, candles, absent)
@@ -97,7 +97,7 @@ def test_a_file_of_other_days_is_used_for_what_it_has(store: CandleStore) -> Non
     store.save(long, days=5)
 
     assert_same_candles(store.load("BTCUSDT", 2), long.rows(3 * 288, 5 * 288))
-    assert len(store.held("BTCUSDT")[0].rows) == 5 * 288
+    assert len(store.known("BTCUSDT")[0].rows) == 5 * 288
 
 
 def test_several_files_of_a_symbol_are_one_series(store: CandleStore) -> None:
@@ -107,7 +107,7 @@ def test_several_files_of_a_symbol_are_one_series(store: CandleStore) -> None:
     store.save(whole.rows(0, 4 * 288 - 20), days=4)
     store.save(newer, days=1)
 
-    assert len(store.held("BTCUSDT")[0].rows) == 4 * 288
+    assert len(store.known("BTCUSDT")[0].rows) == 4 * 288
     assert_same_candles(store.load("BTCUSDT", 1), newer)
     assert_same_candles(store.load("BTCUSDT", 4).rows(0, 3 * 288), whole.rows(0, 3 * 288))
 
@@ -152,7 +152,7 @@ def test_a_corrupt_file_is_set_aside_and_named(store: CandleStore, body: bytes) 
         with pytest.raises(CacheError, match=r"BTCUSDT_5m_180d\.pkl"):
             store.load("BTCUSDT", 180)
 
-        held, (complaint,) = store.held("BTCUSDT")
+        held, (complaint,) = store.known("BTCUSDT")
 
         assert len(held.rows) == 0
         assert f"set aside as BTCUSDT_5m_180d.pkl.corrupt-{number}" in complaint

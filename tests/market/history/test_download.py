@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CandleError, NotEnoughHistory, Unanswered
-from desk.market.history.candles import NOTHING_HELD, KnownCandles, RawRows
+from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows
 from desk.market.history.download import Download, download
 from desk.market.history.paging import DAY_MS, HISTORY, RECENT, Page, window_of
 from desk.values import CANDLE_MS, Candles, Hole
@@ -35,9 +35,9 @@ class Exchange:
     async def candles_of(self, page: Page) -> RawRows:
         """The newest ``limit`` rows below the end."""
         times = self.candles.open_time
-        reach = self.now - 30 * DAY_MS if page.feed is RECENT else 0
+        reach = self.now - 30 * DAY_MS if page.endpoint is RECENT else 0
         stop = int(np.searchsorted(times, page.end, side="right" if self.inclusive else "left"))
-        if page.feed is HISTORY:
+        if page.endpoint is HISTORY:
             stop = min(stop, int(np.searchsorted(times, self.now - CANDLE_MS, side="right")))
         first = max(stop - page.limit, int(np.searchsorted(times, reach)))
         return rows_of(self.candles.rows(min(first, stop), stop))
@@ -45,7 +45,7 @@ class Exchange:
     async def __call__(self, symbol: str, page: Page) -> RawRows:
         self.asked.append(page)
         assert symbol == self.candles.symbol
-        assert page.limit <= page.feed.limit
+        assert page.limit <= page.endpoint.limit
         return self.spoil(len(self.asked), page, await self.candles_of(page))
 
     @property
@@ -75,7 +75,7 @@ class Notes:
         """Count pages."""
         self.pages += pages
 
-    async def came(self, symbol: str, rows: RawRows) -> None:  # noqa: ARG002
+    async def received(self, symbol: str, rows: RawRows) -> None:  # noqa: ARG002
         """Keep rows."""
         self.rows.append(rows)
 
@@ -84,23 +84,23 @@ async def fetch(
     exchange: Exchange,
     *,
     days: int = 40,
-    held: KnownCandles = NOTHING_HELD,
+    known: KnownCandles = NOTHING_KNOWN,
     now: int = NOW,
-    watch: Notes | None = None,
+    observer: Notes | None = None,
 ) -> Download:
     window = window_of(now, days)
     return await download(
         exchange.answers,
         exchange.candles.symbol,
-        held=held,
+        known=known,
         window=window,
         now=now,
         workers=4,
-        watch=watch or Notes(),
+        observer=observer or Notes(),
     )
 
 
-def held_of(got: Download) -> KnownCandles:
+def known_of(got: Download) -> KnownCandles:
     return KnownCandles(rows_of(got.candles), got.absent)
 
 
@@ -136,8 +136,8 @@ async def test_a_refresh_fetches_what_is_new_with_one_request() -> None:
     yesterday = await fetch(Exchange(WHOLE), now=NOW - DAY_MS, days=39)
     exchange = Exchange(WHOLE)
 
-    got = await fetch(exchange, held=held_of(yesterday))
-    again = await fetch(exchange, held=held_of(got))
+    got = await fetch(exchange, known=known_of(yesterday))
+    again = await fetch(exchange, known=known_of(got))
 
     assert_same_candles(got.candles, WANTED)
     assert got.fetched == 288
@@ -150,10 +150,10 @@ async def test_older_history_is_prepended_when_more_days_are_wanted() -> None:
     shorter = await fetch(Exchange(WHOLE), days=30)
     exchange = Exchange(WHOLE)
 
-    got = await fetch(exchange, held=held_of(shorter))
+    got = await fetch(exchange, known=known_of(shorter))
 
     assert_same_candles(got.candles, WANTED)
-    assert {page.feed for page in exchange.asked} == {HISTORY}
+    assert {page.endpoint for page in exchange.asked} == {HISTORY}
     assert len(exchange.asked) == 15
 
 
@@ -164,7 +164,7 @@ async def test_a_hole_is_asked_for_three_times_and_then_never_again() -> None:
 
     got = await fetch(exchange)
     first_fetch = len(exchange.asked)
-    again = await fetch(exchange, held=held_of(got))
+    again = await fetch(exchange, known=known_of(got))
 
     assert_same_candles(got.candles, candles.since(int(WANTED.open_time[0])))
     assert got.absent == got.candles.holes
@@ -190,7 +190,7 @@ async def test_what_the_recent_feed_lacks_is_taken_from_the_archive() -> None:
     """The two feeds need not have the same gaps."""
 
     def gap_in_recent(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
-        return rows if page.feed is HISTORY else rows.where(rows.open_time != WHOLE.open_time[-100])
+        return rows if page.endpoint is HISTORY else rows.where(rows.open_time != WHOLE.open_time[-100])
 
     got = await fetch(Exchange(WHOLE, spoil=gap_in_recent))
 
@@ -204,7 +204,7 @@ async def test_a_listing_within_the_window_costs_few_requests() -> None:
 
     got = await fetch(exchange, days=180)
     requests = len(exchange.asked)
-    again = await fetch(exchange, days=365, held=held_of(got))
+    again = await fetch(exchange, days=365, known=known_of(got))
 
     assert_same_candles(got.candles, young)
     assert got.absent == (Hole(0, int(young.open_time[0]) // CANDLE_MS),)
@@ -265,7 +265,7 @@ async def test_a_corrected_candle_replaces_the_cached_one() -> None:
     values[4, -15] += 1.0
     corrected = Candles("BTCUSDT", WHOLE.open_time, values)
 
-    got = await fetch(Exchange(corrected), held=held_of(before))
+    got = await fetch(Exchange(corrected), known=known_of(before))
 
     assert got.revised == 1
     assert_same_candles(got.candles, corrected.rows(288, 41 * 288))
@@ -273,9 +273,9 @@ async def test_a_corrected_candle_replaces_the_cached_one() -> None:
 
 @pytest.mark.parametrize("early_ms", [1, 150_000, 299_999])
 async def test_the_unfinished_candle_is_left_out(early_ms: int) -> None:
-    """The recent feed sends it as its last row; nor may it be kept for the restart after a crash."""
+    """The recent endpoint sends it as its last row; nor may it be kept for the restart after a crash."""
     notes = Notes()
-    got = await fetch(Exchange(WHOLE, inclusive=True), now=NOW - early_ms, watch=notes)
+    got = await fetch(Exchange(WHOLE, inclusive=True), now=NOW - early_ms, observer=notes)
 
     assert max(rows.open_time.max() for rows in notes.rows) == NOW - 2 * CANDLE_MS
     assert int(got.candles.open_time[-1]) == NOW - 2 * CANDLE_MS
@@ -286,7 +286,7 @@ async def test_a_newest_candle_that_is_late_is_not_taken_for_absent() -> None:
     """A second after its close the exchange may not have it yet; the next refresh asks again."""
     late = WHOLE.rows(0, len(WHOLE) - 1)
     got = await fetch(Exchange(late))
-    later = await fetch(Exchange(WHOLE), held=held_of(got))
+    later = await fetch(Exchange(WHOLE), known=known_of(got))
 
     assert got.absent == ()
     assert_same_candles(later.candles, WANTED)
@@ -325,13 +325,13 @@ async def test_whatever_is_held_and_however_it_comes_the_candles_are_the_same(da
         return RawRows(rows.open_time[order], rows.values[:, order])
 
     held = KnownCandles(rows_of(WHOLE).where(kept), ())
-    got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), held=held)
+    got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), known=held)
 
     wanted = set(WANTED.open_time.tolist())
     holes = {hole.first + n * CANDLE_MS for hole in got.absent for n in range(hole.candles)}
     late = {time for time in wanted if time > got.candles.open_time[-1]}  # no hole yet: asked for next time
     assert set(got.candles.open_time.tolist()) | (holes & wanted) | late == wanted
-    again = await fetch(Exchange(WHOLE), held=KnownCandles(rows_of(got.candles), got.absent))
+    again = await fetch(Exchange(WHOLE), known=KnownCandles(rows_of(got.candles), got.absent))
     assert late <= set(again.candles.open_time.tolist())
     assert_same_candles(
         got.candles,
@@ -355,7 +355,7 @@ async def test_the_error_of_a_page_is_told_plainly() -> None:
 
     def dead(number: int, page: Page, rows: RawRows) -> RawRows:
         if number > 10:
-            raise Unanswered("no answer", endpoint=page.feed.path)
+            raise Unanswered("no answer", endpoint=page.endpoint.path)
         return rows
 
     with pytest.raises(Unanswered, match="no answer"):

@@ -56,9 +56,9 @@ class Exchange:
 
 
 async def fetch(
-    exchange: Exchange, *, first: int, held: FundingHistory = NO_FUNDING, now: int = NOW
+    exchange: Exchange, *, first: int, known: FundingHistory = NO_FUNDING, now: int = NOW
 ) -> FundingHistory:
-    return await download_funding(exchange, "BTCUSDT", held=held, first=first, now=now)
+    return await download_funding(exchange, "BTCUSDT", known=known, first=first, now=now)
 
 
 def assert_same_rates(ours: FundingRates, theirs: FundingRates) -> None:
@@ -81,10 +81,10 @@ async def test_a_refresh_asks_for_one_page_and_nothing_when_none_is_due() -> Non
     """Rates settle every few hours; a run in between has nothing to ask."""
     exchange = Exchange(settlements(700))
     first = NOW - 540 * INTERVAL
-    held = await fetch(Exchange(settlements(697, end=NOW - 3 * INTERVAL)), first=first)
+    known = await fetch(Exchange(settlements(697, end=NOW - 3 * INTERVAL)), first=first)
 
-    assert is_due(held, first=first, now=NOW, hours=8)
-    got = await fetch(exchange, first=first + 3 * INTERVAL, held=held)
+    assert is_due(known, first=first, now=NOW, hours=8)
+    got = await fetch(exchange, first=first + 3 * INTERVAL, known=known)
 
     assert exchange.asked == [1]
     assert_same_rates(got.rates, exchange.rates.between(first, NOW))
@@ -97,10 +97,10 @@ async def test_a_refresh_asks_for_one_page_and_nothing_when_none_is_due() -> Non
 async def test_more_days_than_before_bring_the_older_rates() -> None:
     """Nothing is claimed to be complete that is not."""
     exchange = Exchange(settlements(700))
-    held = await fetch(exchange, first=NOW - 90 * INTERVAL)
-    assert is_due(held, first=NOW - 540 * INTERVAL, now=NOW, hours=8)
+    known = await fetch(exchange, first=NOW - 90 * INTERVAL)
+    assert is_due(known, first=NOW - 540 * INTERVAL, now=NOW, hours=8)
 
-    got = await fetch(exchange, first=NOW - 540 * INTERVAL, held=held)
+    got = await fetch(exchange, first=NOW - 540 * INTERVAL, known=known)
 
     assert_same_rates(got.rates, exchange.rates.between(NOW - 540 * INTERVAL, NOW))
 
@@ -127,11 +127,11 @@ async def test_one_empty_page_is_no_end(slip: int) -> None:
 
 async def test_an_exchange_that_forgot_what_it_told_changes_nothing() -> None:
     """The next run asks again."""
-    held = await fetch(Exchange(settlements(700)), first=NOW - 540 * INTERVAL)
+    known = await fetch(Exchange(settlements(700)), first=NOW - 540 * INTERVAL)
     nothing = FundingRates(np.empty(0, np.int64), np.empty(0))
-    got = await fetch(Exchange(nothing), first=NOW - 540 * INTERVAL, held=held)
+    got = await fetch(Exchange(nothing), first=NOW - 540 * INTERVAL, known=known)
 
-    assert got is held
+    assert got is known
 
 
 async def test_settlements_of_the_future_are_left_out() -> None:
@@ -207,12 +207,12 @@ def test_a_cache_that_is_none_is_set_aside_and_named(store: CandleStore) -> None
         path.write_bytes(pickle.dumps(frame))
         with pytest.raises(CacheError, match=r"BTCUSDT_funding\.pkl is no cache of ours"):
             store.load_funding("BTCUSDT")
-        held, (complaint,) = store.held_funding("BTCUSDT")
-        assert held is NO_FUNDING
+        known, (complaint,) = store.known_funding("BTCUSDT")
+        assert known is NO_FUNDING
         assert f"set aside as BTCUSDT_funding.pkl.corrupt-{number}" in complaint
     path.write_bytes(b"cosmic rays")
-    assert len(store.held_funding("BTCUSDT")[1]) == 1
-    assert store.held_funding("BTCUSDT") == (NO_FUNDING, ())
+    assert len(store.known_funding("BTCUSDT")[1]) == 1
+    assert store.known_funding("BTCUSDT") == (NO_FUNDING, ())
 
 
 def test_funding_rates_are_no_candles(store: CandleStore) -> None:

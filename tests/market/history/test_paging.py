@@ -32,8 +32,8 @@ def test_180_days_are_227_requests() -> None:
     """The budget of 229 a symbol is what makes 300 symbols an hour; two are left for a hole."""
     pages = plan_pages(grid(180), window_of(NOW, 180))
 
-    assert sum(page.feed is RECENT for page in pages) == 9
-    assert sum(page.feed is HISTORY for page in pages) == 218
+    assert sum(page.endpoint is RECENT for page in pages) == 9
+    assert sum(page.endpoint is HISTORY for page in pages) == 218
 
 
 @pytest.mark.parametrize("new", [1, 12, 288, 1000])
@@ -41,7 +41,7 @@ def test_a_refresh_is_one_request(new: int) -> None:
     """Up to 1,000 new candles cost one request a symbol, so that hourly refreshes are cheap."""
     (page,) = plan_pages(grid(180)[-new:], window_of(NOW, 180))
 
-    assert page.feed is RECENT
+    assert page.endpoint is RECENT
     assert page.end == NOW
 
 
@@ -69,13 +69,13 @@ def test_every_missing_candle_is_on_a_page_within_limit_and_reach(places: set[in
     brought = {time for page in pages for time in open_times(page, inclusive=False)}
     assert set(wanted.tolist()) <= brought
     for page in pages:
-        assert 1 <= page.limit <= page.feed.limit
+        assert 1 <= page.limit <= page.endpoint.limit
         assert page.end % CANDLE_MS == 0
         assert page.end <= window.end
-        if page.feed is RECENT:
+        if page.endpoint is RECENT:
             assert page.end > window.end - RECENT_REACH_MS
-    for feed in (RECENT, HISTORY):
-        ends = [page.end for page in pages if page.feed is feed]
+    for endpoint in (RECENT, HISTORY):
+        ends = [page.end for page in pages if page.endpoint is endpoint]
         assert ends == sorted(ends, reverse=True)
 
 
@@ -84,7 +84,7 @@ def test_a_hole_is_asked_for_with_other_ends_and_from_the_other_feed() -> None:
     hole, window = grid(180)[-500:-490], window_of(NOW, 180)
     pages = [page for attempt in range(ROUNDS) for page in plan_pages(hole, window, attempt=attempt)]
 
-    assert [page.feed for page in pages] == [RECENT, HISTORY, RECENT]
+    assert [page.endpoint for page in pages] == [RECENT, HISTORY, RECENT]
     assert len({page.end for page in pages}) == ROUNDS
 
 

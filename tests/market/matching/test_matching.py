@@ -55,6 +55,18 @@ CANDLES: dict[str, tuple[dict[str, Any], tuple[str, str, str, str], list[tuple[s
 }
 
 
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_taker_pays_half_the_spread_where_it_is_wider_than_the_slippage(side: int) -> None:
+    """A book of 40 bp is not traded at the last price, whatever the settings call slippage."""
+    desk = Desk(slippage=Decimal("0.0001"), half_spreads={"BTCUSDT": Decimal("0.002")})
+
+    bought = desk.order(side, "1")
+    elsewhere = desk.order(side, "1", symbol="ETHUSDT")
+
+    assert bought.quote == 100 + side * Decimal("0.2")
+    assert elsewhere.quote == 100 + side * Decimal("0.1")
+
+
 @pytest.mark.parametrize(("told", "candle", "exits"), CANDLES.values(), ids=list(CANDLES))
 def test_an_attached_stop_and_target_end_the_position(
     told: dict[str, Any], candle: tuple[str, str, str, str], exits: list[tuple[str, str]]

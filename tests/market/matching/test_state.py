@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from desk.market.matching import Denied, Matching
-from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_text, state_of, written
+from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_text, state_of
 from tests.market.matching.samples import BTC, ETH, Desk
 from tests.market.matching.test_invariants import Account
 
@@ -38,6 +38,10 @@ class Twins:
             return answers[0]
 
         return both
+
+
+def written(core: Matching) -> str:
+    return StateWriter().text(core)
 
 
 def _answer(method: Callable[..., Any], *args: Any, **told: Any) -> Any:

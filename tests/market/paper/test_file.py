@@ -96,7 +96,7 @@ class FullDisk:
     def load(self, contracts: Iterable[ContractTerms], terms: FillModel | None) -> Matching | None:
         """Nothing."""
 
-    def keep(self, core: Matching) -> None:
+    def save(self, core: Matching) -> None:
         """Fail while it is full."""
         if self.full:
             raise OSError(28, "No space left on device")
@@ -108,7 +108,7 @@ async def test_an_account_that_cannot_be_kept_gives_no_answer() -> None:
     disk = FullDisk()
     paper = PaperExchange([BTC], deposit=DEPOSIT, clock=HandClock(T0 / 1000), store=disk)
     paper.feed_price(SYMBOL, 100.0)
-    with pytest.raises(Unanswered, match="could not be kept"):
+    with pytest.raises(Unanswered, match="could not be saved"):
         await paper.place(entry())
     with pytest.raises(Unanswered):
         await paper.order(SYMBOL, entry().client_id)
@@ -149,7 +149,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     file = PaperFile(tmp_path / "journal.sqlite")
     file.path.mkdir()
 
-    with pytest.raises(SettingsError, match="it is no file"):
+    with pytest.raises(SettingsError, match="not a regular file"):
         file.load([BTC], None)
 
 

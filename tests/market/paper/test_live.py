@@ -166,8 +166,8 @@ async def test_a_position_pays_what_was_expected_or_else_what_was_settled() -> N
     ("board", "said"),
     [
         (Board(silent=Unanswered("no answer", endpoint="x")), "no answer"),
-        (Board(expected={SYMBOL: 5.0}), "the exchange does not tell them"),
-        (Board(), "the exchange does not tell them"),
+        (Board(expected={SYMBOL: 5.0}), "the exchange does not report them"),
+        (Board(), "the exchange does not report them"),
     ],
     ids=["silent", "absurd", "unknown"],
 )
@@ -244,8 +244,8 @@ async def test_what_lies_beyond_the_reach_of_a_start_is_told(tmp_path: Path) -> 
         )
         async with opened as account:
             assert account.news[1:] == (
-                f"{SYMBOL}: 4 settlements of funding are not charged: the exchange does not tell them",
-                f"{SYMBOL}: 399 candles lie too far back: what they touched is not known",
+                f"{SYMBOL}: 4 settlements of funding are not charged: the exchange does not report them",
+                f"{SYMBOL}: 399 candles lie too far back: whether they touched a stop is not known",
             )
 
 
@@ -264,5 +264,5 @@ async def test_a_hostile_account_starts_nothing(tmp_path: Path) -> None:
             clock=ImpatientClock(),
             fill_model=FillModel(),
         )
-        with pytest.raises(SettingsError, match="the checksum is another one"):
+        with pytest.raises(SettingsError, match="the checksum does not match"):
             await opened.__aenter__()

@@ -2,7 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; what the exchange says unasked comes by
+``desk.market.bitget.account.wire``; pushes arrive by
 ``desk.market.bitget.account.stream``.
 
 Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
@@ -23,7 +23,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
 
-from desk.errors import DeskError, Refused, Unanswered
+from desk.errors import DeskError, Meaning, Refused, Unanswered
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account import wire
 from desk.market.bitget.account.messages import PositionsChanged
@@ -31,6 +31,7 @@ from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
+from desk.market.bitget.codes import meaning_of, refusal
 from desk.market.settings import LinkSettings
 from desk.orders import (
     AccountUpdate,
@@ -46,18 +47,11 @@ from desk.orders import (
 from desk.policy import LONG, SHORT
 from desk.ports import Clock
 
-NOT_FOUND = frozenset({"40109", "40768", "43001", "45057", "40819"})
-NOTHING_TO_CANCEL = frozenset({"22001", "45129"}) | NOT_FOUND
-"""45129: it was cancelled a moment ago."""
-NOTHING_TO_CLOSE = frozenset({"22002"})
-EXIT_GONE = frozenset({"43025", "43020"}) | NOTHING_TO_CANCEL
-DUPLICATE = frozenset({"40786", "45034", "43118"})
-OTHER_MODE = frozenset({"40774", "45021", "43075"})
-NO_CHANGE = frozenset({"40814", "45054"})
-LOCKED = frozenset({"40920", "45117"})
-"""Refusals of a mode that positions or orders hold where it is, which may be where it should be."""
-UNCHANGED = "unchanged"
-"""Our own code of a setting that was accepted and is not there."""
+GONE: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
+"""Refusals to cancel that are as good as done."""
+FLAT: frozenset[Meaning] = frozenset({"nothing_there"})
+"""Refusals to close that are as good as done."""
+UNCHANGED: frozenset[Meaning] = frozenset({"setting_unchanged"})
 MOST_PAGES = 50
 REMEMBERED = 5_000
 """Orders whose client id is kept, so that their executions need not ask for it."""
@@ -67,7 +61,14 @@ log = logging.getLogger(__name__)
 
 
 class BitgetAccount:
-    """One account; use as ``async with Account(...) as exchange``."""
+    """One account; use as ``async with Account(...) as exchange``.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    credentials : Credentials
+    clock : Clock
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._settings = settings
@@ -96,7 +97,7 @@ class BitgetAccount:
 
     async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each perpetual must obey."""
-        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contracts)
+        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contract_terms)
         self._taker_fees = {one.symbol: one.taker_fee for one in contracts}
         return contracts
 
@@ -107,7 +108,7 @@ class BitgetAccount:
     async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any.
 
-        The list of positions need not tell stops that came with an order; where it tells none, the waiting
+        The list of positions need not name stops that belong to an order; where it names none, the waiting
         stops are asked for.  Counted is only what ends the whole position.
         """
         return await self._positions()
@@ -124,7 +125,7 @@ class BitgetAccount:
             query = asked.order_by_client_id(symbol, client_id)
             return (await self._rest.read(asked.DETAIL, query, wire.read_order)).state
         except Refused as exc:
-            if exc.code in NOT_FOUND:
+            if exc.meaning == "not_found":
                 return None
             raise
 
@@ -134,12 +135,12 @@ class BitgetAccount:
         The list names no client ids: each order is asked for once.  A fee that was paid in another coin
         counts at the contract's taker rate, once ``contracts`` were asked for.
         """
-        told = await self._every_page(
+        rows = await self._every_page(
             asked.FILLS,
             lambda before: asked.fills(symbol, since, before=before),
             partial(wire.read_fills, taker_fees=self._taker_fees),
         )
-        once = {fill.trade_id: fill for fill in reversed(told) if fill.at >= since}
+        once = {fill.trade_id: fill for fill in reversed(rows) if fill.at >= since}
         return sorted([await self._completed(fill) for fill in once.values()], key=lambda fill: fill.at)
 
     # Writes ------------------------------------------------------------------------------------------
@@ -149,17 +150,17 @@ class BitgetAccount:
         try:
             return await self._send_order(request)
         except Refused as exc:
-            if exc.code not in DUPLICATE | OTHER_MODE:
-                raise
-            if exc.code in DUPLICATE:
+            if exc.meaning == "duplicate":
                 return await self._placed_before(request, exc)
+            if exc.meaning != "mode":
+                raise
         self._position_mode = None  # somebody changed it meanwhile
         return await self._send_order(request)
 
     async def cancel(self, symbol: str, client_id: str) -> None:
         """Cancel an order; one that is gone already is no error."""
         body = asked.cancel_order(symbol, client_id)
-        await self._tolerant(asked.CANCEL, body, unless=NOTHING_TO_CANCEL)
+        await self._tolerant(asked.CANCEL, body, unless=GONE)
 
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
@@ -167,6 +168,14 @@ class BitgetAccount:
         """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
 
         The new ones are bound first: there is no moment without a stop.
+
+        Parameters
+        ----------
+        symbol : str
+        side : int
+            ``LONG`` or ``SHORT``.
+        stop_loss, take_profit : Decimal
+            USDT; None: no take-profit.
         """
         mode = await self._mode(symbol)
         body = asked.bind_exits(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
@@ -176,17 +185,23 @@ class BitgetAccount:
         stale = [one for one in waiting if one.is_of(symbol, side) and one.kind not in bound]
         if stale:
             ids = asked.cancel_plans(symbol, tuple(one.order_id for one in stale))
-            await self._tolerant(asked.CANCEL_PLAN, ids, unless=EXIT_GONE)
+            await self._tolerant(asked.CANCEL_PLAN, ids, unless=GONE)
 
     async def close(self, symbol: str, side: int) -> None:
         """Close a position at market, whatever its size; being flat already is no error."""
         body = asked.close_position(symbol, side, mode=await self._mode(symbol))
-        await self._tolerant(asked.CLOSE, body, unless=NOTHING_TO_CLOSE)
+        await self._tolerant(asked.CLOSE, body, unless=FLAT)
 
     # Settings ----------------------------------------------------------------------------------------
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
         """Make leverage and margin mode of a symbol what is asked, and verify it.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+        margin : MarginMode
 
         Raises
         ------
@@ -196,20 +211,21 @@ class BitgetAccount:
         modes = await self._modes(symbol)
         if modes.margin != margin:
             await self._tolerant(
-                asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=NO_CHANGE
+                asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=UNCHANGED
             )
             modes = await self._modes(symbol)
         if not modes.has(leverage, margin):
             apart = margin == "isolated" and modes.position == "hedge"
             for side in (LONG, SHORT) if apart else (None,):
                 body = asked.set_leverage(symbol, leverage, side=side)
-                await self._tolerant(asked.SET_LEVERAGE, body, unless=NO_CHANGE)
+                await self._tolerant(asked.SET_LEVERAGE, body, unless=UNCHANGED)
             modes = await self._modes(symbol)
         if not modes.has(leverage, margin):
             raise Refused(
                 f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {modes.described()}",
                 endpoint=asked.SET_LEVERAGE,
-                code=UNCHANGED,
+                code="",
+                meaning="setting_locked",
             )
 
     async def set_position_mode(self, mode: PositionMode) -> None:
@@ -222,23 +238,25 @@ class BitgetAccount:
         """
         body = asked.set_position_mode(mode)
         try:
-            told = await self._rest.write(asked.SET_POSITION_MODE, body, wire.read_position_mode)
+            confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, wire.read_position_mode)
         except Refused as exc:
-            if exc.code not in LOCKED | NO_CHANGE or await self._mode_in_use() != mode:
+            held = exc.meaning in {"setting_locked", "setting_unchanged"}
+            if not held or await self._mode_in_use() != mode:
                 raise
-            told = mode
-        if told != mode:
+            confirmed = mode
+        if confirmed != mode:
             raise Refused(
-                f"position mode {mode} was asked for, it is {told}",
+                f"position mode {mode} was asked for, it is {confirmed}",
                 endpoint=asked.SET_POSITION_MODE,
-                code=UNCHANGED,
+                code="",
+                meaning="setting_locked",
             )
         self._position_mode = mode
 
     # Pushes ------------------------------------------------------------------------------------------
 
     async def pushes(self) -> AsyncIterator[AccountUpdate]:
-        """What the exchange says unasked, for as long as the caller listens.
+        """Pushes of the exchange, for as long as the caller listens.
 
         Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
         that something was missed.
@@ -248,9 +266,9 @@ class BitgetAccount:
         AccountError
             If the key is not let in.
         """
-        async for said in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
-            if not isinstance(said, PositionsChanged):
-                yield said
+        async for push in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
+            if not isinstance(push, PositionsChanged):
+                yield push
                 continue
             try:
                 yield AccountUpdate(positions=await self._positions(attempts=1))
@@ -260,13 +278,13 @@ class BitgetAccount:
     # Inside ------------------------------------------------------------------------------------------
 
     async def _positions(self, *, attempts: int | None = None) -> tuple[Position, ...]:
-        holdings = await self._rest.read(
-            asked.ALL_POSITIONS, asked.all_positions(), wire.read_holdings, attempts=attempts
+        positions = await self._rest.read(
+            asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions, attempts=attempts
         )
-        if all(one.stop_loss is not None for one in holdings):
-            return holdings
+        if all(one.stop_loss is not None for one in positions):
+            return positions
         waiting = await self._waiting_exits(attempts=attempts)
-        return tuple(_with_exits(one, waiting) for one in holdings)
+        return tuple(_with_exits(one, waiting) for one in positions)
 
     async def _waiting_exits(
         self, symbol: str | None = None, *, attempts: int | None = None
@@ -286,7 +304,7 @@ class BitgetAccount:
         *,
         attempts: int | None = None,
     ) -> list[Item]:
-        """The rows of all pages, as they come: newest first.  Each remark is told once."""
+        """The rows of all pages, as they come: newest first.  Each remark is logged once."""
         items: list[Item] = []
         before: str | None = None
         for _ in range(MOST_PAGES):
@@ -306,7 +324,7 @@ class BitgetAccount:
                 query = asked.order_by_id(fill.symbol, fill.order_id)
                 detail = await self._rest.read(asked.DETAIL, query, wire.read_order)
             except Refused as exc:
-                if exc.code in NOT_FOUND:
+                if exc.meaning == "not_found":
                     return fill
                 raise
             if len(self._orders) >= REMEMBERED:
@@ -334,17 +352,24 @@ class BitgetAccount:
             raise Unanswered(f"order {request.client_id} was taken and is not found", endpoint=asked.PLACE)
         return found
 
-    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[str]) -> None:
-        """Write; refusals with one of the codes ``unless`` are none, as a whole or in part."""
+    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[Meaning]) -> None:
+        """Write; refusals with one of the meanings ``unless`` are none, as a whole or in part.
+
+        Parameters
+        ----------
+        path : str
+        body : mapping
+        unless : frozenset of Meaning
+        """
         try:
             failures = await self._rest.write(path, body, wire.read_failures)
         except Refused as exc:
-            if exc.code not in unless:
+            if exc.meaning not in unless:
                 raise
             return
         for code, message in failures:
-            if code not in unless:
-                raise Refused(message, endpoint=path, code=code)
+            if meaning_of(code) not in unless:
+                raise refusal(message, endpoint=path, code=code)
 
     async def _modes(self, symbol: str) -> Modes:
         modes = await self._rest.read(asked.ACCOUNT, asked.account(symbol), wire.read_modes)
@@ -363,13 +388,13 @@ class BitgetAccount:
         return (await self._modes(contracts[0].symbol)).position if contracts else None
 
 
-def _with_exits(holding: Position, waiting: Sequence[BoundExit]) -> Position:
-    """``holding`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
-    losses = [one.trigger for one in waiting if one.covers(holding) and one.is_stop]
-    profits = [one.trigger for one in waiting if one.covers(holding) and not one.is_stop]
-    last_loss, last_profit = (min, max) if holding.side == LONG else (max, min)
+def _with_exits(position: Position, waiting: Sequence[BoundExit]) -> Position:
+    """``position`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
+    losses = [one.trigger for one in waiting if one.covers(position) and one.is_stop]
+    profits = [one.trigger for one in waiting if one.covers(position) and not one.is_stop]
+    last_loss, last_profit = (min, max) if position.side == LONG else (max, min)
     return replace(
-        holding,
-        stop_loss=holding.stop_loss or (last_loss(losses) if losses else None),
-        take_profit=holding.take_profit or (last_profit(profits) if profits else None),
+        position,
+        stop_loss=position.stop_loss or (last_loss(losses) if losses else None),
+        take_profit=position.take_profit or (last_profit(profits) if profits else None),
     )

@@ -1,10 +1,10 @@
 """What Bitget's private websocket says: texts in, values out.
 
-Place in the house: texts come in from ``desk.market.bitget.account.stream``; what rows mean is told by
+Place in the house: texts come in from ``desk.market.bitget.account.stream``; what rows mean is known to
 ``desk.market.bitget.account.rows``.  Pure.
 
 Pushes may be late, come twice or in any order, and grow fields over time.  A text or a row that cannot be
-read is ``UnreadableMessage`` and never a reason to stop listening: what it said can be asked for.
+read is ``UnreadableMessage`` and never a reason to stop listening: what it reported can be asked for.
 
 References
 ----------
@@ -24,7 +24,6 @@ ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
 CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
 BAD_KEY = frozenset({"30005", "30011", "30012", "30015"})
 """Login refused because of the key: it will be refused again."""
-WRONG_TIME = frozenset({"30013", "30014"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +53,12 @@ class PositionsChanged:
 
 @dataclass(frozen=True, slots=True)
 class UnreadableMessage:
-    """Something was said that nobody here understands."""
+    """A message that nobody here understands."""
 
     why: str
 
 
-Heard = LoggedIn | Subscribed | ErrorMessage | PositionsChanged | UnreadableMessage | AccountUpdate
+Received = LoggedIn | Subscribed | ErrorMessage | PositionsChanged | UnreadableMessage | AccountUpdate
 
 
 def subscription() -> str:
@@ -77,7 +76,7 @@ def subscription() -> str:
     return json.dumps({"op": "subscribe", "args": args})
 
 
-def read_text(text: str) -> tuple[Heard, ...]:
+def read_account_message(text: str) -> tuple[Received, ...]:
     """Read one text.
 
     As they travel (rows shortened)::
@@ -104,10 +103,10 @@ def read_text(text: str) -> tuple[Heard, ...]:
     if arg.get("channel") not in {ORDERS, ACCOUNT}:
         return (UnreadableMessage(f"its channel is {arg.get('channel')!r:.40}"),)
     read = _order if arg["channel"] == ORDERS else _balance
-    return tuple(heard for row in rows if (heard := _tried(read, row)) is not None)
+    return tuple(received for row in rows if (received := _tried(read, row)) is not None)
 
 
-def _event(event: str, frame: Row) -> Heard:
+def _event(event: str, frame: Row) -> Received:
     code = str(frame.get("code", "0") or "0")
     if event == "login" and code == "0":
         return LoggedIn()
@@ -119,7 +118,7 @@ def _event(event: str, frame: Row) -> Heard:
     return UnreadableMessage(f"its event is {event!r:.40}")
 
 
-def _tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Heard | None:
+def _tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Received | None:
     if not isinstance(row, dict):
         return UnreadableMessage("a row is no row")
     try:

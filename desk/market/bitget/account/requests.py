@@ -63,7 +63,7 @@ TRIGGERED_BY = "fill_price"
 """Stops look at traded prices, as the rules of ``desk.policy`` do, not at the mark price."""
 
 
-def plain(number: Decimal) -> str:
+def decimal_text(number: Decimal) -> str:
     """``number`` as the exchange writes numbers: no exponent, no needless zeros."""
     return f"{number.normalize():f}"
 
@@ -76,12 +76,21 @@ def hold_side(side: int, mode: PositionMode) -> str:
 
 
 def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode) -> dict[str, str]:
-    """Body of an order; see the table above."""
+    """Body of an order; see the table above.
+
+    Parameters
+    ----------
+    request : OrderRequest
+    margin : MarginMode
+        Of the symbol.
+    mode : PositionMode
+        Of the account.
+    """
     body = {
         **_of(request.symbol),
         "marginCoin": MARGIN_COIN,
         "marginMode": margin,
-        "size": plain(request.size),
+        "size": decimal_text(request.size),
         "orderType": request.kind,
         "clientOid": request.client_id,
     }
@@ -92,11 +101,11 @@ def place_order(request: OrderRequest, *, margin: MarginMode, mode: PositionMode
     else:
         body |= {"side": _trade(request.side)}
     if request.price is not None:
-        body["price"] = plain(request.price)
+        body["price"] = decimal_text(request.price)
     if request.stop_loss is not None:
-        body["presetStopLossPrice"] = plain(request.stop_loss)
+        body["presetStopLossPrice"] = decimal_text(request.stop_loss)
     if request.take_profit is not None:
-        body["presetStopSurplusPrice"] = plain(request.take_profit)
+        body["presetStopSurplusPrice"] = decimal_text(request.take_profit)
     return body
 
 
@@ -107,6 +116,14 @@ def cancel_order(symbol: str, client_id: str) -> dict[str, str]:
 
 def close_position(symbol: str, side: int, *, mode: PositionMode) -> dict[str, str]:
     """Body that closes one position at market.
+
+    Parameters
+    ----------
+    symbol : str
+    side : int
+        ``LONG`` or ``SHORT``.
+    mode : PositionMode
+        Of the account.
 
     Raises
     ------
@@ -121,16 +138,29 @@ def close_position(symbol: str, side: int, *, mode: PositionMode) -> dict[str, s
 def bind_exits(
     symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None, mode: PositionMode
 ) -> dict[str, str]:
-    """Body that binds a stop, and perhaps a take-profit, to a position; both end it at market."""
+    """Body that binds a stop, and perhaps a take-profit, to a position; both end it at market.
+
+    Parameters
+    ----------
+    symbol : str
+    side : int
+        ``LONG`` or ``SHORT``.
+    stop_loss : Decimal
+        USDT.
+    take_profit : Decimal or None
+        USDT.
+    mode : PositionMode
+        Of the account.
+    """
     body = {
         **_of(symbol),
         "marginCoin": MARGIN_COIN,
         "holdSide": hold_side(side, mode),
-        "stopLossTriggerPrice": plain(stop_loss),
+        "stopLossTriggerPrice": decimal_text(stop_loss),
         "stopLossTriggerType": TRIGGERED_BY,
     }
     if take_profit is not None:
-        body["stopSurplusTriggerPrice"] = plain(take_profit)
+        body["stopSurplusTriggerPrice"] = decimal_text(take_profit)
         body["stopSurplusTriggerType"] = TRIGGERED_BY
     return body
 
@@ -145,8 +175,16 @@ def cancel_plans(symbol: str, order_ids: tuple[str, ...]) -> dict[str, object]:
 
 
 def set_leverage(symbol: str, leverage: Decimal, *, side: int | None) -> dict[str, str]:
-    """Body that sets the leverage of a symbol; of one side of it where each has its own (isolated, hedge)."""
-    body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": plain(leverage)}
+    """Body that sets the leverage of a symbol; of one side of it where each has its own (isolated, hedge).
+
+    Parameters
+    ----------
+    symbol : str
+    leverage : Decimal
+    side : int or None
+        ``LONG`` or ``SHORT`` where each has its own; None: one for both.
+    """
+    body = {**_of(symbol), "marginCoin": MARGIN_COIN, "leverage": decimal_text(leverage)}
     return body if side is None else {**body, "holdSide": _direction(side)}
 
 
@@ -196,7 +234,16 @@ def pending_orders(*, before: str | None) -> dict[str, str]:
 
 
 def fills(symbol: str, since: int, *, before: str | None) -> dict[str, str]:
-    """Query of one page of executions from ``since`` (ms) on, older than the id ``before``."""
+    """Query of one page of executions from ``since`` (ms) on, older than the id ``before``.
+
+    Parameters
+    ----------
+    symbol : str
+    since : int
+        ms.
+    before : str or None
+        Id to ask on from.
+    """
     return _page({**_of(symbol), "startTime": str(since)}, before)
 
 

@@ -9,9 +9,8 @@ exception is a request that was refused because of its timestamp: that refusal s
 the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
 have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be gone.
 
-What a refusal becomes: ``AccountError`` where the key or the account can do nothing here, with the remedy in
-the message; otherwise ``Refused``.  A write that was answered with a status of 500 or above counts as
-unanswered whatever the body says.  No text ever holds a part of the key.
+A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
+or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
 
 References
 ----------
@@ -40,36 +39,21 @@ PAUSE_S = 3.0
 """First pause of an endpoint after HTTP 429."""
 IN_FLIGHT = 20
 SERVER_ERROR = 500
-WRONG_TIME = frozenset({"40005", "40008"})
 PUBLIC = frozenset({TIME, private_requests.CONTRACTS})
 """Paths that are asked without a signature: the exchange's time must be had with a wrong clock too."""
-
-_WRONG_KEY = "the key, its secret or its passphrase is wrong: check BITGET_API_KEY, _SECRET and _PASSPHRASE"
-_WRONG_ADDRESS = "the key may not be used from this address: add this machine's address to it at Bitget"
-_UNIFIED = (
-    "the account is a unified one, and this suite trades classic futures accounts: use a classic account or "
-    "sub-account"
-)
-ACCOUNT_CODES = {
-    **dict.fromkeys(
-        ("40001", "40002", "40003", "40006", "40009", "40011", "40012", "40036", "40037"), _WRONG_KEY
-    ),
-    "40014": "the key lacks a permission: it needs futures trading (and no withdrawals)",
-    **dict.fromkeys(("40018", "40038"), _WRONG_ADDRESS),
-    "40099": (
-        "the key belongs to the other environment: --mode demo needs a key that was made inside Bitget's "
-        "demo trading, --mode live one that was not"
-    ),
-    "40084": "the account is a classic one, and a call for unified accounts was made",
-    "40085": _UNIFIED,
-}
-"""Refusals that every other request would meet too, and what the user can do."""
 
 Answer = TypeVar("Answer")
 
 
 class SignedRest:
-    """Requests of one account; use as ``async with``."""
+    """Requests of one account; use as ``async with``.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    credentials : Credentials
+    clock : Clock
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._settings = settings
@@ -124,6 +108,15 @@ class SignedRest:
     ) -> Answer:
         """Ask, and ask again while there is no answer.
 
+        Parameters
+        ----------
+        path : str
+        query : mapping
+        reader : callable
+            Given the body, ``endpoint`` and ``status``.
+        attempts : int or None
+            At most; None: as the settings have it.
+
         Raises
         ------
         AccountError, Refused
@@ -145,6 +138,13 @@ class SignedRest:
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
 
+        Parameters
+        ----------
+        path : str
+        body : mapping
+        reader : callable
+            Given the body, ``endpoint`` and ``status``.
+
         Raises
         ------
         AccountError, Refused
@@ -163,7 +163,7 @@ class SignedRest:
         try:
             return await self._send(method, path, reader, query=query, body=body)
         except Refused as exc:
-            if exc.code not in WRONG_TIME:
+            if exc.meaning != "wrong_time":
                 raise
         await self.set_clock()
         return await self._send(method, path, reader, query=query, body=body)
@@ -188,14 +188,12 @@ class SignedRest:
                 method, path, read, query=query, body=body, per_second=pace, on_turn=on_turn
             )
         except ExchangeError as exc:
-            if isinstance(exc, Refused) and exc.code in ACCOUNT_CODES:
-                raise AccountError(ACCOUNT_CODES[exc.code], endpoint=path, code=exc.code) from None
-            if not self._tells_secret(str(exc)):
-                raise
-            told = "an answer that quotes the key is not shown"
+            if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):
+                raise  # advice on the account is in our own words
+            shown = "an answer that quotes the key is not shown"
             if isinstance(exc, Refused):
-                raise Refused(told, endpoint=path, code=exc.code) from None
-            raise type(exc)(told, endpoint=path) from None
+                raise Refused(shown, endpoint=path, code=exc.code, meaning=exc.meaning) from None
+            raise type(exc)(shown, endpoint=path) from None
 
     def _headers(self, method: str, path: str, query: str, body: str) -> Mapping[str, str]:
         if path in PUBLIC:
@@ -210,6 +208,6 @@ class SignedRest:
             demo=self._settings.demo,
         )
 
-    def _tells_secret(self, text: str) -> bool:
+    def _shows_secret(self, text: str) -> bool:
         known = (self._credentials.key, self._credentials.secret, self._credentials.passphrase)
         return any(secret in text for secret in known)

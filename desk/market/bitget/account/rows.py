@@ -78,10 +78,10 @@ class BoundExit:
         """Whether it belongs to this position."""
         return self.symbol == symbol and self.side in {None, side}
 
-    def covers(self, holding: Position) -> bool:
-        """Whether it ends the whole of ``holding``."""
-        return self.is_of(holding.symbol, holding.side) and (
-            self.kind.startswith("pos_") or self.size is None or self.size >= holding.size
+    def covers(self, position: Position) -> bool:
+        """Whether it ends the whole of ``position``."""
+        return self.is_of(position.symbol, position.side) and (
+            self.kind.startswith("pos_") or self.size is None or self.size >= position.size
         )
 
 
@@ -98,13 +98,13 @@ class Modes:
 
     def has(self, leverage: Decimal, margin: MarginMode) -> bool:
         """Whether positions would be opened with this leverage and margin mode."""
-        told = (self.crossed,) if margin == "crossed" else self.isolated
-        return self.margin == margin and all(one == leverage for one in told)
+        leverages = (self.crossed,) if margin == "crossed" else self.isolated
+        return self.margin == margin and all(one == leverage for one in leverages)
 
     def described(self) -> str:
         """For a message."""
-        told = (self.crossed,) if self.margin == "crossed" else self.isolated
-        return f"{self.margin}, {' and '.join(str(one) for one in told)}"
+        leverages = (self.crossed,) if self.margin == "crossed" else self.isolated
+        return f"{self.margin}, {' and '.join(str(one) for one in leverages)}"
 
 
 def number(value: object) -> Decimal:
@@ -285,7 +285,7 @@ def other_coins(row: Row) -> frozenset[str]:
     return frozenset(coin.upper() for coin in paid) - {"USDT", ""}
 
 
-def holding_of(row: Row) -> Position:
+def position_of(row: Row) -> Position:
     """Read an open position: side, size and price of entry must be there, the rest may be missing."""
     held = word(row, "holdSide")
     if held not in {"long", "short"}:

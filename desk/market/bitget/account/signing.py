@@ -1,4 +1,4 @@
-"""How a request proves whose it is.
+"""How a request proves which key it belongs to.
 
 Place in the house: beside ``desk.market.bitget.account.rest`` and ``desk.market.bitget.account.stream``,
 which send what is made here.  Credentials, a time and a request come in; headers or a login message go out.

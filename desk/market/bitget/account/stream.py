@@ -8,7 +8,7 @@ whatever happened before must be asked for.  That includes the first time, becau
 between the caller's first look and the first word.  A text that cannot be read, and a listener who falls too
 far behind, lead to the same push.
 
-Not here: what is told by REST.
+Not here: what is read by REST.
 """
 
 import asyncio
@@ -21,17 +21,17 @@ from desk.errors import AccountError, Unanswered
 from desk.market.bitget.account.messages import (
     BAD_KEY,
     CHANNELS,
-    Heard,
     LoggedIn,
     PositionsChanged,
+    Received,
     Subscribed,
     UnreadableMessage,
-    read_text,
+    read_account_message,
     subscription,
 )
-from desk.market.bitget.account.rest import ACCOUNT_CODES
 from desk.market.bitget.account.signing import Credentials, login_message
-from desk.market.bitget.websocket import Say, WebsocketConnection, within
+from desk.market.bitget.codes import WRONG_KEY
+from desk.market.bitget.websocket import Send, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
 from desk.ports import Clock
@@ -39,14 +39,21 @@ from desk.ports import Clock
 PATH = "/v2/ws/private"
 ANSWER_WITHIN_S = 10.0
 MOST_WAITING = 1_000
-"""Pushes that nobody has taken yet; more are dropped, and told as missed."""
+"""Pushes that nobody has taken yet; more are dropped, and reported as missed."""
 NOTHING = AccountUpdate()
 """Wakes the listener, and is not handed out."""
 log = logging.getLogger(__name__)
 
 
 class PrivateStream:
-    """Pushes of one account."""
+    """Pushes of one account.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    credentials : Credentials
+    clock : Clock
+    """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._url = settings.ws_url.rstrip("/") + PATH
@@ -75,14 +82,14 @@ class PrivateStream:
             If the key is not let in.
         """
 
-        async def greet(say: Say) -> None:
+        async def log_in(send: Send) -> None:
             self._let_in.clear()
             self._all_open.clear()
             self._open.clear()
             now = await server_time()
-            await say(login_message(self._credentials, timestamp=now // 1000))
+            await send(login_message(self._credentials, timestamp=now // 1000))
             await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=PATH)
-            await say(subscription())
+            await send(subscription())
             await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
             self._miss()
 
@@ -90,21 +97,20 @@ class PrivateStream:
             self._url,
             session=session,
             clock=self._clock,
-            greet=greet,
-            hear=self._hear,
-            lost=lambda _: None,
+            on_open=log_in,
+            on_message=self._receive,
         )
         running = asyncio.ensure_future(line.run())
         running.add_done_callback(lambda _: self._waiting.put_nowait(NOTHING))  # wakes who waits for a push
         try:
             while True:
-                said = await self._waiting.get()
+                push = await self._waiting.get()
                 if running.done():
                     running.result()
-                if isinstance(said, PositionsChanged):
+                if isinstance(push, PositionsChanged):
                     self._positions_wait = False
-                if said != NOTHING:
-                    yield said
+                if push != NOTHING:
+                    yield push
                 if self._missed and self._waiting.empty():
                     self._missed = False
                     yield AccountUpdate(reconnected=True)
@@ -112,28 +118,28 @@ class PrivateStream:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
 
-    def _hear(self, text: str) -> None:
-        for heard in read_text(text):
-            self._take(heard)
+    def _receive(self, text: str) -> None:
+        for received in read_account_message(text):
+            self._take(received)
 
-    def _take(self, heard: Heard) -> None:
-        if isinstance(heard, AccountUpdate | PositionsChanged):
-            self._tell(heard)
-        elif isinstance(heard, LoggedIn):
+    def _take(self, received: Received) -> None:
+        if isinstance(received, AccountUpdate | PositionsChanged):
+            self._queue(received)
+        elif isinstance(received, LoggedIn):
             self._let_in.set()
-        elif isinstance(heard, Subscribed):
-            self._open.add(heard.channel)
+        elif isinstance(received, Subscribed):
+            self._open.add(received.channel)
             if self._open >= set(CHANNELS):
                 self._all_open.set()
-        elif isinstance(heard, UnreadableMessage):
-            log.warning("%s: a text was not understood: %s", PATH, heard.why)
+        elif isinstance(received, UnreadableMessage):
+            log.warning("%s: a text was not understood: %s", PATH, received.why)
             self._miss()
-        elif heard.code in BAD_KEY:
-            raise AccountError(ACCOUNT_CODES["40009"], endpoint=PATH, code=heard.code)
+        elif received.code in BAD_KEY:
+            raise AccountError(WRONG_KEY, endpoint=PATH, code=received.code)
         else:
-            raise Unanswered(f"the exchange complains (code {heard.code})", endpoint=PATH)
+            raise Unanswered(f"the exchange complains (code {received.code})", endpoint=PATH)
 
-    def _tell(self, push: AccountUpdate | PositionsChanged) -> None:
+    def _queue(self, push: AccountUpdate | PositionsChanged) -> None:
         if self._waiting.qsize() >= MOST_WAITING:
             self._missed = True
         elif not (isinstance(push, PositionsChanged) and self._positions_wait):
@@ -141,6 +147,6 @@ class PrivateStream:
             self._waiting.put_nowait(push)
 
     def _miss(self) -> None:
-        """Something was not heard; it is told once, after all that was."""
+        """Something was not received; that is reported once, after all that was."""
         self._missed = True
         self._waiting.put_nowait(NOTHING)

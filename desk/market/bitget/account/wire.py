@@ -1,7 +1,7 @@
-"""How Bitget tells an account: bytes in, values of ``desk.orders`` out.
+"""How Bitget describes an account: bytes in, values of ``desk.orders`` out.
 
 Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the
-other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is told by
+other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
 ``desk.market.bitget.account.rows``. Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
@@ -44,11 +44,18 @@ class ListPage(Generic[Value]):
     """What was left out, or taken for something, in sentences."""
 
 
-def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
+def read_contract_terms(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
     """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
 
     The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
-    above it: liquidation then looks nearer than it is.  A funding interval that isn't told counts as an hour.
+    above it: liquidation then looks nearer than it is.  A funding interval that is missing counts as an hour.
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -66,6 +73,13 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
 
         {"marginCoin": "USDT", "available": "1016.2401", "accountEquity": "1016.2401", "unrealizedPL": ""}
 
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -82,7 +96,7 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     return _read(read, "a balance in USDT", body, endpoint, status)
 
 
-def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
+def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
     """Read every open position.
 
     One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one::
@@ -90,6 +104,13 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Pos
         {"symbol": "BTCUSDT", "holdSide": "long", "total": "0.01", "leverage": "5", "marginMode": "isolated",
          "openPriceAvg": "102288.5", "markPrice": "102251.7", "liquidationPrice": "82208.96",
          "unrealizedPL": "-0.368", "stopLoss": "101200", "takeProfit": ""}
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -100,7 +121,7 @@ def read_holdings(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Pos
 
     def read(data: object) -> tuple[Position, ...]:
         rows = _rows(data)
-        return tuple(private_rows.holding_of(row) for row in rows if private_rows.number(row["total"]) != 0)
+        return tuple(private_rows.position_of(row) for row in rows if private_rows.number(row["total"]) != 0)
 
     return _read(read, "a list of positions", body, endpoint, status)
 
@@ -112,6 +133,13 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
 
         {"entrustedList": [{"orderId": "1", "symbol": "BTCUSDT", "planType": "pos_loss", "posSide": "long",
                             "triggerPrice": "101200", "size": ""}], "endId": "1"}
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -137,6 +165,13 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
          "tradeSide": "buy_single", "reduceOnly": "NO", "posMode": "one_way_mode", "orderSource": "market",
          "cTime": "1762560123501", "uTime": "1762560123533"}
 
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -149,6 +184,13 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
     """Read one page of orders that wait.
 
     As it travels; the list is null when it is empty: ``{"entrustedList": null, "endId": null}``.
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -174,6 +216,15 @@ def read_fills(
          "feeDetail": [{"feeCoin": "USDT", "totalFee": "-0.61373", "deduction": "no"}], "side": "buy",
          "profit": "0", "tradeSide": "buy_single", "posMode": "one_way_mode", "cTime": "1762560123533"}
 
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
+    taker_fees : mapping or None
+        By symbol, as fractions.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -195,6 +246,13 @@ def read_fills(
 def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
     """Read the exchange's id of an order that it accepted; "" where it leaves it out.
 
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -211,6 +269,13 @@ def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tup
     As it travels::
 
         {"successList": [], "failureList": [{"orderId": "1", "errorCode": "22002", "errorMsg": "…"}]}
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -233,6 +298,13 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
         {"marginCoin": "USDT", "marginMode": "isolated", "posMode": "one_way_mode",
          "crossedMarginLeverage": 10, "isolatedLongLever": 5, "isolatedShortLever": 5}
 
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -243,6 +315,13 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
 
 def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> PositionMode:
     """Read the position mode that an answer names: ``{"posMode": "one_way_mode"}``.
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------
@@ -256,6 +335,13 @@ def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> Posi
 
 def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
     """Read an answer of which only the code matters.
+
+    Parameters
+    ----------
+    body : bytes
+    endpoint : str
+    status : int
+        Of HTTP.
 
     Raises
     ------

@@ -14,7 +14,7 @@ import pytest
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.account import BitgetAccount
-from desk.market.bitget.account.messages import read_text
+from desk.market.bitget.account.messages import read_account_message
 from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.public import TIME
 from desk.market.settings import LinkSettings
@@ -170,9 +170,9 @@ async def test_a_stop_that_came_with_the_order_is_found() -> None:
     async with account() as (client, served, _):
         served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
         served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
-        (holding,) = await client.positions()
+        (position,) = await client.positions()
 
-    assert holding.stop_loss == Decimal(101200)
+    assert position.stop_loss == Decimal(101200)
 
 
 async def test_a_stop_on_the_second_page_is_found() -> None:
@@ -190,9 +190,9 @@ async def test_a_stop_on_the_second_page_is_found() -> None:
             tell({"entrustedList": first, "endId": "101"}),
             tell({"entrustedList": [plan(100, "BTCUSDT")], "endId": "100"}),
         )
-        (holding,) = await client.positions()
+        (position,) = await client.positions()
 
-    assert holding.stop_loss == Decimal(101200)
+    assert position.stop_loss == Decimal(101200)
     assert [request.query.get("idLessThan") for _, request, _ in served.asked][1:] == [None, "101"]
 
 
@@ -208,9 +208,9 @@ async def test_a_stop_for_a_part_is_no_stop() -> None:
     async with account() as (client, served, _):
         served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
         served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "1"}))
-        (holding,) = await client.positions()
+        (position,) = await client.positions()
 
-    assert holding.stop_loss is None
+    assert position.stop_loss is None
 
 
 async def test_executions_come_oldest_first_once_and_with_their_client_id() -> None:
@@ -344,7 +344,7 @@ async def test_an_order_that_is_there_already_is_as_good_as_placed(code: str) ->
 
 
 async def test_another_order_under_the_same_id_is_refused() -> None:
-    """Two wishes must never share an id."""
+    """Two intents must never share an id."""
     async with account() as (client, served, _):
         served.on(f"POST {asked.PLACE}", refuse("40786"))
         served.on(f"GET {asked.DETAIL}", tell({**ORDER, "size": "5"}))
@@ -637,7 +637,7 @@ async def test_an_order_push_tells_the_order_and_its_execution() -> None:
 
 async def test_an_execution_paid_in_another_coin_is_left_to_the_list() -> None:
     """What its fee is worth is told by the contract, which a push knows nothing of."""
-    (heard,) = read_text(
+    (heard,) = read_account_message(
         json.dumps(
             {"action": "snapshot", "arg": {"channel": "orders"}, "data": [{**PUSHED, "fillFeeCoin": "BGB"}]}
         )
@@ -662,7 +662,7 @@ async def test_positions_are_asked_for_when_they_have_changed() -> None:
         failed = await anext(pushes)
 
     assert told.positions is not None
-    assert [holding.stop_loss for holding in told.positions] == [Decimal(101200)]
+    assert [position.stop_loss for position in told.positions] == [Decimal(101200)]
     assert failed == AccountUpdate(reconnected=True)
 
 

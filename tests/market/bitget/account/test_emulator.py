@@ -54,10 +54,10 @@ class Desk:
         }
         return OrderRequest(**{**values, **changes})
 
-    async def holding(self) -> Position:
+    async def position(self) -> Position:
         """The only position."""
-        (holding,) = await self.client.positions()
-        return holding
+        (position,) = await self.client.positions()
+        return position
 
 
 def link(url: str, *, demo: bool = False) -> LinkSettings:
@@ -97,16 +97,16 @@ async def test_a_position_lives_and_ends(mode: PositionMode, margin: MarginMode,
     """Opened with a stop, given another, reduced, closed: in every mode, either side, on the right side."""
     async with desk(mode, margin) as at:
         order_id = await at.client.place(at.order("t-1", side))
-        held = await at.holding()
+        held = await at.position()
         assert (held.side, held.size, held.margin_mode) == (side, Decimal("0.5"), margin)
         assert held.stop_loss == at.near("0.9" if side == LONG else "1.1")
 
         nearer = at.near("0.95" if side == LONG else "1.05")
         await at.client.protect("BTCUSDT", side, stop_loss=nearer, take_profit=None)
-        assert (await at.holding()).stop_loss == nearer
+        assert (await at.position()).stop_loss == nearer
 
         await at.client.place(at.order("t-2", side, "0.2", purpose="close", stop_loss=None))
-        assert (await at.holding()).size == Decimal("0.3")
+        assert (await at.position()).size == Decimal("0.3")
 
         await at.client.close("BTCUSDT", side)
         await at.client.close("BTCUSDT", side)
@@ -132,9 +132,9 @@ async def test_a_stop_and_a_take_profit_are_replaced_together(mode: PositionMode
     async with desk(mode) as at:
         await at.client.place(at.order("t-1"))
         await at.client.protect("BTCUSDT", LONG, stop_loss=at.near("0.95"), take_profit=at.near("1.1"))
-        both = await at.holding()
+        both = await at.position()
         await at.client.protect("BTCUSDT", LONG, stop_loss=at.near("0.96"), take_profit=None)
-        one = await at.holding()
+        one = await at.position()
 
     assert (both.stop_loss, both.take_profit) == (at.near("0.95"), at.near("1.1"))
     assert (one.stop_loss, one.take_profit) == (at.near("0.96"), None)
@@ -151,7 +151,7 @@ async def test_an_order_whose_answer_was_lost_is_found_and_there_once(mode: Posi
         with pytest.raises(Refused, match="40786"):
             await at.client.place(at.order("t-1", size="0.6"))
         never = await at.client.order("BTCUSDT", "t-2")
-        held = await at.holding()
+        held = await at.position()
 
     assert found is not None
     assert (found.status, found.filled, never) == ("filled", Decimal("0.5"), None)
@@ -178,7 +178,7 @@ async def test_leverage_and_margin_are_set_and_told() -> None:
     async with desk("hedge", "isolated") as at:
         await at.client.set_up("BTCUSDT", leverage=Decimal(7), margin="crossed")
         await at.client.place(at.order("t-1"))
-        held = await at.holding()
+        held = await at.position()
         with pytest.raises(Refused):
             await at.client.set_up("BTCUSDT", leverage=Decimal(7), margin="isolated")
         with pytest.raises(Refused):
@@ -219,7 +219,7 @@ async def test_orders_survive_answers_that_are_lost() -> None:
             while await at.client.order("BTCUSDT", request.client_id) is None:
                 with contextlib.suppress(Unanswered, Throttled):
                     await at.client.place(request)
-        held = await at.holding()
+        held = await at.position()
         known = at.served.stats.as_json()["trading"]
 
     assert held.size == 2

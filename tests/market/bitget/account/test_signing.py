@@ -325,7 +325,7 @@ def test_nothing_is_closed_without_a_symbol() -> None:
 
 def test_numbers_are_written_without_exponent() -> None:
     """``Decimal("1E+3")`` and ``Decimal("1E-7")`` are what arithmetic leaves behind."""
-    written = [asked.plain(Decimal(text)) for text in ("1E+3", "1E-7", "0.0100", "0", "-0.50")]
+    written = [asked.decimal_text(Decimal(text)) for text in ("1E+3", "1E-7", "0.0100", "0", "-0.50")]
 
     assert written == ["1000", "0.0000001", "0.01", "0", "-0.5"]
 

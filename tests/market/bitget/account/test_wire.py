@@ -249,43 +249,47 @@ def test_an_open_order_that_cannot_be_read_is_left_out_with_a_remark(odd: dict[s
 
 def test_a_position_is_read() -> None:
     """Also its stop, which the exchange calls ``stopLoss``; no take-profit is ""."""
-    (holding,) = private_wire.read_holdings(body([POSITION]), endpoint=PATH)
+    (position,) = private_wire.read_positions(body([POSITION]), endpoint=PATH)
 
-    assert (holding.side, holding.size, holding.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
-    assert holding.take_profit is None
-    assert holding.unrealized == Decimal("-0.368")
+    assert (position.side, position.size, position.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
+    assert position.take_profit is None
+    assert position.unrealized == Decimal("-0.368")
 
 
 @pytest.mark.parametrize("odd", [{"leverage": ""}, {"marginMode": "cross"}, {"markPrice": ""}])
 def test_a_position_needs_a_side_a_size_and_a_price_only(odd: dict[str, str]) -> None:
     """Nothing is decided by the rest, and one unreadable position hides all of them."""
-    (holding,) = private_wire.read_holdings(body([{**POSITION, **odd}]), endpoint=PATH)
+    (position,) = private_wire.read_positions(body([{**POSITION, **odd}]), endpoint=PATH)
 
-    assert (holding.side, holding.size, holding.entry_price) == (LONG, Decimal("0.01"), Decimal("102288.5"))
-    assert holding.leverage == (1 if "leverage" in odd else 5)
-    assert holding.margin_mode == ("crossed" if "marginMode" in odd else "isolated")
+    assert (position.side, position.size, position.entry_price) == (
+        LONG,
+        Decimal("0.01"),
+        Decimal("102288.5"),
+    )
+    assert position.leverage == (1 if "leverage" in odd else 5)
+    assert position.margin_mode == ("crossed" if "marginMode" in odd else "isolated")
     for name in ("holdSide", "total", "openPriceAvg"):
         with pytest.raises(Unanswered):
-            private_wire.read_holdings(body([{**POSITION, name: ""}]), endpoint=PATH)
+            private_wire.read_positions(body([{**POSITION, name: ""}]), endpoint=PATH)
 
 
 def test_a_liquidation_price_of_zero_is_none() -> None:
     """Crossed margin has none as long as the account is large enough; it may also be negative."""
     row = {**POSITION, "marginMode": "crossed", "liquidationPrice": "-12", "unrealizedPL": ""}
-    (holding,) = private_wire.read_holdings(body([row]), endpoint=PATH)
+    (position,) = private_wire.read_positions(body([row]), endpoint=PATH)
 
-    assert holding.liquidation_price is None
-    assert holding.unrealized == 0
+    assert position.liquidation_price is None
+    assert position.unrealized == 0
 
 
 def test_flat_is_an_empty_list_and_nothing_else() -> None:
     """Null would be read as "everything was closed"."""
-    assert private_wire.read_holdings(body([]), endpoint=PATH) == ()
-    assert private_wire.read_holdings(body([{**POSITION, "total": "0"}]), endpoint=PATH) == ()
+    assert private_wire.read_positions(body([]), endpoint=PATH) == ()
+    assert private_wire.read_positions(body([{**POSITION, "total": "0"}]), endpoint=PATH) == ()
     odd_ones: list[object] = [None, "", {}, [POSITION, "x"], [{**POSITION, "total": ""}]]
     for odd in odd_ones:
         with pytest.raises(Unanswered):
-            private_wire.read_holdings(body(odd), endpoint=PATH)
+            private_wire.read_positions(body(odd), endpoint=PATH)
 
 
 def test_a_balance_is_read() -> None:
@@ -376,7 +380,7 @@ def test_a_fee_in_another_coin_counts_at_the_taker_rate(name: str) -> None:
 
 def test_contracts_tell_when_they_end() -> None:
     """-1 means that nothing is announced."""
-    (contract,) = private_wire.read_contracts(
+    (contract,) = private_wire.read_contract_terms(
         body([CONTRACT, {**CONTRACT, "symbol": "ETHUSDT_260626", "symbolType": "delivery"}]), endpoint=PATH
     )
 
@@ -417,7 +421,7 @@ def test_stops_that_wait_are_read() -> None:
 
 READERS: list[Callable[..., object]] = [
     private_wire.read_balance,
-    private_wire.read_holdings,
+    private_wire.read_positions,
     private_wire.read_order,
     private_wire.read_orders,
     private_wire.read_fills,
