@@ -64,8 +64,8 @@ _TABLES = (
 )
 
 
-class Ledger:
-    """The ledger of one folder of candles; use as ``with Ledger(cache_dir) as ledger``.
+class EvaluationLedger:
+    """The ledger of one folder of candles; use as ``with EvaluationLedger(cache_dir) as ledger``.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from desk.errors import SettingsError, Unwritable
-from desk.ledger import NAME, POOLED, Ledger
+from desk.ledger import NAME, POOLED, EvaluationLedger
 from desk.outcomes import Json
 
 DAY_MS = 86_400_000
@@ -33,8 +33,8 @@ def entry(p_value: float | None = 0.3, symbol: str = "XUSDT", **changes: object)
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(tmp_path)
+def ledger(tmp_path: Path) -> EvaluationLedger:
+    return EvaluationLedger(tmp_path)
 
 
 # The family ---------------------------------------------------------------------------------------
@@ -42,15 +42,15 @@ def ledger(tmp_path: Path) -> Ledger:
 
 def test_what_was_recorded_is_there_to_the_last_bit(tmp_path: Path) -> None:
     entries = [entry(0.1 + 0.2), entry(None, "YUSDT", tested=False, kind="explore")]
-    with Ledger(tmp_path) as ledger:
+    with EvaluationLedger(tmp_path) as ledger:
         ledger.record(entries)
 
-    with Ledger(tmp_path) as again:
+    with EvaluationLedger(tmp_path) as again:
         assert list(again.evaluations()) == entries
         assert again.count() == 2
 
 
-def test_one_symbol_with_one_setting_counts_once_with_its_newest_evaluation(ledger: Ledger) -> None:
+def test_one_symbol_with_one_setting_counts_once_with_its_newest_evaluation(ledger: EvaluationLedger) -> None:
     """Weekly copies of a true edge would make room for false ones among the others."""
     for week in range(13):
         ledger.record([entry((week + 1) / 1000, "EDGEUSDT"), entry(0.4, "EDGEUSDT", settings="other")])
@@ -59,14 +59,14 @@ def test_one_symbol_with_one_setting_counts_once_with_its_newest_evaluation(ledg
     assert ledger.count() == 26
 
 
-def test_a_symbol_that_can_no_longer_be_tested_leaves_the_family(ledger: Ledger) -> None:
+def test_a_symbol_that_can_no_longer_be_tested_leaves_the_family(ledger: EvaluationLedger) -> None:
     """Its newest evaluation is what counts."""
     ledger.record([entry(0.01), entry(None, tested=False)])
 
     assert ledger.family([entry(symbol="NEWUSDT")]) == []
 
 
-def test_the_runs_own_symbols_are_counted_by_the_run(ledger: Ledger) -> None:
+def test_the_runs_own_symbols_are_counted_by_the_run(ledger: EvaluationLedger) -> None:
     """Whether they were recorded before the question or not."""
     run = [entry(0.2, "A"), entry(None, "B", tested=False)]
     ledger.record([entry(0.01, "A"), entry(0.02, "B"), entry(0.03, "C")])
@@ -89,14 +89,16 @@ def test_the_runs_own_symbols_are_counted_by_the_run(ledger: Ledger) -> None:
         ({"first": 137 * DAY_MS, "last": 150 * DAY_MS}, False),
     ],
 )
-def test_which_earlier_evaluations_count(ledger: Ledger, changes: dict[str, object], counts: bool) -> None:
+def test_which_earlier_evaluations_count(
+    ledger: EvaluationLedger, changes: dict[str, object], counts: bool
+) -> None:
     """Whatever looked at the same weeks and could have been chosen for what it saw there."""
     ledger.record([entry(0.7, "OLDUSDT", **changes)])
 
     assert ledger.family([entry(0.01)]) == ([0.7] if counts else [])
 
 
-def test_a_run_without_a_test_has_no_family(ledger: Ledger) -> None:
+def test_a_run_without_a_test_has_no_family(ledger: EvaluationLedger) -> None:
     ledger.record([entry(0.7, "OLDUSDT")])
 
     assert ledger.family([entry(None, tested=False)]) == []
@@ -105,17 +107,17 @@ def test_a_run_without_a_test_has_no_family(ledger: Ledger) -> None:
 
 def test_one_ledger_for_one_cache_of_candles(tmp_path: Path) -> None:
     """Another folder of models is no way around it."""
-    Ledger(tmp_path / "candles").record([entry(0.7, "OLDUSDT")])
+    EvaluationLedger(tmp_path / "candles").record([entry(0.7, "OLDUSDT")])
 
-    assert Ledger(tmp_path / "candles").family([entry()]) == [0.7]
-    assert Ledger(tmp_path / "others").family([entry()]) == []
+    assert EvaluationLedger(tmp_path / "candles").family([entry()]) == [0.7]
+    assert EvaluationLedger(tmp_path / "others").family([entry()]) == []
 
 
 # The file -----------------------------------------------------------------------------------------
 
 
 def test_nobody_else_can_read_it(tmp_path: Path) -> None:
-    with Ledger(tmp_path / "new") as ledger:
+    with EvaluationLedger(tmp_path / "new") as ledger:
         ledger.record([entry()])
         files = list((tmp_path / "new").iterdir())
 
@@ -125,9 +127,9 @@ def test_nobody_else_can_read_it(tmp_path: Path) -> None:
 def test_two_trainings_append_side_by_side(tmp_path: Path) -> None:
     """Two processes at once, each making the file if it is the first: no entry is lost, none is refused."""
     program = (
-        "import sys; from pathlib import Path; from desk.ledger import Ledger\n"
+        "import sys; from pathlib import Path; from desk.ledger import EvaluationLedger\n"
         "name, folder = sys.argv[1], Path(sys.argv[2])\n"
-        "ledger = Ledger(folder)\n"
+        "ledger = EvaluationLedger(folder)\n"
         "for number in range(60):\n"
         "    ledger.record([{'kind': 'train', 'symbol': f'{name}{number}', 'settings': 'a', 'first': 0, "
         "'last': 1, 'tested': True, 'p_value': 0.5, 'at': 'now'}])\n"
@@ -140,14 +142,14 @@ def test_two_trainings_append_side_by_side(tmp_path: Path) -> None:
     ]
 
     assert [process.wait(60) for process in both] == [0, 0]
-    with Ledger(tmp_path) as ledger:
+    with EvaluationLedger(tmp_path) as ledger:
         assert ledger.count() == 120
         assert len(ledger.family([entry(symbol="C", first=0, last=1)])) == 120
 
 
 def test_a_year_of_daily_runs_is_asked_in_a_few_steps(tmp_path: Path) -> None:
     """A thousand old evaluations of a symbol are one row of what a verdict reads."""
-    with Ledger(tmp_path) as ledger:
+    with EvaluationLedger(tmp_path) as ledger:
         for day in range(200):
             ledger.record([entry(0.5, f"S{number}", last=(136 + day) * DAY_MS) for number in range(20)])
         steps = 0
@@ -171,29 +173,29 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> 
     (tmp_path / NAME).write_bytes(content)
 
     with pytest.raises(SettingsError, match="is not the ledger of evaluations"):
-        Ledger(tmp_path)
+        EvaluationLedger(tmp_path)
 
 
 def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
-    Ledger(tmp_path).close()
+    EvaluationLedger(tmp_path).close()
     with sqlite3.connect(tmp_path / NAME) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
 
     with pytest.raises(SettingsError, match="version 99, this program knows 1"):
-        Ledger(tmp_path)
+        EvaluationLedger(tmp_path)
 
 
-def test_what_cannot_be_noted_is_not_shown(ledger: Ledger, tmp_path: Path) -> None:
+def test_what_cannot_be_noted_is_not_shown(ledger: EvaluationLedger, tmp_path: Path) -> None:
     """The run ends: a look that is forgotten would be a look for free."""
     ledger._db.execute("PRAGMA query_only = ON")
 
     with pytest.raises(Unwritable, match="nothing is shown"):
         ledger.record([entry()])
-    assert Ledger(tmp_path).count() == 0
+    assert EvaluationLedger(tmp_path).count() == 0
 
 
-def test_all_looks_of_one_call_are_there_or_none(ledger: Ledger) -> None:
+def test_all_looks_of_one_call_are_there_or_none(ledger: EvaluationLedger) -> None:
     with pytest.raises(KeyError):
         ledger.record([entry(), {"kind": "train"}])
 
@@ -222,7 +224,7 @@ def old_lines(*p_values: float | None) -> bytes:
     )
 
 
-def test_an_old_ledger_is_taken_over_once(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_old_ledger_is_taken_over_once(ledger: EvaluationLedger, tmp_path: Path) -> None:
     """What --explore showed counts; what never passed the gate was never tested."""
     lines = tmp_path / "evaluations.jsonl"
     lines.write_bytes(old_lines(0.2, 0.3, None) + b'{"kind": "tr')
@@ -236,7 +238,9 @@ def test_an_old_ledger_is_taken_over_once(ledger: Ledger, tmp_path: Path) -> Non
     assert ledger.take_over(tmp_path / "missing.jsonl") == 0
 
 
-def test_an_old_line_that_is_no_entry_is_refused_and_nothing_is_taken(ledger: Ledger, tmp_path: Path) -> None:
+def test_an_old_line_that_is_no_entry_is_refused_and_nothing_is_taken(
+    ledger: EvaluationLedger, tmp_path: Path
+) -> None:
     lines = tmp_path / "evaluations.jsonl"
     lines.write_bytes(old_lines(0.2, 0.3) + b'{"kind": "train"}\n')
 
@@ -248,7 +252,7 @@ def test_an_old_line_that_is_no_entry_is_refused_and_nothing_is_taken(ledger: Le
 # Shown settings -----------------------------------------------------------------------------------
 
 
-def test_a_setting_that_was_shown_is_known_by_symbol_and_pooled(ledger: Ledger) -> None:
+def test_a_setting_that_was_shown_is_known_by_symbol_and_pooled(ledger: EvaluationLedger) -> None:
     ledger.note_looks([("XUSDT", "h6", 500), (POOLED, "h12", 700)], at=AT)
     ledger.note_looks([("XUSDT", "h6", 400), ("XUSDT", "h6", 900)], at=AT)
 
@@ -274,7 +278,7 @@ def accepted(**changes: object) -> Json:
     }
 
 
-def test_an_acceptance_keeps_its_figures_and_every_day_once(ledger: Ledger) -> None:
+def test_an_acceptance_keeps_its_figures_and_every_day_once(ledger: EvaluationLedger) -> None:
     """A later training computes the same days a little differently; the first word counts."""
     ledger.accept(accepted())
     ledger.add_days("XUSDT", "abc", {"2026-01-31": 9.0, "2026-02-01": 1.0, "2026-02-02": -2.0})
@@ -288,7 +292,7 @@ def test_an_acceptance_keeps_its_figures_and_every_day_once(ledger: Ledger) -> N
     assert ledger.acceptance("YUSDT", "abc") is None
 
 
-def test_a_rejection_ends_it_and_the_next_acceptance_begins_anew(ledger: Ledger) -> None:
+def test_a_rejection_ends_it_and_the_next_acceptance_begins_anew(ledger: EvaluationLedger) -> None:
     ledger.accept(accepted())
     ledger.add_days("XUSDT", "abc", {"2026-02-01": -100.0})
     ledger.reject("XUSDT", "abc", at=AT, because="the days since then speak against an edge")

@@ -22,7 +22,7 @@ from desk.learn.verdict import (
     Verdict,
     VerdictRules,
     decide_verdicts,
-    pool,
+    verdict_on_days,
 )
 from desk.outcomes import Json
 
@@ -53,10 +53,10 @@ def decide_run(
     ----------
     evidence : sequence of RunEvidence
     earlier : sequence of float or None
-        p-values of the earlier evaluations of the family, see ``desk.ledger.Ledger.family``.
+        p-values of the earlier evaluations of the family, see ``desk.ledger.EvaluationLedger.family``.
     acceptances : mapping of str to (Acceptance, mapping of str to float)
         By symbol, an acceptance with the settings of this run and the net of every day after it, see
-        ``desk.ledger.Ledger.acceptance``.
+        ``desk.ledger.EvaluationLedger.acceptance``.
     rules : VerdictRules
     """
     standings: dict[str, Standing] = {}
@@ -95,7 +95,7 @@ def pooled_verdict(evidence: Sequence[RunEvidence], rules: VerdictRules) -> Pool
     for line in sorted((line for one in with_signal for line in one.days), key=lambda line: line.date):
         trades, net = sums[line.date]
         sums[line.date] = (trades + line.trades, net + line.net_bps)
-    return pool(sums, symbols=len(with_signal), rules=rules)
+    return verdict_on_days(sums, symbols=len(with_signal), rules=rules)
 
 
 def describe_pooled(evidence: Sequence[RunEvidence]) -> Json | None:

@@ -2,8 +2,8 @@
 
 What was found about each symbol comes in as ``Examination``; ``Verdict`` goes out.  Pure.
 
-Reading order: ``pending`` (what may be said until the run is over), ``decide_verdicts`` (all symbols of the run
-together), ``discovery_rates`` (Benjamini-Hochberg), ``pool`` (one verdict over all symbols).
+Reading order: ``pending`` (what may be said until the run is over), ``decide_verdicts`` (all symbols of the
+run together), ``discovery_rates`` (Benjamini-Hochberg), ``verdict_on_days`` (one verdict over all symbols).
 
 Why a family: of 300 symbols without an edge, 15 look good at 5 %.  Why a ledger: a symbol that was rejected
 among 300 and is then trained alone, or with other settings until it passes, was still tested that often.
@@ -193,7 +193,8 @@ def decide_verdicts(
     run : sequence of Examination
         Every symbol that was evaluated; those with enough trades are tested.
     earlier : sequence of float or None
-        p-values of the earlier evaluations that belong to the family, see ``desk.ledger.Ledger.family``.
+        p-values of the earlier evaluations that belong to the family, see
+        ``desk.ledger.EvaluationLedger.family``.
     rules : VerdictRules
     standings : mapping of str to Standing, optional
         By symbol, what has become of an acceptance with the same settings.
@@ -269,7 +270,9 @@ def _not_beyond_chance(one: Examination, q_value: float, family: tuple[int, int]
 # All symbols as one -------------------------------------------------------------------------------
 
 
-def pool(net_by_day: Mapping[str, tuple[int, float]], *, symbols: int, rules: VerdictRules) -> PooledVerdict:
+def verdict_on_days(
+    net_by_day: Mapping[str, tuple[int, float]], *, symbols: int, rules: VerdictRules
+) -> PooledVerdict:
     """One verdict over all symbols with a signal: a day of the calendar is one observation.
 
     Parameters

@@ -17,7 +17,7 @@ from desk.learn.verdict import (
     decide_verdicts,
     discovery_rates,
     pending,
-    pool,
+    verdict_on_days,
 )
 from tests.learn.evidence import RULES
 
@@ -247,7 +247,7 @@ def test_symbols_with_a_signal_are_pooled_by_days_of_the_calendar() -> None:
 
 
 def test_nothing_to_pool_is_said() -> None:
-    found = pool({}, symbols=0, rules=RULES)
+    found = verdict_on_days({}, symbols=0, rules=RULES)
 
     assert (found.earns, found.why) == (False, "no symbol traded: there is nothing to pool")
 
