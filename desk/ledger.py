@@ -45,6 +45,7 @@ _TABLES = (
         symbol TEXT NOT NULL, settings TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
         tested INTEGER NOT NULL, p_value REAL, PRIMARY KEY (symbol, settings)
     ) WITHOUT ROWID""",
+    "CREATE INDEX tests_of_symbol ON evaluations (symbol, settings, last, first, p_value) WHERE tested",
     "CREATE INDEX newest_in_time ON newest (last, first) WHERE tested",
     """CREATE TABLE looks (
         symbol TEXT NOT NULL, settings TEXT NOT NULL, last INTEGER NOT NULL, at TEXT NOT NULL,
@@ -201,6 +202,27 @@ class EvaluationLedger:
             (min(one["first"] for one in tested), max(one["last"] for one in tested)),
         )
         return [p_value for symbol, settings, p_value in rows if (symbol, settings) not in own]
+
+    def refused(self, run: Sequence[Json], *, above: float) -> set[str]:
+        """Symbols of ``run`` that failed the test before, with the same settings, on overlapping candles.
+
+        Parameters
+        ----------
+        run : sequence of dict
+            As for ``record``; not recorded yet, or each would be its own earlier test.
+        above : float
+            p-values above it failed even alone: half of the false discovery rate, because those that count
+            are doubled.
+        """
+        return {
+            one["symbol"]
+            for one in run
+            if self._db.execute(
+                "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
+                "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?))",
+                (one["symbol"], one["settings"], one["first"], one["last"], above),
+            ).fetchone()[0]
+        }
 
     def count(self) -> int:
         """Number of evaluations, repetitions included."""

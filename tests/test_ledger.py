@@ -105,6 +105,27 @@ def test_a_run_without_a_test_has_no_family(ledger: EvaluationLedger) -> None:
     assert ledger.family([]) == []
 
 
+@pytest.mark.parametrize(
+    ("changes", "counts"),
+    [
+        ({}, True),
+        ({"p_value": None}, True),
+        ({"p_value": 0.05}, False),  # it passed, or would have alone
+        ({"settings": "def"}, False),
+        ({"symbol": "YUSDT"}, False),
+        ({"tested": False}, False),
+        ({"last": 99 * DAY_MS, "first": 60 * DAY_MS}, False),
+    ],
+)
+def test_which_earlier_tests_were_tries_of_the_same(
+    ledger: EvaluationLedger, changes: dict[str, object], counts: bool
+) -> None:
+    """Each week brings other candles and another chance; an earlier pass was none."""
+    ledger.record([{**entry(0.0501), **changes}])
+
+    assert ledger.refused([entry(0.01), entry(0.01, "ZUSDT")], above=0.05) == ({"XUSDT"} if counts else set())
+
+
 def test_one_ledger_for_one_cache_of_candles(tmp_path: Path) -> None:
     """Another folder of models is no way around it."""
     EvaluationLedger(tmp_path / "candles").record([entry(0.7, "OLDUSDT")])

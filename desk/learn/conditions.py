@@ -103,14 +103,29 @@ def _recent_loss(recent: DailySums, rules: VerdictRules) -> Iterator[str]:
 def coverage_interval(
     fired: NDArray[np.float64], promised: NDArray[np.float64], *, level: float
 ) -> tuple[float, float] | None:
-    """Interval of fired candles as a multiple of the promised ones; None without a promise.
+    """Interval of fired candles as a multiple of the promised ones; None without enough of a promise.
+
+    Parameters
+    ----------
+    fired, promised : ndarray, shape (days,)
+        Days on which nothing was promised are left out; ``FEWEST_DAYS`` others are needed.
+    level : float
+        Two-sided.
+    """
+    low, high = coverage_intervals(fired, promised, level=level)
+    return None if np.isnan(low) else (float(low), float(high))
+
+
+def coverage_intervals(
+    fired: NDArray[np.float64], promised: NDArray[np.float64], *, level: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """``coverage_interval`` of many symbols at once, shape (..., days) to (...); NaN where it gives None.
 
     Exact for independent candles (Poisson), for as many of them as the clustered ones of a day are worth.
 
     Parameters
     ----------
-    fired, promised : ndarray, shape (days,)
-        Days on which nothing was promised are left out.
+    fired, promised : ndarray, shape (..., days)
     level : float
         Two-sided.
 
@@ -119,17 +134,19 @@ def coverage_interval(
     Garwood (1936), "Fiducial Limits for the Poisson Distribution", Biometrika 28(3/4), 437-442.
     """
     there = promised > 0
-    days, total, due = int(np.sum(there)), float(np.sum(fired[there])), float(np.sum(promised))
-    if due == 0 or days < FEWEST_DAYS:
-        return None
-    residual = fired[there] - total / due * promised[there]
-    variance = days / (days - 1) * float(np.sum(residual**2))
+    days = np.sum(there, axis=-1)
+    asked = days >= FEWEST_DAYS
+    total, due = np.sum(fired * there, axis=-1), np.sum(promised, axis=-1)
+    ratio = total / np.where(asked, due, 1.0)
+    residual = (fired - ratio[..., np.newaxis] * promised) * there
+    variance = np.sum(residual**2, axis=-1) * days / np.maximum(days - 1, 1)
     tail = 0.5 - level / 2
-    wide = float(stats.t.isf(tail, days - 1) / stats.norm.isf(tail))
-    design = max(1.0, variance / total * wide**2) if total else 1.0
-    low = float(stats.gamma.ppf(tail, total / design)) if total else 0.0
-    high = float(stats.gamma.isf(tail, total / design + 1))
-    return low * design / due, high * design / due
+    wide = stats.t.isf(tail, np.maximum(days - 1, 1)) / stats.norm.isf(tail)
+    design = np.maximum(1.0, variance / np.maximum(total, 1.0) * wide**2)
+    worth = total / design
+    low = np.where(total > 0, stats.gamma.ppf(tail, np.maximum(worth, 1e-9)), 0.0)
+    scale = np.where(asked, design / np.where(asked, due, 1.0), np.nan)
+    return low * scale, stats.gamma.isf(tail, worth + 1) * scale
 
 
 def _coverage_shortfall(

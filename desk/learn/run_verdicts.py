@@ -8,7 +8,7 @@ Not here: what can be said of one symbol alone (``desk.learn.conditions``), the 
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from desk.learn.clustered import Mean
@@ -45,6 +45,7 @@ def decide_run(
     evidence: Sequence[RunEvidence],
     earlier: Sequence[float | None],
     acceptances: Mapping[str, tuple[Acceptance, Mapping[str, float]]],
+    refused: Collection[str],
     rules: VerdictRules,
 ) -> tuple[Verdict, ...]:
     """Decide on all symbols together, in their order.
@@ -57,6 +58,8 @@ def decide_run(
     acceptances : mapping of str to (Acceptance, mapping of str to float)
         By symbol, an acceptance with the settings of this run and the net of every day after it, see
         ``desk.ledger.EvaluationLedger.acceptance``.
+    refused : collection of str
+        Symbols that failed the test before, see ``desk.ledger.EvaluationLedger.refused``.
     rules : VerdictRules
     """
     standings: dict[str, Standing] = {}
@@ -71,7 +74,7 @@ def decide_run(
                 error=rules.stay_error,
                 stay_days=rules.stay_days,
             )
-    return decide_verdicts([one.examination for one in evidence], earlier, rules, standings)
+    return decide_verdicts([one.examination for one in evidence], earlier, rules, standings, refused)
 
 
 def acceptance_of(one: RunEvidence, *, at: str) -> Acceptance:

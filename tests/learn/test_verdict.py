@@ -132,6 +132,19 @@ def test_earlier_evaluations_make_it_harder() -> None:
     assert "among 61 tests (32 with p above 0.5 left out" in verdict.reasons[0]
 
 
+def test_who_was_refused_before_is_asked_at_half_the_level() -> None:
+    """Training every week until it passes gives many tries; one that passed at once keeps its level."""
+    (first,) = decide_verdicts([examined(0.04)], (), RULES)
+    (again,) = decide_verdicts([examined(0.04)], (), RULES, refused={"XUSDT"})
+    (beyond,) = decide_verdicts([examined(0.02)], (), RULES, refused={"XUSDT"})
+
+    assert first.tradable
+    assert not again.tradable
+    assert again.q_value == pytest.approx(0.16)
+    assert "p 0.04 alone, 0.08 because it was refused before on some of these candles" in again.reasons[0]
+    assert beyond.tradable
+
+
 def test_what_cannot_be_tested_is_no_edge() -> None:
     (verdict,) = decide_verdicts([examined(None)], (), RULES)
 
@@ -213,10 +226,10 @@ def test_an_acceptance_of_a_run_is_kept_by_the_next_one() -> None:
     accepted = acceptance_of(first, at="2026-03-21T00:00:00+00:00")
 
     assert (accepted.last_day, accepted.settings, accepted.day_spread_bps) == ("2026-03-20", "abc", 140.0)
-    (stays,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, {"2026-03-25": -100.0})}, RULES)
-    (other,) = decide_run([run_of(0.4, symbol="YUSDT")], (), {"XUSDT": (accepted, {})}, RULES)
+    (stays,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, {"2026-03-25": -100.0})}, (), RULES)
+    (other,) = decide_run([run_of(0.4, symbol="YUSDT")], (), {"XUSDT": (accepted, {})}, (), RULES)
     lost = {f"2026-04-{day:02}": -200.0 for day in range(1, 31)}
-    (ended,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, lost)}, RULES)
+    (ended,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, lost)}, (), RULES)
 
     assert stays.tradable
     assert not other.tradable
