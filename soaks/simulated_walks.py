@@ -3,13 +3,14 @@
 Edges come in; per symbol and training, the p-value, whether it was tested and whether every other condition
 held go out, for many symbols at once.  ``soaks.verdict`` makes tables of them.
 
-What is assumed.  A symbol has two sides.  Each can be traded at four shares, which give 1, 1.8, 3 and 5 trades
-a day, every share containing the narrower ones; every trade has the same true net edge and a standard
+What is assumed.  A symbol has two sides.  Each can be traded at four shares, which give 1, 1.8, 3 and 5
+trades a day, every share containing the narrower ones; every trade has the same true net edge and a standard
 deviation of 45 bp.  Thresholds are prequential: block by block, the share with the largest t of the earlier
-blocks, silent where none is above zero.  The trades of a model that is a week older are the same in 65 of 100
-cases, the others are of the same kind; an entry at the next candle's mean price differs by 15 bp a trade, and
-by nothing on average; 2 % of the trades end across a hole.  Signals come in bursts, and the coverage of a week
-is off by 20 % (one standard deviation).  True probabilities fail the calibration as often as its level says.
+blocks, silent where none is above zero.  The trades of a model that is a week older are the same in 65 of
+100 cases, the others are of the same kind; an entry at the next candle's mean price differs by 15 bp a trade,
+and by nothing on average; 2 % of the trades end across a hole.  Signals come in bursts, and the coverage of a
+week is off by 20 % (one standard deviation).  True probabilities fail the calibration as often as its level
+says.
 """
 
 from collections.abc import Iterator
