@@ -201,7 +201,17 @@ def live_settings(max_model_age_days: int) -> LiveSettings:
 
 
 def link_settings(mode: str, *, base_url: str, ws_url: str) -> LinkSettings:
-    """The lines to the exchange; without ``ws_url``, the address of the mode."""
+    """The lines to the exchange; without ``ws_url``, the address of the mode.
+
+    Parameters
+    ----------
+    mode : str
+        ``paper``, ``demo`` or ``live``.
+    base_url : str
+        REST address.
+    ws_url : str
+        Websocket address, or "".
+    """
     return LinkSettings(
         base_url=base_url,
         ws_url=ws_url or BITGET_WS[mode],

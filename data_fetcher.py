@@ -3,7 +3,7 @@
 Place in the house: a door.  Settings and a clock come in from the training and trading doors; candles,
 funding rates and contracts end up in the cache folder, and a ``FetchReport`` has the outcome of each symbol.
 
-The way of a run: the universe (``choose``), which candles are missing (``_known``, ``feature_window``), pages
+The way of a run: the universe (``choose``), which candles are missing (``_known``, ``window_of``), pages
 (``desk.market.history.download``), check (there too), cache (``_keep``).
 
 Reading order: ``fetch_universe``, then ``_fetch_symbol`` for one symbol.
@@ -69,6 +69,20 @@ async def fetch_universe(
     """Bring the cache up to date: the newest ``days`` × 288 finished candles of every chosen symbol.
 
     Finished symbols stay in the cache whatever happens afterwards, an interruption included.
+
+    Parameters
+    ----------
+    settings : FetchSettings
+        Which exchange, which symbols, how much history, and the cache folder.
+    clock : Clock
+        Measures and waits; the exchange's own time decides which candles are finished.
+    progress : ProgressObserver
+        Receives the progress and each outcome.
+
+    Returns
+    -------
+    FetchReport
+        One outcome per symbol, in the order of the universe.
 
     Raises
     ------

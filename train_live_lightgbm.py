@@ -72,7 +72,20 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(settings: Settings, console: Console, *, demo: bool) -> int:
-    """Both phases, and the summary of them."""
+    """Both phases, and the summary of them.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    demo : bool
+        Whether the embedded exchange stands in for the real one.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 1 where a symbol failed.
+    """
     started = utc_now()
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
@@ -134,7 +147,15 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
 
 
 async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> FetchReport:
-    """Bring the candle caches up to date; from the embedded exchange if ``demo``."""
+    """Bring the candle caches up to date; from the embedded exchange if ``demo``.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    demo : bool
+        Whether the embedded exchange stands in for the real one.
+    """
     clock = SystemClock()
     with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
         progress = FetchBar(bar, console)
@@ -205,7 +226,16 @@ Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 def train_universe(
     settings: Settings, report: FetchReport, registry: ModelRegistry, console: Console
 ) -> RunResults:
-    """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts."""
+    """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts.
+
+    Parameters
+    ----------
+    settings : Settings
+    report : FetchReport
+        Of phase 1.
+    registry : ModelRegistry
+    console : Console
+    """
     run = Run(registry, console, registry.read_evaluations())
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.write_verdicts(settings.learn.verdict)
@@ -234,7 +264,7 @@ def each_symbol(
     run : Run
         Receives every outcome.
     stage : str
-        ``train_command`` or ``explore``.
+        ``train`` or ``explore``.
     grid : tuple of ModelSettings
         What an exploration measures.
     reveal : bool

@@ -40,7 +40,7 @@ class Failed:
 
     symbol: str
     stage: str
-    """``fetch``, ``train_command`` or ``publish``."""
+    """``fetch``, ``train`` or ``publish``."""
     message: str
     traceback: str
     """The traceback as text; empty where the message says it all."""

@@ -2,7 +2,7 @@
 
 Place in the house: foundation.  A model's probability and candles come in; positions and trades go
 out.  Live trading asks candle by candle (``step``), the evaluation asks for a whole stretch at once
-(``trades_of``); both give the very same trades, to the last bit.  Pure.
+(``desk.backtest.trades_of``); both give the very same trades, to the last bit.  Pure.
 
 The rules, for one symbol:
 
@@ -33,9 +33,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.costs import Costs, executable_entries, mean_prices
+from desk.costs import Costs
 from desk.settings import check_settings
-from desk.values import CANDLE_MS, Candles
+from desk.values import CANDLE_MS
 
 LONG, SHORT, FLAT = 1, -1, 0
 """Sides.  A price moves in favour of a position when side × change is positive."""
@@ -43,7 +43,7 @@ LONG, SHORT, FLAT = 1, -1, 0
 Ended = Literal["horizon", "stop", "take_profit"]
 ENDED: tuple[Ended, ...] = ("horizon", "stop", "take_profit")
 """What ended a position; ``Trades.ended`` holds positions in this tuple."""
-_HORIZON, _STOP, _TAKE_PROFIT = range(3)
+HORIZON, STOP, TAKE_PROFIT = range(3)
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -154,39 +154,6 @@ class Trade:
     ended: Ended
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Trades:
-    """Trades of one symbol in the order of time, as arrays of shape (n,).  Made by ``trades_of``."""
-
-    candles: Candles
-    entry: Rows
-    """Rows of the signal candles."""
-    leave: Rows
-    """Rows of the candles that ended them."""
-    side: NDArray[np.int8]
-    entry_price: Floats
-    """Slippage included, as ``exit_price``."""
-    exit_price: Floats
-    gross: Floats
-    net: Floats
-    ended: NDArray[np.int8]
-    across_hole: NDArray[np.bool_]
-    """Whether candles are missing between entry and exit."""
-    executable: NDArray[np.bool_]
-    """Whether the trade could have been entered after its signal, see ``desk.costs.executable_entries``."""
-    executable_gross: Floats
-    """As ``gross``, entered at that price."""
-    executable_net: Floats
-
-    def __len__(self) -> int:
-        return len(self.entry)
-
-    @property
-    def opened(self) -> NDArray[np.int64]:
-        """Open times of the signal candles, ms."""
-        return self.candles.open_time[self.entry]
-
-
 # Candle by candle ---------------------------------------------------------------------------------
 
 
@@ -228,8 +195,17 @@ def step(
 
 
 def open_position(side: int, candle: Candle, rules: TradeRules) -> PlannedTrade:
-    """The position that a signal of ``side`` at the close of ``candle`` opens."""
-    stop, target = _levels(_one(side), _one(candle.close), rules)
+    """The position that a signal of ``side`` at the close of ``candle`` opens.
+
+    Parameters
+    ----------
+    side : int
+        ``LONG`` or ``SHORT``.
+    candle : Candle
+        Whose close is the entry before slippage.
+    rules : TradeRules
+    """
+    stop, target = levels(_one(side), _one(candle.close), rules)
     return PlannedTrade(
         side=side,
         opened=candle.open_time,
@@ -247,7 +223,7 @@ def exit_of(position: PlannedTrade, candle: Candle) -> tuple[float, Ended] | Non
     The price is before slippage.
     """
     far = position.side * math.inf
-    stopped, price = _touch(
+    stopped, price = touch(
         _one(position.side),
         _one(-far if position.stop is None else position.stop),
         _one(far if position.take_profit is None else position.take_profit),
@@ -257,14 +233,26 @@ def exit_of(position: PlannedTrade, candle: Candle) -> tuple[float, Ended] | Non
         position.stop_overshoot,
     )
     if not np.isnan(price.item()):
-        return price.item(), ENDED[_STOP if stopped.item() else _TAKE_PROFIT]
+        return price.item(), ENDED[STOP if stopped.item() else TAKE_PROFIT]
     if candle.open_time >= position.due:
-        return candle.close, ENDED[_HORIZON]
+        return candle.close, ENDED[HORIZON]
     return None
 
 
 def settle(position: PlannedTrade, price: float, ended: Ended, *, closed: int, costs: Costs) -> Trade:
-    """The trade that ``position`` became within the candle that opened at ``closed``; see ``exit_of``."""
+    """The trade that ``position`` became within the candle that opened at ``closed``; see ``exit_of``.
+
+    Parameters
+    ----------
+    position : PlannedTrade
+    price : float
+        Of the exit, before slippage, in USDT.
+    ended : str
+        What ended it, one of ``ENDED``.
+    closed : int
+        Open time of the candle that ended it, ms.
+    costs : Costs
+    """
     entry_price, exit_price, gross, net = costs.applied(
         _one(position.side),
         _one(position.close),
@@ -289,125 +277,23 @@ def _one(value: float) -> Floats:
     return np.array([value], dtype=np.float64)
 
 
-# A whole stretch at once --------------------------------------------------------------------------
-
-
-def trades_of(
-    candles: Candles, probability: Floats, *, thresholds: Thresholds, rules: TradeRules, costs: Costs
-) -> Trades:
-    """All trades on ``candles``; only candles that fire are visited.
+def levels(side: Floats, close: Floats, rules: TradeRules) -> tuple[Floats, Floats]:
+    """Prices of stop and take-profit; infinitely far where there is none.
 
     Parameters
     ----------
-    candles : Candles
-        One stretch; nothing is held before it.
-    probability : ndarray, shape (n,)
-        Of up, at the close of each candle; NaN where it has no features.
-    """
-    return trades_of_sides(candles, thresholds.sides(probability), rules=rules, costs=costs)
-
-
-def trades_of_sides(candles: Candles, sides: NDArray[np.int8], *, rules: TradeRules, costs: Costs) -> Trades:
-    """All trades on ``candles`` where the side that fires at each close is known already.
-
-    Parameters
-    ----------
-    candles : Candles
-        One stretch; nothing is held before it.
-    sides : ndarray, shape (n,), int8
-        ``LONG``, ``SHORT`` or ``FLAT`` at the close of each candle.
+    side : ndarray, shape (n,)
+        1 long, -1 short.
+    close : ndarray, shape (n,)
+        Of the signal candles, in USDT.
     rules : TradeRules
-    costs : Costs
     """
-    entry = np.flatnonzero(sides)
-    side = sides[entry].astype(np.float64)
-    leave, price, ended = _exits(candles, entry, side, rules)
-    taken = one_at_a_time(entry, leave)
-    taken = taken[leave[taken] < len(candles)]
-
-    side, entry, leave, price = side[taken], entry[taken], leave[taken], price[taken]
-    opened, closed = candles.open_time[entry], candles.open_time[leave]
-    entry_price, exit_price, gross, net = costs.applied(
-        side, candles.close[entry], price, opened=opened, closed=closed
-    )
-    later, executable = executable_entries(candles, mean_prices(candles), entry, leave, side)
-    _, _, executable_gross, executable_net = costs.applied(side, later, price, opened=opened, closed=closed)
-    return Trades(
-        candles=candles,
-        entry=entry,
-        leave=leave,
-        side=side.astype(np.int8),
-        entry_price=entry_price,
-        exit_price=exit_price,
-        gross=gross,
-        net=net,
-        ended=ended[taken],
-        across_hole=(closed - opened) // CANDLE_MS != leave - entry,
-        executable=executable,
-        executable_gross=executable_gross,
-        executable_net=executable_net,
-    )
-
-
-def one_at_a_time(fired: Rows, free: Rows) -> Rows:
-    """Which signals are acted on when a signal in a position is ignored.
-
-    Parameters
-    ----------
-    fired : ndarray, shape (n,)
-        Rows or times of the signals, increasing.
-    free : ndarray, shape (n,)
-        From where on the position that each would open is over; greater than its ``fired``.
-
-    Returns
-    -------
-    ndarray, shape (m,)
-        Positions in ``fired``, increasing.
-    """
-    following = np.searchsorted(fired, free).tolist()
-    taken = []
-    at = 0
-    while at < len(following):
-        taken.append(at)
-        at = following[at]
-    return np.array(taken, dtype=np.int64)
-
-
-def _exits(
-    candles: Candles, entry: Rows, side: Floats, rules: TradeRules
-) -> tuple[Rows, Floats, NDArray[np.int8]]:
-    """Row, price and cause of the exit of a position opened at each of ``entry``; row n: not in the data."""
-    open_, high, low, close = candles.values[:4]
-    leave = np.searchsorted(candles.open_time, candles.open_time[entry] + rules.horizon * CANDLE_MS)
-    price = np.append(close, np.nan)[leave]
-    ended = np.full(len(entry), _HORIZON, dtype=np.int8)
-    if rules.stop_loss is None and rules.take_profit is None:
-        return leave, price, ended
-
-    stop, target = _levels(side, close[entry], rules)
-    held = np.arange(len(entry))
-    for ahead in range(1, rules.horizon + 1):
-        held = held[entry[held] + ahead <= np.minimum(leave[held], len(candles) - 1)]
-        row = entry[held] + ahead
-        stopped, filled = _touch(
-            side[held], stop[held], target[held], open_[row], high[row], low[row], rules.stop_overshoot
-        )
-        touched = ~np.isnan(filled)
-        out = held[touched]
-        leave[out], price[out] = row[touched], filled[touched]
-        ended[out] = np.where(stopped[touched], _STOP, _TAKE_PROFIT)
-        held = held[~touched]
-    return leave, price, ended
-
-
-def _levels(side: Floats, close: Floats, rules: TradeRules) -> tuple[Floats, Floats]:
-    """Stop and take-profit; infinitely far where there is none."""
     stop = math.inf if rules.stop_loss is None else rules.stop_loss
     target = math.inf if rules.take_profit is None else rules.take_profit
     return close * (1 - side * stop), close * (1 + side * target)
 
 
-def _touch(
+def touch(
     side: Floats,
     stop: Floats,
     target: Floats,
@@ -416,7 +302,19 @@ def _touch(
     low: Floats,
     overshoot: float,
 ) -> tuple[NDArray[np.bool_], Floats]:
-    """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not."""
+    """Whether a candle touches the stop, and the price at which it ends a position; NaN: it does not.
+
+    Parameters
+    ----------
+    side : ndarray, shape (n,)
+        1 long, -1 short.
+    stop, target : ndarray, shape (n,)
+        Prices of stop and take-profit, see ``levels``.
+    open_, high, low : ndarray, shape (n,)
+        Prices of the candle, in USDT.
+    overshoot : float
+        Share of the way from the stop to the candle's extreme at which a stop fills.
+    """
     against, towards = np.where(side > 0, low, high), np.where(side > 0, high, low)
     stopped = side * against <= side * stop
     level = np.where(stopped, side * np.minimum(side * stop, side * open_), against)

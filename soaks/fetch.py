@@ -63,7 +63,19 @@ class Death:
 
 
 def child(url: str, folder: Path, log: Path, death: Death) -> None:
-    """Fetch, and die as told; a fetch that is over first ends with status 0."""
+    """Fetch, and die as told; a fetch that is over first ends with status 0.
+
+    Parameters
+    ----------
+    url : str
+        Of the embedded exchange.
+    folder : Path
+        The cache.
+    log : Path
+        Where the requests are written down.
+    death : Death
+        When to die.
+    """
     pages, renames, fsync, rename = Countdown(death.number), Countdown(death.number), os.fsync, os.replace
     answered, ask = Countdown(death.number), BitgetPublic.candles
 

@@ -69,7 +69,16 @@ class Findings:
 
 
 def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) -> Iterator[EvaluatedSymbol]:
-    """Carry one random walk per seed through the pool of processes."""
+    """Carry one random walk per seed through the pool of processes.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        Of the random walks.
+    settings : Settings
+    candles : int
+        Length of each series.
+    """
     for outcome in Processes(settings.workers).run(train_symbol, _jobs(seeds, settings, candles)):
         if isinstance(outcome, JobFailed):
             raise SystemExit(outcome.traceback)

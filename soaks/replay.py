@@ -31,12 +31,12 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
+from desk.backtest import trades_of
 from desk.costs import Costs
 from desk.live_models import DiskModelSource
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
-from desk.policy import trades_of
 from desk.registry import ModelRegistry
 from desk.trade.events import replayed_events
 from desk.trade.forecasting import Forecaster, OpenModel

@@ -54,7 +54,7 @@ class Watcher:
         self.tallies.append(tally)
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """Note what came of a symbol."""
+        """Keep the outcome of a symbol."""
         self.outcomes.append(outcome)
 
 
@@ -94,7 +94,7 @@ def run(tmp_path: Path) -> Run:
 
 
 async def test_every_symbol_is_cached_value_by_value(run: Run) -> None:
-    """What training reads is what the exchange said."""
+    """What training reads is what the exchange sent."""
     report = await run.fetch(MARKET)
 
     run.assert_cached(MARKET)
@@ -431,7 +431,7 @@ BOOK = ContractBook(
     ],
 )
 def test_the_universe_is_what_was_asked_for(changes: dict[str, Any], expected: tuple[str, ...]) -> None:
-    """Active perpetuals on coins, by turnover, unless the user says otherwise."""
+    """Active perpetuals on coins, by turnover, unless the user names others."""
     assert (
         choose(fetch_settings("https://api.bitget.com", Path("x"), requests_per_second=18, **changes), BOOK)
         == expected

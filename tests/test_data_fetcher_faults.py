@@ -1,6 +1,6 @@
 """Phase 1 through every fault of the embedded exchange, and of this machine.
 
-Each ends in caches that equal the truth, or in one named symbol's problem, or in one message that says what
+Each ends in caches that equal the truth, or in one named symbol's problem, or in one message about what
 to do.
 """
 
@@ -73,7 +73,7 @@ async def test_a_code_that_is_final_costs_its_symbol_and_no_other(run: Run, code
 
 
 async def test_a_symbol_that_is_delisted_in_the_middle_is_named_and_stops_no_other(run: Run) -> None:
-    """Its first pages came; then the exchange says that it has been removed."""
+    """Its first pages are received; then the exchange reports that it was removed."""
     options = ExchangeOptions(now_ms=NOW, rate_limit=0, delist={"ETHUSDT": 7})
     report = await run.fetch(MARKET, options)
 
@@ -111,7 +111,7 @@ async def test_outages_of_the_exchange_are_holes_and_nothing_else_is(run: Run, h
 
 @pytest.mark.parametrize("skew_ms", [-HOUR_MS, HOUR_MS])
 async def test_a_clock_that_is_an_hour_off_changes_nothing(run: Run, skew_ms: int) -> None:
-    """What is finished is told by the exchange's clock and never by this machine's."""
+    """What is finished is decided by the exchange's clock and never by this machine's."""
     clock = ImpatientClock(wall_ms=NOW + skew_ms)
     options = ExchangeOptions(rate_limit=0, now_ms=NOW)
     async with EmbeddedExchange(MARKET, options, clock=ImpatientClock()) as exchange:

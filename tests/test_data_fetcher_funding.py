@@ -49,7 +49,7 @@ async def test_they_are_cached_for_every_symbol_and_asked_for_only_when_due(run:
 
 
 async def test_they_cost_no_candle_and_no_symbol(run: Run) -> None:
-    """Nothing is trained on them yet: a file that is none is set aside and told, and the fetch goes on."""
+    """No model is trained on them: a file that is none is set aside and reported, the fetch goes on."""
     run.folder.mkdir()
     run.store.funding_path("ETHUSDT").write_bytes(b"cosmic rays")
     report = await run.fetch(MARKET, funding=True)
@@ -110,8 +110,8 @@ async def test_a_refresh_of_fifty_symbols_an_hour_later_sends_fifty_candle_reque
         assert_same_candles(run.store.load(candles.symbol, 3), candles.rows(287, 4 * 288 - 1))
 
 
-async def test_revised_candles_are_told(run: Run) -> None:
-    """The newer answer wins, and the user hears that the past was changed."""
+async def test_revised_candles_are_reported(run: Run) -> None:
+    """The newer answer wins, and a note tells the user that the past was changed."""
     options = ExchangeOptions(rate_limit=0, now_ms=NOW - 3_600_000)
     await run.fetch(MARKET[:1], options)
     values = MARKET[0].values.copy()
@@ -120,5 +120,7 @@ async def test_revised_candles_are_told(run: Run) -> None:
 
     (outcome,) = (await run.fetch([corrected])).fetched
 
-    assert outcome.notes == ("1 cached candles were told differently now; the newer answer was taken",)
+    assert outcome.notes == (
+        "1 cached candles were revised: the exchange now reports other numbers, which were taken",
+    )
     run.assert_cached([corrected])

@@ -17,6 +17,7 @@ import pytest
 import live_trade
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import NewOrder
+from desk.market.matching.report import open_positions
 from desk.market.series.synthetic import synthesize
 from desk.orders import Position
 from desk.trade.journal import Journal
@@ -102,7 +103,7 @@ class Desk:
     @property
     def held(self) -> list[Position]:
         """What the exchange holds."""
-        return self.exchange.venue.matching.account.open_positions()
+        return open_positions(self.exchange.venue.matching.account)
 
     def trades(self) -> list[ClosedTrade]:
         """What the journal says is over; there must be nothing that it holds open."""

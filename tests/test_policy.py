@@ -10,24 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from desk import policy
+from desk import backtest, policy
+from desk.backtest import Trades, one_at_a_time, trades_of
 from desk.costs import Costs
 from desk.errors import SettingsError
-from desk.policy import (
-    ENDED,
-    FLAT,
-    LONG,
-    SHORT,
-    Candle,
-    PlannedTrade,
-    Thresholds,
-    Trade,
-    TradeRules,
-    Trades,
-    one_at_a_time,
-    step,
-    trades_of,
-)
+from desk.policy import ENDED, FLAT, LONG, SHORT, Candle, PlannedTrade, Thresholds, Trade, TradeRules, step
 from desk.values import CANDLE_MS, Candles
 from tests.learn.trading import FREE, PLAIN, TAKER, candles_from, plain_trades, some_probabilities, walk
 
@@ -178,13 +165,13 @@ def test_an_optimistic_reading_of_a_candle_that_touches_both_is_caught(
     candles = candles_from([(100, 100, 100, 100), (100, 102, 98, 100), (100, 100, 100, 100)])
     probability = np.array([0.9, 0.5, 0.5])
     assert_plain_trades(candles, probability, BOTH, GUARDED, FREE)
-    honest = policy._touch
+    honest = policy.touch
 
     def optimistic(side: Any, stop: Any, target: Any, *prices: Any) -> Any:
         taken, price = honest(-side, target, stop, *prices)
         return ~taken, price
 
-    monkeypatch.setattr(policy, "_touch", optimistic)
+    monkeypatch.setattr(backtest, "touch", optimistic)
 
     with pytest.raises(AssertionError):
         assert_plain_trades(candles, probability, BOTH, GUARDED, FREE)

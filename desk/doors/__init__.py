@@ -26,13 +26,13 @@ WRONG = 2
 """Exit status for settings that cannot be used."""
 
 
-def train_command() -> int:
+def start_training() -> int:
     """Run ``bitget-train``: what ``train_live_lightgbm.py`` does in a checkout."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
     return _run("train_live_lightgbm")
 
 
-def live() -> int:
+def start_trading() -> int:
     """Run ``bitget-live``: what ``live_trade.py`` does in a checkout."""
     return _run("live_trade")
 

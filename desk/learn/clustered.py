@@ -118,6 +118,15 @@ def share_interval(share: Mean, n: int, *, level: float = 0.95) -> tuple[float, 
     varies (all won, none won) no more is known than that many days agree: one trial a day.  None below
     ``FEWEST_DAYS`` days: what a reader is shown then is "too few days".
 
+    Parameters
+    ----------
+    share : Mean
+        The share and its standard error over days.
+    n : int
+        Candles or trades that it is a share of.
+    level : float
+        Probability that the interval covers the true share: 0.95.
+
     References
     ----------
     Korn and Graubard (1998), "Confidence Intervals for Proportions with Small Expected Number of
@@ -135,6 +144,15 @@ def share_interval(share: Mean, n: int, *, level: float = 0.95) -> tuple[float, 
 
 def binomial_interval(wins: float, n: float, *, tail: float) -> tuple[float, float]:
     """Exact interval of a share after ``wins`` of ``n`` independent trials, ``tail`` left out at each end.
+
+    Parameters
+    ----------
+    wins : float
+        May be a fraction where trials are worth less than one.
+    n : float
+        Trials.
+    tail : float
+        Probability left out at each end: 0.025 for an interval of 95 %.
 
     References
     ----------

@@ -13,8 +13,8 @@ from dataclasses import fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import Trades
 from desk.costs import Costs
-from desk.policy import Trades
 from desk.values import CANDLE_MS
 
 

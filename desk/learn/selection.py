@@ -27,8 +27,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from desk.backtest import one_at_a_time
 from desk.learn.clustered import binomial_interval
-from desk.policy import Thresholds, one_at_a_time
+from desk.policy import Thresholds
 from desk.settings import check_settings
 from desk.values import CANDLE_MS, DOWN, UP
 
@@ -152,12 +153,31 @@ def select(
 
 
 def lower_bound(wins: int, n: int, *, level: float) -> float:
-    """Exact one-sided lower bound of a win rate."""
+    """Exact one-sided lower bound of a win rate.
+
+    Parameters
+    ----------
+    wins : int
+    n : int
+        Trades.
+    level : float
+        Probability that the true rate lies above: 0.975.
+    """
     return binomial_interval(wins, n, tail=1 - level)[0]
 
 
 def provable_rate(n: int, *, target: float, level: float) -> float | None:
-    """True win rate at which ``n`` trades prove ``target`` with probability ``POWER``; None: none does."""
+    """True win rate at which ``n`` trades prove ``target`` with probability ``POWER``; None: none does.
+
+    Parameters
+    ----------
+    n : int
+        Labelled trades.
+    target : float
+        Win rate to be proven, as a fraction.
+    level : float
+        Of the lower bound that proves it.
+    """
     needed = int(stats.binom.isf(1 - level, n, target)) + 1
     if needed > n:
         return None

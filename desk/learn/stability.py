@@ -14,9 +14,9 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import Trades
 from desk.learn.clustered import clustered_mean, share_interval
 from desk.learn.trades import BPS, Block
-from desk.policy import Trades
 from desk.values import CANDLES_PER_DAY, DOWN, UP, Candles
 
 THIRDS = ("calm", "middle", "volatile")

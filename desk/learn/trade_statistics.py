@@ -19,8 +19,9 @@ from typing import Literal
 
 import numpy as np
 
+from desk.backtest import Trades
 from desk.learn.trades import BPS, DayLine
-from desk.policy import ENDED, LONG, Ended, Trades
+from desk.policy import ENDED, LONG, Ended
 from desk.values import CANDLE_MS, iso
 
 DAYS_PER_YEAR = 365

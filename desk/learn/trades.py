@@ -17,10 +17,11 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import Trades, trades_of
 from desk.costs import Costs
 from desk.learn.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
 from desk.learn.splits import Rows
-from desk.policy import FLAT, LONG, Thresholds, TradeRules, Trades, trades_of
+from desk.policy import FLAT, LONG, Thresholds, TradeRules
 from desk.values import DOWN, UNKNOWN, UP, Candles, LabelledSet, frozen
 
 BPS = 1e4
@@ -130,12 +131,30 @@ def block_of(candles: Candles, labelled: LabelledSet, rows: Rows, probability: N
 
 
 def examine_trades(block: Block, thresholds: Thresholds, rules: TradeRules, costs: Costs) -> TradeFigures:
-    """Trade the block by the policy, and count."""
+    """Trade the block by the policy, and count.
+
+    Parameters
+    ----------
+    block : Block
+    thresholds : Thresholds
+        As probabilities of up.
+    rules : TradeRules
+    costs : Costs
+    """
     return figures(day_lines(block, trades_in(block, thresholds, rules, costs), thresholds))
 
 
 def trades_in(block: Block, thresholds: Thresholds, rules: TradeRules, costs: Costs) -> Trades:
-    """The trades that the policy makes in the block."""
+    """The trades that the policy makes in the block.
+
+    Parameters
+    ----------
+    block : Block
+    thresholds : Thresholds
+        As probabilities of up.
+    rules : TradeRules
+    costs : Costs
+    """
     return trades_of(block.candles, block.probability, thresholds=thresholds, rules=rules, costs=costs)
 
 
@@ -147,7 +166,16 @@ def labelled_outcomes(block: Block, trades: Trades) -> tuple[NDArray[np.bool_], 
 
 
 def day_lines(block: Block, trades: Trades, thresholds: Thresholds) -> tuple[DayLine, ...]:
-    """One line per UTC day from the first to the last candle of the block."""
+    """One line per UTC day from the first to the last candle of the block.
+
+    Parameters
+    ----------
+    block : Block
+    trades : Trades
+        Made in the block.
+    thresholds : Thresholds
+        Those of the trades: they count the candles that fired in a position too.
+    """
     open_time = block.candles.open_time
     first, last = int(open_time[0]) // DAY_MS, int(open_time[-1]) // DAY_MS
     candle_day = open_time // DAY_MS - first

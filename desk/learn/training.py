@@ -3,7 +3,7 @@
 Arrays and ``Parameters`` come in; a ``Model`` goes out.  One thread, seeded and deterministic: equal
 rows, parameters, rounds, seed and versions give byte-equal model text on one kind of machine.
 
-Reading order: ``Bins`` (rows binned once, trained on many times), ``train_command`` (a fixed number of rounds),
+Reading order: ``Bins`` (rows binned once, trained on many times), ``train`` (a fixed number of rounds),
 ``train_with_early_stopping``, ``Model``.
 
 Not here: which parameters and how many rounds, see ``desk.learn.tuning``.

@@ -60,7 +60,7 @@ class FetchSettings:
     throttle_pause_s: float
     """First pause of an endpoint after HTTP 429, at least 3; it doubles while 429s go on, up to 60 s."""
     use_cache: bool
-    """False: cached candles are ignored and fetched anew."""
+    """False: cached candles are ignored and fetched again."""
     offline: bool
     """True: cached candles and contract data only, no network at all."""
 
@@ -115,7 +115,7 @@ class FetchSettings:
 
     @property
     def source(self) -> str:
-        """Whose candles these are; one cache folder holds those of one source.
+        """Name of the market that the candles are of; one cache folder has those of one source.
 
         Every embedded exchange is ``loopback``, whatever its port.
         """

@@ -29,7 +29,15 @@ class ProgressBar:
         self._told = 0
 
     def show(self, done: float, total: float | None = None, note: str = "") -> None:
-        """Set how much is done, of how much, and the ``note`` that a column may name."""
+        """Set how much is done, of how much, and the ``note`` that a column may name.
+
+        Parameters
+        ----------
+        done, total : float
+            In units of the bar; without ``total`` the former one stays.
+        note : str
+            Text beside the bar.
+        """
         self._progress.update(self._task, completed=done, total=total, note=note)
         if self._tenth is not None and (now := int(self._progress.tasks[0].percentage) // 10) > self._told:
             self._told = now
@@ -73,7 +81,16 @@ class Console:
             self._console.print(table)
 
     def finish(self, table: RenderableType, words: str, document: Json) -> None:
-        """Show a table, say the words, and write the document if standard output is kept for one."""
+        """Show a table, say the words, and write the document if standard output is kept for one.
+
+        Parameters
+        ----------
+        table : RenderableType
+        words : str
+            Printed below the table.
+        document : dict
+            Written as one line of JSON.
+        """
         self.table(table)
         self.print(words)
         if self._as_json:
@@ -88,7 +105,18 @@ class Console:
     def progress(
         self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "", plain: str = ""
     ) -> Iterator[ProgressBar]:
-        """A live line while the block runs; without a terminal ``plain`` and a number at every tenth."""
+        """A live line while the block runs; without a terminal ``plain`` and a number at every tenth.
+
+        Parameters
+        ----------
+        columns : tuple of ProgressColumn
+        total : float
+            Units of work.
+        note : str
+            Text beside the bar at first.
+        plain : str
+            Name of the work on the lines that stand in for the bar; without it there are none.
+        """
 
         def tenth(percent: int) -> None:
             self.print(f"{plain}: {percent} %")

@@ -44,7 +44,16 @@ def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
 
 
 def decision_table(rows: Sequence[Sequence[str]], *, width: int, title: str) -> Table:
-    """One row per model that was asked; on a narrow terminal without age and price."""
+    """One row per model that was asked; on a narrow terminal without age and price.
+
+    Parameters
+    ----------
+    rows : sequence of sequence of str
+        Cells, one row per model.
+    width : int
+        Columns of the terminal.
+    title : str
+    """
     table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     names = ["symbol", "closed (UTC)", "age", "close", "P(up)", "signal", "action", "because"]
     right = {"age", "close", "P(up)"}

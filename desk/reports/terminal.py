@@ -27,7 +27,7 @@ def fetch_columns() -> tuple[ProgressColumn, ...]:
 
 
 def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 2, ``train_command`` or ``explore``."""
+    """Columns of the bar of phase 2, ``train`` or ``explore``."""
     return (
         TextColumn({"train": "Training", "explore": "Exploring"}[stage]),
         BarColumn(),

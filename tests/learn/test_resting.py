@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
+from desk.backtest import Trades, trades_of_sides
 from desk.costs import Costs
 from desk.learn.resting import resting_entries
-from desk.policy import FLAT, LONG, SHORT, TradeRules, Trades, trades_of_sides
+from desk.policy import FLAT, LONG, SHORT, TradeRules
 from tests.learn.trading import candles_from
 
 COSTS = Costs(tick=0.0, slippage=0.0005, fee_entry=0.0006, fee_exit=0.0006)

@@ -7,10 +7,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import optimize, signal, stats
 
+from desk.backtest import one_at_a_time
 from desk.errors import SettingsError
 from desk.learn import selection
 from desk.learn.selection import Selection, SelectionRules, lower_bound, provable_rate, select
-from desk.policy import one_at_a_time
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UNKNOWN, UP
 from tests.learn.trading import MIDNIGHT, some_probabilities
 

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from desk.backtest import trades_of
 from desk.learn.trade_statistics import TradeRow, trade_rows, trade_statistics, trades_csv
 from desk.learn.trades import DayLine
-from desk.policy import Ended, Thresholds, TradeRules, trades_of
+from desk.policy import Ended, Thresholds, TradeRules
 from desk.values import CANDLE_MS
 from tests.learn.trading import TAKER, walk
 

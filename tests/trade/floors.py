@@ -15,6 +15,7 @@ from desk.clock import SystemClock
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import FillModel, Matching
+from desk.market.matching.report import open_positions
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import AccountUpdate, MarginMode, Position, PositionMode
 from desk.ports import Exchange
@@ -74,7 +75,7 @@ class Floor:
     @property
     def held(self) -> list[Position]:
         """What the exchange holds."""
-        return self.matching.account.open_positions()
+        return open_positions(self.matching.account)
 
     def corrections(self) -> list[tuple[str, str]]:
         """Kind and symbol of every correction, oldest first."""

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desk.backtest import trades_of
 from desk.costs import Costs
-from desk.policy import Thresholds, TradeRules, trades_of
+from desk.policy import Thresholds, TradeRules
 from desk.trade.replay.attribution import ProfitStatement, explain, profit_statement
 from desk.values import Candles, frozen
 from tests.learn.trading import some_probabilities, walk

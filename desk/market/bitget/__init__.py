@@ -1,1 +1,1 @@
-"""The client of Bitget: addresses, pace, what its answers say, and the websocket."""
+"""The client of Bitget: requests, rate limits, readers of responses, and the websocket."""

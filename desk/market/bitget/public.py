@@ -56,10 +56,23 @@ class Unreachable(FetchEnds):
 class BitgetPublic:
     """Public market data of one address; use as ``async with BitgetPublic(...) as market``.
 
-    ``demo`` asks for the demo's market instead of the real one, under the same address.
+    Parameters
+    ----------
+    settings : FetchSettings
+        Address, pace, timeout and retry.
+    clock : Clock
+        Measures and waits.
+    demo : bool
+        Asks for the demo's market instead of the real one, under the same address.
 
-    ``sent`` counts requests by symbol ("" for those without one), ``sent_to`` by endpoint, ``throttled`` the
-    answers that asked for a pause, ``unanswered`` the requests without a usable answer.
+    Attributes
+    ----------
+    sent, sent_to : Counter
+        Requests by symbol ("" for those without one), and by endpoint.
+    throttled : int
+        Responses that asked for a pause.
+    unanswered : int
+        Requests without a usable response.
     """
 
     def __init__(self, settings: FetchSettings, *, clock: Clock, demo: bool = False) -> None:
@@ -158,7 +171,7 @@ class BitgetPublic:
         Raises
         ------
         Refused
-            If the exchange said no.
+            If the exchange refused the request.
         Unanswered, Throttled
             If the bounds are reached.
         Unreachable

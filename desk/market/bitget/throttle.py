@@ -33,7 +33,7 @@ LONGEST_PAUSE_S = 60.0
 PER_SECOND_OVER_ALL = 95.0
 """Over all endpoints: 5,700 a minute.  The exchange counts to 6,000 and then refuses for five minutes."""
 FULL_S = 0.25
-"""Wait where the exchange says that no call is left: a quarter of the second that it counts in."""
+"""Wait where the exchange reports that no call is left: a quarter of the second that it counts in."""
 HEADROOM, SPARE = 2.0, 4
 """An endpoint may have twice the requests in flight that its pace needs, and four more, which may hang."""
 MEMORY = 0.05
@@ -50,7 +50,7 @@ class Throttle:
     in_flight : int
         Most requests at once, over all endpoints.
     pause_s : float
-        First pause of an endpoint that said 429.
+        First pause of an endpoint after HTTP 429.
     """
 
     def __init__(self, *, per_second: float, in_flight: int, pause_s: float, clock: Clock) -> None:
@@ -97,8 +97,15 @@ class Throttle:
     def answered(self, endpoint: str, sent: float, *, left: int | None = None) -> None:
         """Note that a request sent at ``sent`` was let through: the next pause is a first one again.
 
-        ``left`` is how many more calls the exchange would take now, where it says so.  Somebody else at the
-        same address may have used up what the pace here leaves.
+        Parameters
+        ----------
+        endpoint : str
+            Its path.
+        sent : float
+            As ``slot`` yielded it.
+        left : int, optional
+            How many more calls the exchange would accept now, where it reports that.  Another program at the
+            same address may have used up what the pace here leaves.
         """
         self._gate(endpoint).answered(sent)
         if left is not None and left <= 0:

@@ -1,13 +1,12 @@
-"""How Bitget spells things: bytes in, values out.
+"""Bodies of Bitget's responses: bytes in, values out.
 
-Place in the house: the only module of the client that knows field names.  Bodies come in from
-``desk.market.bitget.public``; rows, contracts and numbers go out.  Pure: it can be given every odd body
-ever seen.
+Place in the house: the only module of the public client that knows field names.  Bodies come in from
+``desk.market.bitget.transport``; rows, contracts and numbers go out.  Pure.
 
-Reading order: ``read_data`` opens the envelope and sorts refusals; below it one reader per endpoint.
+Reading order: ``read_data`` opens the envelope and classifies the code; below it one reader per endpoint.
 
-Not here: HTTP, repetition, pacing (``desk.market.bitget.public``); what makes a row a candle
-(``desk.market.history.candles``).
+Not here: HTTP and pacing (``desk.market.bitget.transport``), retry (``desk.retry``); what makes a row a
+candle (``desk.market.history.candles``).
 
 References
 ----------
@@ -46,7 +45,25 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         {"code": "00000", "msg": "success", "requestTime": 1762560123456, "data": []}
         {"code": "40034", "msg": "Parameter X does not exist", "requestTime": 1762560123456, "data": null}
 
-    ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body says.
+    ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body contains.
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Named in errors.
+    status : int
+        HTTP status.
+
+    Parameters
+    ----------
+    body : bytes
+        Of the response.
+    endpoint : str
+        Path without its query, for the messages of errors.
+    status : int
+        HTTP status.
 
     Raises
     ------
@@ -56,7 +73,7 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         If the body is no envelope (a gateway's web page, a truncated body), or the code leaves it open what
         happened.
     Refused
-        If the exchange said no.
+        If the exchange refused the request.
     """
     try:
         envelope = json.loads(body)
@@ -88,6 +105,11 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     Rows longer than seven fields are read up to the seventh.  An empty list gives no rows; ``data: ""`` or
     no ``data`` at all is no answer.
 
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -117,6 +139,11 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
 
         {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
             {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762531200000"}]}
+
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -149,6 +176,11 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
 
     A row that cannot be read is named in ``ContractTable.unreadable``: one odd listing doesn't stop the rest.
 
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -171,6 +203,11 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
         {"symbol": "ETHUSDT", "usdtVolume": "1045227013.2", "quoteVolume": "1045227013.2"}
 
     A symbol without a readable figure counts as 0.
+
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------
@@ -196,6 +233,11 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
 
     A symbol without a readable rate is left out.
 
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
+
     Raises
     ------
     Throttled, Unanswered, Refused
@@ -208,6 +250,11 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
 
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     """Read the exchange's clock, in ms: ``"data": {"serverTime": "1762560123456"}``.
+
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
 
     Raises
     ------

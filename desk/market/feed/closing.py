@@ -1,4 +1,4 @@
-"""When a candle is finished, although the exchange never says so.
+"""When a candle is finished, although the exchange never reports that.
 
 Place in the house: the rules behind ``desk.market.feed.stream``.  Candle updates of the websocket, rows of
 REST and the time come in; events go out, and the newest finished candles stand in a ``CandleWindow``.  Pure:

@@ -50,7 +50,24 @@ class CandleWindow:
         return ready
 
     def append(self, symbol: str, open_time: int, values: Sequence[float]) -> None:
-        """Add a candle that is newer than all of the symbol's, and let go of its oldest.
+        """Add a candle that is newer than all of the symbol's, and drop its oldest.
+
+        Parameters
+        ----------
+        symbol : str
+            One of ``symbols``.
+        open_time : int
+            In ms.
+        values : sequence of float
+            Six numbers, as in ``desk.values.COLUMNS``.
+
+        Parameters
+        ----------
+        symbol : str
+        open_time : int
+            In ms.
+        values : sequence of float
+            Six numbers, in the order of ``COLUMNS``.
 
         Raises
         ------
@@ -73,6 +90,11 @@ class CandleWindow:
 
     def revise(self, symbol: str, open_time: int, values: Sequence[float]) -> None:
         """Replace the numbers of a candle.
+
+        Parameters
+        ----------
+        symbol, open_time, values
+            As those of ``append``.
 
         Raises
         ------

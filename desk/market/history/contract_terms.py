@@ -19,7 +19,7 @@ USUAL_FUNDING_HOURS: Final = 8
 
 
 def strict_terms(listed: Listed) -> ContractTerms:
-    """For real orders: a maintenance rate that no tier exceeds, funding every hour where nothing is said."""
+    """For real orders: a maintenance rate that no tier exceeds, funding every hour where none is listed."""
     leverage = listed.max_leverage or Decimal(1)
     return _terms(listed, leverage, maintenance_rate=1 / leverage, funding_hours=listed.funding_hours or 1)
 

@@ -22,7 +22,6 @@ from desk.orders import (
     ContractTerms,
     Fill,
     FundingPayment,
-    Position,
     PositionMode,
     Purpose,
 )
@@ -141,25 +140,6 @@ class SimulatedAccount:
         """Balance as ``desk.ports.Exchange`` reports it."""
         unrealized = sum(map(self.unrealized, self.positions.values()), ZERO)
         return Balance(equity=self.cash + unrealized, available=max(self.available(), ZERO))
-
-    def open_positions(self) -> list[Position]:
-        """Positions as ``desk.ports.Exchange`` reports them."""
-        return [
-            Position(
-                symbol=held.symbol,
-                side=held.side,
-                size=held.size,
-                entry_price=held.entry_price,
-                mark_price=self.marks[held.symbol],
-                leverage=held.leverage,
-                margin_mode=held.margin_mode,
-                liquidation_price=self.liquidation_price(held),
-                unrealized=self.unrealized(held),
-                stop_loss=self.nearest(held, "stop_loss"),
-                take_profit=self.nearest(held, "take_profit"),
-            )
-            for held in self.positions.values()
-        ]
 
     def plans_of(self, symbol: str, side: int) -> list[TriggerOrder]:
         """Stops and take-profits of a position, oldest first."""

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 from desk.errors import Meaning, Unanswered
 from desk.market.bitget.codes import meaning_of, refusal
 from desk.market.matching import Denied, FillModel, MatchedFill, Matching, NewOrder, Order
+from desk.market.matching.report import open_positions
 from desk.orders import (
     AccountUpdate,
     Balance,
@@ -234,7 +235,7 @@ class PaperExchange:
     async def positions(self) -> Sequence[Position]:
         """Every open position."""
         self._save()
-        return self._account.open_positions()
+        return open_positions(self._account)
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
@@ -371,7 +372,7 @@ class PaperExchange:
             return
         pushes = [_push(change) for change in changes]
         pushes.append(
-            AccountUpdate(positions=tuple(self._account.open_positions()), balance=self._account.balance())
+            AccountUpdate(positions=tuple(open_positions(self._account)), balance=self._account.balance())
         )
         for queue in self._listeners:
             for push in pushes:

@@ -28,8 +28,8 @@ from desk.values import CANDLE_MS
 
 HISTORY_MS: Final = 4 * 86_400_000
 """How long ended orders are kept: longer than the time that a start can catch up with (``LARGEST_COUNT``
-candles), so that every order filled meanwhile can still be queried.  The file is written at every order and
-holds them all."""
+candles), so that everything that it lets happen can still be asked for.  The file is written at every order
+and holds them all."""
 
 
 @dataclass(frozen=True, slots=True)

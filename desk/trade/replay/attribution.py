@@ -17,9 +17,9 @@ from typing import Protocol
 
 import numpy as np
 
+from desk.backtest import trades_of
 from desk.costs import Costs
 from desk.orders import Balance, ContractTerms, FundingPayment, Position
-from desk.policy import trades_of
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade, OpenTrade, OrderRecord
 from desk.trade.risk_rules import BY_NAME

@@ -1,4 +1,4 @@
-"""The client over HTTP: what is repeated, how often, and what is said in the end."""
+"""The client over HTTP: what is retried, how often, and which error ends it."""
 
 import asyncio
 import contextlib
@@ -132,7 +132,7 @@ async def test_no_request_leaves_past_the_pace_when_a_kept_connection_turns_out_
 
 
 async def test_a_request_that_hangs_is_given_up_and_repeated() -> None:
-    """A connection that went dead in a router says nothing for ever."""
+    """A connection that went dead in a router stays silent for ever."""
     stuck = asyncio.Event()
 
     class Silent(web.StreamResponse):
@@ -148,7 +148,7 @@ async def test_a_request_that_hangs_is_given_up_and_repeated() -> None:
 
 @pytest.mark.parametrize("status", [200, 400])
 async def test_a_refusal_is_not_repeated(status: int) -> None:
-    """The answer would be the same; and it is told by its code, whatever the status."""
+    """The answer would be the same; and it is recognised by its code, whatever the status."""
     async with client(refusal("40034", status=status, message="does not exist")) as (market, script, _):
         with pytest.raises(Refused, match="does not exist"):
             await market.candles("BTCUSD", PAGE)
@@ -158,7 +158,7 @@ async def test_a_refusal_is_not_repeated(status: int) -> None:
 
 @pytest.mark.parametrize("reply", [refusal("429", status=429), plain("{}", status=429), refusal("40200")])
 async def test_a_429_is_waited_out(reply: Reply) -> None:
-    """At least three seconds, for the endpoint that said so."""
+    """At least three seconds, for the endpoint that answered 429."""
     async with client(reply, success([ROW]), TIME) as (market, script, clock):
         assert len(await market.candles("BTCUSDT", PAGE)) == 1
 
@@ -188,7 +188,7 @@ async def test_five_minutes_of_refusals_are_survived() -> None:
 
 
 async def test_throttling_without_end_is_given_up() -> None:
-    """Repetition is bounded in time; the error says what to expect."""
+    """Repetition is bounded in time; the error names the endpoint."""
     async with client(refusal("429", status=429), give_up_after_s=100.0) as (market, _, clock):
         with pytest.raises(Throttled, match="history-candles"):
             await market.candles("BTCUSDT", PAGE)
@@ -218,7 +218,7 @@ async def test_repetition_without_an_answer_is_bounded_in_time() -> None:
 
 
 async def test_the_calls_that_are_left_are_heeded() -> None:
-    """The header says how many the endpoint still takes; odd ones are nobody's business."""
+    """The header has the number of calls the endpoint still takes; odd ones are nobody's business."""
 
     def left(value: str) -> Reply:
         def reply(request: web.Request) -> web.StreamResponse:
@@ -282,7 +282,7 @@ async def test_one_dead_request_among_living_ones_is_not_a_dead_address() -> Non
 
 
 async def test_requests_are_counted_by_symbol() -> None:
-    """The closing table says what each symbol cost."""
+    """The closing table shows what each symbol cost."""
     async with client(TIME, success([ROW])) as (market, _, _):
         await market.server_time()
         await market.candles("BTCUSDT", PAGE)

@@ -28,7 +28,7 @@ def body(data: object = None, **fields: Any) -> bytes:
 
 
 def test_a_page_is_read_to_the_last_digit() -> None:
-    """The cache must equal what the exchange said, value by value."""
+    """The cache must equal what the exchange sent, value by value."""
     rows = wire.read_candles(body([ROW, ["1762560300000", *ROW[1:]]]), endpoint=PATH)
 
     assert rows.open_time.tolist() == [1762560000000, 1762560300000]
@@ -50,7 +50,7 @@ def test_the_eighth_field_of_other_markets_is_ignored() -> None:
 
 
 def test_an_empty_list_is_an_answer() -> None:
-    """It says that nothing lies before the listing."""
+    """It means that nothing lies before the listing."""
     assert len(wire.read_candles(body([]), endpoint=PATH)) == 0
 
 
@@ -164,12 +164,12 @@ def test_only_normal_perpetuals_are_active(field: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "time"),
+    ("listed", "time"),
     [("1762600000000", 1762600000000), ("-1", None), ("", None), ("1e999999", None), (None, None)],
 )
-def test_what_is_announced_of_a_contract_is_read(told: object, time: int | None) -> None:
+def test_what_is_announced_of_a_contract_is_read(listed: object, time: int | None) -> None:
     """Nothing may be opened that could not be closed; ``-1`` is the exchange's word for never."""
-    row = {**CONTRACT, "limitOpenTime": told, "offTime": told}
+    row = {**CONTRACT, "limitOpenTime": listed, "offTime": listed}
     (contract,) = wire.read_contracts(body([row]), endpoint=PATH).contracts
 
     assert (contract.limit_open_time, contract.off_time) == (time, time)

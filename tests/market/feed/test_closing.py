@@ -41,18 +41,18 @@ TRUTH = random_candles(count=MEMORY + AHEAD, end=NOW + AHEAD * CANDLE_MS)
 def bar(place: int, **changes: Any) -> CandleUpdate:
     """The candle that opens ``place`` candles after NOW, as the websocket tells it when it is over."""
     row = MEMORY + place
-    told = CandleUpdate(int(TRUTH.open_time[row]), tuple(TRUTH.values[:, row].tolist()))
-    return told._replace(**changes)
+    update = CandleUpdate(int(TRUTH.open_time[row]), tuple(TRUTH.values[:, row].tolist()))
+    return update._replace(**changes)
 
 
 def forming(place: int) -> CandleUpdate:
     """The same candle when it has just begun: open, high, low, close in one."""
-    told = bar(place)
-    return told._replace(values=(told.values[0],) * 4 + (0.0, 0.0))
+    update = bar(place)
+    return update._replace(values=(update.values[0],) * 4 + (0.0, 0.0))
 
 
-def bars(*told: CandleUpdate, at: int = 0, symbol: str = "BTCUSDT") -> CandleUpdates:
-    return CandleUpdates(symbol, told, at)
+def bars(*updates: CandleUpdate, at: int = 0, symbol: str = "BTCUSDT") -> CandleUpdates:
+    return CandleUpdates(symbol, updates, at)
 
 
 def rest(first: int, last: int) -> RawRows:
@@ -93,7 +93,7 @@ def test_a_candle_is_closed_by_the_next_one() -> None:
     assert feed.window.newest("BTCUSDT") == NOW
 
 
-def test_a_candle_is_told_once() -> None:
+def test_a_candle_is_reported_once() -> None:
     """Frames come twice and late; a decision must not."""
     feed = assembler()
     feed.receive(bars(bar(0)), at(0, 299))
@@ -119,13 +119,13 @@ def test_a_market_whose_opens_are_free_is_asked_about_once() -> None:
     feed = assembler()
 
     def jumping(place: int, *, whole: bool = True) -> CandleUpdate:
-        told = bar(place) if whole else forming(place)
-        return told._replace(values=tuple(value * (1 + place / 100) for value in told.values))
+        update = bar(place) if whole else forming(place)
+        return update._replace(values=tuple(value * (1 + place / 100) for value in update.values))
 
     def answer(first: int, last: int) -> RawRows:
-        told = [jumping(place) for place in range(first, last + 1)]
-        values = np.array([one.values for one in told]).T
-        return RawRows(np.array([one.open_time for one in told]), values)
+        updates = [jumping(place) for place in range(first, last + 1)]
+        values = np.array([one.values for one in updates]).T
+        return RawRows(np.array([one.open_time for one in updates]), values)
 
     feed.receive(bars(jumping(0)), at(0, 299))
     assert closed(feed.receive(bars(jumping(1, whole=False)), at(1, 1))) == []
@@ -198,7 +198,7 @@ def test_a_hole_is_believed_when_two_answers_have_it() -> None:
 
 
 def test_a_hole_of_one_answer_is_filled_by_the_next() -> None:
-    """And nothing is said of it."""
+    """And no event reports it."""
     feed = assembler()
     rows = rest(-3, 3)
     feed.confirm("BTCUSDT", rows.where(rows.open_time != at(1)), at(4, 1))
@@ -290,7 +290,7 @@ def test_a_dead_symbol_is_waited_for_once() -> None:
 
 
 def test_a_candle_in_doubt_is_waited_for() -> None:
-    """It was closed, and then told otherwise: nobody decides on it before REST has said which it is."""
+    """It was closed, then reported with other numbers: no decision is made before REST has settled it."""
     feed = assembler("AUSDT", "BUSDT")
     feed.confirm("BUSDT", rest(-3, 0), at(1, 0.1))
     feed.receive(bars(bar(0, values=(*bar(0).values[:4], 9.0, 9.0)), symbol="AUSDT"), at(0, 240))
@@ -353,13 +353,13 @@ def test_a_silence_is_told_once_and_again_after_a_word() -> None:
 def stories(draw: st.DrawFn) -> list[tuple[int, str, int]]:
     """Frames and answers in a network's order: dropped, repeated, late; each with the time it arrives."""
     moments = {"forming": 1, "half": 150, "bar": 299}
-    told = [
+    updates = [
         (at(place, second), kind, place) for place in range(AHEAD - 1) for kind, second in moments.items()
     ]
-    kept = [one for one in told if draw(st.integers(0, 9)) > 1]
+    kept = [one for one in updates if draw(st.integers(0, 9)) > 1]
     kept += [
         (moment + draw(st.integers(0, 2_000)) * 1000, kind, place)
-        for moment, kind, place in draw(st.lists(st.sampled_from(told), max_size=8))
+        for moment, kind, place in draw(st.lists(st.sampled_from(updates), max_size=8))
     ]
     kept += [
         (at(place, draw(st.integers(0, 299))), "rest", place)
@@ -385,9 +385,9 @@ def test_whatever_the_network_does_candles_come_once_in_order_and_true(
             events += feed.confirm("BTCUSDT", rest(-5, place), moment)
             continue
         half = replace_close(bar(place))
-        told = {"forming": forming(place), "half": half, "bar": bar(place)}[kind]
+        update = {"forming": forming(place), "half": half, "bar": bar(place)}[kind]
         sent = {"forming": at(place, 1), "half": at(place, 150), "bar": at(place, 299)}[kind]
-        events += feed.receive(bars(told, at=sent), max(moment, sent))
+        events += feed.receive(bars(update, at=sent), max(moment, sent))
     events += feed.confirm("BTCUSDT", rest(-MEMORY, AHEAD - 2), at(AHEAD - 1, 5))
 
     assert closed(events) == list(range(AHEAD - 1))
@@ -402,10 +402,10 @@ def test_whatever_the_network_does_candles_come_once_in_order_and_true(
     assert feed.window.values[0].tobytes() == newest.values.tobytes()
 
 
-def replace_close(told: CandleUpdate) -> CandleUpdate:
+def replace_close(update: CandleUpdate) -> CandleUpdate:
     """A candle in the middle of its time: its close is still its open."""
-    o, h, l, _, volume, quote = told.values
-    return told._replace(values=(o, h, l, o, volume / 2, quote / 2))
+    o, h, l, _, volume, quote = update.values
+    return update._replace(values=(o, h, l, o, volume / 2, quote / 2))
 
 
 # The window ---------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ FAULTS = {
 async def running(
     faults: Mapping[str, float],
 ) -> AsyncIterator[tuple[CandleStream, list[FeedEvent], HandClock]]:
-    """The feed beside an exchange on the same clock, and every event that it has told."""
+    """The feed beside an exchange on the same clock, and every event of it."""
     clock = HandClock()
     options = ExchangeOptions(rate_limit=0, now_ms=NOW, speed=1.0, faults=faults, fault_seed=3)
     events: list[FeedEvent] = []
@@ -57,8 +57,8 @@ async def running(
         tell = events.append
 
         async def listen() -> None:
-            async with contextlib.aclosing(stream.events()) as told:
-                async for event in told:
+            async with contextlib.aclosing(stream.events()) as closed:
+                async for event in closed:
                     tell(event)
 
         listening = asyncio.ensure_future(listen())
@@ -87,8 +87,8 @@ async def test_every_candle_comes_once_in_order_and_true(faults: Mapping[str, fl
     grid = [NOW + place * CANDLE_MS for place in range(AHEAD - 1)]
     assert [(event.open_time, event.without) for event in passed] == [(time, ()) for time in grid]
     for symbol, truth in TRUTH.items():
-        told = [event for event in events if isinstance(event, CandleClosed) and event.symbol == symbol]
-        assert [event.open_time for event in told] == grid
+        closed = [event for event in events if isinstance(event, CandleClosed) and event.symbol == symbol]
+        assert [event.open_time for event in closed] == grid
         newest = truth.rows(1_000 + AHEAD - 1 - MEMORY, 1_000 + AHEAD - 1)
         assert stream.window.values[stream.window.row[symbol]].tobytes() == newest.values.tobytes()
     assert any(isinstance(event, FeedRestored) for event in events) == bool(faults)

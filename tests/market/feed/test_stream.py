@@ -76,7 +76,7 @@ class Feed:
         return await asyncio.wait_for(anext(self.events), 30)
 
     async def up(self, lines: int = 1) -> "asyncio.Task[FeedEvent]":
-        """Let the stream come up; its subscriptions are heard and left unread."""
+        """Let the stream come up; its subscriptions are received and left unread."""
         first = self.pull()
         for _ in range(lines):
             self.peers.append(await self.served.opened.get())
@@ -190,7 +190,7 @@ async def test_a_thin_symbol_is_closed_by_the_clock_and_rest() -> None:
 
 
 async def test_a_border_passes_without_a_symbol_that_nothing_is_known_of() -> None:
-    """REST is asked again and again, the others decide meanwhile, and the late candle is still told."""
+    """REST is asked again and again, the others decide meanwhile, and the late candle is still reported."""
     async with feed() as under:
         first = await under.up()
         answering = under.served.answers[f"GET {RECENT.path}"]
@@ -245,8 +245,8 @@ async def test_the_candles_of_an_outage_come_once_and_in_order() -> None:
             seen.append(pulled.result())
             pulled = under.pull()
 
-    told = [event.open_time for event in seen if isinstance(event, CandleClosed)]
-    assert told == [NOW + place * CANDLE_MS for place in range(3)]
+    closed = [event.open_time for event in seen if isinstance(event, CandleClosed)]
+    assert closed == [NOW + place * CANDLE_MS for place in range(3)]
     assert not any(isinstance(event, CandleRevised) for event in seen)
 
 
@@ -276,14 +276,14 @@ async def test_fifty_symbols_share_a_line() -> None:
     symbols = [f"SYM{number:03}USDT" for number in range(120)]
     async with feed(*symbols) as under:
         await under.up(lines=3)
-        heard: list[list[str]] = []
+        subscribed_to: list[list[str]] = []
         for peer in under.peers:
-            heard.append([])
-            while len(heard[-1]) < 20 or (len(heard[-1]) < 50 and peer is not under.peers[2]):
+            subscribed_to.append([])
+            while len(subscribed_to[-1]) < 20 or (len(subscribed_to[-1]) < 50 and peer is not under.peers[2]):
                 message = await peer.hears(under.clock)
-                heard[-1] += [arg["instId"] for arg in message["args"]]
+                subscribed_to[-1] += [arg["instId"] for arg in message["args"]]
 
-        assert heard == [symbols[:50], symbols[50:100], symbols[100:]]
+        assert subscribed_to == [symbols[:50], symbols[50:100], symbols[100:]]
 
 
 async def test_a_symbol_without_a_word_is_reported_and_still_gets_its_candles() -> None:
@@ -337,16 +337,16 @@ async def test_who_wants_to_act_has_the_candle_confirmed() -> None:
         await under.tells(1, whole=False)
         assert isinstance(await first, CandleClosed)
 
-        told = await under.stream.confirmed(("BTCUSDT",), NOW)
-        assert told.symbols == ("BTCUSDT",)
-        assert told.values[0, :, -1].tolist() == TRUTH.values[:, HISTORY].tolist()
+        round_ = await under.stream.confirmed(("BTCUSDT",), NOW)
+        assert round_.symbols == ("BTCUSDT",)
+        assert round_.values[0, :, -1].tolist() == TRUTH.values[:, HISTORY].tolist()
         under.served.on(f"GET {RECENT.path}", plain("<html>", status=502))
         asked = asyncio.ensure_future(under.stream.confirmed(("BTCUSDT",), NOW))
         while not asked.done():
             await under.clock.advance(0.5)
-        told = asked.result()
-        assert (told.symbols, told.values.shape[0]) == ((), 0)
-        assert "its candle was not confirmed" in told.absent["BTCUSDT"]
+        round_ = asked.result()
+        assert (round_.symbols, round_.values.shape[0]) == ((), 0)
+        assert "its candle was not confirmed" in round_.absent["BTCUSDT"]
 
 
 async def test_an_answer_without_the_candle_confirms_nothing() -> None:
@@ -384,13 +384,13 @@ async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_
         await under.tells(1, whole=False, symbol="AUSDT")
         while not pulling.done():
             await under.clock.advance(0.25)
-        told = pulling.result()
+        round_ = pulling.result()
         await rounds.aclose()  # type: ignore[attr-defined]
 
-    assert (told.open_time, told.symbols) == (NOW, ("AUSDT",))
-    assert told.times[:, -1].tolist() == [NOW]
-    assert told.values[0].tobytes() == TRUTH.rows(SPARE + 1, HISTORY + 1).values.tobytes()
-    assert "has not arrived" in told.absent["BUSDT"]
+    assert (round_.open_time, round_.symbols) == (NOW, ("AUSDT",))
+    assert round_.times[:, -1].tolist() == [NOW]
+    assert round_.values[0].tobytes() == TRUTH.rows(SPARE + 1, HISTORY + 1).values.tobytes()
+    assert "has not arrived" in round_.absent["BUSDT"]
 
 
 async def test_odd_frames_do_not_stop_the_feed() -> None:

@@ -52,9 +52,9 @@ def test_a_cache_comes_back_value_by_value(store: CandleStore) -> None:
 
     assert path.name == "BTCUSDT_5m_180d.pkl"
     assert_same_candles(store.load("BTCUSDT", 180), candles)
-    held, complaints = store.known("BTCUSDT")
-    assert held.absent == absent
-    assert complaints == ()
+    known, problems = store.known("BTCUSDT")
+    assert known.absent == absent
+    assert problems == ()
     assert store.is_current("BTCUSDT", 180, candles, absent)
     assert not store.is_current("BTCUSDT", 180, candles, ())
     assert not store.is_current("BTCUSDT", 90, candles, absent)
@@ -152,10 +152,10 @@ def test_a_corrupt_file_is_set_aside_and_named(store: CandleStore, body: bytes) 
         with pytest.raises(CacheError, match=r"BTCUSDT_5m_180d\.pkl"):
             store.load("BTCUSDT", 180)
 
-        held, (complaint,) = store.known("BTCUSDT")
+        known, (problem,) = store.known("BTCUSDT")
 
-        assert len(held.rows) == 0
-        assert f"set aside as BTCUSDT_5m_180d.pkl.corrupt-{number}" in complaint
+        assert len(known.rows) == 0
+        assert f"set aside as BTCUSDT_5m_180d.pkl.corrupt-{number}" in problem
         assert not path.exists()
         assert path.with_name(f"{path.name}.corrupt-{number}").read_bytes() == body
 
@@ -224,7 +224,7 @@ def test_candles_of_two_markets_are_not_mixed(store: CandleStore) -> None:
 
 
 def test_a_folder_is_fetched_into_by_one_process_at_a_time(store: CandleStore) -> None:
-    """Two runs would undo each other's work; the second says so at once, and a dead first is no obstacle."""
+    """Two runs would undo each other's work; the second ends at once, and a dead first is no obstacle."""
     program = (
         "import sys; from pathlib import Path; from desk.errors import SettingsError\n"
         "from desk.market.history.candle_store import CandleStore\n"

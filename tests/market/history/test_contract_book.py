@@ -18,7 +18,7 @@ BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0})
 
 
 def test_what_is_announced_comes_back() -> None:
-    """As what else the exchange says of a contract."""
+    """Like every other term of a contract."""
     assert read_book(BOOK.text().encode()) == BOOK
 
 

@@ -259,7 +259,7 @@ async def test_a_row_that_stays_broken_is_named() -> None:
 
 
 async def test_a_corrected_candle_replaces_the_cached_one() -> None:
-    """The newer answer wins, and the run says how many candles that changed."""
+    """The newer answer wins, and the run reports how many candles that changed."""
     before = await fetch(Exchange(WHOLE), now=NOW - 3_600_000)
     values = WHOLE.values.copy()
     values[4, -15] += 1.0
@@ -324,8 +324,8 @@ async def test_whatever_is_held_and_however_it_comes_the_candles_are_the_same(da
         order = rng.permutation(np.repeat(np.arange(len(rows)), rng.integers(0, 3, len(rows))))
         return RawRows(rows.open_time[order], rows.values[:, order])
 
-    held = KnownCandles(rows_of(WHOLE).where(kept), ())
-    got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), known=held)
+    known = KnownCandles(rows_of(WHOLE).where(kept), ())
+    got = await fetch(Exchange(WHOLE, inclusive=bool(seed % 2), spoil=slipping), known=known)
 
     wanted = set(WANTED.open_time.tolist())
     holes = {hole.first + n * CANDLE_MS for hole in got.absent for n in range(hole.candles)}
@@ -350,8 +350,8 @@ async def test_a_symbol_without_candles_is_no_failure_of_ours() -> None:
         await fetch(Exchange(WHOLE.rows(0, 0)))
 
 
-async def test_the_error_of_a_page_is_told_plainly() -> None:
-    """Not as a group of errors of workers that a user has never heard of."""
+async def test_the_error_of_a_page_is_reported_plainly() -> None:
+    """Not as a group of errors of workers that no user knows."""
 
     def dead(number: int, page: Page, rows: RawRows) -> RawRows:
         if number > 10:

@@ -158,7 +158,7 @@ def test_any_split_repetition_and_order_of_pages_gives_the_same_rates(data: st.D
 
 
 @pytest.mark.parametrize(
-    ("times", "rates", "complaint"),
+    ("times", "rates", "problem"),
     [
         ([1, 1], [0.0, 0.0], "must increase"),
         ([2, 1], [0.0, 0.0], "must increase"),
@@ -167,9 +167,9 @@ def test_any_split_repetition_and_order_of_pages_gives_the_same_rates(data: st.D
         ([1, 2], [0.0], "settlement times for"),
     ],
 )
-def test_what_is_no_history_is_refused(times: list[int], rates: list[float], complaint: str) -> None:
+def test_what_is_no_history_is_refused(times: list[int], rates: list[float], problem: str) -> None:
     """Also a file that was edited by hand passes this gate."""
-    with pytest.raises(DataError, match=complaint):
+    with pytest.raises(DataError, match=problem):
         check_funding("BTCUSDT", FundingRates(np.array(times), np.array(rates)), since=0)
 
 
@@ -207,9 +207,9 @@ def test_a_cache_that_is_none_is_set_aside_and_named(store: CandleStore) -> None
         path.write_bytes(pickle.dumps(frame))
         with pytest.raises(CacheError, match=r"BTCUSDT_funding\.pkl is no cache of ours"):
             store.load_funding("BTCUSDT")
-        known, (complaint,) = store.known_funding("BTCUSDT")
+        known, (problem,) = store.known_funding("BTCUSDT")
         assert known is NO_FUNDING
-        assert f"set aside as BTCUSDT_funding.pkl.corrupt-{number}" in complaint
+        assert f"set aside as BTCUSDT_funding.pkl.corrupt-{number}" in problem
     path.write_bytes(b"cosmic rays")
     assert len(store.known_funding("BTCUSDT")[1]) == 1
     assert store.known_funding("BTCUSDT") == (NO_FUNDING, ())

@@ -43,6 +43,28 @@ def test_a_refresh_is_one_request(new: int) -> None:
 
     assert page.endpoint is RECENT
     assert page.end == NOW
+    assert page.limit == min(new + 12, 1000)  # an hour of overlap, within what the exchange allows
+
+
+def test_no_page_is_larger_than_the_exchange_allows() -> None:
+    """One row more is refused with 40053, and with it the whole symbol."""
+    limits = {
+        (page.endpoint.path.rsplit("/", 1)[1], page.limit)
+        for page in plan_pages(grid(180), window_of(NOW, 180))
+    }
+
+    assert max(limit for name, limit in limits if name == "candles") == 1000
+    assert max(limit for name, limit in limits if name == "history-candles") == 200
+
+
+def test_the_oldest_candle_within_reach_is_asked_of_the_recent_endpoint() -> None:
+    """Half a day less than it reaches is all of the safety; the seam costs no request more."""
+    window = window_of(NOW, 180)
+    seam = window.end - RECENT_REACH_MS
+    within, beyond = (np.array([time], dtype=np.int64) for time in (seam, seam - CANDLE_MS))
+
+    assert [page.endpoint for page in plan_pages(within, window)] == [RECENT]
+    assert [page.endpoint for page in plan_pages(beyond, window)] == [HISTORY]
 
 
 @pytest.mark.parametrize("inclusive", [False, True])
@@ -85,6 +107,15 @@ def test_a_hole_is_asked_for_with_other_ends_and_from_the_other_feed() -> None:
     pages = [page for attempt in range(ROUNDS) for page in plan_pages(hole, window, attempt=attempt)]
 
     assert [page.endpoint for page in pages] == [RECENT, HISTORY, RECENT]
+    assert len({page.end for page in pages}) == ROUNDS
+
+
+def test_an_old_hole_is_asked_for_with_other_ends_too() -> None:
+    """Only one endpoint reaches so far back; at least the question must not be the same."""
+    hole, window = grid(180)[500:510], window_of(NOW, 180)
+    pages = [page for attempt in range(ROUNDS) for page in plan_pages(hole, window, attempt=attempt)]
+
+    assert [page.endpoint for page in pages] == [HISTORY] * ROUNDS
     assert len({page.end for page in pages}) == ROUNDS
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.market.matching import Denied, FillModel, Matching
+from desk.market.matching.report import open_positions
 from tests.market.matching.samples import BTC, ETH, T0, Desk, plain_equity
 
 LONG, SHORT = 1, -1
@@ -242,7 +243,7 @@ def test_a_stop_bound_to_the_position_replaces_the_earlier_one_and_attached_ones
     desk.order(LONG, "1", stop_loss="95")
     first = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(90), desk.now)
     second = desk.core.protect("BTCUSDT", LONG, "stop_loss", Decimal(91), desk.now)
-    [holding] = desk.account.open_positions()
+    [holding] = open_positions(desk.account)
     triggers = {plan.trigger for plan in desk.account.plans.values()}
     desk.core.modify_plan(second.plan_id, trigger=Decimal(96), size=None)
     desk.candle("100", "100", "95.5", "99")

@@ -7,13 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from desk.backtest import Trades, trades_of
 from desk.costs import Costs
 from desk.market.matching import FillModel, MatchedFill, Matching, NewOrder
 from desk.market.paper.exchange import exactly
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
 from desk.market.series.synthetic import synthesize
-from desk.policy import Thresholds, TradeRules, Trades, trades_of
+from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, Candles
 from tests.market.matching.samples import BTC
 

@@ -51,8 +51,11 @@ class SignedRest:
     Parameters
     ----------
     settings : LinkSettings
+        Address, timeout and retry.
     credentials : Credentials
+        The key.
     clock : Clock
+        Wall time for signatures, and waits.
     """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
@@ -106,7 +109,18 @@ class SignedRest:
     async def read(
         self, path: str, query: Mapping[str, str], reader: Reader[Answer], *, attempts: int | None = None
     ) -> Answer:
-        """Ask, and ask again while there is no answer.
+        """Ask, and retry while there is no answer.
+
+        Parameters
+        ----------
+        path : str
+            The endpoint.
+        query : mapping
+            Names and values, as text.
+        reader : callable
+            Reads the body of the response.
+        attempts : int, optional
+            Instead of those of the settings.
 
         Parameters
         ----------
@@ -141,9 +155,11 @@ class SignedRest:
         Parameters
         ----------
         path : str
+            The endpoint.
         body : mapping
+            Sent as JSON.
         reader : callable
-            Given the body, ``endpoint`` and ``status``.
+            Reads the body of the response.
 
         Raises
         ------

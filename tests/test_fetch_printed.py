@@ -1,4 +1,4 @@
-"""What a fetch says on a terminal: its bar, its notes, its closing table."""
+"""What a fetch prints on a terminal: its bar, its notes, its closing table."""
 
 import pytest
 
@@ -33,16 +33,16 @@ def test_the_closing_table_has_what_a_user_asks_after_an_hour(capsys: pytest.Cap
 
     assert print_fetch(report, Console(quiet=False, as_json=False)) == FAILED
 
-    said = capsys.readouterr()
-    (row,) = (line for line in said.out.splitlines() if "BTCUSDT" in line)
+    printed = capsys.readouterr()
+    (row,) = (line for line in printed.out.splitlines() if "BTCUSDT" in line)
     assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
         *("BTCUSDT", "51,824", "16", "1.2 %", "541", "235", "12.3"),
     ]
     heads = ("candles", "holes", "zero volume", "funding rates", "requests", "seconds")
-    assert all(head in said.out for head in heads)
-    assert "1 symbols, 1,238 requests (2 × 429, 5 without an answer) in 66.0 s." in said.out
-    assert "ETHUSDT" in said.err
-    assert "40309" in said.err
+    assert all(head in printed.out for head in heads)
+    assert "1 symbols, 1,238 requests (2 × 429, 5 without an answer) in 66.0 s." in printed.out
+    assert "ETHUSDT" in printed.err
+    assert "40309" in printed.err
 
 
 def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
