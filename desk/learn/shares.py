@@ -12,11 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import one_at_a_time, trades_of_sides
 from desk.costs import Costs
 from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ShareCuts
 from desk.learn.selection import Side
-from desk.policy import FLAT, LONG, SHORT, TradeRules, one_at_a_time, trades_of_sides
+from desk.policy import FLAT, LONG, SHORT, TradeRules
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 
 Floats = NDArray[np.float64]

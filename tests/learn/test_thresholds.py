@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from desk.backtest import trades_of_sides
 from desk.costs import Costs
 from desk.errors import SettingsError
 from desk.learn import shares
@@ -21,7 +22,7 @@ from desk.learn.thresholds import (
     prequential,
     sides_of,
 )
-from desk.policy import LONG, SHORT, TradeRules, trades_of_sides
+from desk.policy import LONG, SHORT, TradeRules
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.learn.trading import FREE, PLAIN, TAKER, labels_of, walk
 
