@@ -1,20 +1,21 @@
-"""What is published, what is examined and what votes out of fold are one recipe.
+"""What is published, what is evaluated and what scores the walk are one recipe.
 
 A ``Recipe`` (parameters, rounds, seeds) and rows come in; a ``Model`` that averages one member per seed
-goes out, or the scores that such models give to rows which they never saw.  Thresholds chosen on scores of
-another recipe would not fit the published one: their coverage fell to a third where that was tried.
+goes out.  Thresholds chosen on scores of another recipe would not fit the published one: their coverage fell
+to a third where that was tried.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from desk.learn.ensemble import average
 from desk.learn.parameters import Parameters
 from desk.learn.settings import LearnSettings
-from desk.learn.splits import Fold, Rows
-from desk.learn.training import Model, Scores, bin_rows, grow
-from desk.values import DOWN, UNKNOWN, UP, LabelledSet
+from desk.learn.splits import Rows
+from desk.learn.training import Bins, Model, bin_rows, train
+from desk.values import LabelledSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,47 +25,47 @@ class Recipe:
     parameters: Parameters
     rounds: int
     seeds: tuple[int, ...]
-    """Members that learn labelled candles, one per seed."""
-    sign_seeds: tuple[int, ...]
-    """Members that learn all candles by the sign of the move, one per seed."""
+    """Members, one per seed; their scores are averaged."""
 
 
-def recipe_of(parameters: Parameters, rounds: int, settings: LearnSettings, *, seed: int) -> Recipe:
-    """The recipe of the settings with the chosen ``parameters`` and ``rounds``."""
-    seeds = tuple(range(seed, seed + settings.n_seeds + settings.n_sign_seeds))
-    return Recipe(parameters, rounds, seeds[: settings.n_seeds], seeds[settings.n_seeds :])
+@dataclass(frozen=True, slots=True, eq=False)
+class BinnedSet:
+    """The labelled rows of a symbol, binned once for every model that is made of some of them."""
+
+    labelled: LabelledSet
+    bins: Bins
+    """Of all rows that are labelled up or down, in order."""
+    decided: NDArray[np.int64]
+    """Positions of these rows in ``labelled``, increasing."""
+
+    def of(self, rows: Rows) -> Bins:
+        """Those of ``rows`` (increasing positions in ``labelled``) that are labelled up or down."""
+        wanted = rows[self.labelled.decided[rows]]
+        return self.bins.subset(np.searchsorted(self.decided, wanted))
 
 
-def teach(labelled: LabelledSet, rows: Rows, recipe: Recipe) -> Model:
-    """The model of the recipe; of ``rows``, those with a usable label are learned from."""
-    decided = rows[labelled.decided[rows]]
-    members = _members(labelled, decided, labelled.label[decided], recipe, recipe.seeds)
-    if recipe.sign_seeds:
-        moved = rows[(labelled.label[rows] != UNKNOWN) & (np.nan_to_num(labelled.move[rows]) != 0)]
-        side = np.where(labelled.move[moved] > 0, UP, DOWN).astype(np.int8)
-        members += _members(labelled, moved, side, recipe, recipe.sign_seeds)
-    return average(members)
+def recipe_of(parameters: Parameters, rounds: int, n_seeds: int, *, seed: int) -> Recipe:
+    """The recipe with ``n_seeds`` members, whose seeds follow ``seed``."""
+    return Recipe(parameters, rounds, tuple(range(seed, seed + n_seeds)))
 
 
-def out_of_fold(labelled: LabelledSet, folds: tuple[Fold, ...], recipe: Recipe) -> tuple[Rows, Scores]:
-    """Scores of all validation rows, neutral ones included, by models that had not seen them.
+def bin_labelled(labelled: LabelledSet, first: Rows) -> BinnedSet:
+    """Bin every labelled row by the edges of the rows ``first``, which lie before all that is evaluated.
 
-    Returns
-    -------
-    ndarray, shape (n,)
-        Positions in the labelled set, increasing.
-    ndarray, shape (n,)
-        Log-odds of up.
+    Parameters
+    ----------
+    labelled : LabelledSet
+    first : ndarray, shape (n,)
+        Positions in ``labelled``; at least one of them is labelled up or down.
     """
-    if not folds:
-        return np.empty(0, dtype=np.int64), np.empty(0)
-    x = labelled.features.x
-    scores = [teach(labelled, fold.train, recipe).scores(x[fold.validation]) for fold in folds]
-    return np.concatenate([fold.validation for fold in folds]), np.concatenate(scores)
+    x, label, names = labelled.features.x, labelled.label, labelled.features.names
+    early = first[labelled.decided[first]]
+    edges = bin_rows(x[early], label[early], names)
+    decided = np.flatnonzero(labelled.decided)
+    return BinnedSet(labelled, bin_rows(x[decided], label[decided], names, edges_of=edges), decided)
 
 
-def _members(
-    labelled: LabelledSet, rows: Rows, side: np.ndarray, recipe: Recipe, seeds: tuple[int, ...]
-) -> list[Model]:
-    bins = bin_rows(labelled.features.x[rows], side, labelled.features.names)
-    return [grow(bins, recipe.parameters, rounds=recipe.rounds, seed=seed) for seed in seeds]
+def fit(binned: BinnedSet, rows: Rows, recipe: Recipe) -> Model:
+    """Train the model of the recipe on those of ``rows`` that are labelled up or down."""
+    bins = binned.of(rows)
+    return average([train(bins, recipe.parameters, rounds=recipe.rounds, seed=seed) for seed in recipe.seeds])

@@ -73,7 +73,7 @@ def hold_out(labelled: LabelledSet, *, candles: int, test_share: float) -> Split
             f"{labelled.features.symbol}: no candle with features on one side of the border between "
             "development and test; a longer history (--days) is needed"
         )
-    known = _known_before(labelled, before, int(labelled.features.open_time[test[0]]))
+    known = known_before(labelled, before, int(labelled.features.open_time[test[0]]))
     return Split(frozen(known), frozen(test), len(before) - len(known))
 
 
@@ -99,17 +99,18 @@ def walk_forward(
         validation = development[start:stop]
         if len(validation) == 0:
             continue
-        known = _known_before(labelled, development[:start], int(labelled.features.open_time[validation[0]]))
-        if _has_both_sides(labelled, known) and _has_both_sides(labelled, validation):
+        known = known_before(labelled, development[:start], int(labelled.features.open_time[validation[0]]))
+        if has_both_sides(labelled, known) and has_both_sides(labelled, validation):
             found.append(Fold(frozen(known), frozen(validation)))
     return tuple(found)
 
 
-def _known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
+def known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
     """Those of ``rows`` whose label was known a horizon before the time ``border`` (ms)."""
     embargo = labelled.horizon * CANDLE_MS
     return rows[labelled.known_at[rows] <= border - embargo]
 
 
-def _has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:
+def has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:
+    """Whether some of ``rows`` are labelled up and some down."""
     return len(np.unique(labelled.label[rows[labelled.decided[rows]]])) > 1
