@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from desk.costs import Costs
 from desk.errors import NotEnoughHistory
 from desk.learn.calibration import Calibration, calibrate
+from desk.learn.conditions import examine
 from desk.learn.evaluation import Metrics, last_return, measure
+from desk.learn.evidence import Evidence
 from desk.learn.recipe import Recipe, out_of_fold, recipe_of, teach
 from desk.learn.selection import Selection, select
 from desk.learn.settings import LearnSettings
@@ -26,7 +28,7 @@ from desk.learn.stability import Stability, stability, trailing_volatility
 from desk.learn.trades import Block, TradeFigures, block_of, day_lines, examine_trades, figures, trades_in
 from desk.learn.training import Model, Scores
 from desk.learn.tuning import Tuned, tune
-from desk.learn.verdict import Evaluation, Evidence, Examination, examine
+from desk.learn.verdict import Evaluation, Examination
 from desk.policy import TradeRules
 from desk.values import UP, Candles, LabelledSet
 

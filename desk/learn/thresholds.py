@@ -10,16 +10,12 @@ zero the side is silent.  An earlier block is cut as it would have been traded i
 before it.  The first two blocks have too little before them; they are cut by their own quantiles, which is
 why nothing that they show is ever evidence.
 
-The scale of scores shrinks as training grows, so that a quantile of old scores is too high a cut for new
-ones.  Scores of a block are therefore centred by its median and divided by its spread, the quantile is taken
-of those, and put back on the scale of the last two blocks.
-
 ``select_by="win_rate"`` chooses by the guide's aim instead, see ``desk.learn.selection``.
 
 Reading order: ``prequential`` is the rule; ``sides_of`` fires by thresholds that are known already.
 
-Not here: training and scoring of the blocks (``desk.learn.walk``), what the trades show
-(``desk.learn.trades``), and the verdict.
+Not here: the cuts of a share (``desk.learn.cuts``), what every share earned (``desk.learn.shares``), training
+and scoring of the blocks (``desk.learn.walk``), and the verdict.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,21 +28,16 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from desk.costs import Costs
-from desk.learn.clustered import DAY_MS
+from desk.learn.cuts import FIRST_TRADED, ScoredBlock, ShareCuts
 from desk.learn.selection import Side, proof, provable_rate
-from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules, one_at_a_time, trades_of_sides
+from desk.learn.shares import ShareTable, share_table
+from desk.policy import Thresholds, TradeRules
 from desk.settings import check_settings
-from desk.values import CANDLE_MS, DOWN, UP, Candles
+from desk.values import Candles
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Sides = NDArray[np.int8]
-BPS = 1e4
-
-FIRST_TRADED = 2
-"""Position of the first block that is traded; the ones before it are cut by their own quantiles."""
-LAST_TWO = 2
-"""Blocks that wide shares are taken of, and on whose scale every cut is put."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,25 +82,8 @@ class ThresholdRules:
             yield f"level is {self.level}, must be at least 0.5 and below 1"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredBlock:
-    """Candles of one week with what a model of everything before them says."""
-
-    first: int
-    """Row of its first candle."""
-    stop: int
-    """Row behind its last."""
-    score: Floats
-    """Shape (stop - first,): centred log-odds of up; NaN where the candle has no features."""
-    seeds: int = 1
-    """Members whose scores are averaged: averaging narrows scores."""
-    rescaled: Floats | None = None
-    """The same candles scored with as many seeds as later blocks have, same shape; it lends median and
-    spread where a block with other ``seeds`` is cut, and nothing else."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SideChoice:
+class SideThreshold:
     """By what one side is traded in one block, and what earlier blocks showed of it."""
 
     side: Side
@@ -150,8 +124,8 @@ class SideChoice:
 class BlockThresholds:
     """Both sides of one block."""
 
-    long: SideChoice
-    short: SideChoice
+    long: SideThreshold
+    short: SideThreshold
 
     @property
     def cuts(self) -> Thresholds:
@@ -165,7 +139,7 @@ class BlockThresholds:
         return Thresholds(long=long, short=short)
 
     @property
-    def firing(self) -> tuple[SideChoice, ...]:
+    def firing(self) -> tuple[SideThreshold, ...]:
         """The sides that are not silent."""
         return tuple(choice for choice in (self.long, self.short) if choice.cut is not None)
 
@@ -190,25 +164,6 @@ class Walked:
     """The same rule over all blocks: what is published."""
     sides: Sides
     """Shape (candles of the walk,): ``LONG``, ``SHORT`` or ``FLAT`` at the close of each."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Grid:
-    """One side at every share.
-
-    Shapes (blocks + 1, shares): row k is what is known before block k, the last row what is known in the end.
-    """
-
-    cut: Floats
-    """NaN where there is none."""
-    coverage: Floats
-    t: Floats
-    """NaN where it cannot be computed."""
-    trades: Counts
-    days: Counts
-    net_bps: Floats
-    labelled: Counts
-    wins: Counts
 
 
 def prequential(
@@ -244,11 +199,11 @@ def prequential(
     start, stop = blocks[0].first, blocks[-1].stop
     walk, label = candles.rows(start, stop), label[start:stop]
     ends = np.array([*(block.first for block in blocks), stop]) - start
-    cuts = _Cuts(blocks, rules)
+    cuts = ShareCuts(blocks, rules.shares, rules.narrow_share)
     scores = np.concatenate([block.score for block in blocks])
 
-    def choose(side: Side) -> list[SideChoice]:
-        grid = _grid(side, walk, label, scores, ends, cuts=cuts, trade_rules=trade_rules, costs=costs)
+    def choose(side: Side) -> list[SideThreshold]:
+        grid = share_table(side, walk, label, scores, ends, cuts=cuts, trade_rules=trade_rules, costs=costs)
         return [_choice(side, grid, known, rules) for known in range(len(ends))]
 
     chosen = [
@@ -273,192 +228,10 @@ def _probability(score: float) -> float:
     return float(1.0 / (1.0 + np.exp(-score)))
 
 
-# Cuts ---------------------------------------------------------------------------------------------
-
-
-class _Cuts:
-    """Cuts of every block and of tomorrow, at every share, for both sides."""
-
-    def __init__(self, blocks: Sequence[ScoredBlock], rules: ThresholdRules) -> None:
-        self._blocks = blocks
-        self._shares = np.array(rules.shares)
-        self._narrow = self._shares < rules.narrow_share
-        self._standard: list[Floats] = []
-        for block in blocks:
-            score = block.score[np.isfinite(block.score)]
-            middle, spread = _scale(score)
-            self._standard.append((score - middle) / spread if spread > 0 else score[:0])
-
-    def of(self, side: Side, block: int) -> tuple[Floats, Floats]:
-        """Cuts and promised coverage, shape (shares,) each; NaN and 0 where there is no cut."""
-        if block < FIRST_TRADED:
-            own = self._blocks[block].score
-            return _tail(side, own[np.isfinite(own)], self._shares)
-        recent = [at for at in range(max(0, block - LAST_TWO), block) if len(self._standard[at])]
-        if not recent:
-            return np.full(len(self._shares), np.nan), np.zeros(len(self._shares))
-        cut, coverage = _tail(side, np.concatenate([self._standard[at] for at in recent]), self._shares)
-        if self._narrow.any():
-            whole = np.concatenate(self._standard[:block])
-            cut[self._narrow], coverage[self._narrow] = _tail(side, whole, self._shares[self._narrow])
-        scales = np.array([_scale(self._like(at, block)) for at in recent])
-        middle, spread = scales.mean(axis=0)
-        # A cut at the median is none: a model without an opinion has the same score everywhere.
-        beyond = cut > 0 if side == "long" else cut < 0
-        return np.where(beyond, cut * spread + middle, np.nan), np.where(beyond, coverage, 0.0)
-
-    def _like(self, at: int, block: int) -> Floats:
-        """Scores of block ``at``, averaged over as many seeds as those of ``block``."""
-        known = self._blocks[at]
-        seeds = self._blocks[min(block, len(self._blocks) - 1)].seeds
-        score = known.score if known.rescaled is None or known.seeds == seeds else known.rescaled
-        return score[np.isfinite(score)]
-
-
-def _scale(score: Floats) -> tuple[float, float]:
-    """Median, and mean distance from it: unlike a standard deviation it is not made by one wild day."""
-    if len(score) == 0:
-        return 0.0, 0.0
-    middle = float(np.median(score))
-    return middle, float(np.mean(np.abs(score - middle)))
-
-
-def _tail(side: Side, score: Floats, shares: Floats) -> tuple[Floats, Floats]:
-    """The score that cuts off each share of a tail, one that occurred, and the share that really lies there.
-
-    A cut that reaches to the median is none: NaN and 0.
-    """
-    n = len(score)
-    if n == 0:
-        return np.full(len(shares), np.nan), np.zeros(len(shares))
-    ranked = np.sort(score)
-    depth = np.ceil(shares * n - 1e-9).astype(np.int64)
-    cut = ranked[n - depth] if side == "long" else ranked[depth - 1]
-    median = np.median(ranked)
-    if side == "long":
-        beyond, reach = cut > median, n - np.searchsorted(ranked, cut, side="left")
-    else:
-        beyond, reach = cut < median, np.searchsorted(ranked, cut, side="right")
-    return np.where(beyond, cut, np.nan), np.where(beyond, reach / n, 0.0)
-
-
-# What the earlier blocks show ---------------------------------------------------------------------
-
-
-def _grid(
-    side: Side,
-    walk: Candles,
-    label: NDArray[np.int8],
-    scores: Floats,
-    ends: Counts,
-    *,
-    cuts: _Cuts,
-    trade_rules: TradeRules,
-    costs: Costs,
-) -> _Grid:
-    """Trade every share through the walk, and count what was known when each block began.
-
-    Parameters
-    ----------
-    ends : ndarray, shape (blocks + 1,)
-        Rows of the walk at which the blocks begin, and its end.
-    """
-    found = [cuts.of(side, block) for block in range(len(ends))]
-    cut, coverage = (np.array(column) for column in zip(*found, strict=True))
-    size = np.diff(ends)
-    known = [_known(walk, end) for end in ends.tolist()]
-    columns = []
-    for one in cut[:-1].T:
-        fired = _fires(side, scores, np.repeat(one, size))
-        columns.append(
-            np.column_stack(
-                [
-                    *_earned(side, walk, fired, ends, known, trade_rules, costs),
-                    *_won(side, walk, label, fired, ends, trade_rules.horizon),
-                ]
-            )
-        )
-    t, trades, days, net, labelled, wins = np.stack(columns, axis=1).transpose(2, 0, 1)
-    return _Grid(
-        cut=cut,
-        coverage=coverage,
-        t=t,
-        trades=trades.astype(np.int64),
-        days=days.astype(np.int64),
-        net_bps=net,
-        labelled=labelled.astype(np.int64),
-        wins=wins.astype(np.int64),
-    )
-
-
-def _known(walk: Candles, end: int) -> int:
-    """UTC days from the first candle of the walk to the one before row ``end``."""
-    return int(walk.open_time[end - 1] // DAY_MS - walk.open_time[0] // DAY_MS) + 1 if end else 0
-
-
-def _fires(side: Side, scores: Floats, cut: Floats) -> NDArray[np.bool_]:
-    """Where a score lies at or beyond its cut; NaN on either side fires nothing."""
-    return scores >= cut if side == "long" else scores <= cut
-
-
-def _earned(
-    side: Side,
-    walk: Candles,
-    fired: NDArray[np.bool_],
-    ends: Counts,
-    known: Sequence[int],
-    trade_rules: TradeRules,
-    costs: Costs,
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """The t of the daily sums, trades, days with a trade, and mean net (bp), known at each of ``ends``.
-
-    A trade counts when the candle that ended it had closed; days without one count as zero.
-    """
-    sides = np.where(fired, LONG if side == "long" else SHORT, FLAT).astype(np.int8)
-    trades = trades_of_sides(walk, sides, rules=trade_rules, costs=costs)
-    day = walk.open_time[trades.entry] // DAY_MS - walk.open_time[0] // DAY_MS
-    closed = np.searchsorted(trades.leave, ends, side="left")
-    t, traded, net = np.full(len(ends), np.nan), np.zeros(len(ends)), np.full(len(ends), np.nan)
-    for at, (count, days) in enumerate(zip(closed.tolist(), known, strict=True)):
-        if count == 0:
-            continue
-        sums = np.bincount(day[:count], weights=trades.net[:count], minlength=days)
-        spread = float(np.std(sums, ddof=1)) if days > 1 else 0.0
-        if spread > 0:
-            t[at] = float(np.mean(sums)) / spread * np.sqrt(days)
-        traded[at] = np.count_nonzero(np.bincount(day[:count]))
-        net[at] = float(np.sum(sums)) / count * BPS
-    return t, closed.astype(np.float64), traded, net
-
-
-def _won(
-    side: Side,
-    walk: Candles,
-    label: NDArray[np.int8],
-    fired: NDArray[np.bool_],
-    ends: Counts,
-    horizon: int,
-) -> tuple[Floats, Floats]:
-    """Labelled trades and how many of them won, known at each of ``ends``.
-
-    They are held to the horizon: a stop would let the next trade share candles with this one's label.
-    """
-    rows = np.flatnonzero(fired)
-    free = walk.open_time[rows] + horizon * CANDLE_MS
-    taken = one_at_a_time(walk.open_time[rows], free)
-    outcome = label[rows[taken]]
-    # The label of a trade is known when the candle that decides it has closed: it lies before the block.
-    through = np.append(walk.open_time, walk.open_time[-1] + CANDLE_MS)[ends]
-    before = np.searchsorted(free[taken], through, side="left")
-    labelled = np.concatenate([[0], np.cumsum(outcome >= DOWN)])[before]
-    wins = np.concatenate([[0], np.cumsum(outcome == (UP if side == "long" else DOWN))])[before]
-    return labelled.astype(np.float64), wins.astype(np.float64)
-
-
 # The choice ---------------------------------------------------------------------------------------
 
 
-def _choice(side: Side, grid: _Grid, known: int, rules: ThresholdRules) -> SideChoice:
+def _choice(side: Side, grid: ShareTable, known: int, rules: ThresholdRules) -> SideThreshold:
     """By what the side is traded in the block before which ``known`` blocks are known."""
     bound = _bounds(grid.labelled[known], grid.wins[known], rules)
     proven = _proven(grid.labelled[known], bound, rules)
@@ -474,7 +247,7 @@ def _choice(side: Side, grid: _Grid, known: int, rules: ThresholdRules) -> SideC
     labelled, wins = int(grid.labelled[known, at]), int(grid.wins[known, at])
     power = provable_rate(labelled, target=rules.target_win_rate, level=rules.level) if labelled else None
     t, net = float(grid.t[known, at]), float(grid.net_bps[known, at])
-    choice = SideChoice(
+    choice = SideThreshold(
         side=side,
         cut=float(grid.cut[known, at]) if fires else None,
         share=rules.shares[at],
@@ -502,7 +275,7 @@ def _choice(side: Side, grid: _Grid, known: int, rules: ThresholdRules) -> SideC
     return replace(choice, why=_why(choice, rules))
 
 
-def _by_net(grid: _Grid, known: int, rules: ThresholdRules) -> tuple[int | None, bool]:
+def _by_net(grid: ShareTable, known: int, rules: ThresholdRules) -> tuple[int | None, bool]:
     """The share with the largest t among those with enough trades, and whether it earned."""
     enough = (grid.trades[known] >= rules.min_trades) & (grid.days[known] >= rules.min_days)
     t = np.where(enough & ~np.isnan(grid.cut[known]) & ~np.isnan(grid.t[known]), grid.t[known], -np.inf)
@@ -511,7 +284,7 @@ def _by_net(grid: _Grid, known: int, rules: ThresholdRules) -> tuple[int | None,
 
 
 def _by_win_rate(
-    grid: _Grid, known: int, bound: Floats, proven: NDArray[np.bool_], rules: ThresholdRules
+    grid: ShareTable, known: int, bound: Floats, proven: NDArray[np.bool_], rules: ThresholdRules
 ) -> tuple[int | None, bool]:
     """The widest share whose win rate is proven; else the one with the best bound, which does not fire."""
     there = ~np.isnan(grid.cut[known])
@@ -544,7 +317,7 @@ def _proven(labelled: Counts, bound: Floats, rules: ThresholdRules) -> NDArray[n
 # Words --------------------------------------------------------------------------------------------
 
 
-def _silent(side: Side, known: int, rules: ThresholdRules) -> SideChoice:
+def _silent(side: Side, known: int, rules: ThresholdRules) -> SideThreshold:
     """A side of which nothing could be tried."""
     if known < FIRST_TRADED:
         why = f"{side} is silent: the first {FIRST_TRADED} blocks are only looked at"
@@ -558,7 +331,7 @@ def _silent(side: Side, known: int, rules: ThresholdRules) -> SideChoice:
             f"{side} is silent: no share has {rules.min_labelled_trades} labelled trades in the earlier "
             "blocks, or all scores are alike"
         )
-    return SideChoice(
+    return SideThreshold(
         side=side,
         cut=None,
         share=None,
@@ -577,7 +350,7 @@ def _silent(side: Side, known: int, rules: ThresholdRules) -> SideChoice:
     )
 
 
-def _why(choice: SideChoice, rules: ThresholdRules) -> str:
+def _why(choice: SideThreshold, rules: ThresholdRules) -> str:
     """Why a side fires, or is silent although it could be tried."""
     side, end = choice.side, "top" if choice.side == "long" else "bottom"
     where = f"{end} {(choice.share or 0.0) * 100:g} % of the scores"

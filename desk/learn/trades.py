@@ -73,15 +73,15 @@ class DayLine:
 class TradeFigures:
     """All candles of a block, one position at a time.
 
-    Intervals count days.  A figure is None where there is no trade, and the interval of a mean also
-    where all trades lie on one day.
+    Intervals count days, and are None below ``FEWEST_DAYS`` of them.  A figure is None where there is no
+    trade.
     """
 
     candles: int
     fired: int
     coverage: float
     """``fired`` over ``candles``."""
-    coverage_ci95: Interval
+    coverage_ci95: Interval | None
     n: int
     """Trades."""
     win_rate: float | None
@@ -237,7 +237,7 @@ def figures(daily: Sequence[DayLine]) -> TradeFigures:
         win_rate_labelled_ci95=share(right, "labelled"),
         gross_bps=gross.value if gross else None,
         net_bps=net.value if net else None,
-        net_bps_ci95=net.interval() if net and net.clusters > 1 else None,
+        net_bps_ci95=net.reported() if net else None,
         break_even_win_rate=_break_even(total),
         daily=tuple(daily),
     )

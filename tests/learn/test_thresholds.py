@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from desk.costs import Costs
 from desk.errors import SettingsError
-from desk.learn import thresholds
+from desk.learn import shares
 from desk.learn.clustered import DAY_MS
+from desk.learn.cuts import ScoredBlock, ShareCuts
 from desk.learn.selection import Side, lower_bound
 from desk.learn.thresholds import (
     BlockThresholds,
-    ScoredBlock,
     ThresholdRules,
     Walked,
     prequential,
@@ -198,7 +198,7 @@ def test_what_comes_later_changes_nothing(at: int, seed: int, by: str) -> None:
 @pytest.mark.parametrize("fault", ["trades that are still open", "days to come", "scores to come"])
 def test_a_look_ahead_would_be_seen(fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Planted: each way in which a later block could reach an earlier choice."""
-    real = thresholds._earned
+    real = shares._earned
 
     def one_trade_more(*arguments: object) -> tuple[Floats, Floats, Floats, Floats]:
         ends = arguments[3]
@@ -207,18 +207,18 @@ def test_a_look_ahead_would_be_seen(fault: str, monkeypatch: pytest.MonkeyPatch)
         return real(*arguments[:3], later, *arguments[4:])  # type: ignore[arg-type, call-arg]
 
     if fault == "trades that are still open":
-        monkeypatch.setattr(thresholds, "_earned", one_trade_more)
+        monkeypatch.setattr(shares, "_earned", one_trade_more)
     elif fault == "days to come":
         monkeypatch.setattr(
-            thresholds, "_known", lambda candles, _end: int(np.ptp(candles.open_time) // DAY_MS) + 2
+            shares, "_known", lambda candles, _end: int(np.ptp(candles.open_time) // DAY_MS) + 2
         )
     else:
-        own = thresholds._Cuts.of
+        own = ShareCuts.of
 
-        def one_block_later(self: thresholds._Cuts, side: Side, block: int) -> tuple[Floats, Floats]:
+        def one_block_later(self: ShareCuts, side: Side, block: int) -> tuple[Floats, Floats]:
             return own(self, side, min(block + 1, 6) if block >= 2 else block)
 
-        monkeypatch.setattr(thresholds._Cuts, "of", one_block_later)
+        monkeypatch.setattr(ShareCuts, "of", one_block_later)
 
     if fault == "days to come":
         candles = walk(ROWS, seed=3, holes=HOLES)

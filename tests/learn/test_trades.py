@@ -164,12 +164,13 @@ def test_without_trades_there_are_no_figures_but_a_coverage() -> None:
     assert json.dumps(asdict(got), allow_nan=False)
 
 
-def test_one_day_gives_no_interval_of_the_mean_and_any_win_rate() -> None:
+def test_a_few_days_give_no_interval() -> None:
     """A single day says how that day was."""
     got = figures([line("2026-01-01", trades=50, wins=25, hits=25, net_bps=10.0, lost_bps=100.0)])
 
     assert got.net_bps_ci95 is None
-    assert got.win_rate_ci95 == (0.0, 1.0)
+    assert got.win_rate_ci95 is None
+    assert got.coverage_ci95 is None
 
 
 def test_winning_always_is_not_certainty() -> None:
