@@ -161,7 +161,7 @@ def universes(rng: np.random.Generator, runs: int) -> Iterator[str | Claim]:
 
     And what becomes of it where the others lose less, or nothing.
     """
-    yield "| the others | correlation | protocol | found at first | in the 14th run | false at first | in the 14th run |"
+    yield "| the others | correlation | protocol | found at first | in run 14 | false at first | in run 14 |"
     yield "| --- | --- | --- | --- | --- | --- | --- |"
     for others, correlation in UNIVERSES:
         edge = np.concatenate([np.full(TRUE_ONES, 6.0), np.full(UNIVERSE - TRUE_ONES, others)])
@@ -340,7 +340,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     many = 2_000 if quick else 20_000
     questions: list[tuple[str, Iterator[str | Claim]]] = [
         ("Trained alone, 10 trades a day, standard deviation 45 bp", alone(rng, 200 if quick else 8_000)),
-        ("300 symbols, 5 of them +6 bp and 295 −12 bp", universes(rng, 1 if quick else 80)),
+        ("300 symbols in one run, 5 of them +6 bp", universes(rng, 1 if quick else 80)),
         ("A steady edge", steadiness(rng, 200 if quick else 4_000)),
         ("Chosen by --explore", exploring(rng, 10 if quick else 400)),
         ("The test itself", sizes(rng, many)),
