@@ -1,7 +1,7 @@
 """Markets that try to fool a verdict, and markets whose edge it must find.
 
-Place in the house: beside the soaks that train on them.  A seed comes in, a ``PlantedMarket`` goes out: candles
-and what an exchange would list beside them.  Equal seeds give equal markets.  Pure.
+Place in the house: beside the soaks that train on them.  A seed comes in, a ``PlantedMarket`` goes out:
+candles and what an exchange would list beside them.  Equal seeds give equal markets.  Pure.
 
 ``ATTACKS`` holds markets on which nothing can be earned after costs although something seems to be;
 ``EDGES`` holds markets that are worth trading.  Every one is a function of a seed and a length.
@@ -11,7 +11,7 @@ Not here: training on them, and what must come out.
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate
@@ -45,16 +45,16 @@ CANDLES: Final = 52_000
 SYMBOL: Final = "PLANTUSDT"
 
 STRONG_EDGE: Final = EdgeRule(bias=0.6)
-"""Kind ``edge`` with a bias of 0.6 instead of 0.43.  The widest 7 % of the scores a side of a plain LightGBM
-model (three seeds of the baseline, 60 rounds, trained on the first 80 %) earn 3 bp net a trade on the rest, after
-14 bp of costs; see ``docs/numbers.md``."""
+"""Kind ``edge`` with a bias of 0.6 instead of 0.43.  The outer 7 % of the scores a side of a plain LightGBM
+model (baseline parameters, three seeds, 60 rounds, trained on the first 80 %) earn about 3 bp net a trade on
+the rest, after costs of 14 bp, one position at a time at horizon 2."""
 FOLLOWS: Final = 0.35
 """Share of its distance from the book that a lagging last price makes up in a candle."""
 EMPTY_SHARE: Final = 0.4
 SHOCKS_PER_DAY: Final = 2.0
-SHOCK_TURNOVER: Final = 12.0
+SHOCK_TURNOVER: Final = 30.0
 """Turnover of a shock candle over what it would have been."""
-SHOCK_BPS: Final = 11.0
+SHOCK_BPS: Final = 15.0
 """Drift of each candle in the hour after a shock, in the direction of the shock candle, in basis points."""
 HOUR: Final = CANDLES_PER_DAY // 24
 
@@ -175,12 +175,11 @@ def lagging_last_price(seed: int, candles: int = CANDLES) -> PlantedMarket:
     rng, first = _begin(seed, 5)
     sizes, move = _walk(rng, candles)
     book = np.cumsum(move)
-    last = np.fromiter(
-        accumulate(book.tolist(), lambda at, to: at + FOLLOWS * (to - at)), np.float64, candles
-    )
+    way = accumulate(book.tolist(), lambda last, to: last + FOLLOWS * (to - last))
+    last = np.fromiter(way, np.float64, candles)
     traded = sizes.turnover > 0
     last = last[_last_true(traded)]
-    wicks = CandleSizes(sizes.body, *(0.3 * wick for wick in _wicks(sizes)), sizes.turnover)
+    wicks = _scaled(sizes, 0.3)
     followed = _series(candle_rows(wicks, np.diff(last, prepend=last[0]), first))
     mark = _series(candle_rows(sizes, move, first))
     return PlantedMarket(followed, tick=_fine_tick(first), mark=mark)
@@ -231,7 +230,7 @@ def regime_switching(seed: int, candles: int = CANDLES) -> PlantedMarket:
     switches = rng.random(candles) < 1 / (2 * CANDLES_PER_DAY)
     wild = np.cumsum(switches) % 2 == 1
     scale = np.where(wild, 2.0, 0.7)
-    sizes = CandleSizes(sizes.body * scale, *(wick * scale for wick in _wicks(sizes)), sizes.turnover * scale)
+    sizes = _scaled(sizes, scale)
     move = (move * scale + np.where(wild, -0.5e-4, 0.5e-4)) * (sizes.turnover > 0)
     return _fine(_series(candle_rows(sizes, move, first)))
 
@@ -250,11 +249,11 @@ def pump_and_dump(seed: int, candles: int = CANDLES) -> PlantedMarket:
         move[begin : begin + rise] += math.log(1.6) / rise
         move[begin + rise : begin + rise + fall] -= math.log(1.6) / fall
         turnover[begin : begin + rise + fall] = np.maximum(turnover[begin : begin + rise + fall], 1.0) * 20
-    return _fine(_series(candle_rows(CandleSizes(sizes.body, *_wicks(sizes), turnover), move, first)))
+    return _fine(_series(candle_rows(replace(sizes, turnover=turnover), move, first)))
 
 
 def ending_edge(seed: int, candles: int = CANDLES) -> PlantedMarket:
-    """``STRONG_EDGE`` twice as strong as costs until 80 % of the history, and a random walk from there on."""
+    """Kind ``edge`` with a bias of 0.8 until 80 % of the history, and a random walk from there on."""
     rule = EdgeRule(bias=0.8, ends_at=0.8)
     return _fine(synthesize_edge(seed, symbol=SYMBOL, end=END, candles=candles, rule=rule))
 
@@ -275,12 +274,11 @@ def strong_edge(seed: int, candles: int = CANDLES) -> PlantedMarket:
 def volume_shock_drift(seed: int, candles: int = CANDLES) -> PlantedMarket:
     """About twice a day a burst of turnover, and an hour that drifts in the direction of its candle.
 
-    Every candle of that hour moves by ``SHOCK_BPS``: two of them are worth 22 bp before costs.
+    Every candle of that hour moves by ``SHOCK_BPS``: two of them are worth 30 bp before costs.
     """
     rng, first = _begin(seed, 10)
     sizes, move = _walk(rng, candles)
-    starts = rng.random(candles) < SHOCKS_PER_DAY / CANDLES_PER_DAY
-    starts &= sizes.turnover > 0
+    starts = (rng.random(candles) < SHOCKS_PER_DAY / CANDLES_PER_DAY) & (sizes.turnover > 0)
     shock = _first_in(starts, HOUR)
     turnover = sizes.turnover * np.where(shock, SHOCK_TURNOVER, 1.0)
     body = np.where(shock, np.maximum(np.abs(move), TYPICAL_VOLATILITY), np.abs(move))
@@ -289,7 +287,7 @@ def volume_shock_drift(seed: int, candles: int = CANDLES) -> PlantedMarket:
     since = np.arange(candles) - at
     drifting = (since > 0) & (since <= HOUR) & shock[at] & (sizes.turnover > 0)
     move = move + np.where(drifting, SHOCK_BPS * 1e-4 * np.sign(move[at]), 0.0)
-    return _fine(_series(candle_rows(CandleSizes(body, *_wicks(sizes), turnover), move, first)))
+    return _fine(_series(candle_rows(replace(sizes, turnover=turnover), move, first)))
 
 
 ATTACKS: Final[Mapping[str, Market]] = MappingProxyType(
@@ -333,8 +331,14 @@ def _walk(rng: np.random.Generator, candles: int) -> tuple[CandleSizes, Floats]:
     return sizes, sizes.body * rng.choice([-1.0, 1.0], candles)
 
 
-def _wicks(sizes: CandleSizes) -> tuple[Floats, Floats]:
-    return sizes.leading_wick, sizes.trailing_wick
+def _scaled(sizes: CandleSizes, scale: Floats | float) -> CandleSizes:
+    """Bodies and wicks that are so many times as long."""
+    return replace(
+        sizes,
+        body=sizes.body * scale,
+        leading_wick=sizes.leading_wick * scale,
+        trailing_wick=sizes.trailing_wick * scale,
+    )
 
 
 def _quoted(
@@ -342,8 +346,7 @@ def _quoted(
 ) -> PlantedMarket:
     """Candles of trades at bid or ask around a random walk of the mid price."""
     candles, places = len(traded), fine_places(first)
-    move = np.abs(sizes.body) * rng.choice([-1.0, 1.0], candles)
-    # Mid prices move whether or not somebody trades; wicks only where somebody does.
+    move = sizes.body * rng.choice([-1.0, 1.0], candles)
     _, mid_high, mid_low, mid = price_rows(sizes, move, first)
     half = spread_bps / 20_000
     trade = mid * (1 + half * rng.choice([-1.0, 1.0], candles))
@@ -377,7 +380,8 @@ def _to_digits(prices: Floats, digits: int) -> Floats:
     """Prices to so many significant digits, each the float64 next to its decimal number."""
     places = digits - 1 - np.floor(np.log10(prices))
     up, down = 10.0 ** np.maximum(places, 0), 10.0 ** np.maximum(-places, 0)
-    return np.rint(prices * up / down) * down / up
+    rounded: Floats = np.rint(prices * up / down) * down / up
+    return rounded
 
 
 def _last_true(flags: Flags) -> NDArray[np.int64]:
