@@ -1,11 +1,12 @@
 """Retry of reads: attempts, exponential back-off, a limit on the total time, on a clock that is handed in.
 
 Place in the house: foundation.  A policy, a clock and a read come in; the read's answer goes out, or the
-error of its last attempt.  Who retries: ``desk.market.bitget.transport`` (requests), ``desk.market.bitget.
-websocket`` (reconnects), ``desk.market.feed.stream`` (questions about one symbol), and everyone who has to
-wait for an exchange that is being maintained (``STARTUP``).
+error of its last attempt.  Who retries: the two clients, ``desk.market.bitget.public`` and
+``desk.market.bitget.account.rest`` (requests), ``desk.market.bitget.websocket`` (reconnects),
+``desk.market.feed.stream`` (questions about one symbol), and everyone who has to wait for an exchange that is
+being maintained (``STARTUP``).
 
-Reads only.  An order is never repeated here: see ``desk.trade.execution``, which looks it up first.
+Reads only.  An order is never repeated here: see ``desk.trade.sending``, which looks it up first.
 
 Not here: the pace of requests and the pause after HTTP 429 (``desk.market.bitget.throttle``); timeouts of
 one attempt (``desk.market.bitget.transport``).

@@ -38,7 +38,7 @@ class Bench:
 
     async def enter(self, **script: list[str]) -> SendResult:
         """Open the standard position."""
-        self.line.script = dict(script)
+        self.line.script = {name: list(faults) for name, faults in script.items()}  # it is used up
         return await self.execution.enter(approved())
 
     async def held(self) -> Decimal:
@@ -242,7 +242,7 @@ async def test_an_exit_gets_out_or_says_so(bench: Bench, faults: dict[str, list[
     await bench.enter()
     if faults["place"] == ["nothing_there"]:
         await bench.paper.close("BTCUSDT", LONG)
-    bench.line.script = faults
+    bench.line.script = {name: list(script) for name, script in faults.items()}  # it is used up
 
     assert await bench.execution.leave(bench.trade, "horizon") is None
     assert await bench.held() == 0
