@@ -23,14 +23,25 @@ from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
 from desk.learn import record
-from desk.learn.explore import Explored, describe_exploration, describe_explored
+from desk.learn.explore import Cell, Explored, describe_exploration, describe_explored
 from desk.learn.protocol import ContractCosts
-from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
-from desk.learn.settings import ModelSettings
+from desk.learn.run_verdicts import (
+    RunEvidence,
+    acceptance_of,
+    decide_run,
+    describe_control,
+    describe_pooled,
+    pooled_verdict,
+    standings_of,
+)
+from desk.learn.settings import ModelSettings, TradingSettings
+from desk.learn.stay import Acceptance, Standing, whole_days
 from desk.learn.summary import RunCost, RunResults, summarise, targets_met
-from desk.learn.verdict import VerdictRules, pending
+from desk.learn.verdict import Verdict, pending
+from desk.ledger import POOLED, EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.candle_store import CandleStore
+from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
@@ -39,8 +50,10 @@ from desk.reports.console import Console, ProgressBar
 from desk.reports.exploration import exploration, exploration_tables, exploration_words, explored_line
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
+from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
+from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -91,7 +104,8 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
-    results = train_universe(settings, report, registry, console)
+    with open_ledger(settings, registry) as ledger:
+        results = train_universe(settings, report, registry, ledger, console)
     summary = summarise(
         results,
         settings=settings.model.as_json(),
@@ -103,7 +117,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
         max_model_age_days=settings.max_model_age_days,
     )
     path = registry.write_summary(summary)
-    target = settings.learn.selection.target_win_rate
+    target = settings.learn.thresholds.target_win_rate
     met = targets_met(summary["averages"], target)
     words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
     console.finish(terminal.closing_table(summary), words, summary)
@@ -127,8 +141,10 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
-    run = Run(registry, console, registry.read_evaluations())
-    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
+    with open_ledger(settings, registry) as ledger:
+        run = Run(settings, registry, ledger, console)
+        each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
+        run.note_pooled_look()
     document = exploration(
         describe_exploration(run.explored),
         left_out=(run.skipped, run.failed),
@@ -223,8 +239,19 @@ Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 """What happens to one symbol, in a process of its own."""
 
 
+def open_ledger(settings: Settings, registry: ModelRegistry) -> EvaluationLedger:
+    """The ledger of these candles; what an earlier version kept beside the models is taken over."""
+    ledger = EvaluationLedger(settings.fetch.cache_dir)
+    ledger.take_over(registry.old_ledger)
+    return ledger
+
+
 def train_universe(
-    settings: Settings, report: FetchReport, registry: ModelRegistry, console: Console
+    settings: Settings,
+    report: FetchReport,
+    registry: ModelRegistry,
+    ledger: EvaluationLedger,
+    console: Console,
 ) -> RunResults:
     """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts.
 
@@ -234,11 +261,12 @@ def train_universe(
     report : FetchReport
         Of phase 1.
     registry : ModelRegistry
+    ledger : EvaluationLedger
     console : Console
     """
-    run = Run(registry, console, registry.read_evaluations())
+    run = Run(settings, registry, ledger, console)
     each_symbol(train_symbol, settings, report, run, stage="train")
-    run.write_verdicts(settings.learn.verdict)
+    run.write_verdicts()
     return run.results()
 
 
@@ -295,7 +323,6 @@ def _jobs(
 ) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
-    contracts = {contract.symbol: contract for contract in report.book.contracts}
     symbols = [fetched.symbol for fetched in report.fetched]
     sample = set(symbols[:: max(1, len(symbols) // learn.control_symbols)][: learn.control_symbols])
     for symbol in symbols:
@@ -304,30 +331,50 @@ def _jobs(
         except DataError as exc:
             run.add(Failed(symbol, "cache", str(exc), ""))
             continue
-        contract = contracts.get(symbol)
-        trading = learn.trading
-        costs = ContractCosts(
-            tick=float(contract.tick) if contract else None,
-            taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
-            maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
-        )
+        costs = contract_costs(candles, report.book, learn.trading)
         control = symbol in sample and len(symbols) >= learn.control_from
-        yield SymbolJob(candles, settings.model, costs, control, grid, reveal)
+        shown = run.ledger.shown_through(symbol, settings.model.explored_fingerprint())
+        yield SymbolJob(candles, settings.model, costs, control, grid, reveal, shown)
+
+
+def contract_costs(candles: Candles, book: ContractBook, trading: TradingSettings) -> ContractCosts:
+    """What trades in these candles pay by the exchange's contract data; None where these don't say.
+
+    Parameters
+    ----------
+    candles : Candles
+    book : ContractBook
+    trading : TradingSettings
+        Fees where the contract is missing.
+    """
+    contract = next((one for one in book.contracts if one.symbol == candles.symbol), None)
+    spread = spread_of(book.spreads.get(candles.symbol, ()), candles)
+    return ContractCosts(
+        tick=float(contract.tick) if contract else None,
+        taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
+        maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
+        spread_bps=spread.bps,
+        spread_source=spread.why,
+        turnover=book.turnover.get(candles.symbol),
+    )
 
 
 @dataclass(slots=True)
 class Run:
     """The outcomes of a run so far: published, printed, and kept until the verdicts on all can be made."""
 
+    settings: Settings
     registry: ModelRegistry
+    ledger: EvaluationLedger
+    """Every earlier look at these candles; what this run looks at is appended before it is shown."""
     console: Console
-    ledger: list[Json]
-    """Every evaluation on test candles before the run."""
     explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
     evidence: list[RunEvidence] = field(default_factory=list)
     """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
+    refused: set[str] = field(default_factory=set)
+    """Symbols that failed the test before this run."""
     skipped: list[Skipped] = field(default_factory=list)
     failed: list[Failed] = field(default_factory=list)
 
@@ -355,30 +402,75 @@ class Run:
     def _publish(self, evaluated: EvaluatedSymbol) -> None:
         """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
         evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
-        self.registry.note_evaluation(record.as_json(evaluated.evidence.evaluation))
+        look = record.as_json(evaluated.evidence.evaluation)
+        # Half of the rate: p-values that count are doubled.
+        half = self.settings.learn.verdict.false_discovery_rate / 2
+        self.refused |= self.ledger.refused([look], above=half)
+        self.ledger.record([look])
         metadata = self.registry.publish(evaluated.trained, now=utc_now())
         self.published.append(metadata)
         self.evidence.append(evaluated.evidence)
         self.console.print(terminal.trained_line(metadata))
 
     def _record_exploration(self, explored: Explored) -> None:
-        """Every evaluation of a cell goes into the ledger before its figures are shown."""
-        for cell in explored.cells:
-            self.registry.note_evaluation(record.as_json(cell.evaluation))
+        """What is shown of a symbol goes into the ledger first."""
+        self._note_looks(explored.symbol, explored.cells)
+        looks = [cell.evaluation for cell in explored.cells if cell.evaluation is not None]
+        self.ledger.record([record.as_json(look) for look in looks])
         self.explored.append(explored)
         self.console.print(explored_line(describe_explored(explored)))
 
-    def write_verdicts(self, rules: VerdictRules) -> None:
-        """Decide on all symbols together, and write the verdicts into their metadata."""
-        verdicts = judge(self.evidence, self.ledger, rules)
-        for metadata, verdict in zip(self.published, verdicts, strict=True):
+    def note_pooled_look(self) -> None:
+        """Before all symbols are shown together: their settings may be chosen by that for any symbol."""
+        self._note_looks(POOLED, [cell for one in self.explored for cell in one.cells])
+
+    def _note_looks(self, symbol: str, cells: Sequence[Cell]) -> None:
+        """Up to which candle each setting is shown; the one in force is not chosen by what is shown."""
+        in_force = self.settings.model.explored_fingerprint()
+        looks = [(symbol, cell.setting, cell.last) for cell in cells if cell.setting != in_force]
+        self.ledger.note_looks(looks, at=utc_now().isoformat())
+
+    def write_verdicts(self) -> None:
+        """Decide on all symbols together, and write the verdicts into their metadata and the ledger."""
+        rules = self.settings.learn.verdict
+        acceptances = self._acceptances()
+        standings = standings_of(self.evidence, acceptances, rules)
+        earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
+        verdicts = decide_run(self.evidence, earlier, standings, self.refused, rules)
+        for metadata, evidence, verdict in zip(self.published, self.evidence, verdicts, strict=True):
+            self._note_verdict(evidence, verdict, standings.get(metadata["symbol"]))
             metadata["verdict"] = record.as_json(verdict)
             self.registry.rewrite_metadata(metadata)
 
+    def _acceptances(self) -> dict[str, tuple[Acceptance, dict[str, float]]]:
+        """Acceptances that last, with what every day after them earned, those of this run included."""
+        found = {}
+        for one in self.evidence:
+            symbol, settings = one.examination.symbol, one.evaluation.settings
+            days = whole_days([(line.date, line.net_bps) for line in one.days])
+            self.ledger.add_days(symbol, settings, days)
+            if (known := self.ledger.acceptance(symbol, settings)) is not None:
+                found[symbol] = (Acceptance(**known[0]), known[1])
+        return found
+
+    def _note_verdict(self, evidence: RunEvidence, verdict: Verdict, standing: Standing | None) -> None:
+        symbol, settings = evidence.examination.symbol, evidence.evaluation.settings
+        at = utc_now().isoformat()
+        if not verdict.tradable:
+            self.ledger.reject(symbol, settings, at=at, because="; ".join(verdict.reasons))
+        elif standing is None or standing.ended:
+            self.ledger.accept(record.as_json(acceptance_of(evidence, at=at)))
+
     def results(self) -> RunResults:
         """All that the summary needs."""
-        earned, controls = describe_pooled(self.evidence), describe_control(self.evidence)
-        return RunResults(self.published, self.skipped, self.failed, pooled=earned, controls=controls)
+        return RunResults(
+            self.published,
+            self.skipped,
+            self.failed,
+            pooled=describe_pooled(self.evidence),
+            portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
+            controls=describe_control(self.evidence),
+        )
 
 
 if __name__ == "__main__":

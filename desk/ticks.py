@@ -173,3 +173,10 @@ def _weekly_medians(close: Floats, week: NDArray[np.int64], weeks: int) -> Float
     for number, (start, stop) in enumerate(pairwise(bounds)):
         medians[number] = np.median(close[start:stop]) if stop > start else medians[number - 1]
     return medians
+
+
+def weekly_grid(candles: Candles) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """PLACEHOLDER."""
+    ticks = weekly_ticks(candles)
+    starts = candles.open_time[0] + np.arange(len(ticks.step)) * WEEK_MS
+    return tuple(int(t) for t in starts), tuple(float(s) for s in ticks.step)

@@ -164,14 +164,14 @@ def _coverage_shortfall(
 
 
 def _calibration_shortfall(evidence: Evidence) -> Iterator[str]:
-    error, limit = evidence.calibration_error_points, evidence.calibration_limit_points
-    if error is None or limit is None:
+    over = evidence.overclaim
+    if over is None:
         if evidence.net.n:
             yield "no candle that fired is labelled: its probabilities cannot be checked"
-    elif error > limit:
+    elif over.points > over.limit_points:
         yield (
-            f"probabilities are off by {error:.1f} points on labelled candles that fired, and chance alone "
-            f"explains no more than {limit:.1f}"
+            f"on labelled candles that fired the model claims to be right {over.points:.1f} points more often "
+            f"than it is, and chance alone explains no more than {over.limit_points:.1f}"
         )
 
 

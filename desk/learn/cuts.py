@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.learn.selection import Side
+from desk.learn.win_rate import Side
 
 Floats = NDArray[np.float64]
 
@@ -36,11 +36,12 @@ class ScoredBlock:
     """Row behind its last."""
     score: Floats
     """Shape (stop - first,): centred log-odds of up; NaN where the candle has no features."""
-    seeds: int = 1
-    """Members whose scores are averaged: averaging narrows scores."""
+    recipe: int = 0
+    """Blocks with equal numbers were scored by one recipe.  Parameters, rounds and the number of members
+    change the scale of scores."""
     rescaled: Floats | None = None
-    """The same candles scored with as many seeds as later blocks have, same shape; it lends median and
-    spread where a block with other ``seeds`` is cut, and nothing else."""
+    """The same candles scored by the recipe of the blocks that follow, same shape; it lends median and spread
+    where a block of another ``recipe`` is cut, and nothing else."""
 
 
 class ShareCuts:
@@ -75,10 +76,10 @@ class ShareCuts:
         return np.where(beyond, cut * spread + middle, np.nan), np.where(beyond, coverage, 0.0)
 
     def _like(self, at: int, block: int) -> Floats:
-        """Scores of block ``at``, averaged over as many seeds as those of ``block``."""
+        """Scores of block ``at``, on the scale of the recipe that scores ``block``."""
         known = self._blocks[at]
-        seeds = self._blocks[min(block, len(self._blocks) - 1)].seeds
-        score = known.score if known.rescaled is None or known.seeds == seeds else known.rescaled
+        recipe = self._blocks[min(block, len(self._blocks) - 1)].recipe
+        score = known.score if known.rescaled is None or known.recipe == recipe else known.rescaled
         return score[np.isfinite(score)]
 
 

@@ -18,7 +18,7 @@ from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import FIRST_TRADED, ScoredBlock
 from desk.learn.thresholds import BlockThresholds
 from desk.policy import FLAT
-from desk.values import UP, Candles
+from desk.values import Candles
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -56,6 +56,16 @@ class DailySums:
         return DailySums(self.net_bps[-days:], self.trades[-days:])
 
 
+@dataclass(frozen=True, slots=True)
+class Overclaim:
+    """How much more often the model claims to be right than it is, on candles that fired."""
+
+    points: float
+    """Percentage points, on average over all of them; bins that claim too little count as zero."""
+    limit_points: float
+    """What chance alone does not exceed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Evidence:
     """All that is known of one symbol when its training ends."""
@@ -79,10 +89,8 @@ class Evidence:
     """Of every side that does not fire today, why."""
     unproven: tuple[str, ...]
     """Of every side that fires today without a proven target win rate, what is known of it."""
-    calibration_error_points: float | None
+    overclaim: Overclaim | None
     """Of the candles that fired and are labelled; None where there is none."""
-    calibration_limit_points: float | None
-    """What chance alone does not exceed, see ``chance_limit``."""
     labelled: int
     """Labelled development candles."""
     turnover: float | None
@@ -179,60 +187,70 @@ def evidence_start(
     return later[0], f"evidence from {since} on: {because} chosen on the earlier candles"
 
 
-def chance_limit(
-    probability: Floats,
-    label: NDArray[np.int8],
+def overclaim(
+    claimed: Floats,
+    won: NDArray[np.bool_],
     open_time: Counts,
     *,
     bins: int,
     level: float,
     draws: int = 2_000,
-) -> float | None:
-    """Expected calibration error that true probabilities do not exceed, with certainty ``level``.
+) -> Overclaim | None:
+    """How much more often than it is right the model claims to be, and how much of that is chance.
 
-    The residuals of every day are multiplied by a random sign and size common to the day (wild cluster
+    A model that claims too little costs nobody anything, and few trees always do: only the other way counts.
+
+    Chance: the residuals of every day are multiplied by a random number common to the day (wild cluster
     bootstrap), so that candles of a day may move together; a bin never varies less than independent candles
     do.
 
     Parameters
     ----------
-    probability, label, open_time : ndarray, shape (n,)
-        Of labelled candles: probability of up, ``UP`` or ``DOWN``, ms.
+    claimed : ndarray, shape (n,)
+        Probability of the side that fired, for each labelled candle.
+    won : ndarray, shape (n,)
+        Whether its label is that side.
+    open_time : ndarray, shape (n,)
+        Milliseconds.
     bins : int
-        As in ``desk.learn.calibration.calibrate``.
+        Of equally many candles.
     level : float
-        0.99: chance alone exceeds it once in a hundred.
+        0.99: chance alone exceeds the limit once in a hundred.
     draws : int
         Of the bootstrap; its seed is fixed.
 
     Returns
     -------
-    float or None
-        Percentage points; None without a candle.
+    Overclaim or None
+        None without a candle.
 
     References
     ----------
     Cameron, Gelbach, Miller (2008), "Bootstrap-Based Improvements for Inference with Clustered Errors",
     Review of Economics and Statistics 90(3), 414-427.
     """
-    n = len(label)
+    n = len(won)
     if n == 0:
         return None
-    up = (label == UP).astype(np.float64)
-    edges = np.percentile(probability, np.linspace(0, 100, bins + 1))
-    which = np.searchsorted(edges[1:-1], probability)
+    edges = np.percentile(claimed, np.linspace(0, 100, bins + 1))
+    which = np.searchsorted(edges[1:-1], claimed)
     size = np.maximum(np.bincount(which, minlength=bins), 1)
-    residual = up - (np.bincount(which, weights=up, minlength=bins) / size)[which]
+    excess = np.bincount(which, weights=claimed - won, minlength=bins)
+    residual = won - (np.bincount(which, weights=won, minlength=bins) / size)[which]
     _, day = np.unique(open_time // DAY_MS, return_inverse=True)
     days = int(day.max()) + 1
     sums = np.bincount(day * bins + which, weights=residual, minlength=days * bins).reshape(days, bins)
     if days > 1:
         sums *= np.sqrt(days / (days - 1))
-    independent = np.bincount(which, weights=probability * (1 - probability), minlength=bins)
+    independent = np.bincount(which, weights=claimed * (1 - claimed), minlength=bins)
     varied = np.sum(sums**2, axis=0)
     sums = sums * np.sqrt(np.maximum(1.0, independent / np.where(varied > 0, varied, np.inf)))
     rng = np.random.default_rng(0)
     by_day = np.einsum("ij,jk->ik", rng.standard_normal((draws, days)), sums)
     # A bin in which all went one way has no residuals; it still varies as independent candles do.
     alike = np.where(varied > 0, 0.0, np.sqrt(independent)) * rng.standard_normal((draws, bins))
-    return 100 * float(np.quantile(np.sum(np.abs(by_day + alike), axis=1), level)) / n
+    by_chance = np.sum(np.maximum(by_day + alike, 0.0), axis=1)
+    return Overclaim(
+        points=100 * float(np.sum(np.maximum(excess, 0.0))) / n,
+        limit_points=100 * float(np.quantile(by_chance, level)) / n,
+    )

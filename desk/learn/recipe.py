@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from desk.learn.ensemble import average
 from desk.learn.parameters import Parameters
-from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
 from desk.learn.training import Bins, Model, bin_rows, train
 from desk.values import LabelledSet

@@ -41,25 +41,19 @@ class RunEvidence:
     """Win rate of the control, where the symbol is of the sample."""
 
 
-def decide_run(
+def standings_of(
     evidence: Sequence[RunEvidence],
-    earlier: Sequence[float | None],
     acceptances: Mapping[str, tuple[Acceptance, Mapping[str, float]]],
-    refused: Collection[str],
     rules: VerdictRules,
-) -> tuple[Verdict, ...]:
-    """Decide on all symbols together, in their order.
+) -> dict[str, Standing]:
+    """What has become of earlier acceptances, by symbol.
 
     Parameters
     ----------
     evidence : sequence of RunEvidence
-    earlier : sequence of float or None
-        p-values of the earlier evaluations of the family, see ``desk.ledger.EvaluationLedger.family``.
     acceptances : mapping of str to (Acceptance, mapping of str to float)
         By symbol, an acceptance with the settings of this run and the net of every day after it, see
         ``desk.ledger.EvaluationLedger.acceptance``.
-    refused : collection of str
-        Symbols that failed the test before, see ``desk.ledger.EvaluationLedger.refused``.
     rules : VerdictRules
     """
     standings: dict[str, Standing] = {}
@@ -74,6 +68,29 @@ def decide_run(
                 error=rules.stay_error,
                 stay_days=rules.stay_days,
             )
+    return standings
+
+
+def decide_run(
+    evidence: Sequence[RunEvidence],
+    earlier: Sequence[float | None],
+    standings: Mapping[str, Standing],
+    refused: Collection[str],
+    rules: VerdictRules,
+) -> tuple[Verdict, ...]:
+    """Decide on all symbols together, in their order.
+
+    Parameters
+    ----------
+    evidence : sequence of RunEvidence
+    earlier : sequence of float or None
+        p-values of the earlier evaluations of the family, see ``desk.ledger.EvaluationLedger.family``.
+    standings : mapping of str to Standing
+        See ``standings_of``.
+    refused : collection of str
+        Symbols that failed the test before, see ``desk.ledger.EvaluationLedger.refused``.
+    rules : VerdictRules
+    """
     return decide_verdicts([one.examination for one in evidence], earlier, rules, standings, refused)
 
 

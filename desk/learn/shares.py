@@ -16,7 +16,7 @@ from desk.backtest import one_at_a_time, trades_of_sides
 from desk.costs import Costs
 from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ShareCuts
-from desk.learn.selection import Side
+from desk.learn.win_rate import Side
 from desk.policy import FLAT, LONG, SHORT, TradeRules
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 

@@ -33,14 +33,16 @@ from scipy import stats
 
 from desk.learn.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.parameters import Parameters
-from desk.learn.settings import LearnSettings
 from desk.learn.recipe import BinnedSet
+from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold
 from desk.learn.training import Bins, Features, Scores, Sides, train, train_with_early_stopping
 from desk.values import DOWN, UP
 
 SOFTNESS = 0.5
 """Spread of the soft win rate, in standard deviations of the fold's scores."""
+
+
 @dataclass(frozen=True, slots=True)
 class TrialRecord:
     """One Optuna trial as a value."""
@@ -200,10 +202,7 @@ def _early_stopped_wins(
     loss = np.sum([curve[:reached] for curve in curves], axis=0)
     rounds = max(settings.min_boost_round, int(np.argmin(loss)) + 1)
     return np.concatenate(
-        [
-            soft_wins(model.scores(fold.x, rounds), fold.side)
-            for model, fold in zip(models, data, strict=True)
-        ]
+        [soft_wins(model.scores(fold.x, rounds), fold.side) for model, fold in zip(models, data, strict=True)]
     )
 
 
@@ -255,9 +254,7 @@ def _search(
     return tuple(records), lines.as_bytes()
 
 
-def _trial_scores(
-    first: _FoldData, parameters: Parameters, settings: LearnSettings, *, seed: int
-) -> Scores:
+def _trial_scores(first: _FoldData, parameters: Parameters, settings: LearnSettings, *, seed: int) -> Scores:
     model = train(first.train, parameters, rounds=settings.trial_boost_round, seed=seed)
     return model.scores(first.x)
 

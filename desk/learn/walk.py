@@ -81,21 +81,27 @@ def walk_blocks(labelled: LabelledSet, candles: Candles, *, first_share: float) 
     Returns
     -------
     tuple of WalkBlock
-        Contiguous, oldest first; the oldest takes what is left of a week.  Blocks whose model would see only
+        Contiguous, oldest first; the oldest takes what is left of a week, or all where there is less than one.  Blocks whose model would see only
         one side, and all before them, are left out.
     """
     first = int(len(candles) * first_share)
     end = int(candles.open_time[-1]) + CANDLE_MS
-    weeks = (end - int(candles.open_time[first])) // WEEK_MS
+    weeks = max(1, (end - int(candles.open_time[first])) // WEEK_MS)
     borders = np.searchsorted(candles.open_time, [end - week * WEEK_MS for week in range(weeks - 1, 0, -1)])
-    edges = [first, *borders.tolist(), len(candles)] if weeks else []
+    edges = [first, *borders.tolist(), len(candles)]
     blocks = tuple(_block(labelled, candles, start, stop) for start, stop in pairwise(edges) if stop > start)
     blind = [at for at, block in enumerate(blocks) if not has_both_sides(labelled, block.train)]
     return blocks[blind[-1] + 1 :] if blind else blocks
 
 
 def score_walk(
-    binned: BinnedSet, blocks: Sequence[WalkBlock], *, early: Recipe, late: Recipe, late_from: int, newest: Recipe
+    binned: BinnedSet,
+    blocks: Sequence[WalkBlock],
+    *,
+    early: Recipe,
+    late: Recipe,
+    late_from: int,
+    newest: Recipe,
 ) -> Walk:
     """Score every block with a model of the rows before it.
 
@@ -161,4 +167,3 @@ def _block(labelled: LabelledSet, candles: Candles, first: int, stop: int) -> Wa
         train=known_before(labelled, before, int(candles.open_time[first])),
         rows=np.arange(start, end, dtype=np.int64),
     )
-

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from desk.learn.selection import Side, lower_bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -14,7 +15,6 @@ from desk.errors import SettingsError
 from desk.learn import shares
 from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ScoredBlock, ShareCuts
-from desk.learn.selection import Side, lower_bound
 from desk.learn.thresholds import (
     BlockThresholds,
     ThresholdRules,
@@ -285,9 +285,9 @@ def test_scores_of_other_seeds_lend_their_scale_where_the_recipe_changes() -> No
     candles = walk(ROWS, seed=9)
     score = scores_on(candles, seed=10)
     label = labels_of(candles, horizon=2, threshold=0.002)
-    same = [replace_block(block, seeds=3) for block in blocks_from(score)]
+    same = [replace_block(block, recipe=3) for block in blocks_from(score)]
     narrowed = [
-        replace_block(block, seeds=3 if at < 5 else 5, rescaled=block.score / 2 if 3 <= at < 5 else None)
+        replace_block(block, recipe=3 if at < 5 else 5, rescaled=block.score / 2 if 3 <= at < 5 else None)
         for at, block in enumerate(same)
     ]
 
@@ -303,8 +303,8 @@ def test_scores_of_other_seeds_lend_their_scale_where_the_recipe_changes() -> No
     assert (after.share, after.t, after.coverage) == (before.share, before.t, before.coverage)
 
 
-def replace_block(block: ScoredBlock, *, seeds: int, rescaled: Floats | None = None) -> ScoredBlock:
-    return ScoredBlock(block.first, block.stop, block.score, seeds, rescaled)
+def replace_block(block: ScoredBlock, *, recipe: int, rescaled: Floats | None = None) -> ScoredBlock:
+    return ScoredBlock(block.first, block.stop, block.score, recipe, rescaled)
 
 
 def test_a_block_without_scores_is_passed_over() -> None:
