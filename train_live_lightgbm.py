@@ -120,7 +120,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     target = settings.learn.thresholds.target_win_rate
     met = targets_met(summary["averages"], target)
     words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
-    console.finish(terminal.closing_table(summary), words, summary)
+    console.finish(terminal.closing_tables(summary), words, summary)
     return FAILED if results.failed else OK
 
 

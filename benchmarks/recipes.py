@@ -73,8 +73,14 @@ def _plain(symbol: str, trials: int) -> Json:
 def job_of(candles: Candles, settings: Settings) -> SymbolJob:
     """The last 180 days, at the emulator's terms."""
     newest = candles.rows(max(0, len(candles) - LENGTH), len(candles))
+    tick = price_tick(candles).size
     costs = ContractCosts(
-        tick=price_tick(candles).size, taker_fee=float(TAKER_FEE), maker_fee=float(MAKER_FEE)
+        tick=tick,
+        taker_fee=float(TAKER_FEE),
+        maker_fee=float(MAKER_FEE),
+        spread_bps=1e4 * tick / float(candles.close[-1]),
+        spread_source="a tick",
+        turnover=1e9,
     )
     return SymbolJob(newest, settings.model, costs, control=False)
 

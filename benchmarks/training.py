@@ -26,7 +26,9 @@ CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "SUIUSDT")
 LENGTH = 51_840
 TRIALS = 50
-COSTS = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+COSTS = ContractCosts(
+    tick=None, taker_fee=0.0006, maker_fee=0.0002, spread_bps=1.0, spread_source="assumed", turnover=1e9
+)
 
 
 def plain(symbol: str) -> dict[str, float]:

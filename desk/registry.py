@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jsonschema
 
@@ -272,7 +272,7 @@ def _read_json(path: Path, schema: str) -> Json:
     return _conforming(_parsed(path), path, schema)
 
 
-def _parsed(path: Path) -> Any:
+def _parsed(path: Path) -> object:
     try:
         return json.loads(path.read_bytes())
     except OSError as exc:
@@ -281,11 +281,10 @@ def _parsed(path: Path) -> Any:
         raise ModelIncomplete(f"{path} is not JSON: train again") from exc
 
 
-def _conforming(document: Any, path: Path, schema: str) -> Json:
+def _conforming(document: object, path: Path, schema: str) -> Json:
     for error in _complaints(document, schema):
         raise ModelIncomplete(f"{path} breaks its schema ({error}): train again")
-    conforming: Json = document
-    return conforming
+    return cast(Json, document)
 
 
 def _complaints(document: object, schema: str) -> Iterator[str]:

@@ -170,8 +170,8 @@ def _calibration_shortfall(evidence: Evidence) -> Iterator[str]:
             yield "no candle that fired is labelled: its probabilities cannot be checked"
     elif over.points > over.limit_points:
         yield (
-            f"on labelled candles that fired the model claims to be right {over.points:.1f} points more often "
-            f"than it is, and chance alone explains no more than {over.limit_points:.1f}"
+            f"on labelled candles that fired the model claims to be right {over.points:.1f} points more "
+            f"often than it is, and chance alone explains no more than {over.limit_points:.1f}"
         )
 
 

@@ -1,11 +1,11 @@
 """Other horizons and thresholds, measured before a model is trained with them.
 
 Labelled candles of one symbol and the settings of one cell of the grid come in; a ``Cell`` goes out: what the
-training's own walk (``desk.learn.protocol``) earns on the development part and, where it is to be revealed, on
-the test part, with the costs of a taker and with an entry that rests in the book.  Pure.
+training's own walk (``desk.learn.protocol``) earns on the development part and, where it is to be revealed,
+on the test part, with the costs of a taker and with an entry that rests in the book.  Pure.
 
-Nothing is tuned: on real candles tuned parameters were no better than the baseline's, and 50 trials a cell would
-take a night.
+Nothing is tuned: on real candles tuned parameters were no better than the baseline's, and 50 trials a cell
+would take a night.
 
 A horizon is to be chosen by the figures of the development part.  Those of the test part show whether they
 lasted, and spend it: whoever has seen them has no candles left on which to test the choice.  The ledger notes

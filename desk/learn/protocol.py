@@ -232,8 +232,8 @@ def _require_learnable(learnable: Rows, blocks: tuple[WalkBlock, ...], settings:
         )
     if not blocks:
         raise NotEnoughHistory(
-            "Insufficient data: no week has both rising and falling labelled candles before it: give a smaller "
-            "--threshold or a longer history"
+            "Insufficient data: no week has both rising and falling labelled candles before it: give a "
+            "smaller --threshold or a longer history"
         )
 
 

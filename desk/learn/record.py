@@ -194,7 +194,7 @@ def describe_signals(report: SymbolReport) -> Json:
     return {
         "long_threshold": tomorrow.thresholds.long,
         "short_threshold": tomorrow.thresholds.short,
-        **_earned(lines),
+        **describe_trades(figures(lines)),
         "test": _earned(report.kept_lines),
         "aged": _earned(traded.aged_lines(since)),
         "walk": _describe_blocks(report),

@@ -265,7 +265,7 @@ def _drop_reasons(row: Json) -> Iterator[str]:
     net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
     if net is not None and net[1] < 0:
         yield (
-            f"its test trades lose after costs beyond doubt: {row['net_bps']:+.1f} bp each "
+            f"its trades lose after costs beyond doubt: {row['net_bps']:+.1f} bp each "
             f"[{net[0]:+.1f}, {net[1]:+.1f}]"
         )
     if accuracy is not None and accuracy[0] <= 0.5:

@@ -10,10 +10,10 @@ zero the side is silent.  An earlier block is cut as it would have been traded i
 before it.  The first two blocks have too little before them; they are cut by their own quantiles, which is
 why nothing that they show is ever evidence.
 
-``select_by="win_rate"`` chooses by the guide's aim instead: the widest share whose labelled win rate is proven.
-Shares are tested from the narrowest on, and the first that fails ends it, so that no correction for the search
-is due (Maurer, Hothorn and Lehmacher 1995, "Multiple comparisons in drug clinical trials and preclinical
-assays: a-priori ordered hypotheses").
+``select_by="win_rate"`` chooses by the guide's aim instead: the widest share whose labelled win rate is
+proven. Shares are tested from the narrowest on, and the first that fails ends it, so that no correction for
+the search is due (Maurer, Hothorn and Lehmacher 1995, "Multiple comparisons in drug clinical trials and
+preclinical assays: a-priori ordered hypotheses").
 
 Reading order: ``prequential`` is the rule; ``sides_of`` fires by thresholds that are known already.
 

@@ -209,7 +209,7 @@ def _together(date: str, lines: list[DayLine]) -> DayLine:
 
 
 def figures(daily: Sequence[DayLine]) -> TradeFigures:
-    """Figures from the lines of all days, at least one, in order."""
+    """Figures from the lines of all days, in order."""
     columns = {
         field.name: np.array([getattr(line, field.name) for line in daily], dtype=np.float64)
         for field in fields(DayLine)
@@ -226,7 +226,7 @@ def figures(daily: Sequence[DayLine]) -> TradeFigures:
     def share(mean: Mean | None, of: str) -> Interval | None:
         return share_interval(mean, int(total[of])) if mean else None
 
-    coverage = ratio_of_sums(columns["fired"], columns["candles"])
+    coverage = ratio("fired", "candles")
     win, hit = ratio("wins", "trades"), ratio("hits", "trades")
     right = ratio("labelled_wins", "labelled")
     gross, net = ratio("gross_bps", "trades"), ratio("net_bps", "trades")
@@ -234,8 +234,8 @@ def figures(daily: Sequence[DayLine]) -> TradeFigures:
     return TradeFigures(
         candles=int(total["candles"]),
         fired=int(total["fired"]),
-        coverage=coverage.value,
-        coverage_ci95=share_interval(coverage, int(total["candles"])),
+        coverage=coverage.value if coverage else 0.0,
+        coverage_ci95=share(coverage, "candles"),
         n=int(total["trades"]),
         win_rate=win.value if win else None,
         win_rate_ci95=share(win, "trades"),

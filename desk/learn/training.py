@@ -51,7 +51,7 @@ class Bins:
 
     def subset(self, rows: NDArray[np.int64]) -> "Bins":
         """The rows at the positions ``rows``, increasing; nothing is binned again."""
-        return Bins(self.dataset.subset(rows).construct(), self.side[rows])
+        return Bins(self.dataset.subset(rows.tolist()).construct(), self.side[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -185,7 +185,7 @@ def _rounds(last: _FoldData, parameters: Parameters, settings: LearnSettings, *,
 def _early_stopped_wins(
     data: list[_FoldData], parameters: Parameters, settings: LearnSettings, *, seed: int
 ) -> NDArray[np.float64]:
-    """Soft wins of the validation rows of all folds, in order, at the best number of rounds over all folds."""
+    """Soft wins of the validation rows of all folds, in order, at the best number of rounds over them."""
     models, curves = [], []
     for fold in data:
         model, curve = train_with_early_stopping(

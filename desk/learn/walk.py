@@ -81,8 +81,8 @@ def walk_blocks(labelled: LabelledSet, candles: Candles, *, first_share: float) 
     Returns
     -------
     tuple of WalkBlock
-        Contiguous, oldest first; the oldest takes what is left of a week, or all where there is less than one.  Blocks whose model would see only
-        one side, and all before them, are left out.
+        Contiguous, oldest first; the oldest takes what is left of a week, or all where there is less than
+        one.  Blocks whose model would see only one side, and all before them, are left out.
     """
     first = int(len(candles) * first_share)
     end = int(candles.open_time[-1]) + CANDLE_MS

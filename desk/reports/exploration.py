@@ -15,8 +15,8 @@ from rich.table import Table
 from desk.outcomes import Failed, Json, Skipped
 
 RECIPE = (
-    "The baseline's parameters, rounds chosen by walking forward, no tuning; thresholds chosen out of fold. "
-    "Choose a horizon by the out-of-fold figures: whoever picks the best test figure picks luck."
+    "The walk of a training, without tuning. Choose a horizon by the figures of the development part: "
+    "whoever picks the best test figure picks luck."
 )
 TOGETHER = "all"
 """What the rows of all symbols together are called."""
@@ -46,7 +46,7 @@ def exploration(
     """
     symbols, (skipped, failed) = found["symbols"], left_out
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "started_at": started_at,
         "finished_at": finished_at,
         "recipe": RECIPE,
@@ -75,24 +75,24 @@ def explored_line(explored: Json) -> str:
 
 
 def _best_part(cells: Sequence[Json]) -> str:
-    best = best_out_of_fold(cells)
+    best = best_cell(cells)
     if best is None:
-        return "no signal out of fold"
-    taker = best["out_of_fold"]["taker"]
+        return "no signal in the development part"
+    taker = best["development"]["taker"]
     net, without = _bps(taker["net_bps"], taker["net_bps_ci95"]), _bps(taker["net_bps_without_best_day"])
     words = f"{net} bp a trade after taker fees, {without} without its best day"
-    return f"best out of fold {_candles(best)}: {words}"
+    return f"best {_candles(best)}: {words}"
 
 
-def best_out_of_fold(cells: Sequence[Json]) -> Json | None:
-    """The cell whose out-of-fold trades earned most after the taker's costs; None where none traded."""
-    traded = [cell for cell in cells if cell["out_of_fold"] is not None and cell["out_of_fold"]["trades"]]
-    return max(traded, key=lambda cell: float(cell["out_of_fold"]["taker"]["net_bps"]), default=None)
+def best_cell(cells: Sequence[Json]) -> Json | None:
+    """The cell whose development trades earned most after the taker's costs; None where none traded."""
+    traded = [cell for cell in cells if cell["development"] is not None and cell["development"]["trades"]]
+    return max(traded, key=lambda cell: float(cell["development"]["taker"]["net_bps"]), default=None)
 
 
 def exploration_tables(document: Json) -> Group:
-    """The out-of-fold figures and, where they were revealed, those of the test part, one table each."""
-    tables = [_table(document, "out_of_fold", "Out of fold, on development candles: choose here")]
+    """The figures of the development part and, where revealed, of the test part, one table each."""
+    tables = [_table(document, "development", "Development candles: choose here")]
     if document["counts"]["revealed"]:
         tables.append(
             _table(document, "test", "Test candles, revealed: no later choice can be tested on them")
@@ -127,6 +127,7 @@ _COLUMNS = (
     "fired\n%",
     "\ntrades",
     "before\ncosts",
+    "at next\nmean",
     "after\ntaker",
     "best day\nout",
     "\nto go",
@@ -135,9 +136,11 @@ _COLUMNS = (
     "best day\nout",
     "missed\nbefore",
 )
-"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``best day out``
-is the net of the column before it without the day that earned most; ``to go`` is how many points more of the
-trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what the
+"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``at next
+mean`` is what they earned before costs if entered at the next candle's mean price; ``best day out`` is the
+net of the column before it without the day that earned most; ``to go`` is how many points more of the
+trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what
+the
 others would have earned before costs."""
 
 
@@ -151,6 +154,7 @@ def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
         _points(part["coverage"]),
         f"{part['trades']:,}",
         _bps(part["gross_bps"]),
+        _bps(part["executable_gross_bps"]),
         _net_cell(taker),
         _bps(taker["net_bps_without_best_day"]),
         _points(taker["to_break_even"], signed=True),
@@ -167,7 +171,7 @@ def _net_cell(costs: Json) -> str:
 
 _NO_COSTS = dict.fromkeys(("net_bps", "net_bps_ci95", "net_bps_without_best_day", "to_break_even"))
 NOTHING: Json = {
-    **dict.fromkeys(("win_rate_labelled", "coverage", "gross_bps")),
+    **dict.fromkeys(("win_rate_labelled", "coverage", "gross_bps", "executable_gross_bps")),
     "trades": 0,
     "taker": _NO_COSTS,
     "maker": {**_NO_COSTS, "trades": 0, "missed": {"gross_bps": None}},
@@ -216,19 +220,19 @@ def _best_lines(document: Json) -> Iterator[str]:
     cells = [cell for one in document["symbols"] for cell in one["cells"]]
     if not cells:
         return
-    passed = sum(bool(cell["passed_gate"]) for cell in cells)
-    level = document["settings"]["verdict"]["gate_level"]
+    intervals = [cell["development"]["taker"]["net_bps_ci95"] for cell in cells if cell["development"]]
+    earning = sum(interval is not None and interval[0] > 0 for interval in intervals)
     yield (
-        f"Out of fold, {passed} of {len(cells)} cells earn after taker fees with {level:.0%} certainty, each "
-        "taken alone."
+        f"In the development part, the 95 % interval of {earning} of {len(cells)} cells lies above zero "
+        "after taker fees, each taken alone."
     )
-    best = best_out_of_fold(document["together"])
+    best = best_cell(document["together"])
     if best is None:
         yield "No cell fired: the histories hold too few trades to choose a threshold."
         return
     yield (
-        f"All symbols together, the best horizon out of fold is {_candles(best).removeprefix('at ')}: "
-        f"{_net(best['out_of_fold'])}."
+        f"All symbols together, the best horizon is {_candles(best).removeprefix('at ')}: "
+        f"{_net(best['development'])}."
     )
     if best["test"] is not None:
         yield f"The test part then showed: {_net(best['test'])}."
@@ -250,7 +254,8 @@ def _net(part: Json | None) -> str:
     maker, missed = part["maker"], part["maker"]["missed"]
     resting = f"resting entries, {maker['trades'] / part['trades']:.0%} of them filled, {_after(maker)}"
     return (
-        f"before costs {_bps(part['gross_bps'])} bp a trade, after taker fees {_after(part['taker'])}; "
+        f"before costs {_bps(part['gross_bps'])} bp a trade ({_bps(part['executable_gross_bps'])} entered at "
+        f"the next candle's mean price), after taker fees {_after(part['taker'])}; "
         f"{resting}; the {missed['trades']:,} missed would have earned {_bps(missed['gross_bps'])} before "
         "costs"
     )

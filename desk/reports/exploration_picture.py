@@ -1,10 +1,10 @@
 """The picture of ``--explore``: what a trade earns at every horizon, as SVG.
 
 ``exploration.json`` comes in; the text of ``exploration.svg`` goes out.  Pure.  The panels share one scale:
-out of fold and, where it was revealed, test.  Each horizon has three marks: before costs, with a maker's
-entry where it was filled, and after taker fees, with intervals that count days.  The line at zero is
-break-even.  Colours are safe for the colour-blind (Okabe and Ito 2008) and follow the reader's light or dark
-mode; marks differ in shape too.
+the development part and, where it was revealed, the test part.  Each horizon has three marks: before costs,
+with a maker's entry where it was filled, and after taker fees, with intervals that count days.  The line at
+zero is break-even.  Colours are safe for the colour-blind (Okabe and Ito 2008) and follow the reader's
+light or dark mode; marks differ in shape too.
 
 Not here: the figures (``desk.learn.explore``), the table (``desk.reports.exploration``).
 """
@@ -19,7 +19,7 @@ from desk.values import CANDLE_MS
 
 WIDTH, HEIGHT = 1_080, 560
 TOP, BOTTOM, LEFT, RIGHT, GAP = 132, 446, 112, 28, 40
-PANELS = {"out_of_fold": "Out of fold: choose here", "test": "Test: whether it lasted"}
+PANELS = {"development": "Development: choose here", "test": "Test: whether it lasted"}
 STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000)
 """Distances between the lines of the grid, in basis points."""
 MOST_LINES = 9
@@ -84,7 +84,7 @@ def exploration_picture(document: Json) -> str:
     """The SVG; with a single symbol its own figures, else those of all symbols together."""
     cells = document["together"]
     scale = _scale(cells)
-    panels = {part: title for part, title in PANELS.items() if part == "out_of_fold" or _revealed(document)}
+    panels = {part: title for part, title in PANELS.items() if part == "development" or _revealed(document)}
     width = (WIDTH - LEFT - RIGHT - GAP * (len(panels) - 1)) / len(panels)
     body = [*_heading(document), *_axis(scale)]
     for number, (part, title) in enumerate(panels.items()):
@@ -186,7 +186,7 @@ def _footer() -> Iterator[str]:
     yield _text(
         LEFT,
         HEIGHT - 32,
-        "Thresholds were chosen out of fold, which flatters the figures there. Parameters were not tuned.",
+        "Thresholds were chosen week by week. Parameters were not tuned.",
         size=12.5,
         kind="soft",
     )
