@@ -37,6 +37,7 @@ FOUNDATION = {
     "desk.orders",
     "desk.retry",
     "desk.settings",
+    "desk.spreads",
     "desk.ticks",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
@@ -57,7 +58,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.costs": {"desk.settings", "desk.values"},
+    "desk.costs": {"desk.errors", "desk.settings", "desk.values"},
+    "desk.spreads": {"desk.values"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.ticks": {"desk.values"},
@@ -126,6 +128,7 @@ PURE = {
         "desk.policy",
         "desk.retry",
         "desk.settings",
+        "desk.spreads",
         "desk.ticks",
         "desk.indicators",
     ),

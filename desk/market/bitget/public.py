@@ -28,7 +28,7 @@ from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.history.candles import RawRows
-from desk.market.history.contracts import ContractTable
+from desk.market.history.contracts import ContractTable, TickerTable
 from desk.market.history.funding import FundingRates
 from desk.market.history.paging import Page
 from desk.market.settings import FetchSettings
@@ -39,6 +39,7 @@ PRODUCT_TYPE = "USDT-FUTURES"
 TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
 TICKERS = "/api/v2/mix/market/tickers"
+BOOK = "/api/v2/mix/market/merge-depth"
 FUNDING = "/api/v2/mix/market/history-fund-rate"
 FUNDING_ROWS = 100
 """Most rows of one page of funding rates."""
@@ -115,9 +116,9 @@ class BitgetPublic:
         """Every USDT-margined contract, active or not."""
         return await self._read(CONTRACTS, {"productType": PRODUCT_TYPE}, wire.read_contracts)
 
-    async def turnover(self) -> dict[str, float]:
-        """What was traded in the last 24 hours, in USDT, by symbol."""
-        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
+    async def tickers(self) -> TickerTable:
+        """Turnover of the last 24 hours, and bid and ask as they stand now, of every symbol."""
+        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_tickers)
 
     async def expected_funding(self) -> dict[str, Decimal]:
         """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""
@@ -133,6 +134,11 @@ class BitgetPublic:
             "limit": str(page.limit),
         }
         return await self._read(page.endpoint.path, query, wire.read_candles, symbol=symbol)
+
+    async def book_spread(self, symbol: str) -> float | None:
+        """Distance of the best bid and ask now, in basis points; None where a side is empty."""
+        query = {"symbol": symbol, "productType": PRODUCT_TYPE, "precision": "scale0", "limit": "1"}
+        return await self._read(BOOK, query, wire.read_book_spread, symbol=symbol)
 
     async def funding(self, symbol: str, page: int) -> FundingRates:
         """Page ``page`` (from 1) of settled funding rates, the newest on page 1; empty beyond the oldest."""
