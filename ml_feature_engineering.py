@@ -234,6 +234,10 @@ FEATURES: tuple[Feature, ...] = (
             partial(time_of_day.circle_sin, length=time_of_day.WEEK), "sine of the time of week"),
     Feature("week_cos", "calendar", 1,
             partial(time_of_day.circle_cos, length=time_of_day.WEEK), "cosine of the time of week"),
+    Feature("hour_of_day", "calendar", 1,
+            partial(time_of_day.clock_step, length=time_of_day.DAY, unit=time_of_day.HOUR), "hour, 0 to 23"),
+    Feature("step_of_hour", "calendar", 1,
+            partial(time_of_day.clock_step, length=time_of_day.HOUR, unit=1), "candle of the hour, 0 to 11"),
 )
 # fmt: on
 

@@ -66,5 +66,27 @@ def bin_labelled(labelled: LabelledSet, first: Rows) -> BinnedSet:
 
 def fit(binned: BinnedSet, rows: Rows, recipe: Recipe) -> Model:
     """Train the model of the recipe on those of ``rows`` that are labelled up or down."""
+    return fit_both(binned, rows, recipe, recipe)[0]
+
+
+def fit_both(binned: BinnedSet, rows: Rows, one: Recipe, other: Recipe) -> tuple[Model, Model]:
+    """The models of two recipes on the same rows; members that both have are trained once.
+
+    Parameters
+    ----------
+    binned : BinnedSet
+    rows : ndarray, shape (n,)
+    one, other : Recipe
+    """
     bins = binned.of(rows)
-    return average([train(bins, recipe.parameters, rounds=recipe.rounds, seed=seed) for seed in recipe.seeds])
+    members: dict[tuple[Parameters, int, int], Model] = {}
+
+    def made(recipe: Recipe) -> Model:
+        keys = [(recipe.parameters, recipe.rounds, seed) for seed in recipe.seeds]
+        for key in keys:
+            if key not in members:
+                members[key] = train(bins, key[0], rounds=key[1], seed=key[2])
+        return average([members[key] for key in keys])
+
+    first = made(one)
+    return first, first if other == one else made(other)

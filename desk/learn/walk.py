@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.learn.cuts import LAST_TWO, ScoredBlock
-from desk.learn.recipe import BinnedSet, Recipe, fit
+from desk.learn.recipe import BinnedSet, Recipe, fit_both
 from desk.learn.splits import Rows, has_both_sides, known_before
 from desk.learn.training import Model
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, LabelledSet
@@ -124,11 +124,13 @@ def score_walk(
     recipes[max(late_at, len(blocks) - LAST_TWO) :] = [newest] * min(LAST_TWO, len(blocks) - late_at)
     scored, aged, models = [], [], []
     for at, (block, recipe) in enumerate(zip(blocks, recipes, strict=True)):
-        models.append(fit(binned, block.train, recipe))
-        following = next((other for other in recipes[at + 1 : at + 1 + LAST_TWO] if other != recipe), None)
-        rescaled = None if following is None else fit(binned, block.train, following)
+        following = next((other for other in recipes[at + 1 : at + 1 + LAST_TWO] if other != recipe), recipe)
+        model, rescaled = fit_both(binned, block.train, recipe, following)
+        models.append(model)
         identity = recipes.index(recipe)
-        scored.append(_scored(binned.labelled, block, models[-1], identity, rescaled))
+        scored.append(
+            _scored(binned.labelled, block, model, identity, rescaled if following != recipe else None)
+        )
         aged.append(_scored(binned.labelled, block, models[-2] if at else None, identity))
     return Walk(tuple(scored), tuple(aged), late_at, tuple(models[late_at:]))
 
