@@ -90,7 +90,6 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             n_seeds=5,
             # How the walk through the history is scored
             walk_first_share=0.4,
-            walk_boost_round=20,
             walk_seeds=3,
             # What is published
             refit_on_all=True,

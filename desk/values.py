@@ -116,6 +116,8 @@ class FeatureSet:
     """Shape (m,): open times of those candles, ms."""
     x: NDArray[np.float32]
     """Shape (m, len(names)), C-contiguous."""
+    categories: tuple[str, ...] = ()
+    """Of ``names``, those whose values are whole numbers that name something: an order means nothing."""
 
     def __len__(self) -> int:
         return len(self.row)

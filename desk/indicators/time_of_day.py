@@ -1,4 +1,4 @@
-"""Time of day and of week at which a candle opens, as points on a circle and as steps of the clock.
+"""Time of day and of week at which a candle opens, as points on a circle and as a step of the clock.
 
 Place in the house: formulas.  A ``Panel`` comes in, an array of shape (..., n) goes out: these features
 depend on the open time of their own candle alone.  Pure.
@@ -11,7 +11,7 @@ from desk.indicators.panel import Panel
 from desk.indicators.windows import Array
 from desk.values import CANDLE_MS
 
-HOUR, DAY, WEEK = 12, 288, 2016
+DAY, WEEK = 288, 2016
 """Lengths in candles.  Weeks are counted from 1970-01-01, a Thursday, 00:00 UTC."""
 
 
@@ -25,9 +25,9 @@ def circle_cos(p: Panel, *, length: int) -> Array:
     return np.cos(_phases(length))[_step(p, length)]
 
 
-def clock_step(p: Panel, *, length: int, unit: int) -> Array:
-    """Whole ``unit``s since the start of ``length`` candles: what happens at a fixed time has one value."""
-    return (_step(p, length) // unit).astype(np.float64)
+def clock_step(p: Panel, *, length: int) -> Array:
+    """Candles since the last multiple of ``length``: what happens at a fixed time has a value of its own."""
+    return _step(p, length).astype(np.float64)
 
 
 def _phases(length: int) -> Array:

@@ -7,6 +7,11 @@ Scores of a block are therefore centred by its median and divided by its spread;
 those, and put back on the scale of the last two blocks.  Wide shares are taken of the last two blocks, narrow
 ones of all earlier blocks: two weeks hold too few scores of a narrow tail.
 
+The spread of a side is the distance from the median to its outer 1 %.  The bulk of the scores says little of
+their tail: with the mean distance from the median instead, the coverage of the last four blocks lay outside
+half to twice the promised one for 75, 56 and 6 % of the sides of eight real series at shares of 0.5, 0.7
+and 1 %; with the outer 1 % for 6, 0 and 0 %.
+
 Not here: which share is traded (``desk.learn.thresholds``).
 """
 
@@ -22,6 +27,9 @@ Floats = NDArray[np.float64]
 
 FIRST_TRADED = 2
 """Position of the first block that is traded; the ones before it are cut by their own quantiles."""
+TAIL_SHARE = 0.01
+"""Share of the scores behind the point that measures the spread of a side."""
+SIDES: tuple[Side, Side] = ("long", "short")
 LAST_TWO = 2
 """Blocks that wide shares are taken of, and on whose scale every cut is put."""
 
@@ -51,25 +59,22 @@ class ShareCuts:
         self._blocks = blocks
         self._shares = np.array(shares)
         self._narrow = self._shares < narrow_share
-        self._standard: list[Floats] = []
-        for block in blocks:
-            score = block.score[np.isfinite(block.score)]
-            middle, spread = _scale(score)
-            self._standard.append((score - middle) / spread if spread > 0 else score[:0])
+        self._standard = {side: [_standard(side, block) for block in blocks] for side in SIDES}
 
     def of(self, side: Side, block: int) -> tuple[Floats, Floats]:
         """Cuts and promised coverage, shape (shares,) each; NaN and 0 where there is no cut."""
         if block < FIRST_TRADED:
             own = self._blocks[block].score
             return _tail(side, own[np.isfinite(own)], self._shares)
-        recent = [at for at in range(max(0, block - LAST_TWO), block) if len(self._standard[at])]
+        standard = self._standard[side]
+        recent = [at for at in range(max(0, block - LAST_TWO), block) if len(standard[at])]
         if not recent:
             return np.full(len(self._shares), np.nan), np.zeros(len(self._shares))
-        cut, coverage = _tail(side, np.concatenate([self._standard[at] for at in recent]), self._shares)
+        cut, coverage = _tail(side, np.concatenate([standard[at] for at in recent]), self._shares)
         if self._narrow.any():
-            whole = np.concatenate(self._standard[:block])
+            whole = np.concatenate(standard[:block])
             cut[self._narrow], coverage[self._narrow] = _tail(side, whole, self._shares[self._narrow])
-        scales = np.array([_scale(self._like(at, block)) for at in recent])
+        scales = np.array([_scale(side, self._like(at, block)) for at in recent])
         middle, spread = scales.mean(axis=0)
         # A cut at the median is none: a model without an opinion has the same score everywhere.
         beyond = cut > 0 if side == "long" else cut < 0
@@ -83,12 +88,21 @@ class ShareCuts:
         return score[np.isfinite(score)]
 
 
-def _scale(score: Floats) -> tuple[float, float]:
-    """Median, and mean distance from it: unlike a standard deviation it is not made by one wild day."""
+def _standard(side: Side, block: ScoredBlock) -> Floats:
+    """Scores of a block, centred and scaled; none where they are all alike."""
+    score = block.score[np.isfinite(block.score)]
+    middle, spread = _scale(side, score)
+    return (score - middle) / spread if spread > 0 else score[:0]
+
+
+def _scale(side: Side, score: Floats) -> tuple[float, float]:
+    """Median, and its distance to the outer ``TAIL_SHARE`` of a side."""
     if len(score) == 0:
         return 0.0, 0.0
-    middle = float(np.median(score))
-    return middle, float(np.mean(np.abs(score - middle)))
+    depth = int(np.ceil(TAIL_SHARE * len(score)))
+    ranked = np.sort(score)
+    middle = float(np.median(ranked))
+    return middle, abs(float(ranked[-depth] if side == "long" else ranked[depth - 1]) - middle)
 
 
 def _tail(side: Side, score: Floats, shares: Floats) -> tuple[Floats, Floats]:

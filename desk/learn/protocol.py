@@ -30,7 +30,7 @@ from desk.learn.stability import Stability, stability, trailing_volatility
 from desk.learn.thresholds import Walked, prequential
 from desk.learn.trades import DayLine
 from desk.learn.training import Model
-from desk.learn.tuning import Tuned, tune
+from desk.learn.tuning import Tuned, rounds_known_before, tune
 from desk.learn.verdict import Evaluation, Examination
 from desk.learn.walk import Walk, WalkBlock, score_walk, walk_blocks
 from desk.learn.walk_trades import WalkTrades, evidence_of, trade_walk
@@ -153,11 +153,12 @@ def run_protocol(
     lap("tuning")
 
     published_recipe = recipe_of(tuned.parameters, tuned.rounds, settings.n_seeds, seed=seed)
+    first_rounds = rounds_known_before(binned, blocks[0].train, settings, seed=seed)
     test_first = int(labelled.features.row[split.test[0]])
     walk = score_walk(
         binned,
         blocks,
-        early=recipe_of(settings.baseline, settings.walk_boost_round, settings.walk_seeds, seed=seed),
+        early=recipe_of(settings.baseline, first_rounds, settings.walk_seeds, seed=seed),
         late=recipe_of(tuned.parameters, tuned.rounds, settings.walk_seeds, seed=seed),
         late_from=test_first,
         newest=published_recipe,

@@ -58,10 +58,12 @@ def bin_labelled(labelled: LabelledSet, first: Rows) -> BinnedSet:
         Positions in ``labelled``; at least one of them is labelled up or down.
     """
     x, label, names = labelled.features.x, labelled.label, labelled.features.names
+    categories = labelled.features.categories
     early = first[labelled.decided[first]]
-    edges = bin_rows(x[early], label[early], names)
+    edges = bin_rows(x[early], label[early], names, categories=categories)
     decided = np.flatnonzero(labelled.decided)
-    return BinnedSet(labelled, bin_rows(x[decided], label[decided], names, edges_of=edges), decided)
+    bins = bin_rows(x[decided], label[decided], names, categories=categories, edges_of=edges)
+    return BinnedSet(labelled, bins, decided)
 
 
 def fit(binned: BinnedSet, rows: Rows, recipe: Recipe) -> Model:

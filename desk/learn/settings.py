@@ -96,8 +96,6 @@ class LearnSettings:
     """Members of a published model, one per seed; their scores are averaged."""
     walk_first_share: float
     """Share of the candles before the first block of the walk."""
-    walk_boost_round: int
-    """Boosting rounds of the walk's models before the rounds of the published model are chosen."""
     walk_seeds: int
     """Members of the walk's models, the last two aside, which have ``n_seeds``."""
     significance: float
@@ -152,9 +150,8 @@ class LearnSettings:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:
             yield f"min_boost_round is {self.min_boost_round}, must lie between 1 and num_boost_round"
-        for name in ("trial_boost_round", "walk_boost_round"):
-            if not 1 <= getattr(self, name) <= self.num_boost_round:
-                yield f"{name} is {getattr(self, name)}, must lie between 1 and num_boost_round"
+        if not 1 <= self.trial_boost_round <= self.num_boost_round:
+            yield f"trial_boost_round is {self.trial_boost_round}, must lie between 1 and num_boost_round"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

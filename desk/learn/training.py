@@ -28,6 +28,8 @@ Scores = NDArray[np.float64]
 MAX_BIN = 63
 """Bins per feature; LightGBM's 255 cost time and gave nothing on such noisy rows."""
 _BINNING = {"max_bin": MAX_BIN, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1}
+_CATEGORIES = {"min_data_per_group": 50, "cat_smooth": 30.0, "cat_l2": 30.0, "max_cat_threshold": 8}
+"""How categories are split: few at a time, and none on a handful of days."""
 LEAVES_PER_HISTORY = 20
 """A leaf never has to hold more than one row in so many: a short history can still split."""
 
@@ -90,7 +92,14 @@ class Model:
         return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
-def bin_rows(x: Features, side: Sides, names: Sequence[str], *, edges_of: Bins | None = None) -> Bins:
+def bin_rows(
+    x: Features,
+    side: Sides,
+    names: Sequence[str],
+    *,
+    categories: Sequence[str] = (),
+    edges_of: Bins | None = None,
+) -> Bins:
     """Bin labelled rows for training.
 
     Parameters
@@ -100,6 +109,8 @@ def bin_rows(x: Features, side: Sides, names: Sequence[str], *, edges_of: Bins |
         1 up, 0 down.
     names : sequence of str
         Feature names, in column order.
+    categories : sequence of str, optional
+        Of ``names``, those whose values have no order.
     edges_of : Bins, optional
         Rows whose bin edges are used; without it, edges are found in ``x`` itself.
     """
@@ -107,8 +118,9 @@ def bin_rows(x: Features, side: Sides, names: Sequence[str], *, edges_of: Bins |
         x,
         side.astype(np.float32),
         feature_name=list(names),
+        categorical_feature=list(categories),
         reference=None if edges_of is None else edges_of.dataset,
-        params=dict(_BINNING),
+        params={**_BINNING, **_CATEGORIES},
     )
     return Bins(dataset.construct(), side)
 
@@ -205,6 +217,7 @@ def _lightgbm_parameters(parameters: Parameters, bins: Bins, seed: int) -> dict[
     leaf = min(parameters.min_data_in_leaf, max(5, len(bins) // LEAVES_PER_HISTORY))
     return {
         **_BINNING,
+        **_CATEGORIES,
         **values,
         "min_data_in_leaf": leaf,
         "bagging_freq": 1,

@@ -35,10 +35,12 @@ from desk.learn.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.parameters import Parameters
 from desk.learn.recipe import BinnedSet
 from desk.learn.settings import LearnSettings
-from desk.learn.splits import Fold
+from desk.learn.splits import Fold, Rows, walk_forward
 from desk.learn.training import Bins, Features, Scores, Sides, train, train_with_early_stopping
 from desk.values import DOWN, UP
 
+FIRST_ROUNDS_SHARE = 2 / 3
+"""Share of the rows before a walk that trains where the walk's first rounds are chosen."""
 SOFTNESS = 0.5
 """Spread of the soft win rate, in standard deviations of the fold's scores."""
 
@@ -147,7 +149,9 @@ def tune(binned: BinnedSet, folds: tuple[Fold, ...], settings: LearnSettings, *,
             parameters, chosen = finalist.parameters, "tuned"
     return Tuned(
         parameters=parameters,
-        rounds=_rounds(data[-1], parameters, settings, seed=seed),
+        rounds=_rounds(
+            data[-1], parameters, settings, early_stopping_rounds=settings.early_stopping_rounds, seed=seed
+        ),
         chosen=chosen,
         why=why,
         baseline_value=baseline.value,
@@ -169,14 +173,44 @@ def _fold_data(binned: BinnedSet, fold: Fold) -> _FoldData:
     )
 
 
-def _rounds(last: _FoldData, parameters: Parameters, settings: LearnSettings, *, seed: int) -> int:
-    """The number of rounds with the least log loss on the last fold, within the guide's budget."""
+def rounds_known_before(binned: BinnedSet, rows: Rows, settings: LearnSettings, *, seed: int) -> int:
+    """The number of rounds for the baseline that rows before a walk would have chosen.
+
+    Parameters
+    ----------
+    binned : BinnedSet
+    rows : ndarray, shape (n,)
+        Positions in the labelled set; the last third of them validates.
+    settings : LearnSettings
+    seed : int
+    """
+    folds = walk_forward(binned.labelled, rows, folds=1, first_share=FIRST_ROUNDS_SHARE)
+    if not folds:
+        return settings.min_boost_round
+    return _rounds(
+        _fold_data(binned, folds[0]),
+        settings.baseline,
+        settings,
+        early_stopping_rounds=settings.search_early_stopping_rounds,
+        seed=seed,
+    )
+
+
+def _rounds(
+    fold: _FoldData,
+    parameters: Parameters,
+    settings: LearnSettings,
+    *,
+    early_stopping_rounds: int,
+    seed: int,
+) -> int:
+    """The number of rounds with the least log loss on the validation block of a fold."""
     _, curve = train_with_early_stopping(
-        last.train,
+        fold.train,
         parameters,
-        validation=last.validation,
+        validation=fold.validation,
         num_boost_round=settings.num_boost_round,
-        early_stopping_rounds=settings.early_stopping_rounds,
+        early_stopping_rounds=early_stopping_rounds,
         seed=seed,
     )
     return max(settings.min_boost_round, int(np.argmin(curve)) + 1)
