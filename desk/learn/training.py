@@ -28,7 +28,7 @@ Scores = NDArray[np.float64]
 MAX_BIN = 63
 """Bins per feature; LightGBM's 255 cost time and gave nothing on such noisy rows."""
 _BINNING = {"max_bin": MAX_BIN, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1}
-_CATEGORIES = {"min_data_per_group": 50, "cat_smooth": 30.0, "cat_l2": 30.0, "max_cat_threshold": 8}
+_CATEGORIES = {"min_data_per_group": 50, "cat_smooth": 30.0, "cat_l2": 10.0, "max_cat_threshold": 4}
 """How categories are split: few at a time, and none on a handful of days."""
 LEAVES_PER_HISTORY = 20
 """A leaf never has to hold more than one row in so many: a short history can still split."""
