@@ -152,7 +152,7 @@ def _step(close: Floats, units: NDArray[np.int64], unit: float, rows: NDArray[np
         if step <= divisor:
             break
         lines = after / step
-        on_grid = (np.abs(lines - np.rint(lines)) <= ON_GRID) & (size >= 0.5 * step)
+        on_grid = np.abs(lines - np.rint(lines)) <= ON_GRID
         if on_grid.mean() >= GRID_SHARE:
             return float(step)
     return divisor

@@ -66,6 +66,13 @@ def test_only_the_older_half_that_is_rounded_is_found_coarse() -> None:
     assert np.all(ticks.step_bps[4:] < 0.01)
 
 
+def test_a_price_that_crosses_a_power_of_ten_is_charged_its_coarser_grid() -> None:
+    """Rounded to 3 digits, prices lie 10 bp apart below 1 and 100 bp apart above it."""
+    prices = 1.03 + 0.06 * np.sin(np.arange(WEEK) / 5.0)
+
+    assert weekly_ticks(candles_of(rounded(prices, 3))).step.tolist() == [pytest.approx(0.01)]
+
+
 def test_a_grid_on_no_decimal_ladder_is_found() -> None:
     """A tick of 8 bp need not be 1, 2 or 5 times a power of ten."""
     lines = np.rint(walk(4, first=1.0) / 0.00084)
