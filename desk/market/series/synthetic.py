@@ -48,10 +48,10 @@ Floats = NDArray[np.float64]
 
 KIND_WORDS: Final = MappingProxyType(
     {
-        "edge": "a rule can be learned that wins two of three labelled candles, too little for a taker's costs",
+        "edge": "a rule can be learned that wins two of three labelled candles, and less than costs take",
         "noise": "a random walk",
-        "drift": "a random walk that rises by 50 bp within ten minutes once a day, at 14:00 UTC: worth trading "
-        "after a taker's costs",
+        "drift": "a random walk that rises by 50 bp within ten minutes once a day, at 14:00 UTC: worth "
+        "trading after a taker's costs",
     }
 )
 """The kinds, and what is planted in each."""
