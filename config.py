@@ -40,8 +40,11 @@ JOURNAL = "live_trading.sqlite"
 """Of live trading, in the directory where it is started."""
 ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
-DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
-"""Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
+DEMO_SERIES = (
+    "DRIFTUSDT=drift:5,EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
+)
+"""Symbols of ``--demo``: invented candles.  One drifts at a known time of day and is worth trading after a
+taker's costs; in two something can be known beforehand that does not pay them; two are random walks."""
 
 
 def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:

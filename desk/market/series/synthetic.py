@@ -35,6 +35,7 @@ Not here: the names under which series are requested (``desk.market.series.sourc
 import math
 from dataclasses import dataclass
 from itertools import accumulate
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -45,7 +46,16 @@ from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
 
 Floats = NDArray[np.float64]
 
-KINDS: Final = ("edge", "noise", "drift")
+KIND_WORDS: Final = MappingProxyType(
+    {
+        "edge": "a rule can be learned that wins two of three labelled candles, and less than costs take",
+        "noise": "a random walk",
+        "drift": "a random walk that rises by 50 bp within ten minutes once a day, at 14:00 UTC: worth "
+        "trading after a taker's costs",
+    }
+)
+"""The kinds, and what is planted in each."""
+KINDS: Final = tuple(KIND_WORDS)
 """New kinds are added at the end: a kind's position is part of its seed."""
 SYNTHETIC_CANDLES: Final = 190 * CANDLES_PER_DAY
 """Default length: 180 days of training data and ten days in reserve."""
