@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.costs": {"desk.errors", "desk.settings", "desk.values"},
+    "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
     "desk.spreads": {"desk.values"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},

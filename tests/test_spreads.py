@@ -89,7 +89,9 @@ def test_candles_across_a_hole_are_no_neighbours() -> None:
     last = np.arange(9, CANDLES - 10, 7)
     values[1, last] *= 1.01
     values[3, last] = values[1, last]
-    holes = without(Candles(whole.symbol, whole.open_time, frozen(values)), *((row + 1, 3) for row in last))
+    holes = without(
+        Candles(whole.symbol, whole.open_time, frozen(values)), *((row + 1, 3) for row in last.tolist())
+    )
 
     assert estimated_bps(holes) < 2.0
 
