@@ -147,6 +147,7 @@ PURE = {
     ),
     *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.bitget.codes"),
     *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
+    "desk.market.history.book_check",
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
     *(
