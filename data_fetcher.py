@@ -8,6 +8,8 @@ The way of a run: the universe (``choose``), which candles are missing (``_known
 
 Reading order: ``fetch_universe``, then ``_fetch_symbol`` for one symbol.
 
+``check_books`` asks about the few symbols that would be called tradable, after their training.
+
 Not here: pages and their retry (``desk.market``), what the terminal shows (a ``ProgressObserver`` receives
 the progress).
 """
@@ -21,6 +23,7 @@ from collections.abc import Iterable, Iterator
 from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
+from desk.market.bitget.book_checks import check_books
 from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
 from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
@@ -48,6 +51,7 @@ __all__ = [
     "FetchReport",
     "Fetched",
     "ProgressObserver",
+    "check_books",
     "choose",
     "fetch_universe",
 ]

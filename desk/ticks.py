@@ -127,6 +127,28 @@ def weekly_ticks(candles: Candles) -> WeeklyTicks:
     return WeeklyTicks(frozen(week), frozen(step), frozen(1e4 * step / middle))
 
 
+def grid_of(candles: Candles, weekly: WeeklyTicks | None = None) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Grid of the closes as ``desk.costs.Costs`` takes it.
+
+    Parameters
+    ----------
+    candles : Candles
+        At least one.
+    weekly : WeeklyTicks, optional
+        Of these candles, where they were inferred before.
+
+    Returns
+    -------
+    grid_from : tuple of int
+        Times from which the steps hold, ms.
+    grid : tuple of float
+        One step for each, in USDT.  Nothing bounds them here: see ``desk.costs.require_tradable_prices``.
+    """
+    steps = (weekly or weekly_ticks(candles)).step.tolist()
+    first = int(candles.open_time[0])
+    return tuple(first + WEEK_MS * week for week in range(len(steps))), tuple(steps)
+
+
 def _groups(
     half: NDArray[np.int64], close: Floats, rows: NDArray[np.int64]
 ) -> list[tuple[int, NDArray[np.int64]]]:

@@ -58,7 +58,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
     "desk.outcomes": set(),
-    "desk.costs": {"desk.errors", "desk.settings", "desk.values"},
+    "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
     "desk.spreads": {"desk.values"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
@@ -147,6 +147,7 @@ PURE = {
     ),
     *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.bitget.codes"),
     *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
+    "desk.market.history.book_check",
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
     *(

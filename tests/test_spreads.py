@@ -7,7 +7,7 @@ import pytest
 
 from desk.market.series.synthetic import synthesize
 from desk.spreads import FEWEST_PAIRS, estimated_spread, spread_of
-from desk.values import CANDLE_MS, Candles, frozen
+from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, frozen
 from tests.market.samples import NOW, without
 
 CANDLES = 15_000
@@ -83,11 +83,37 @@ def test_one_wild_day_decides_nothing() -> None:
 
 
 def test_candles_across_a_hole_are_no_neighbours() -> None:
-    """What happened in an outage is no bounce."""
-    whole = quoted(40)
-    holes = without(whole, *((row, 3) for row in range(10, CANDLES - 10, 7)))
+    """What happened in an outage is no bounce: here the last close before each lies beyond both candles."""
+    whole = walk()
+    values = whole.values.copy()
+    last = np.arange(9, CANDLES - 10, 7)
+    values[1, last] *= 1.01
+    values[3, last] = values[1, last]
+    holes = without(
+        Candles(whole.symbol, whole.open_time, frozen(values)), *((row + 1, 3) for row in last.tolist())
+    )
 
-    assert estimated_bps(holes) == pytest.approx(40, rel=0.1)
+    assert estimated_bps(holes) < 2.0
+
+
+def test_what_chance_shows_on_a_few_days_is_no_spread() -> None:
+    """A symbol that was listed last week would be refused for nothing; by chance half of them show some."""
+    estimates = [estimated_bps(walk(seed=seed, candles=2_500)) for seed in range(20)]
+
+    assert np.mean(np.array(estimates) > 0) <= 0.1
+    assert max(estimates) < 6.0
+
+
+def test_a_dead_day_does_not_decide_alone() -> None:
+    """On a holiday the book may stand still one narrow tick wide."""
+    candles = quoted(40)
+    dead = candles.values.copy()
+    midnight = CANDLES % CANDLES_PER_DAY + 17 * CANDLES_PER_DAY
+    day = slice(midnight, midnight + CANDLES_PER_DAY + 1)
+    dead[:4, day] = dead[3, midnight] * (1 + 1e-6 * (np.arange(CANDLES_PER_DAY + 1) % 2))
+    dead[4, day] = 1.0
+
+    assert estimated_bps(Candles(candles.symbol, candles.open_time, frozen(dead))) > 30
 
 
 @pytest.mark.parametrize("pairs", [0, FEWEST_PAIRS - 1, FEWEST_PAIRS])

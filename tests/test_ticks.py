@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.ticks import LEAST_MOVES, WEEK_MS, weekly_ticks
+from desk.ticks import LEAST_MOVES, WEEK_MS, grid_of, weekly_ticks
 from desk.values import CANDLE_MS, Candles, frozen
 
 WEEK = WEEK_MS // CANDLE_MS
@@ -117,3 +117,15 @@ def test_too_few_moves_show_no_grid() -> None:
     assert len(ticks.week) == WEEK
     few = np.where(np.arange(WEEK) < WEEK // 2, 100.0, 110.0)
     assert weekly_ticks(candles_of(few)).step.tolist() == [0.0]
+
+
+def test_the_grid_for_costs_holds_from_the_first_candle_of_each_week() -> None:
+    """A trade is charged for the grid of its own week: here a fine one, then steps of a tenth."""
+    fine, coarse = (np.round(walk(2, first=57.3, candles=2 * WEEK), places) for places in (4, 1))
+    candles = candles_of(np.concatenate([fine[:WEEK], coarse[WEEK:]]))
+
+    grid_from, grid = grid_of(candles)
+
+    assert grid_from == (0, WEEK_MS)
+    assert grid == pytest.approx((1e-4, 0.1))
+    assert grid_of(candles, weekly_ticks(candles)) == (grid_from, grid)
