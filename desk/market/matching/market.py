@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
-from desk.market.matching.triggers import PriceSpan, next_hit
+from desk.market.matching.triggers import PriceSpan, TriggerHit, next_hit
 from desk.market.matching.values import (
     ZERO,
     Cause,
@@ -154,7 +154,7 @@ class Market:
                 case Order():
                     self._fill_resting(hit.what, hit.price, at)
                 case TriggerOrder():
-                    self._trigger(hit.what, hit.price, at)
+                    self._trigger(hit.what, self._overshot(hit, span), at)
                 case SimulatedPosition():
                     self._liquidate(hit.what, at)
             self.settle(symbol, at)
@@ -172,6 +172,15 @@ class Market:
         self.use(symbol, size)
         self.fill(order, price, size, maker=True, at=at)
 
+    def _overshot(self, hit: TriggerHit, span: PriceSpan) -> Decimal:
+        """Price of a triggered fill before slippage: a stop is a market order into a price that runs away."""
+        plan = hit.what
+        if not isinstance(plan, TriggerOrder) or plan.kind != "stop_loss":
+            return hit.price
+        extreme = span.low if plan.side > 0 else span.high
+        share = self.fill_model.costs(plan.symbol).stop_overshoot
+        return hit.price if extreme is None else hit.price + share * (extreme - hit.price)
+
     def _trigger(self, plan: TriggerOrder, price: Decimal, at: int) -> None:
         """Close at market the size that a stop or a take-profit protects."""
         position = self.account.positions[plan.symbol, plan.side]
@@ -179,7 +188,7 @@ class Market:
         size = position.size if plan.size is None else min(plan.size, position.size)
         order = self._own_order(position, size, plan.kind, at)
         contract = self.account.contracts[plan.symbol]
-        self.fill(order, self.taken(price, -plan.side, contract), size, maker=False, at=at)
+        self.fill(order, self.taken(price, -plan.side, contract, at), size, maker=False, at=at)
 
     def _liquidate(self, position: SimulatedPosition, at: int) -> None:
         """Take over a position at the price that leaves nothing of its margin; crossed ones all together."""
@@ -348,8 +357,10 @@ class Market:
         self.changes.append(order)
         return order
 
-    def taken(self, price: Decimal, direction: int, contract: ContractTerms) -> Decimal:
+    def taken(self, price: Decimal, direction: int, contract: ContractTerms, at: int) -> Decimal:
         """Price that a taker gets who buys (1) or sells (-1) at ``price``.
+
+        The grid is that of the newest candle's week: an order at a candle's close pays what its candle shows.
 
         Parameters
         ----------
@@ -358,9 +369,12 @@ class Market:
         direction : int
             1 buys, -1 sells.
         contract : ContractTerms
+        at : int
+            Time, ms; counts before the first candle.
         """
-        slippage = max(self.fill_model.slippage, self.fill_model.half_spreads.get(contract.symbol, ZERO))
-        worse = slipped(price, direction, slippage=slippage, tick=contract.tick)
+        costs = self.fill_model.costs(contract.symbol)
+        step = max(contract.tick, costs.step(self.newest.get(contract.symbol, at)))
+        worse = slipped(price, direction, slippage=costs.slippage, tick=step)
         return on_tick(worse, direction, tick=contract.tick) if self.fill_model.rounding else worse
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:

@@ -29,8 +29,8 @@ class TriggerHit:
     reached: Decimal
     """The price at that moment."""
     price: Decimal
-    """Price of the fill before slippage: of a stop that was gapped over the price reached, not its level; a
-    resting order and a take-profit never get better than their level."""
+    """Price of the fill before overshoot and slippage: of a stop that was gapped over the price reached, not
+    its level; a resting order and a take-profit never get better than their level."""
 
     @property
     def rank(self) -> tuple[Decimal, int]:
