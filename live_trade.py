@@ -32,6 +32,7 @@ from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
 from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
+from desk.market.bitget.spreads import PresentSpreads
 from desk.market.feed.stream import CandleStream
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
@@ -260,6 +261,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             notifications=notifier,
             trade_untested=args.trade_untested,
             confirm=candles.confirmed,
+            spreads=PresentSpreads(market, clock=clock),
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):

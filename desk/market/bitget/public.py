@@ -38,6 +38,7 @@ from desk.retry import Backoff, Retry, RetryPolicy
 PRODUCT_TYPE = "USDT-FUTURES"
 TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
+TICKER = "/api/v2/mix/market/ticker"
 TICKERS = "/api/v2/mix/market/tickers"
 FUNDING = "/api/v2/mix/market/history-fund-rate"
 FUNDING_ROWS = 100
@@ -118,6 +119,13 @@ class BitgetPublic:
     async def turnover(self) -> dict[str, float]:
         """What was traded in the last 24 hours, in USDT, by symbol."""
         return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
+
+    async def spreads_bps(self, symbol: str = "") -> dict[str, float]:
+        """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
+        query = {"productType": PRODUCT_TYPE}
+        if not symbol:
+            return await self._read(TICKERS, query, wire.read_spreads)
+        return await self._read(TICKER, query | {"symbol": symbol}, wire.read_spreads, symbol=symbol)
 
     async def expected_funding(self) -> dict[str, Decimal]:
         """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""

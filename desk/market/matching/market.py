@@ -13,7 +13,7 @@ from typing import Final
 
 from desk.market.matching.account import SimulatedAccount
 from desk.market.matching.margin import on_tick, price_that_leaves, slipped, whole_steps
-from desk.market.matching.triggers import PriceSpan, TriggerHit, next_hit
+from desk.market.matching.triggers import PriceSpan, next_hit
 from desk.market.matching.values import (
     ZERO,
     Cause,
@@ -154,7 +154,8 @@ class Market:
                 case Order():
                     self._fill_resting(hit.what, hit.price, at)
                 case TriggerOrder():
-                    self._trigger(hit.what, self._overshot(hit, span), at)
+                    share = self.fill_model.costs(symbol).stop_overshoot
+                    self._trigger(hit.what, hit.overshot(span, share), at)
                 case SimulatedPosition():
                     self._liquidate(hit.what, at)
             self.settle(symbol, at)
@@ -171,15 +172,6 @@ class Market:
             size = min(size, account.positions[symbol, order.ticket.side].size)
         self.use(symbol, size)
         self.fill(order, price, size, maker=True, at=at)
-
-    def _overshot(self, hit: TriggerHit, span: PriceSpan) -> Decimal:
-        """Price of a triggered fill before slippage: a stop is a market order into a price that runs away."""
-        plan = hit.what
-        if not isinstance(plan, TriggerOrder) or plan.kind != "stop_loss":
-            return hit.price
-        extreme = span.low if plan.side > 0 else span.high
-        share = self.fill_model.costs(plan.symbol).stop_overshoot
-        return hit.price if extreme is None else hit.price + share * (extreme - hit.price)
 
     def _trigger(self, plan: TriggerOrder, price: Decimal, at: int) -> None:
         """Close at market the size that a stop or a take-profit protects."""
