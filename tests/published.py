@@ -1,13 +1,17 @@
 """A small real model, published as training publishes one, that sees a rise in everything."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
 from config import default_settings
+from desk.files import write_file
+from desk.kept_walk import WalkModel, walk_files, walk_folder
 from desk.learn.training import bin_rows, train
-from desk.outcomes import Trained
+from desk.outcomes import Json, Trained
+from desk.policy import Thresholds
 from desk.registry import ModelRegistry
 from ml_feature_engineering import FEATURES, contract_id
 from tests.test_registry import metadata
@@ -15,8 +19,11 @@ from tests.test_registry import metadata
 STOP_LOSS = 0.02
 
 
-def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
-    """Publish a tradable model of ``symbol`` that is long at every candle."""
+def publish(folder: Path, symbol: str, *, at_ms: int, walk: Sequence[tuple[int, int, float]] = ()) -> Json:
+    """Publish a tradable model of ``symbol`` that is long at every candle; return its metadata.
+
+    ``walk`` are first and last open time (ms) and long threshold of the blocks to keep of a walk.
+    """
     names = [feature.name for feature in FEATURES]
     rng = np.random.default_rng(0)
     x = rng.normal(size=(2_000, len(names))).astype(np.float32)
@@ -28,4 +35,15 @@ def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
     told["settings"]["trading"] = {"stop_loss": STOP_LOSS, "take_profit": None}
     told["verdict"] |= {"tradable": True, "reasons": []}
     trained = Trained(symbol, model.text(), model.text(), b"", told)
-    ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
+    published = ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
+    if walk:
+        blocks = [
+            WalkModel(
+                first=first, last=last, thresholds=Thresholds(long=long, short=None), model=model.text()
+            )
+            for first, last, long in walk
+        ]
+        kept = walk_folder(folder, symbol, published["model_file"])
+        for name, body in walk_files(symbol, blocks).items():
+            write_file(kept / name, body)
+    return published

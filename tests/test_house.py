@@ -95,9 +95,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
+    "desk.kept_walk": {"desk.errors", "desk.policy", "desk.values"},
+    "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
     | {
         "desk.arguments",
+        "desk.kept_walk",
         "desk.registry",
         "desk.learn.training",
         "desk.trade.forecasting",

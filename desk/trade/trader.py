@@ -13,7 +13,7 @@ Not here: when these steps are taken, and how a session ends (``desk.trade.sessi
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -149,7 +149,7 @@ class Trader:
             self._events.record("feed", text, urgent=True)
         self._newest = candles.open_time
         trouble = await self.upkeep.try_to_reconcile()
-        left = await self._leave_due(candles.open_time)
+        left = await self._leave_due(candles.open_time, candles.holes)
         if trouble is not None:
             raise trouble
         await self.upkeep.learn_contracts()
@@ -210,8 +210,12 @@ class Trader:
         if leverage is not None and (failure := await self._execution.prepare(symbol, leverage)):
             self._events.record("trouble", f"{symbol}: {failure}; tried again at its first entry", symbol)
 
-    async def _leave_due(self, open_time: int) -> bool:
-        """Close every position whose time is over with a candle, arrived or not; whether there was one."""
+    async def _leave_due(self, open_time: int, holes: Set[str]) -> bool:
+        """Close every position whose time is over with a candle, arrived or not; whether there was one.
+
+        Where it is known that there is no such candle nobody traded then: the position waits for the first
+        one that is there, as in ``desk.policy``.
+        """
         due = []
         for trade in self._ledger.open_trades():
             price = float(trade.price)
@@ -224,7 +228,7 @@ class Trader:
                 take_profit=None,
             )
             over = exit_of(held, Candle(open_time, price, price, price, price)) is not None
-            if over and trade.status == "open":
+            if over and trade.status == "open" and trade.symbol not in holes:
                 due.append(trade)
         await together(self.upkeep.leave(trade) for trade in due)
         return bool(due)
