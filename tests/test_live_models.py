@@ -9,7 +9,7 @@ import pytest
 from desk.errors import ModelIncomplete
 from desk.kept_walk import INDEX, walk_folder
 from desk.live_models import DiskModelSource, WalkModelSource
-from desk.registry import ModelRegistry
+from desk.registry import ModelRegistry, RegisteredModel
 from desk.trade.signals import BacktestExpectation, EvaluatedCosts, card_of
 from desk.values import CANDLE_MS
 from ml_feature_engineering import FEATURES, contract_id
@@ -106,3 +106,27 @@ def test_a_walk_with_a_torn_model_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ModelIncomplete, match=f"01.txt cannot be used .*{INDEX}"):
         opened(WalkModelSource, tmp_path).open("BTCUSDT")
+
+
+class ExaminedRegistry(ModelRegistry):
+    """A registry whose metadata tell the last fifth from the whole walk."""
+
+    def open_latest(self, symbol: str, *, features: tuple[str, ...], contract: str) -> RegisteredModel:
+        """With figures of the last fifth."""
+        found = super().open_latest(symbol, features=features, contract=contract)
+        found.metadata["signals"] |= {"win_rate": 0.1, "win_rate_labelled": 0.2, "net_bps": 0.3}
+        found.metadata["signals"]["test"] = {"win_rate": 0.6, "win_rate_labelled": 0.7, "net_bps": 8.0}
+        return found
+
+
+def test_a_replay_expects_what_the_same_weeks_brought(tmp_path: Path) -> None:
+    """The published model is compared with the whole walk, a replay with the weeks that it replays."""
+    publish(tmp_path, "BTCUSDT", at_ms=END, walk=WALK)
+    registry = ExaminedRegistry(tmp_path)
+
+    nets = [
+        source(registry, features=NAMES, contract=contract_id()).open("BTCUSDT").card.expectation.net_bps
+        for source in (DiskModelSource, WalkModelSource)
+    ]
+
+    assert nets == [0.3, 8.0]
