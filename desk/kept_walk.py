@@ -21,13 +21,13 @@ import hashlib
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from desk.errors import ModelIncomplete
+from desk.outcomes import WalkModel
 from desk.policy import Thresholds
 from desk.values import CANDLE_MS, iso
 
@@ -36,20 +36,6 @@ SCHEMA_VERSION: Final = 1
 MOST_BYTES: Final = 100_000_000
 """A larger file is none of ours."""
 _STAMP: Final = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt$")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkModel:
-    """One block of the walk: the model that scored it, and the thresholds that it was traded by."""
-
-    first: int
-    """Open time of its first candle, ms."""
-    last: int
-    """Open time of its last candle, ms."""
-    thresholds: Thresholds
-    """Probabilities of up."""
-    model: str
-    """LightGBM text."""
 
 
 def walk_folder(models: Path, symbol: str, model_file: str) -> Path:
@@ -83,15 +69,15 @@ def walk_files(symbol: str, blocks: Sequence[WalkModel]) -> dict[str, bytes]:
     ----------
     symbol : str
     blocks : sequence of WalkModel
-        Oldest first, at least one.
+        Oldest first.  Without any nothing is kept, and a replay says so.
 
     Raises
     ------
     ValueError
-        If there is no block, or they overlap: nothing would read them back.
+        If they overlap or are not in order: nothing would read them back.
     """
     if not blocks:
-        raise ValueError(f"{symbol}: a walk without a block cannot be kept")
+        return {}
     if trouble := _out_of_order(blocks):
         raise ValueError(f"{symbol}: {trouble}")
     files = {f"{at:02d}.txt": block.model.encode() for at, block in enumerate(blocks)}

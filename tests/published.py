@@ -8,9 +8,9 @@ import numpy as np
 
 from config import default_settings
 from desk.files import write_file
-from desk.kept_walk import WalkModel, walk_files, walk_folder
+from desk.kept_walk import walk_files, walk_folder
 from desk.learn.training import bin_rows, train
-from desk.outcomes import Json, Trained
+from desk.outcomes import Json, Trained, WalkModel
 from desk.policy import Thresholds
 from desk.registry import ModelRegistry
 from ml_feature_engineering import FEATURES, contract_id

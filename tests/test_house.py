@@ -56,7 +56,7 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
-    "desk.outcomes": set(),
+    "desk.outcomes": {"desk.policy"},
     "desk.costs": {"desk.settings", "desk.values"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
@@ -95,7 +95,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.policy", "desk.values"},
+    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
     | {

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from desk.errors import ModelIncomplete
-from desk.kept_walk import MOST_BYTES, WalkModel, read_walk, walk_files, walk_folder
+from desk.kept_walk import MOST_BYTES, read_walk, walk_files, walk_folder
+from desk.outcomes import WalkModel
 from desk.policy import Thresholds
 from desk.values import CANDLE_MS
 
@@ -64,6 +65,11 @@ def test_a_walk_is_written_as_documented() -> None:
     }
 
 
+def test_of_no_blocks_nothing_is_kept() -> None:
+    """A history may be too short for a week of the last fifth."""
+    assert walk_files("BTCUSDT", ()) == {}
+
+
 def test_blocks_may_have_a_hole_between_them(tmp_path: Path) -> None:
     """Candles are missing now and then, also where one week ends and the next begins."""
     walk = (block(0, last=BEGAN + WEEK_MS - 3 * CANDLE_MS), block(1))
@@ -73,8 +79,8 @@ def test_blocks_may_have_a_hole_between_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "walk",
-    [(), (block(1), block(0)), (block(0), block(0)), (block(0, last=BEGAN - CANDLE_MS),)],
-    ids=["none", "backwards", "twice", "ends before it begins"],
+    [(block(1), block(0)), (block(0), block(0)), (block(0, last=BEGAN - CANDLE_MS),)],
+    ids=["backwards", "twice", "ends before it begins"],
 )
 def test_what_is_no_walk_is_not_written(walk: tuple[WalkModel, ...]) -> None:
     """Found when a symbol is trained, not weeks later when somebody replays it."""

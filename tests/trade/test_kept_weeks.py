@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from config import default_settings
 from desk.backtest import trades_of_sides
 from desk.files import write_file
-from desk.kept_walk import WalkModel, walk_files, walk_folder
+from desk.kept_walk import walk_files, walk_folder
 from desk.learn.training import Model, bin_rows, train
 from desk.live_fills import fill_model_of
 from desk.live_models import WalkModelSource
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.synthetic import synthesize
+from desk.outcomes import WalkModel
 from desk.policy import FLAT, HORIZON, STOP, Thresholds
 from desk.registry import ModelRegistry, RegisteredModel
 from desk.trade.events import replayed_events

@@ -120,13 +120,6 @@ class BitgetPublic:
         """What was traded in the last 24 hours, in USDT, by symbol."""
         return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
 
-    async def spreads_bps(self, symbol: str = "") -> dict[str, float]:
-        """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
-        query = {"productType": PRODUCT_TYPE}
-        if not symbol:
-            return await self._read(TICKERS, query, wire.read_spreads)
-        return await self._read(TICKER, query | {"symbol": symbol}, wire.read_spreads, symbol=symbol)
-
     async def expected_funding(self) -> dict[str, Decimal]:
         """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""
         return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_expected_funding)
@@ -151,6 +144,13 @@ class BitgetPublic:
             "pageNo": str(page),
         }
         return await self._read(FUNDING, query, wire.read_funding, symbol=symbol)
+
+    async def spreads_bps(self, symbol: str = "") -> dict[str, float]:
+        """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
+        query = {"productType": PRODUCT_TYPE}
+        if not symbol:
+            return await self._read(TICKERS, query, wire.read_spreads)
+        return await self._read(TICKER, query | {"symbol": symbol}, wire.read_spreads, symbol=symbol)
 
     async def _read(
         self,

@@ -224,6 +224,30 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
     return turnover
 
 
+def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, Decimal]:
+    """Read from the list of tickers the funding rate that the next settlement will have, by symbol.
+
+    One row as it travels (other fields left out); it moves until the settlement::
+
+        {"symbol": "ETHUSDT", "fundingRate": "0.000068"}
+
+    A symbol without a readable rate is left out.
+
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+    """
+    rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
+    rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
+    return {symbol: rate for symbol, rate in rates.items() if rate is not None}
+
+
 def read_spreads(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, float]:
     """Read from the list of tickers how far bid and ask are apart, in basis points of their mean, by symbol.
 
@@ -249,30 +273,6 @@ def read_spreads(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, 
         if bid is not None and ask is not None and 0 < bid <= ask:
             spreads[str(row.get("symbol", ""))] = float((ask - bid) / (ask + bid) * 20_000)
     return spreads
-
-
-def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, Decimal]:
-    """Read from the list of tickers the funding rate that the next settlement will have, by symbol.
-
-    One row as it travels (other fields left out); it moves until the settlement::
-
-        {"symbol": "ETHUSDT", "fundingRate": "0.000068"}
-
-    A symbol without a readable rate is left out.
-
-    Parameters
-    ----------
-    body, endpoint, status
-        As those of ``read_data``.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
-    """
-    rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
-    rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
-    return {symbol: rate for symbol, rate in rates.items() if rate is not None}
 
 
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
