@@ -69,7 +69,7 @@ def fill_costs(card: ModelCard, *, least: Decimal = Decimal(0)) -> FillCosts:
     if not steps and costs.tick is not None:
         grid_from, steps = (0,), (money(costs.tick),)
     return FillCosts(
-        slippage=max(least, money(costs.slippage), money(costs.spread_bps or 0.0) / 20_000),
+        slippage=max(least, money(costs.slippage), money(costs.spread) / 2),
         stop_overshoot=money(card.rules.stop_overshoot),
         grid_from=grid_from,
         grid=steps,

@@ -1,6 +1,7 @@
 """What is published, and what is kept of a walk, is opened for trading only if it belongs together."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from desk.errors import ModelIncomplete
 from desk.kept_walk import INDEX, walk_folder
+from desk.live_fills import fill_costs
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.registry import ModelRegistry, RegisteredModel
 from desk.trade.signals import BacktestExpectation, EvaluatedCosts, card_of
@@ -55,7 +57,19 @@ def test_metadata_of_earlier_versions_charge_what_they_recorded() -> None:
     assert card.costs.charged(fee=0.0006, tick=0.5).tick == 0.5
     unknown = described()
     unknown["data"] |= {"spread_bps": None, "tick": None, "grid": None}
-    assert card_of(unknown).costs == EvaluatedCosts()
+    assert card_of(unknown).costs == EvaluatedCosts(tick=0.0)
+    assert card_of(unknown).costs.charged(fee=0.0006, tick=0.5).tick == 0.0
+
+
+def test_a_spread_beyond_all_measure_is_charged_as_the_evaluation_does() -> None:
+    """A delisted coin may be quoted so; its model is not tradable, and no reason to end a session."""
+    told = described()
+    told["data"] |= {"spread_bps": 5_000.0}
+
+    card = card_of(told)
+
+    assert (card.costs.spread_bps, card.costs.spread) == (5_000.0, 0.09)
+    assert fill_costs(card).slippage == Decimal("0.045")
 
 
 @pytest.mark.parametrize(
@@ -64,7 +78,7 @@ def test_metadata_of_earlier_versions_charge_what_they_recorded() -> None:
         ({"grid": {"from": [1], "step": []}}, {}),
         ({"grid": [1]}, {}),
         ({"tick": -1.0}, {}),
-        ({"spread_bps": 5_000.0}, {}),
+        ({"spread_bps": -1.0}, {}),
         ({}, {"stop_overshoot": 2}),
         ({}, {"slippage": "much"}),
     ],

@@ -13,6 +13,8 @@ from desk.errors import ModelIncomplete, SettingsError
 from desk.outcomes import Json
 from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules
 
+WIDEST_SPREAD = 0.09
+"""The evaluation charges no more, as a fraction: whoever trades at more is refused for it anyway."""
 SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
 
 
@@ -37,10 +39,15 @@ class EvaluatedCosts:
     spread_bps: float | None = None
     """Distance between bid and ask, in basis points; None where it was not known."""
     tick: float | None = None
-    """Price step of the contract, in USDT; None where it was not recorded."""
+    """Price step of the contract, in USDT; 0 where the evaluation knew none, None where it was not recorded."""
     grid_from: tuple[int, ...] = ()
     """As ``grid``, see ``desk.costs.Costs``."""
     grid: tuple[float, ...] = ()
+
+    @property
+    def spread(self) -> float:
+        """What of the distance between bid and ask was charged, as a fraction; 0 where it was not known."""
+        return min((self.spread_bps or 0.0) / 1e4, WIDEST_SPREAD)
 
     def charged(self, *, fee: float, tick: float) -> Costs:
         """The same costs again.
@@ -57,7 +64,7 @@ class EvaluatedCosts:
             slippage=self.slippage,
             fee_entry=fee,
             fee_exit=fee,
-            spread=(self.spread_bps or 0.0) / 1e4,
+            spread=self.spread,
             grid_from=self.grid_from,
             grid=self.grid,
         )
@@ -175,7 +182,7 @@ def _costs_of(metadata: Json) -> EvaluatedCosts:
     found = EvaluatedCosts(
         slippage=trading.get("slippage", 0.0),
         spread_bps=data.get("spread_bps"),
-        tick=data.get("tick"),
+        tick=(data["tick"] or 0.0) if "tick" in data else None,
         grid_from=tuple(grid["from"]),
         grid=tuple(grid["step"]),
     )
