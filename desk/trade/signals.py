@@ -39,7 +39,7 @@ class EvaluatedCosts:
     spread_bps: float | None = None
     """Distance between bid and ask, in basis points; None where it was not known."""
     tick: float | None = None
-    """Price step of the contract, in USDT; 0 where the evaluation knew none, None where it was not recorded."""
+    """Price step of the contract, in USDT; 0 where it was not known, None where it was not recorded."""
     grid_from: tuple[int, ...] = ()
     """As ``grid``, see ``desk.costs.Costs``."""
     grid: tuple[float, ...] = ()
