@@ -196,6 +196,7 @@ def live_settings(max_model_age_days: int) -> LiveSettings:
             max_candle_age_s=45,
             max_clock_drift_s=1.0,
             avoid_funding=True,
+            max_spread_ratio=2.0,  # of the spread that the model was evaluated with
             leave_before_hours=24,
         ),
         session=SessionSettings(

@@ -57,9 +57,9 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
-    "desk.outcomes": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
     "desk.spreads": {"desk.values"},
+    "desk.outcomes": {"desk.policy"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.ticks": {"desk.values"},
@@ -97,9 +97,12 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
+    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
     | {
         "desk.arguments",
+        "desk.kept_walk",
         "desk.registry",
         "desk.learn.training",
         "desk.trade.forecasting",

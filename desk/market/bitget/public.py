@@ -38,6 +38,7 @@ from desk.retry import Backoff, Retry, RetryPolicy
 PRODUCT_TYPE = "USDT-FUTURES"
 TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
+TICKER = "/api/v2/mix/market/ticker"
 TICKERS = "/api/v2/mix/market/tickers"
 BOOK = "/api/v2/mix/market/merge-depth"
 FUNDING = "/api/v2/mix/market/history-fund-rate"
@@ -149,6 +150,13 @@ class BitgetPublic:
             "pageNo": str(page),
         }
         return await self._read(FUNDING, query, wire.read_funding, symbol=symbol)
+
+    async def spreads_bps(self, symbol: str = "") -> dict[str, float]:
+        """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
+        query = {"productType": PRODUCT_TYPE}
+        if not symbol:
+            return await self._read(TICKERS, query, wire.read_spreads)
+        return await self._read(TICKER, query | {"symbol": symbol}, wire.read_spreads, symbol=symbol)
 
     async def _read(
         self,

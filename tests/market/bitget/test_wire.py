@@ -122,6 +122,7 @@ READERS = (
     wire.read_tickers,
     wire.read_book_spread,
     wire.read_expected_funding,
+    wire.read_spreads,
     wire.read_server_time,
 )
 
@@ -273,6 +274,20 @@ def test_what_is_no_book_is_no_answer(data: object) -> None:
     """It is asked for again, where an empty side would be believed."""
     with pytest.raises(Unanswered, match="order book"):
         wire.read_book_spread(body(data), endpoint=PATH)
+
+
+def test_a_spread_is_read_where_both_sides_of_the_book_are() -> None:
+    """In basis points of the mean of bid and ask; half a book, or a crossed one, is none."""
+    rows = [
+        {"symbol": "A", "bidPr": "99.9", "askPr": "100.1"},
+        {"symbol": "EVEN", "bidPr": "5", "askPr": "5"},
+        {"symbol": "EMPTY", "bidPr": "", "askPr": "100.1"},
+        {"symbol": "ZERO", "bidPr": "0", "askPr": "100.1"},
+        {"symbol": "CROSSED", "bidPr": "100.2", "askPr": "100.1"},
+        {"symbol": "NONE"},
+    ]
+
+    assert wire.read_spreads(body(rows), endpoint=PATH) == {"A": pytest.approx(20.0), "EVEN": 0.0}
 
 
 def test_expected_funding_is_read_where_it_is_told() -> None:
