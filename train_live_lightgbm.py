@@ -13,11 +13,11 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 
 import config
-from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, fetch_universe
+from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, check_books, fetch_universe
 from desk.clock import SystemClock
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
@@ -40,9 +40,11 @@ from desk.learn.summary import RunCost, RunResults, summarise, targets_met
 from desk.learn.verdict import Verdict, pending
 from desk.ledger import POOLED, EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
+from desk.market.settings import FetchSettings
 from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
@@ -105,7 +107,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
     with open_ledger(settings, registry) as ledger:
-        results = train_universe(settings, report, registry, ledger, console)
+        results = train_universe(settings, report, registry, ledger, console, demo=demo)
     summary = summarise(
         results,
         settings=settings.model.as_json(),
@@ -172,16 +174,21 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     demo : bool
         Whether the embedded exchange stands in for the real one.
     """
-    clock = SystemClock()
     with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
-        progress = FetchBar(bar, console)
-        if not demo:
-            return await fetch_universe(settings.fetch, clock=clock, progress=progress)
-        series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
-        unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
-        async with EmbeddedExchange(series, unpaced, clock=clock) as exchange:
-            here = replace(settings.fetch, base_url=exchange.url, requests_per_second=0.0)
-            return await fetch_universe(here, clock=clock, progress=progress)
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
+
+
+@contextlib.asynccontextmanager
+async def reachable(fetch: FetchSettings, *, demo: bool) -> AsyncIterator[FetchSettings]:
+    """Settings by which an exchange answers: as they are or, if ``demo``, of the embedded one meanwhile."""
+    if not demo:
+        yield fetch
+        return
+    series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
+    unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
+    async with EmbeddedExchange(series, unpaced, clock=SystemClock()) as exchange:
+        yield replace(fetch, base_url=exchange.url, requests_per_second=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +259,8 @@ def train_universe(
     registry: ModelRegistry,
     ledger: EvaluationLedger,
     console: Console,
+    *,
+    demo: bool,
 ) -> RunResults:
     """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts.
 
@@ -263,8 +272,10 @@ def train_universe(
     registry : ModelRegistry
     ledger : EvaluationLedger
     console : Console
+    demo : bool
+        Whether the exchange is the embedded one.
     """
-    run = Run(settings, registry, ledger, console)
+    run = Run(settings, registry, ledger, console, demo=demo)
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.write_verdicts()
     return run.results()
@@ -368,6 +379,8 @@ class Run:
     ledger: EvaluationLedger
     """Every earlier look at these candles; what this run looks at is appended before it is shown."""
     console: Console
+    demo: bool = False
+    """Whether the exchange is the embedded one."""
     explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
@@ -436,11 +449,40 @@ class Run:
         acceptances = self._acceptances()
         standings = standings_of(self.evidence, acceptances, rules)
         earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
-        verdicts = decide_run(self.evidence, earlier, standings, self.refused, rules)
+        decided = decide_run(self.evidence, earlier, standings, self.refused, rules)
+        verdicts = self._verified(decided)
         for metadata, evidence, verdict in zip(self.published, self.evidence, verdicts, strict=True):
             self._note_verdict(evidence, verdict, standings.get(metadata["symbol"]))
             metadata["verdict"] = record.as_json(verdict)
             self.registry.rewrite_metadata(metadata)
+
+    def _verified(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
+        """The verdicts after mark price and book of those who passed everything else were asked."""
+        passed = [
+            one.examination.symbol
+            for one, found in zip(self.evidence, verdicts, strict=True)
+            if found.tradable
+        ]
+        if not passed:
+            return list(verdicts)
+        checks = asyncio.run(self._check_books(passed))
+        return [
+            replace(verdict, tradable=False, reasons=check.problems, accepted_on=None)
+            if (check := checks.get(one.examination.symbol)) is not None and check.problems
+            else verdict
+            for one, verdict in zip(self.evidence, verdicts, strict=True)
+        ]
+
+    async def _check_books(self, symbols: Sequence[str]) -> dict[str, BookCheck]:
+        store, days = CandleStore(self.settings.fetch.cache_dir), self.settings.fetch.days
+        async with reachable(self.settings.fetch, demo=self.demo) as fetch:
+            return await check_books(
+                fetch,
+                {symbol: store.load(symbol, days) for symbol in symbols},
+                clock=SystemClock(),
+                spreads_bps={one["symbol"]: one["data"]["spread_bps"] for one in self.published},
+                max_spread_ratio=self.settings.learn.trading.max_spread_ratio,
+            )
 
     def _acceptances(self) -> dict[str, tuple[Acceptance, dict[str, float]]]:
         """Acceptances that last, with what every day after them earned, those of this run included."""

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from desk.errors import UntradablePrices
 from desk.settings import check_settings
-from desk.ticks import WEEK_MS, WeeklyTicks
+from desk.ticks import WeeklyTicks
 from desk.values import Candles, iso
 
 Floats = NDArray[np.float64]
@@ -33,6 +33,8 @@ Rows = NDArray[np.int64]
 
 COARSEST_STEP = 0.01
 """Largest price step of a series that is traded, as a fraction of the price."""
+WIDEST_SPREAD = 0.09
+"""Largest spread that is charged, as a fraction of the price: whoever trades at more is refused for it."""
 SAME_PRICE = 1e-6
 """Prices that differ by a smaller fraction count as equal."""
 
@@ -151,7 +153,7 @@ def require_tradable_prices(candles: Candles, tick: float | None, weekly: Weekly
         )
     worst = int(np.argmax(weekly.step_bps))
     if not weekly.step_bps[worst] <= 1e4 * COARSEST_STEP:
-        week = iso(int(candles.open_time[0]) + worst * WEEK_MS)
+        week = iso(int(weekly.start[worst]))
         raise UntradablePrices(
             f"{symbol}: in the week from {week} prices move in steps of {weekly.step[worst]:g} USDT, "
             f"{weekly.step_bps[worst] / 100:.1f} % of the price, whatever the contract's tick; "

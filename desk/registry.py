@@ -24,7 +24,7 @@ import jsonschema
 
 from desk.errors import ContractMismatch, ModelIncomplete
 from desk.files import point_link, remove_drafts, write_file
-from desk.kept_walk import walk_files
+from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
 
 STAMP: Final = "%Y%m%d_%H%M%S"
@@ -89,7 +89,7 @@ class ModelRegistry:
         if trained.evaluated is not None:
             write_file(self.folder / "evaluated" / model_file, trained.evaluated.encode())
         for name, text in walk_files(symbol, trained.walk).items():
-            write_file(self.folder / "evaluated" / f"{symbol}_walk_{stamp}" / name, text)
+            write_file(walk_folder(self.folder, symbol, model_file) / name, text)
         write_file(self.folder / "trades" / f"{symbol}_trades_{stamp}.csv", trained.trades.encode())
         if trained.study:
             write_file(self.folder / "studies" / f"{symbol}_{stamp}.log", trained.study)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.costs import Costs
+from desk.costs import WIDEST_SPREAD, Costs, require_tradable_prices
 from desk.errors import NotEnoughHistory
 from desk.learn.calibration import Calibration
 from desk.learn.conditions import examine
@@ -35,7 +35,7 @@ from desk.learn.verdict import Evaluation, Examination
 from desk.learn.walk import Walk, WalkBlock, score_walk, walk_blocks
 from desk.learn.walk_trades import WalkTrades, evidence_of, trade_walk
 from desk.policy import TradeRules
-from desk.ticks import weekly_grid
+from desk.ticks import grid_of, weekly_ticks
 from desk.values import UNKNOWN, UP, Candles, LabelledSet
 
 
@@ -139,7 +139,10 @@ def run_protocol(
     ------
     NotEnoughHistory
         If there are too few labelled candles to learn from.
+    UntradablePrices
+        If the price step is unknown or above 1 % of the price.
     """
+    rules, costs = rules_of(settings), costs_of(contract_costs, candles, settings)
     split = hold_out(labelled, candles=len(candles), test_share=settings.test_share)
     learnable = split.development[labelled.decided[split.development]]
     blocks = walk_blocks(labelled, candles, first_share=settings.walk_first_share)
@@ -167,7 +170,6 @@ def run_protocol(
 
     label = np.full(len(candles), UNKNOWN, dtype=np.int8)
     label[labelled.features.row] = labelled.label
-    rules, costs = rules_of(settings), costs_of(contract_costs, candles, settings)
     walked = prequential(
         candles, label, walk.blocks, rules=settings.thresholds, trade_rules=rules, costs=costs
     )
@@ -274,8 +276,22 @@ def rules_of(settings: LearnSettings) -> TradeRules:
 
 
 def costs_of(contract_costs: ContractCosts, candles: Candles, settings: LearnSettings) -> Costs:
-    """What trades in these candles pay: the taker's fee on both sides, and slippage."""
-    grid_from, grid = weekly_grid(candles)
+    """What trades in these candles pay: the taker's fee on both sides, and slippage.
+
+    Parameters
+    ----------
+    contract_costs : ContractCosts
+    candles : Candles
+    settings : LearnSettings
+
+    Raises
+    ------
+    UntradablePrices
+        If the price step is unknown or above 1 % of the price.
+    """
+    weekly = weekly_ticks(candles)
+    require_tradable_prices(candles, contract_costs.tick, weekly)
+    grid_from, grid = grid_of(candles, weekly)
     return Costs(
         tick=contract_costs.tick or 0.0,
         slippage=settings.trading.slippage,
@@ -285,7 +301,3 @@ def costs_of(contract_costs: ContractCosts, candles: Candles, settings: LearnSet
         grid_from=grid_from,
         grid=grid,
     )
-
-
-WIDEST_SPREAD = 0.09
-"""A fraction; whoever trades at more is refused for it anyway."""

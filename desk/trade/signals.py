@@ -8,13 +8,11 @@ Not here: entries, exits and costs (the policy), and whether a signal becomes an
 from dataclasses import dataclass
 from datetime import datetime
 
-from desk.costs import Costs
+from desk.costs import WIDEST_SPREAD, Costs
 from desk.errors import ModelIncomplete, SettingsError
 from desk.outcomes import Json
 from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules
 
-WIDEST_SPREAD = 0.09
-"""The evaluation charges no more, as a fraction: whoever trades at more is refused for it anyway."""
 SIDES = {LONG: "long", SHORT: "short", FLAT: "flat"}
 
 

@@ -155,8 +155,9 @@ class BitgetPublic:
         """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
         query = {"productType": PRODUCT_TYPE}
         if not symbol:
-            return await self._read(TICKERS, query, wire.read_spreads)
-        return await self._read(TICKER, query | {"symbol": symbol}, wire.read_spreads, symbol=symbol)
+            return (await self._read(TICKERS, query, wire.read_tickers)).spreads_bps
+        one = await self._read(TICKER, query | {"symbol": symbol}, wire.read_tickers, symbol=symbol)
+        return one.spreads_bps
 
     async def _read(
         self,

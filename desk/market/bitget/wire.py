@@ -281,33 +281,6 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
     return {symbol: rate for symbol, rate in rates.items() if rate is not None}
 
 
-def read_spreads(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, float]:
-    """Read from the list of tickers how far bid and ask are apart, in basis points of their mean, by symbol.
-
-    One row as it travels (other fields left out)::
-
-        {"symbol": "ETHUSDT", "bidPr": "3412.05", "askPr": "3412.06"}
-
-    A symbol whose book is empty on one side, crossed, or unreadable is left out.
-
-    Parameters
-    ----------
-    body, endpoint, status
-        As those of ``read_data``.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
-    """
-    spreads = {}
-    for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
-        bid, ask = _number(row.get("bidPr")), _number(row.get("askPr"))
-        if bid is not None and ask is not None and 0 < bid <= ask:
-            spreads[str(row.get("symbol", ""))] = float((ask - bid) / (ask + bid) * 20_000)
-    return spreads
-
-
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     """Read the exchange's clock, in ms: ``"data": {"serverTime": "1762560123456"}``.
 
