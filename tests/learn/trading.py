@@ -68,10 +68,17 @@ def labels_of(candles: Candles, *, horizon: int, threshold: float) -> NDArray[np
     return label
 
 
-def block_on(candles: Candles, probability: NDArray[np.float64], *, horizon: int = 2) -> Block:
-    """A block of all ``candles``; where there is no probability there is no label."""
+def block_on(
+    candles: Candles,
+    probability: NDArray[np.float64],
+    *,
+    horizon: int = 2,
+    thresholds: Thresholds = Thresholds(long=0.62, short=0.35),
+) -> Block:
+    """A block of all ``candles``; where there is no probability there is no label and nothing fires."""
     label = labels_of(candles, horizon=horizon, threshold=0.002)
-    return Block(candles, 0, probability, np.where(np.isnan(probability), UNKNOWN, label).astype(np.int8))
+    known = np.where(np.isnan(probability), UNKNOWN, label).astype(np.int8)
+    return Block(candles, probability, known, thresholds.sides(probability))
 
 
 def some_probabilities(n: int, *, seed: int, missing: float = 0.05) -> NDArray[np.float64]:
