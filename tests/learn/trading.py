@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import Trades, trades_of_sides
 from desk.costs import Costs
-from desk.learn.trades import Block
+from desk.learn.trades import Block, TradeFigures, day_lines, figures
 from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
@@ -15,6 +16,8 @@ MIDNIGHT = 1_700_006_400_000
 """2023-11-15 00:00 UTC."""
 FREE = Costs(tick=0.0, slippage=0.0, fee_entry=0.0, fee_exit=0.0)
 TAKER = Costs(tick=0.01, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)
+OUTER = Thresholds(long=0.62, short=0.35)
+"""Which a third of ``some_probabilities`` reach."""
 PLAIN = TradeRules(horizon=2, stop_loss=None, take_profit=None)
 
 
@@ -73,12 +76,22 @@ def block_on(
     probability: NDArray[np.float64],
     *,
     horizon: int = 2,
-    thresholds: Thresholds = Thresholds(long=0.62, short=0.35),
+    thresholds: Thresholds = OUTER,
 ) -> Block:
     """A block of all ``candles``; where there is no probability there is no label and nothing fires."""
     label = labels_of(candles, horizon=horizon, threshold=0.002)
     known = np.where(np.isnan(probability), UNKNOWN, label).astype(np.int8)
     return Block(candles, probability, known, thresholds.sides(probability))
+
+
+def trades_in(block: Block, rules: TradeRules, costs: Costs) -> Trades:
+    """The trades of what fires in the block."""
+    return trades_of_sides(block.candles, block.sides, rules=rules, costs=costs)
+
+
+def earned(block: Block, rules: TradeRules, costs: Costs) -> TradeFigures:
+    """Their figures."""
+    return figures(day_lines(block, trades_in(block, rules, costs)))
 
 
 def some_probabilities(n: int, *, seed: int, missing: float = 0.05) -> NDArray[np.float64]:
