@@ -24,6 +24,7 @@ from tests.learn.trading import (
     block_on,
     candles_from,
     earned,
+    plain_entry,
     plain_trades,
     some_probabilities,
     trades_in,
@@ -282,22 +283,6 @@ def test_trades_across_a_hole_are_counted_apart() -> None:
         for trade in slow
     ]
     assert got.across_hole == sum(across) > 0
-
-
-def column(candles: Candles, row: int) -> tuple[float, float, float, float, float]:
-    """High, low, close, volume and quote volume of one candle."""
-    _, high, low, close, volume, quote = (float(value[row]) for value in candles.values)  # noqa: PD011 - no pandas
-    return high, low, close, volume, quote
-
-
-def plain_entry(candles: Candles, at: int, leave: int, side: int) -> float:
-    """The price of whoever follows a signal: of the next candle in which anybody traded before the exit."""
-    for row in range(at + 1, leave + 1 if leave == at + 1 else leave):
-        high, low, close, volume, quote = column(candles, row)
-        if volume > 0:
-            mean = quote / volume
-            return mean if low <= mean <= high else min(max((high + low + close) / 3, low), high)
-    return column(candles, leave)[0 if side > 0 else 1]
 
 
 @pytest.mark.parametrize("rules", [PLAIN, GUARDED])

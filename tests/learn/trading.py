@@ -171,3 +171,19 @@ def _plain_trade(
     gross = (left - paid) / paid if side == "long" else (paid - left) / paid
     net = profit - costs.fee_entry - costs.fee_exit * exit_notional
     return PlainTrade(at, row, 1 if side == "long" else -1, gross, net, ended)
+
+
+def _column(candles: Candles, row: int) -> tuple[float, float, float, float, float]:
+    """High, low, close, volume and quote volume of one candle."""
+    _, high, low, close, volume, quote = (float(value[row]) for value in candles.values)
+    return high, low, close, volume, quote
+
+
+def plain_entry(candles: Candles, at: int, leave: int, side: int) -> float:
+    """The price of whoever follows a signal: of the next candle in which anybody traded before the exit."""
+    for row in range(at + 1, leave + 1 if leave == at + 1 else leave):
+        high, low, close, volume, quote = _column(candles, row)
+        if volume > 0:
+            mean = quote / volume
+            return mean if low <= mean <= high else min(max((high + low + close) / 3, low), high)
+    return _column(candles, leave)[0 if side > 0 else 1]
