@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from desk.learn.evidence import DailySums, Evidence
+from desk.learn.evidence import DailySums, Evidence, Overclaim
 from desk.learn.verdict import VerdictRules
 
 RULES = VerdictRules(
@@ -40,8 +40,7 @@ GOOD = Evidence(
     promised=np.full(28, 6.0),
     silent=("short is silent: it lost",),
     unproven=(),
-    calibration_error_points=2.0,
-    calibration_limit_points=5.0,
+    overclaim=Overclaim(points=2.0, limit_points=5.0),
     labelled=9_000,
     turnover=5e6,
     spread_bps=2.0,

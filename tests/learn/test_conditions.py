@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from desk.learn.conditions import coverage_interval, examine
-from desk.learn.evidence import DailySums, Evidence
+from desk.learn.evidence import DailySums, Evidence, Overclaim
 from desk.learn.verdict import Verdict, VerdictRules, decide_verdicts
 from tests.learn.evidence import GOOD, RULES, sums
 
@@ -73,14 +73,14 @@ CONDITIONS: list[tuple[dict[str, object], str]] = [
         ),
     ),
     (
-        {"calibration_error_points": 6.25, "calibration_limit_points": 5.0},
+        {"overclaim": Overclaim(points=6.25, limit_points=5.0)},
         (
-            "probabilities are off by 6.2 points on labelled candles that fired, and chance alone explains "
-            "no more than 5.0"
+            "on labelled candles that fired the model claims to be right 6.2 points more often than it is, "
+            "and chance alone explains no more than 5.0"
         ),
     ),
     (
-        {"calibration_error_points": None, "calibration_limit_points": None},
+        {"overclaim": None},
         "no candle that fired is labelled: its probabilities cannot be checked",
     ),
     ({"turnover": None}, "turnover unknown: the exchange's contract data are missing"),
@@ -157,8 +157,7 @@ def test_nothing_traded_is_said_once() -> None:
         without_holes=nothing,
         fired=np.zeros(28),
         promised=np.zeros(28),
-        calibration_error_points=None,
-        calibration_limit_points=None,
+        overclaim=None,
         silent=("long is silent", "short is silent"),
     )
 

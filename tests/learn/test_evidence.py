@@ -3,12 +3,11 @@
 import numpy as np
 import pytest
 
-from desk.learn.calibration import calibrate
 from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ScoredBlock
-from desk.learn.evidence import chance_limit, daily_coverage, daily_sums, evidence_start
+from desk.learn.evidence import Overclaim, daily_coverage, daily_sums, evidence_start, overclaim
 from desk.learn.thresholds import sides_of
-from desk.values import CANDLE_MS, DOWN, UP
+from desk.values import CANDLE_MS
 from tests.learn.test_thresholds import BLOCK, FIRST, ROWS, blocks_from, scores_on, walked
 from tests.learn.trading import MIDNIGHT, walk
 
@@ -108,19 +107,16 @@ def test_candles_that_something_was_chosen_on_are_no_evidence() -> None:
 
 
 def share_beyond(*, shock: float, bias: float, runs: int, n: int = 600) -> float:
-    """How often the error exceeds the limit: days share ``shock``, probabilities lie off by ``bias``."""
+    """How often the error exceeds the limit: days share ``shock``, the model claims ``bias`` too much."""
     rng = np.random.default_rng(6)
     beyond = 0
     for _ in range(runs):
         time = np.sort(rng.integers(0, 94 * 288, n)) * CANDLE_MS
-        said = rng.uniform(0.5, 0.62, n)
-        true = np.clip(said + bias + shock * rng.normal(size=94)[time // DAY_MS], 0.01, 0.99)
-        label = np.where(rng.random(n) < true, UP, DOWN).astype(np.int8)
-        found = calibrate(said, label, bins=10)
-        limit = chance_limit(said, label, time, bins=10, level=0.99, draws=400)
+        claimed = rng.uniform(0.5, 0.62, n)
+        true = np.clip(claimed - bias + shock * rng.normal(size=94)[time // DAY_MS], 0.01, 0.99)
+        found = overclaim(claimed, rng.random(n) < true, time, bins=10, level=0.99, draws=400)
         assert found is not None
-        assert limit is not None
-        beyond += found.error_points > limit
+        beyond += found.points > found.limit_points
     return beyond / runs
 
 
@@ -130,14 +126,33 @@ def test_true_probabilities_are_rarely_called_wrong() -> None:
     assert share_beyond(shock=0.1, bias=0.0, runs=200) <= 0.06
 
 
-def test_probabilities_far_off_are_called_wrong() -> None:
-    assert share_beyond(shock=0.0, bias=-0.15, runs=50) > 0.9
+def test_probabilities_that_claim_far_too_much_are_called_wrong() -> None:
+    assert share_beyond(shock=0.0, bias=0.15, runs=50) > 0.9
 
 
-def test_without_a_labelled_candle_there_is_no_limit() -> None:
+def test_probabilities_that_claim_too_little_are_not() -> None:
+    """Few trees are always shy; that costs nobody anything, and refusing it would refuse what earns."""
+    assert share_beyond(shock=0.0, bias=-0.15, runs=50) == 0.0
+
+
+def test_what_is_claimed_too_much_is_counted_bin_by_bin() -> None:
+    """By hand, two bins: 0.7 claimed and 0.5 true is 20 points, 0.6 claimed and 0.8 true is none."""
+    claimed = np.repeat([0.6, 0.7], 100)
+    won = np.concatenate([np.arange(100) < 80, np.arange(100) < 50])
+
+    found = overclaim(claimed, won, np.arange(200) * DAY_MS, bins=2, level=0.99)
+
+    assert found is not None
+    assert found.points == pytest.approx((0.0 + 20.0) / 2)
+
+
+def test_without_a_labelled_candle_nothing_is_claimed_and_one_day_varies_like_independent_candles() -> None:
     none = np.array([])
-    assert chance_limit(none, none.astype(np.int8), none.astype(np.int64), bins=10, level=0.99) is None
-    one_sided = np.full(50, UP, dtype=np.int8)
-    limit = chance_limit(np.full(50, 0.6), one_sided, np.arange(50) * DAY_MS, bins=10, level=0.99)
-    assert limit is not None
-    assert limit > 10
+    assert overclaim(none, none.astype(bool), none.astype(np.int64), bins=10, level=0.99) is None
+
+    won = np.ones(50, dtype=bool)
+    found = overclaim(np.full(50, 0.6), won, np.arange(50) * DAY_MS, bins=10, level=0.99)
+
+    assert isinstance(found, Overclaim)
+    assert found.points == 0.0
+    assert found.limit_points == pytest.approx(100 * 2.33 * np.sqrt(50 * 0.6 * 0.4) / 50, rel=0.1)

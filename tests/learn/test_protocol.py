@@ -6,6 +6,7 @@ from dataclasses import replace
 import lightgbm
 import numpy as np
 import pytest
+from desk.learn.selection import select
 from numpy.typing import NDArray
 from sklearn.metrics import (
     accuracy_score,
@@ -21,7 +22,6 @@ from desk.errors import NotEnoughHistory
 from desk.learn import protocol, splits
 from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, run_protocol
 from desk.learn.recipe import fit, out_of_fold, recipe_of
-from desk.learn.selection import select
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Fold, Rows, hold_out, walk_forward
 from desk.learn.trades import figures

@@ -67,6 +67,7 @@ def summary(
             skipped=[Skipped(symbol, "Insufficient data") for symbol in skipped],
             failed=[Failed(symbol, "train", "broken", "") for symbol in failed],
             pooled=None,
+            portfolio=None,
             controls=None,
         ),
         settings=settings or SETTINGS,

@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from desk.learn.selection import Side, lower_bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy import stats
 
 from desk.backtest import trades_of_sides
 from desk.costs import Costs
@@ -22,6 +22,7 @@ from desk.learn.thresholds import (
     prequential,
     sides_of,
 )
+from desk.learn.win_rate import Side
 from desk.policy import LONG, SHORT, TradeRules
 from desk.values import CANDLE_MS, Candles, frozen
 from tests.learn.trading import FREE, PLAIN, TAKER, labels_of, walk
@@ -40,6 +41,11 @@ STOPPED = TradeRules(horizon=3, stop_loss=0.004, take_profit=None)
 ROWS, FIRST, BLOCK = 4_800, 300, 650
 HOLES = frozenset({1_000, 2_222, 4_000})
 Floats = NDArray[np.float64]
+
+
+def lower_bound(wins: int, n: int, *, level: float) -> float:
+    """The exact one-sided bound of Clopper and Pearson, by scipy."""
+    return float(stats.binomtest(wins, n).proportion_ci(2 * level - 1, method="exact").low)
 
 
 def blocks_from(score: Floats, *, first: int = FIRST, size: int = BLOCK) -> list[ScoredBlock]:

@@ -149,7 +149,7 @@ def test_the_csv_gives_every_trade_back() -> None:
     trades = trades_of(
         candles, rng.random(3_000), thresholds=Thresholds(long=0.95, short=0.05), rules=rules, costs=TAKER
     )
-    rows = trade_rows(trades, block=7)
+    rows = trade_rows(trades, blocks=np.full(len(trades), 7))
 
     read = list(csv.DictReader(io.StringIO(trades_csv(rows))))
 

@@ -194,8 +194,15 @@ def line(date: str, net: float, *, trades: int = 3) -> DayLine:
         hits=0,
         labelled=0,
         labelled_wins=0,
+        across_hole=0,
         gross_bps=net,
         net_bps=net,
+        executable_gross_bps=net,
+        executable_net_bps=net,
+        gross_squares=0.0,
+        net_squares=0.0,
+        executable_gross_squares=0.0,
+        executable_net_squares=0.0,
         lost_bps=0.0,
     )
 
@@ -226,10 +233,16 @@ def test_an_acceptance_of_a_run_is_kept_by_the_next_one() -> None:
     accepted = acceptance_of(first, at="2026-03-21T00:00:00+00:00")
 
     assert (accepted.last_day, accepted.settings, accepted.day_spread_bps) == ("2026-03-20", "abc", 140.0)
-    (stays,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, {"2026-03-25": -100.0})}, (), RULES)
-    (other,) = decide_run([run_of(0.4, symbol="YUSDT")], (), {"XUSDT": (accepted, {})}, (), RULES)
+
+    def decided(run: RunEvidence, net_by_day: dict[str, float]) -> Verdict:
+        standings = standings_of([run], {"XUSDT": (accepted, net_by_day)}, RULES)
+        (verdict,) = decide_run([run], (), standings, (), RULES)
+        return verdict
+
+    stays = decided(run_of(0.4), {"2026-03-25": -100.0})
+    other = decided(run_of(0.4, symbol="YUSDT"), {})
     lost = {f"2026-04-{day:02}": -200.0 for day in range(1, 31)}
-    (ended,) = decide_run([run_of(0.4)], (), {"XUSDT": (accepted, lost)}, (), RULES)
+    ended = decided(run_of(0.4), lost)
 
     assert stays.tradable
     assert not other.tradable
