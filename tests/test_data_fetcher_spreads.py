@@ -9,7 +9,7 @@ import pytest
 
 from data_fetcher import FetchReport, check_books, fetch_universe
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
-from desk.market.history.book_check import BookCheck
+from desk.market.history.book_check import BookCheck, lag_behind
 from desk.market.history.candle_store import CONTRACTS_FILE
 from desk.market.history.candles import check_candles
 from desk.values import Candles
@@ -75,6 +75,9 @@ def ahead_of(candles: Candles, share: float) -> Candles:
     return check_candles(candles.symbol, candles.open_time, values)
 
 
+MARK = ahead_of(LAGGING, 0.35)
+
+
 async def check(
     folder: Path, *, charged: float | None = 10.0, end: int = NOW, faults: str = "", **changes: Any
 ) -> tuple[dict[str, BookCheck], EmbeddedExchange]:
@@ -83,7 +86,7 @@ async def check(
         rate_limit=0,
         now_ms=end,
         spread_bps=10.0,
-        marks={"LAGUSDT": ahead_of(LAGGING, 0.35)},
+        marks={"LAGUSDT": MARK},
         faults=dict.fromkeys(faults.split(), 0.1),
     )
     clock = ImpatientClock()
@@ -111,6 +114,7 @@ async def test_a_lagging_symbol_is_refused_and_a_clean_one_passes(tmp_path: Path
     (sentence,) = checks["LAGUSDT"].problems
     assert "LAGUSDT: the last price lags behind the mark price" in sentence
     assert "makes up 35% of the gap" in sentence
+    assert checks["LAGUSDT"].lag == lag_behind(LAGGING.since(NOW - 4 * 288 * 300_000), MARK)
     if not faults:
         asked = exchange.stats.requests
         assert asked["/api/v2/mix/market/history-mark-candles"] == 2 * math.ceil(4 * 288 / 199)

@@ -83,6 +83,32 @@ def test_a_bounce_within_the_charged_spread_is_no_lag(charged: float, refused: b
     assert bool(problems(last, BOOK, spread_bps=charged)) == refused
 
 
+def test_a_thin_symbol_lags_where_it_trades() -> None:
+    """Between its trades the last price cannot follow, and would look as if it did not want to."""
+    trades = np.arange(len(BOOK)) % 3 == 0
+    newest = np.maximum.accumulate(np.where(trades, np.arange(len(BOOK)), 0))
+    values = BOOK.values.copy()
+    values[3] = BOOK.close[newest]
+    values[4] = trades
+    thin = Candles(BOOK.symbol, BOOK.open_time, frozen(values))
+    lag = lag_behind(thin, BOOK)
+
+    assert lag is not None
+    assert lag.share > 0.9
+    assert len(problems(thin, BOOK)) == 1
+
+
+def test_a_premium_that_closes_over_hours_is_no_lag() -> None:
+    """Bid and ask stand at the last price then, and whoever trades the premium earns it."""
+    wild = np.exp(3 * np.log(BOOK.close / BOOK.close[0]))
+    last = with_closes(following(wild, 0.05))
+    lag = lag_behind(last, with_closes(wild))
+
+    assert lag is not None
+    assert lag.foretold_bps > 5
+    assert problems(last, with_closes(wild)) == ()
+
+
 def test_one_wrong_mark_hides_no_lag() -> None:
     """A print far off would flatten any slope."""
     mark = BOOK.close.copy()
