@@ -21,11 +21,10 @@ direction; the kinds differ only in how the sign of each candle is drawn.
   table none reached 54 % alone, while a LightGBM model on all of them reached 61 % out of sample.
   Because the bias of candle t + 2 is settled at t, the chance that two candles end up or down is known,
   see ``oracle``; siding with it wins ``EDGE_WIN_RATE`` of the labelled candles.
-* ``drift``: by a fair coin, and once a day the price rises on top of that by ``DRIFT_BPS`` (50 bp), half of
-  it in each of the two candles that open at ``DRIFT_HOUR`` (14:00 UTC) and five minutes later.  Whoever buys
-  at the close of the candle before and sells ten minutes later earns 48.5 bp a day on average before costs
-  (3 candles in 100 are flat and carry no drift) and about 34 bp after a taker's fees of 6 bp and a slippage
-  of 1 bp a side.
+* ``drift``: by a fair coin, and once a day the price rises on top of that by 50 bp (``DRIFT_BPS``): 10 bp in
+  the candle that opens at ``DRIFT_HOUR`` (14:00 UTC) and 40 bp in the next.  Whoever buys at the close of the
+  candle before and sells ten minutes later earns 48.5 bp a day on average before costs (3 candles in 100 are
+  flat and carry no drift) and about 34 bp after a taker's fees of 6 bp and a slippage of 1 bp a side.
 
 Reading order: ``synthesize``, ``oracle``.
 
@@ -84,12 +83,10 @@ RECENT: Final = 3
 USUAL: Final = 48
 """… and of those that they are compared with."""
 
-DRIFT_BPS: Final = 50.0
-"""Daily rise of kind ``drift``, in basis points of the price."""
+DRIFT_BPS: Final = (10.0, 40.0)
+"""Daily rise of kind ``drift`` in each of its candles, in basis points of the price."""
 DRIFT_HOUR: Final = 14
 """Hour of the day, UTC, at which the first candle of the rise opens."""
-DRIFT_CANDLES: Final = 2
-"""Candles over which the rise is spread."""
 
 FLAT_SHARE: Final = 0.03
 """Share of candles without a trade: open = high = low = close, volume 0."""
@@ -161,7 +158,7 @@ def synthesize(kind: str, seed: int, *, symbol: str, end: int, candles: int = SY
     sizes = draw_sizes(rng, candles)
     move = _draw_signs(rng, sizes, np.zeros(candles)) * sizes.body
     if kind == "drift":
-        move += DRIFT_BPS * 1e-4 / DRIFT_CANDLES * (_in_drift(open_time) & (sizes.turnover > 0))
+        move += 1e-4 * np.where(sizes.turnover > 0, _drift_bps(open_time), 0.0)
     return Candles(symbol, frozen(open_time), frozen(candle_rows(sizes, move, first)))
 
 
@@ -205,10 +202,12 @@ def _first_price(rng: np.random.Generator) -> float:
     return math.exp(rng.uniform(math.log(0.5), math.log(50_000.0)))
 
 
-def _in_drift(open_time: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Whether a candle is one of those in which kind ``drift`` rises."""
-    step = open_time // CANDLE_MS % CANDLES_PER_DAY - DRIFT_HOUR * CANDLES_PER_DAY // 24
-    return (step >= 0) & (step < DRIFT_CANDLES)
+def _drift_bps(open_time: NDArray[np.int64]) -> Floats:
+    """By how much kind ``drift`` rises in each candle, in basis points of the price."""
+    by_step = np.zeros(CANDLES_PER_DAY)
+    start = DRIFT_HOUR * CANDLES_PER_DAY // 24
+    by_step[start : start + len(DRIFT_BPS)] = DRIFT_BPS
+    return by_step[open_time // CANDLE_MS % CANDLES_PER_DAY]
 
 
 def oracle(candles: Candles, rule: EdgeRule = EDGE) -> Floats:
