@@ -82,11 +82,11 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             first_share=0.4,
             # How it is tuned
             n_trials=50,
-            trial_boost_round=20,
+            trial_boost_round=12,
             num_boost_round=2_000,
             early_stopping_rounds=100,  # of the fit that sets the published rounds
             search_early_stopping_rounds=50,
-            min_boost_round=20,
+            min_boost_round=12,
             min_precision_each_side=0.45,
             min_recall_each_side=0.25,
             significance=0.05,
@@ -153,7 +153,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
                 stay_days=180,
             ),
             baseline=Parameters(
-                learning_rate=0.06,
+                learning_rate=0.1,
                 num_leaves=15,
                 min_data_in_leaf=50,
                 feature_fraction=0.2,

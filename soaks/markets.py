@@ -46,8 +46,8 @@ SYMBOL: Final = "PLANTUSDT"
 
 STRONG_EDGE: Final = EdgeRule(bias=0.9)
 """Kind ``edge`` with a bias of 0.9 instead of 0.43.  The outer 7 % of the scores a side of a plain LightGBM
-model (baseline parameters, three seeds, 60 rounds, trained on the first 80 %) earn 3 bp or more a trade on the
-rest (3.7 and 5.1 with seeds 101 and 102), entered at the next candle's mean price, after costs of 14 bp, one
+model (baseline parameters, three seeds, 60 rounds, trained on the first 80 %) earn 3 bp or more on the rest
+(3.7 and 5.1 with seeds 101 and 102), entered at the next candle's mean price, after costs of 14 bp, one
 position at a time at horizon 2.  Entered at the signal's close they earn 14 to 15 bp; with a bias of 0.6 that
 is 5 bp, and nothing at an entry that can be had."""
 FOLLOWS: Final = 0.35

@@ -296,7 +296,7 @@ def _trial_scores(first: _FoldData, parameters: Parameters, settings: LearnSetti
 def _suggested(trial: optuna.Trial) -> Parameters:
     """The search space: narrow, around the baseline, which is its first point."""
     return Parameters(
-        learning_rate=trial.suggest_float("learning_rate", 0.01, 0.15, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
         num_leaves=trial.suggest_int("num_leaves", 4, 48, log=True),
         min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.2, 0.8),
