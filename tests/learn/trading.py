@@ -1,14 +1,14 @@
 """Markets, probabilities and a policy made for tests: the plain version reads candle by candle."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades, trades_of_sides
 from desk.costs import Costs
-from desk.learn.trades import Block, TradeFigures, day_lines, figures
+from desk.learn.trades import Block, DayLine, TradeFigures, day_lines, figures
 from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
@@ -92,6 +92,12 @@ def trades_in(block: Block, rules: TradeRules, costs: Costs) -> Trades:
 def earned(block: Block, rules: TradeRules, costs: Costs) -> TradeFigures:
     """Their figures."""
     return figures(day_lines(block, trades_in(block, rules, costs)))
+
+
+def day_line(date: str, **values: float) -> DayLine:
+    """A day of 288 candles; what is not given is zero."""
+    nothing = {field.name: 0 for field in fields(DayLine) if field.name != "date"}
+    return DayLine(date=date, **{**nothing, "candles": 288, **values})  # type: ignore[arg-type]
 
 
 def some_probabilities(n: int, *, seed: int, missing: float = 0.05) -> NDArray[np.float64]:
