@@ -60,13 +60,12 @@ def walk(
 
 
 def labels_of(candles: Candles, *, horizon: int, threshold: float) -> NDArray[np.int8]:
-    """Labels straight from the definition, candle by candle."""
+    """Labels straight from the definition, candle by candle; none spans a hole."""
     label = np.full(len(candles), UNKNOWN, dtype=np.int8)
-    close = {int(t): float(c) for t, c in zip(candles.open_time, candles.close, strict=True)}
-    for row, time in enumerate(candles.open_time):
-        ahead = close.get(int(time) + horizon * CANDLE_MS)
-        if ahead is not None:
-            move = ahead / close[int(time)] - 1
+    times, close = candles.open_time.tolist(), candles.close.tolist()
+    for row in range(len(candles) - horizon):
+        if times[row + horizon] == times[row] + horizon * CANDLE_MS:
+            move = close[row + horizon] / close[row] - 1
             label[row] = 1 if move >= threshold else 0 if move <= -threshold else -1
     return label
 
