@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from desk.learn.selection import select
 from scipy import stats
 
 from config import default_settings
@@ -24,7 +25,6 @@ from desk.learn import record
 from desk.learn.clustered import Mean
 from desk.learn.evaluation import measure
 from desk.learn.protocol import ContractCosts, rules_of
-from desk.learn.selection import select
 from desk.learn.trades import block_of, examine_trades
 from desk.learn.verdict import Verdict, decide_verdicts
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize

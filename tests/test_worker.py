@@ -19,6 +19,7 @@ OURS = {
     "desk.policy",
     "desk.settings",
     "desk.stopwatch",
+    "desk.ticks",
     "desk.values",
     "desk.versions",
     "desk.worker",

@@ -1,6 +1,7 @@
 """The protocol of one symbol: what is chosen never sees what is reported, and the report can be recounted."""
 
 import functools
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -18,7 +19,7 @@ from sklearn.metrics import (
 )
 
 from desk.errors import NotEnoughHistory
-from desk.learn import protocol, splits
+from desk.learn import protocol, record, splits
 from desk.learn.protocol import SymbolReport, run_protocol
 from desk.learn.recipe import bin_labelled, fit, recipe_of
 from desk.learn.settings import LearnSettings
@@ -362,6 +363,10 @@ def test_short_histories_are_trained_and_silent(rows: int) -> None:
 
     found = report_on(made, candles_under(made), SHORT)
 
+    described = record.describe_model(
+        found, made, candles_under(made), contract_costs=FREE_CONTRACT, seconds=0.0
+    )
+    assert json.dumps(described, allow_nan=False)
     assert found.published.text()
     assert any("too few trades of evidence" in reason for reason in found.examination.reasons)
     assert sum(line.candles for line in found.kept_lines) == len(found.traded.block) - int(
