@@ -13,7 +13,7 @@ from rich.console import Console
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports.exploration import (
-    best_out_of_fold,
+    best_cell,
     exploration,
     exploration_tables,
     exploration_words,
@@ -48,6 +48,8 @@ def part(gross: float, *, reach: float = 2.0, trades: int = 100) -> dict[str, An
         "win_rate_labelled_ci95": [0.5, 0.64],
         "gross_bps": gross,
         "gross_bps_ci95": [gross - reach, gross + reach],
+        "executable_gross_bps": gross - 0.6,
+        "executable_gross_bps_ci95": [gross - 0.6 - reach, gross - 0.6 + reach],
         "taker": costs(gross - 14, reach),
         "maker": {**costs(gross - 10, reach), "trades": trades * 6 // 10, "missed": missed(gross + 4)},
     }
@@ -63,6 +65,7 @@ def silent_part() -> dict[str, Any]:
     return {
         **part(0),
         **dict.fromkeys(("win_rate_labelled", "win_rate_labelled_ci95", "gross_bps", "gross_bps_ci95")),
+        **dict.fromkeys(("executable_gross_bps", "executable_gross_bps_ci95")),
         "coverage": 0.0,
         "trades": 0,
         "n_labelled": 0,
@@ -76,13 +79,13 @@ def grid_cell(horizon: int, dev: dict[str, Any] | None, test: dict[str, Any] | N
         "horizon": horizon,
         "threshold": 0.002 * (horizon / 2) ** 0.5,
         "labelled_share": 0.3,
-        "out_of_fold": dev,
+        "development": dev,
         "test": test,
     }
 
 
-def measured(symbol: str, cells: list[dict[str, Any]], *, passed: bool = False) -> dict[str, Any]:
-    more = {"rounds": 20, "why": ["long: 9 of 10", "short: 8 of 10"], "passed_gate": passed, "p_value": 0.9}
+def measured(symbol: str, cells: list[dict[str, Any]], *, tested: bool = True) -> dict[str, Any]:
+    more = {"rounds": 20, "why": ["long: 9 of 10", "short: 8 of 10"], "tested": tested, "p_value": 0.9}
     return {"symbol": symbol, "cells": [{**one, **more} for one in cells], "left_out": []}
 
 
@@ -101,7 +104,7 @@ def document(*symbols: str, together: list[dict[str, Any]] | None = None) -> dic
     return exploration(
         found,
         left_out=([Skipped("YOUNGUSDT", "Insufficient data")], [Failed("BADUSDT", "explore", "broken", "")]),
-        settings={"days": 180, "verdict": {"gate_level": 0.95}},
+        settings={"days": 180},
         grid={"horizons": [2, 12, 48]},
         started_at="2026-11-22T12:00:00+00:00",
         finished_at="2026-11-22T12:10:00+00:00",
@@ -165,8 +168,8 @@ def test_a_row_has_both_costs_the_missed_entries_and_the_best_day() -> None:
     """Win rate, trades, gross, net with its interval and without its best day, distance from break-even."""
     rows = [" ".join(line.split()) for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line]
 
-    assert rows[0] == "AUSDT 2 0.20 57.0 5.0 100 +1.0 -13.0 ±2.0 -14.5 +15.0 60.0 -9.0 ±2.0 -10.5 +5.0"
-    assert rows[3] == "AUSDT 2 0.20 57.0 5.0 100 +2.0 -12.0 ±3.0 -13.5 +15.0 60.0 -8.0 ±3.0 -9.5 +6.0"
+    assert rows[0] == "AUSDT 2 0.20 57.0 5.0 100 +1.0 +0.4 -13.0 ±2.0 -14.5 +15.0 60.0 -9.0 ±2.0 -10.5 +5.0"
+    assert rows[3] == "AUSDT 2 0.20 57.0 5.0 100 +2.0 +1.4 -12.0 ±3.0 -13.5 +15.0 60.0 -8.0 ±3.0 -9.5 +6.0"
 
 
 def test_test_figures_appear_only_where_they_were_revealed() -> None:
@@ -198,35 +201,39 @@ def test_cells_without_a_trade_are_dashes_not_zeros() -> None:
     """A zero would read as break-even."""
     last = [line.split() for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line][-1]
 
-    assert last == ["AUSDT", "48", "0.98", "–", "0.0", "0", *["–"] * 8]
+    assert last == ["AUSDT", "48", "0.98", "–", "0.0", "0", *["–"] * 9]
 
 
 def test_one_symbol_needs_no_line_of_all() -> None:
     assert not any(line.startswith(" all ") for line in shown(document("AUSDT")).splitlines())
 
 
-def test_the_best_horizon_is_chosen_out_of_fold() -> None:
+def test_the_best_horizon_is_chosen_by_the_development_part() -> None:
     """Choosing by the test part would be choosing luck; here the test part says the opposite."""
-    best = best_out_of_fold(CELLS)
+    best = best_cell(CELLS)
 
     assert best is not None
     assert best["horizon"] == 12
-    assert best_out_of_fold([CELLS[2], grid_cell(1, None, part(9.0))]) is None
+    assert best_cell([CELLS[2], grid_cell(1, None, part(9.0))]) is None
 
 
 def test_the_closing_words_give_what_was_found_and_what_it_cost() -> None:
     words = exploration_words(document("AUSDT", "BUSDT"))
 
     assert "2 explored, 1 skipped, 1 failed of 4" in words
-    assert "0 of 6 cells earn after taker fees with 95% certainty" in words
-    assert "the best horizon out of fold is 12 candles (0.49%): before costs +5.0 bp a trade" in words
     assert (
-        "The test part then showed: before costs -30.0 bp a trade, after taker fees -44.0 [-104.0, +16.0] "
-        "(-45.5 without its best day); resting entries, 60% of them filled, -40.0 [-100.0, +20.0] (-41.5 "
-        "without its best day); the 40 missed would have earned -26.0 before costs."
+        "In the development part, the 95 % interval of 0 of 6 cells lies above zero after taker fees, each "
+        "taken alone."
+    ) in words
+    assert "together, the best horizon is 12 candles (0.49%): before costs +5.0 bp a trade" in words
+    assert (
+        "The test part then showed: before costs -30.0 bp a trade (-30.6 entered at the next candle's mean "
+        "price), after taker fees -44.0 [-104.0, +16.0] (-45.5 without its best day); resting entries, 60% "
+        "of them filled, -40.0 [-100.0, +20.0] (-41.5 without its best day); the 40 missed would have earned "
+        "-26.0 before costs."
     ) in words
     assert "6 evaluations on test candles were recorded in the ledger" in words
-    assert "no tuning" in words
+    assert "without tuning" in words
 
 
 def test_the_words_stay_sensible_when_nothing_was_found() -> None:
@@ -241,10 +248,10 @@ def test_the_line_of_a_symbol_names_its_best_horizon_and_what_was_left_out() -> 
     one = {**measured("AUSDT", CELLS), "left_out": [{"horizon": 96, "reason": "Insufficient data: 3 labels"}]}
 
     assert explored_line(one) == (
-        "✅ AUSDT: 3 horizons · best out of fold at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
+        "✅ AUSDT: 3 horizons · best at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
         "fees, -10.5 without its best day · 1 left out: Insufficient data: 3 labels"
     )
-    assert "no signal out of fold" in explored_line(measured("AUSDT", [CELLS[2]]))
+    assert "no signal in the development part" in explored_line(measured("AUSDT", [CELLS[2]]))
 
 
 def drawn(told: dict[str, Any]) -> ElementTree.Element:

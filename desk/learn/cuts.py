@@ -64,6 +64,8 @@ class ShareCuts:
     def of(self, side: Side, block: int) -> tuple[Floats, Floats]:
         """Cuts and promised coverage, shape (shares,) each; NaN and 0 where there is no cut."""
         if block < FIRST_TRADED:
+            if block == len(self._blocks):
+                return np.full(len(self._shares), np.nan), np.zeros(len(self._shares))
             own = self._blocks[block].score
             return _tail(side, own[np.isfinite(own)], self._shares)
         standard = self._standard[side]

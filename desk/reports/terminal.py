@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
 from rich.console import Group
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -141,7 +142,7 @@ def _closing_table(summary: Json) -> Table:
         padding=0,
     )
     for name in _CLOSING:
-        table.add_column(name, justify="left" if name in {"symbol", "tradable"} else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name in {"symbol", "trade"} else "right", no_wrap=True)
     for row in rows:
         table.add_row(*_cells(row))
     averages = summary["averages"]
@@ -153,7 +154,7 @@ def _closing_table(summary: Json) -> Table:
 
 _CLOSING = (
     *("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "gross", "at next", "net bp"),
-    *("CPU s", "tradable"),
+    *("CPU s", "trade"),
 )
 """``gross`` is before costs, entered at the signal's close; ``at next`` the same, entered at the next
 candle's mean price."""
@@ -181,7 +182,7 @@ def _cells(row: Json) -> list[str]:
     needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
         f"{row['symbol']}{'*' if coarse_part(row) else ''}",
-        f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]",
+        escape(f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]"),
         _decimals(row["auc"]),
         f"{row['trades']:,}",
         f"{percent(row['win_rate'])}{needed}",

@@ -325,6 +325,19 @@ def test_a_block_without_scores_is_passed_over() -> None:
     assert found.blocks[6].firing == ()
 
 
+@pytest.mark.parametrize("blocks", [1, 2])
+def test_a_walk_too_short_for_thresholds_is_silent(blocks: int) -> None:
+    """A symbol that was listed two weeks ago is trained and published; nothing fires yet."""
+    candles = walk(FIRST + blocks * BLOCK, seed=9)
+
+    found = walked(candles, scores_on(candles, seed=10))
+
+    assert len(found.blocks) == blocks
+    assert not found.sides.any()
+    assert all(block.firing == () for block in found.blocks)
+    assert (found.tomorrow.firing == ()) == (blocks == 1)
+
+
 def test_thresholds_of_the_block_before_give_the_older_models_trades() -> None:
     """The same scores by week-old thresholds: the first traded block becomes silent, later ones shift."""
     candles = walk(ROWS, seed=9)

@@ -12,7 +12,7 @@ from sklearn.metrics import accuracy_score
 
 from desk.costs import Costs
 from desk.learn.clustered import DAY_MS
-from desk.learn.trades import BPS, DayLine, TradeFigures, day_lines, figures, pooled
+from desk.learn.trades import BPS, TradeFigures, day_lines, figures, pooled
 from desk.policy import TradeRules
 from desk.values import CANDLE_MS, DOWN, UP, Candles, frozen
 from tests.learn.trading import (
@@ -23,6 +23,7 @@ from tests.learn.trading import (
     TAKER,
     block_on,
     candles_from,
+    day_line,
     earned,
     plain_entry,
     plain_trades,
@@ -33,12 +34,6 @@ from tests.learn.trading import (
 
 GUARDED = TradeRules(horizon=3, stop_loss=0.005, take_profit=0.006)
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "candles" / "CTSIUSDT.parquet"
-
-
-def line(date: str, **values: float) -> DayLine:
-    """A day of 288 candles; what is not given is zero."""
-    nothing = {name: 0 for name in DayLine.__dataclass_fields__ if name != "date"}
-    return DayLine(date=date, **{**nothing, "candles": 288, **values})  # type: ignore[arg-type]
 
 
 def assert_recounted(
@@ -117,8 +112,8 @@ def test_the_guides_win_rate_is_sklearns_accuracy_of_the_sides_taken() -> None:
 
 def test_the_break_even_win_rate_is_where_the_mean_net_is_zero() -> None:
     """Won more often than that: money earned; less often: lost.  Win 30 bp or lose 50: five of eight."""
-    days = [line("2026-01-01", trades=8, wins=4, net_bps=4 * 30 - 4 * 50, lost_bps=4 * 50)]
-    even = [line("2026-01-01", trades=8, wins=5, net_bps=0, lost_bps=3 * 50)]
+    days = [day_line("2026-01-01", trades=8, wins=4, net_bps=4 * 30 - 4 * 50, lost_bps=4 * 50)]
+    even = [day_line("2026-01-01", trades=8, wins=5, net_bps=0, lost_bps=3 * 50)]
 
     assert figures(days).break_even_win_rate == pytest.approx(5 / 8)
     assert figures(even).break_even_win_rate == pytest.approx(figures(even).win_rate)
@@ -162,7 +157,7 @@ def test_without_trades_there_are_no_figures_but_a_coverage() -> None:
 
 def test_a_few_days_give_no_interval() -> None:
     """A single day says how that day was."""
-    got = figures([line("2026-01-01", trades=50, wins=25, hits=25, net_bps=10.0, lost_bps=100.0)])
+    got = figures([day_line("2026-01-01", trades=50, wins=25, hits=25, net_bps=10.0, lost_bps=100.0)])
 
     assert got.net_bps_ci95 is None
     assert got.win_rate_ci95 is None
@@ -171,7 +166,7 @@ def test_a_few_days_give_no_interval() -> None:
 
 def test_winning_always_is_not_certainty() -> None:
     """Ten days of wins leave room for 31 % of losses; an interval of no width would be a lie."""
-    days = [line(f"2026-01-{day:02}", trades=9, wins=9, net_bps=9.0) for day in range(1, 11)]
+    days = [day_line(f"2026-01-{day:02}", trades=9, wins=9, net_bps=9.0) for day in range(1, 11)]
 
     low, high = figures(days).win_rate_ci95 or (0.0, 0.0)
 
@@ -208,7 +203,7 @@ def test_pooling_one_symbol_changes_nothing_and_none_gives_none() -> None:
 
 def test_pooling_weighs_every_trade_alike() -> None:
     """Two trades of +1 bp and one of +10 make +4, on whatever symbols they were."""
-    some = [line("2026-01-01", trades=2, net_bps=2.0)], [line("2026-01-02", trades=1, net_bps=10.0)]
+    some = [day_line("2026-01-01", trades=2, net_bps=2.0)], [day_line("2026-01-02", trades=1, net_bps=10.0)]
 
     together = pooled(some)
 
@@ -226,7 +221,7 @@ def test_the_interval_of_the_mean_net_covers_as_often_as_it_says() -> None:
         count = rng.poisson(4, 36)
         net = rng.normal(scale=20, size=36) * count + rng.normal(size=36) * np.sqrt(count) * 30
         days = zip(dates, count.tolist(), net.tolist(), strict=True)
-        low, high = figures([line(d, trades=n, net_bps=x) for d, n, x in days]).net_bps_ci95 or (0.0, 0.0)
+        low, high = figures([day_line(d, trades=n, net_bps=x) for d, n, x in days]).net_bps_ci95 or (0.0, 0.0)
         covered += low <= 0 <= high
         tried += 1
 
@@ -314,7 +309,7 @@ def test_executable_figures_are_those_of_whoever_enters_after_the_signal(rules: 
 def test_one_wild_trade_a_day_is_not_a_narrow_interval() -> None:
     """Days whose sums agree by luck: the interval is at least that of independent trades."""
     dates = [f"2026-01-{day:02}" for day in range(1, 21)]
-    days = [line(date, trades=2, net_bps=10.0, net_squares=2 * 100.0**2) for date in dates]
+    days = [day_line(date, trades=2, net_bps=10.0, net_squares=2 * 100.0**2) for date in dates]
 
     low, high = figures(days).net_bps_ci95 or (0.0, 0.0)
 

@@ -6,13 +6,13 @@ from numpy.typing import NDArray
 
 from desk.errors import SettingsError
 from desk.learn.clustered import Mean
-from desk.learn.run_verdicts import RunEvidence, acceptance_of, decide_run, pooled_verdict
+from desk.learn.run_verdicts import RunEvidence, acceptance_of, decide_run, pooled_verdict, standings_of
 from desk.learn.stay import Standing
-from desk.learn.trades import DayLine
 from desk.learn.verdict import (
     PENDING,
     Evaluation,
     Examination,
+    Verdict,
     VerdictRules,
     decide_verdicts,
     discovery_rates,
@@ -20,6 +20,7 @@ from desk.learn.verdict import (
     verdict_on_days,
 )
 from tests.learn.evidence import RULES
+from tests.learn.trading import day_line
 
 
 def examined(
@@ -184,31 +185,11 @@ def test_an_acceptance_that_ended_needs_the_test_again() -> None:
     assert passed.accepted_on is None
 
 
-def line(date: str, net: float, *, trades: int = 3) -> DayLine:
-    return DayLine(
-        date=date,
-        candles=288,
-        fired=6,
-        trades=trades,
-        wins=0,
-        hits=0,
-        labelled=0,
-        labelled_wins=0,
-        across_hole=0,
-        gross_bps=net,
-        net_bps=net,
-        executable_gross_bps=net,
-        executable_net_bps=net,
-        gross_squares=0.0,
-        net_squares=0.0,
-        executable_gross_squares=0.0,
-        executable_net_squares=0.0,
-        lost_bps=0.0,
-    )
-
-
 def run_of(p_value: float, *, symbol: str = "XUSDT", net: float = 10.0, signals: bool = True) -> RunEvidence:
-    days = tuple(line(f"2026-03-{day:02}", net + (20.0 if day % 2 else -20.0)) for day in range(1, 21))
+    days = tuple(
+        day_line(f"2026-03-{day:02}", trades=3, net_bps=net + (20.0 if day % 2 else -20.0))
+        for day in range(1, 21)
+    )
     return RunEvidence(
         examination=examined(p_value, symbol=symbol),
         evaluation=Evaluation(

@@ -7,7 +7,7 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.learn.conditions import examine
-from desk.learn.evidence import DailySums
+from desk.learn.evidence import DailySums, Overclaim
 from desk.learn.verdict import decide_verdicts, pending
 from tests.learn.evidence import GOOD, RULES, sums
 from tests.learn.test_verdict import examined
@@ -76,7 +76,11 @@ def test_days_without_a_trade_do_not_count_as_days_with_one() -> None:
         ({"labelled": 2_000}, {"labelled": 1_999}, "few labels"),
         ({"turnover": 1e6}, {"turnover": 999_999.0}, "were traded"),
         ({"spread_bps": 20.0}, {"spread_bps": 20.01}, "apart"),
-        ({"calibration_error_points": 5.0}, {"calibration_error_points": 5.01}, "probabilities are off"),
+        (
+            {"overclaim": Overclaim(points=5.0, limit_points=5.0)},
+            {"overclaim": Overclaim(points=5.01, limit_points=5.0)},
+            "more often than it is",
+        ),
     ],
 )
 def test_exactly_the_limit_is_allowed(

@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.costs import Costs
 from desk import backtest
+from desk.costs import Costs
 from desk.learn import cuts, record, shares, thresholds, walk_trades
 from desk.learn.protocol import SymbolReport
 from desk.learn.thresholds import ThresholdRules

@@ -1,14 +1,14 @@
 """Markets, probabilities and a policy made for tests: the plain version reads candle by candle."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades, trades_of_sides
 from desk.costs import Costs
-from desk.learn.trades import Block, TradeFigures, day_lines, figures
+from desk.learn.trades import Block, DayLine, TradeFigures, day_lines, figures
 from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
@@ -60,13 +60,12 @@ def walk(
 
 
 def labels_of(candles: Candles, *, horizon: int, threshold: float) -> NDArray[np.int8]:
-    """Labels straight from the definition, candle by candle."""
+    """Labels straight from the definition, candle by candle; none spans a hole."""
     label = np.full(len(candles), UNKNOWN, dtype=np.int8)
-    close = {int(t): float(c) for t, c in zip(candles.open_time, candles.close, strict=True)}
-    for row, time in enumerate(candles.open_time):
-        ahead = close.get(int(time) + horizon * CANDLE_MS)
-        if ahead is not None:
-            move = ahead / close[int(time)] - 1
+    times, close = candles.open_time.tolist(), candles.close.tolist()
+    for row in range(len(candles) - horizon):
+        if times[row + horizon] == times[row] + horizon * CANDLE_MS:
+            move = close[row + horizon] / close[row] - 1
             label[row] = 1 if move >= threshold else 0 if move <= -threshold else -1
     return label
 
@@ -92,6 +91,12 @@ def trades_in(block: Block, rules: TradeRules, costs: Costs) -> Trades:
 def earned(block: Block, rules: TradeRules, costs: Costs) -> TradeFigures:
     """Their figures."""
     return figures(day_lines(block, trades_in(block, rules, costs)))
+
+
+def day_line(date: str, **values: float) -> DayLine:
+    """A day of 288 candles; what is not given is zero."""
+    nothing = {field.name: 0 for field in fields(DayLine) if field.name != "date"}
+    return DayLine(date=date, **{**nothing, "candles": 288, **values})  # type: ignore[arg-type]
 
 
 def some_probabilities(n: int, *, seed: int, missing: float = 0.05) -> NDArray[np.float64]:
