@@ -31,7 +31,6 @@ QUICK: LearnSettings = settings(
     num_boost_round=30,
     min_boost_round=3,
     trial_boost_round=3,
-    walk_boost_round=5,
     early_stopping_rounds=10,
     search_early_stopping_rounds=5,
     walk_first_share=0.2,

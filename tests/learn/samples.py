@@ -66,7 +66,6 @@ def settings(**changes: object) -> LearnSettings:
         "significance": 0.05,
         "n_seeds": 2,
         "walk_first_share": 0.4,
-        "walk_boost_round": 20,
         "walk_seeds": 1,
         "refit_on_all": True,
         "keep_studies": True,

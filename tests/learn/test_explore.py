@@ -41,7 +41,7 @@ NAMES = ("f0", "f1", "f2", "f3")
 
 def settings(**changes: object) -> LearnSettings:
     """Five blocks, of which two lie behind the development part; one before them is traded."""
-    values = {"walk_first_share": 0.2, "test_share": 0.35, "num_boost_round": 60, "walk_boost_round": 40}
+    values = {"walk_first_share": 0.2, "test_share": 0.35, "num_boost_round": 60}
     return samples.settings(**{**values, **changes})
 
 

@@ -79,10 +79,10 @@ def walked(
 # The rule in the plainest words -------------------------------------------------------------------
 
 
-def plain_scale(score: Floats) -> tuple[float, float]:
-    known = [float(s) for s in score if not np.isnan(s)]
+def plain_scale(score: Floats, sign: int) -> tuple[float, float]:
+    known = sorted(sign * float(s) for s in score if not np.isnan(s))
     middle = float(np.median(known))
-    return middle, sum(abs(s - middle) for s in known) / len(known)
+    return middle, known[-int(np.ceil(0.01 * len(known)))] - middle
 
 
 def plain_cut(blocks: list[ScoredBlock], at: int, share: float, sign: int, rules: ThresholdRules) -> float:
@@ -93,13 +93,13 @@ def plain_cut(blocks: list[ScoredBlock], at: int, share: float, sign: int, rules
     earlier = range(at) if share < rules.narrow_share else range(at - 2, at)
     pool: list[float] = []
     for j in earlier:
-        middle, spread = plain_scale(blocks[j].score)
-        pool += [sign * (float(s) - middle) / spread for s in blocks[j].score if not np.isnan(s)]
+        middle, spread = plain_scale(blocks[j].score, sign)
+        pool += [(sign * float(s) - middle) / spread for s in blocks[j].score if not np.isnan(s)]
     pool.sort()
     quantile = pool[-int(np.ceil(share * len(pool) - 1e-9))]
-    scales = [plain_scale(blocks[j].score) for j in (at - 2, at - 1)]
+    scales = [plain_scale(blocks[j].score, sign) for j in (at - 2, at - 1)]
     middle, spread = sum(m for m, _ in scales) / 2, sum(s for _, s in scales) / 2
-    return sign * quantile * spread + middle
+    return sign * (quantile * spread + middle)
 
 
 def plain_choice(

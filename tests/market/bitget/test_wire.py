@@ -122,7 +122,6 @@ READERS = (
     wire.read_tickers,
     wire.read_book_spread,
     wire.read_expected_funding,
-    wire.read_spreads,
     wire.read_server_time,
 )
 
@@ -287,7 +286,7 @@ def test_a_spread_is_read_where_both_sides_of_the_book_are() -> None:
         {"symbol": "NONE"},
     ]
 
-    assert wire.read_spreads(body(rows), endpoint=PATH) == {"A": pytest.approx(20.0), "EVEN": 0.0}
+    assert wire.read_tickers(body(rows), endpoint=PATH).spreads_bps == {"A": pytest.approx(20.0), "EVEN": 0.0}
 
 
 def test_expected_funding_is_read_where_it_is_told() -> None:
