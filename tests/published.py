@@ -1,4 +1,4 @@
-"""A small real model, published as training publishes one, that sees a rise in everything."""
+"""A small real model, published as training publishes one, with a threshold that every candle reaches."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +32,7 @@ def publish(folder: Path, symbol: str, *, at_ms: int) -> None:
         "stop_overshoot": 0.25,
         "max_spread_ratio": 2.0,
     }
+    described["signals"]["long_threshold"] = 0.01
     described["verdict"] |= {"tradable": True, "reasons": []}
     trained = Trained(symbol, model.text(), model.text(), b"", described, (), "")
     ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
