@@ -1,4 +1,4 @@
-"""A small real model, published as training publishes one, that sees a rise in everything."""
+"""A small real model, published as training publishes one, with a threshold that every candle reaches."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,14 +27,21 @@ def publish(folder: Path, symbol: str, *, at_ms: int, walk: Sequence[tuple[int, 
     x = rng.normal(size=(2_000, len(names))).astype(np.float32)
     side = (rng.random(2_000) < 0.9).astype(np.int8)
     model = train(bin_rows(x, side, names), default_settings().learn.baseline, rounds=20, seed=1)
-    told = metadata()
-    told["features"], told["feature_contract"] = names, contract_id()
-    told["importance"] = dict.fromkeys(names, 1.0)
-    told["settings"]["trading"] = {"stop_loss": STOP_LOSS, "take_profit": None}
-    told["verdict"] |= {"tradable": True, "reasons": []}
+    described = metadata()
+    described["features"], described["feature_contract"] = names, contract_id()
+    described["importance"] = dict.fromkeys(names, 1.0)
+    described["settings"]["trading"] = {
+        "stop_loss": STOP_LOSS,
+        "take_profit": None,
+        "slippage": 0.0001,
+        "stop_overshoot": 0.25,
+        "max_spread_ratio": 2.0,
+    }
+    described["signals"]["long_threshold"] = 0.01
+    described["verdict"] |= {"tradable": True, "reasons": []}
     blocks = tuple(
         WalkModel(first=first, last=last, thresholds=Thresholds(long=long, short=None), model=model.text())
         for first, last, long in walk
     )
-    trained = Trained(symbol, model.text(), model.text(), b"", told, walk=blocks, trades="")
+    trained = Trained(symbol, model.text(), model.text(), b"", described, walk=blocks, trades="")
     return ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))

@@ -275,6 +275,11 @@ def test_a_setting_that_was_shown_takes_its_evidence_from_later_candles() -> Non
         f"evidence from {day} on: this setting was chosen on the earlier candles"
     )
     assert found.examination.days < honest().examination.days
+    label = labels_of(candles, horizon=QUICK.prediction_horizon, threshold=0.002)[blocks[0].first :]
+    fired = (found.walked.sides != 0) & np.isin(label, [UP, DOWN])
+    assert found.calibration is not None
+    assert found.calibration.n == np.count_nonzero(fired[found.evidence_row :])
+    assert found.calibration.n < np.count_nonzero(fired)
     assert (found.walked.blocks, found.published.text()) == (
         honest().walked.blocks,
         honest().published.text(),

@@ -243,11 +243,12 @@ def test_rows_of_a_block_are_its_candles_with_all_that_is_known_of_them() -> Non
     assert part.sides.tolist() == block.sides[5:9].tolist()
 
 
-@pytest.mark.parametrize("since", [0, 1, 287, 288, 700])
-def test_lines_count_from_the_row_that_is_asked_for(since: int) -> None:
+@pytest.mark.parametrize("since", [0, 1, 287, 288, 700, "within a trade"])
+def test_lines_count_from_the_row_that_is_asked_for(since: int | str) -> None:
     """A trade that was opened before it belongs to somebody else, also where it ends later."""
     block = block_on(walk(900, seed=13), some_probabilities(900, seed=13))
     trades = trades_in(block, PLAIN, TAKER)
+    since = since if isinstance(since, int) else int(trades.entry[20]) + 1
 
     lines = day_lines(block, trades, since=since)
 

@@ -241,6 +241,7 @@ def test_kept_models_and_their_thresholds_give_the_trades_of_their_blocks() -> N
     )
 
     assert sum(line.trades for line in found.kept_lines) == len(slow) > 30
+    assert sum(line.candles for line in found.kept_lines) == CANDLES - start
     net = sum(line.net_bps for line in found.kept_lines)
     assert net == pytest.approx(1e4 * sum(trade.net for trade in slow), abs=1e-9)
 
@@ -309,6 +310,20 @@ def test_rows_of_the_kept_trades_give_the_figures_of_the_metadata() -> None:
         assert (block["trades"], block["net_bps"]) == (len(mine), pytest.approx(sum(mine), abs=1e-9))
         assert mine == [] or at > 2
     assert rows != ()
+
+
+def test_a_trade_that_is_signalled_by_the_first_candle_of_a_block_belongs_to_it() -> None:
+    """The thresholds of that block made it, not those of the block before."""
+    found = honest()
+    trades, starts = found.traded.trades, found.traded.starts
+    at = int(np.searchsorted(trades.entry, starts[3]))
+    moved = trades.entry.copy()
+    moved[at] = starts[3]
+    edge = replace(found, traded=replace(found.traded, trades=replace(trades, entry=moved)))
+
+    assert record.walk_rows(edge)[at].block == 4
+    counts = [block["trades"] for block in record.describe_signals(edge)["walk"]]
+    assert counts == [block["trades"] for block in signals()["walk"]]
 
 
 # Every slip that the above is for, planted --------------------------------------------------------
