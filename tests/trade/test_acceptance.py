@@ -1,5 +1,6 @@
 """On real candles, a session sees and earns what training saw and the evaluation said."""
 
+import csv
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -21,7 +22,7 @@ from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed, ReplayFeed, SimulatedClock
 from desk.trade.start import open_session
-from desk.values import Candles
+from desk.values import CANDLE_MS, Candles, iso
 from desk.worker import SymbolJob, train_symbol
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 from tests.learn.samples import THRESHOLDS, settings
@@ -29,12 +30,14 @@ from tests.trade.samples import NOTHING, UNLIMITED, contract
 from tests.trade.stage import live_settings
 
 REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "candles"
-# Whatever earned or not, both sides fire: the win rate of one in a hundred is soon proven.
+# Four blocks, of which the last two are traded and kept.  Whatever earned or not, both sides fire: a win rate
+# of one in a hundred is soon proven.
 LEARN = settings(
     n_trials=1,
     n_seeds=2,
     walk_seeds=1,
     num_boost_round=40,
+    walk_first_share=0.2,
     test_share=0.35,
     thresholds=replace(
         THRESHOLDS, shares=(0.05,), select_by="win_rate", target_win_rate=0.01, min_labelled_trades=1
@@ -75,11 +78,17 @@ def published(candles: Candles, folder: Path) -> Json:
     return ModelRegistry(folder).publish(trained, now=datetime(2026, 1, 1, tzinfo=UTC))
 
 
+def rows_of(folder: Path, symbol: str) -> list[dict[str, str]]:
+    """The trades of the walk as they are kept beside the published model."""
+    (path,) = (folder / "trades").glob(f"{symbol}_trades_*.csv")
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="no real candles beside the checkout (../shared/data/candles)")
 async def test_a_replay_of_the_walk_is_the_evaluation(tmp_path: Path) -> None:
-    """With limits, rounding and funding off every figure of ``signals.test`` comes out, to 1e-9."""
+    """Limits, demotion, rounding, funding off: every trade, and the figures of ``signals.test``, to 1e-9."""
     pytest.importorskip("pyarrow")
-    series = [one.rows(len(one) - 8_000, len(one)) for one in read_candle_files(REAL) if one.symbol in NAMES]
+    series = [one.rows(len(one) - 12_000, len(one)) for one in read_candle_files(REAL) if one.symbol in NAMES]
     told = {one.symbol: published(one, tmp_path)["signals"]["test"] for one in series}
     names = tuple(feature.name for feature in FEATURES)
     source = AsIfTradable(ModelRegistry(tmp_path), features=names, contract=contract_id())
@@ -93,7 +102,8 @@ async def test_a_replay_of_the_walk_is_the_evaluation(tmp_path: Path) -> None:
     ]
     first = {symbol: span[0] for symbol, span in source.span.items()}
     clock = SimulatedClock(float(min(first.values())))
-    live = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
+    usual = live_settings(replace(UNLIMITED, risk_per_trade=Decimal("0.001")))
+    live = replace(usual, score=replace(usual.score, floor=0.0))
     fills = fill_model_of(forecaster, slippage=LEARN.trading.slippage, least=False, rounding=False)
     paper = PaperExchange(contracts, deposit=live.paper.balance, clock=clock, fill_model=fills)
     candles = ReplayFeed(series, first=first, memory=memory_of(), clock=clock)
@@ -104,7 +114,14 @@ async def test_a_replay_of_the_walk_is_the_evaluation(tmp_path: Path) -> None:
 
     assert ending.status == 0
     for symbol in NAMES:
-        net = [trade.net for trade in made if trade.symbol == symbol]
-        assert len(net) == told[symbol]["n"] > 10
-        assert float(np.mean(net)) * 1e4 == pytest.approx(told[symbol]["net_bps"], abs=1e-9)
-        assert float(np.mean(np.array(net) > 0)) == told[symbol]["win_rate"]
+        mine = {trade.opened + CANDLE_MS: trade for trade in made if trade.symbol == symbol}
+        kept = rows_of(tmp_path, symbol)
+        net = np.array([float(row["net_bps"]) for row in kept])
+        assert [iso(opened) for opened in mine] == [row["opened"] for row in kept]
+        assert {(row["block"], row["side"]) for row in kept} == {
+            (block, side) for block in ("3", "4") for side in ("long", "short")
+        }
+        np.testing.assert_allclose([trade.net * 1e4 for trade in mine.values()], net, rtol=0, atol=1e-9)
+        assert len(net) == told[symbol]["n"] > 100
+        assert np.mean(net) == pytest.approx(told[symbol]["net_bps"], abs=1e-9)
+        assert np.mean(net > 0) == told[symbol]["win_rate"]
