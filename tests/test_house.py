@@ -370,6 +370,24 @@ def test_the_rules_speak_of_modules_that_exist() -> None:
     assert {name for name in named if not any(within(one.name, {name}) for one in EVERYTHING)} == set()
 
 
+def test_mutants_are_made_and_tested_in_files_that_exist() -> None:
+    """``make mutants`` passes over a file that was renamed without a word."""
+    mutants = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["mutmut"]
+    deselected = [
+        text.removeprefix("--deselect=").partition("::")
+        for text in mutants["pytest_add_cli_args"]
+        if text.startswith("--deselect=")
+    ]
+    paths = [
+        *mutants["only_mutate"],
+        *mutants["pytest_add_cli_args_test_selection"],
+        *(path for path, _, _ in deselected),
+    ]
+
+    assert [path for path in paths if not (HOUSE / path).exists()] == []
+    assert all(f"def {test}(" in (HOUSE / path).read_text() for path, _, test in deselected)
+
+
 @pytest.mark.parametrize(
     ("name", "source", "check"),
     [
