@@ -6,15 +6,16 @@ process alone publishes, prints, and writes the summary.
 
 Reading order: ``main``, ``run``, ``train_universe``; ``explore`` measures other horizons instead.
 
-Not here: the command line (``desk.training_arguments``); what happens to one symbol (``desk.worker``).
+Not here: the command line (``desk.training_arguments``), what happens to one symbol (``desk.worker``), and
+what becomes of the outcomes (``desk.training_run``).
 """
 
 import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import config
 from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, check_books, fetch_universe
@@ -22,39 +23,29 @@ from desk.clock import SystemClock
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
-from desk.learn import record
-from desk.learn.explore import Cell, Explored, describe_exploration, describe_explored
+from desk.learn.exploration_record import describe_exploration
+from desk.learn.explore import Explored
 from desk.learn.protocol import ContractCosts
-from desk.learn.run_verdicts import (
-    RunEvidence,
-    acceptance_of,
-    decide_run,
-    describe_control,
-    describe_pooled,
-    pooled_verdict,
-    standings_of,
-)
 from desk.learn.settings import ModelSettings, TradingSettings
-from desk.learn.stay import Acceptance, Standing, whole_days
 from desk.learn.summary import RunCost, RunResults, summarise, targets_met
-from desk.learn.verdict import Verdict, pending
-from desk.ledger import POOLED, EvaluationLedger
+from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.outcomes import Failed, Json, Skipped
+from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
-from desk.reports.exploration import exploration, exploration_tables, exploration_words, explored_line
+from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
+from desk.training_run import CheckBooks, TrainingRun
 from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
@@ -144,7 +135,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     with open_ledger(settings, registry) as ledger:
-        run = Run(settings, registry, ledger, console)
+        run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
         each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
         run.note_pooled_look()
     document = exploration(
@@ -189,6 +180,26 @@ async def reachable(fetch: FetchSettings, *, demo: bool) -> AsyncIterator[FetchS
     unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
     async with EmbeddedExchange(series, unpaced, clock=SystemClock()) as exchange:
         yield replace(fetch, base_url=exchange.url, requests_per_second=0.0)
+
+
+def book_checker(settings: Settings, *, demo: bool) -> CheckBooks:
+    """How mark price and book of symbols are asked at the exchange that their candles are from.
+
+    The embedded exchange is started again for it: it serves the same series.
+    """
+
+    async def check(spreads_bps: Mapping[str, float | None]) -> Mapping[str, BookCheck]:
+        store = CandleStore(settings.fetch.cache_dir)
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await check_books(
+                fetch,
+                {symbol: store.load(symbol, settings.fetch.days) for symbol in spreads_bps},
+                clock=SystemClock(),
+                spreads_bps=spreads_bps,
+                max_spread_ratio=settings.learn.trading.max_spread_ratio,
+            )
+
+    return lambda spreads_bps: asyncio.run(check(spreads_bps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +286,7 @@ def train_universe(
     demo : bool
         Whether the exchange is the embedded one.
     """
-    run = Run(settings, registry, ledger, console, demo=demo)
+    run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.write_verdicts()
     return run.results()
@@ -285,7 +296,7 @@ def each_symbol(
     work: Work,
     settings: Settings,
     report: FetchReport,
-    run: "Run",
+    run: TrainingRun,
     *,
     stage: str,
     grid: tuple[ModelSettings, ...] = (),
@@ -300,7 +311,7 @@ def each_symbol(
     settings : Settings
     report : FetchReport
         Which candles are in the cache, and the contracts of the exchange.
-    run : Run
+    run : TrainingRun
         Receives every outcome.
     stage : str
         ``train`` or ``explore``.
@@ -330,7 +341,12 @@ def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | 
 
 
 def _jobs(
-    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...], *, reveal: bool
+    settings: Settings,
+    report: FetchReport,
+    run: TrainingRun,
+    grid: tuple[ModelSettings, ...],
+    *,
+    reveal: bool,
 ) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
@@ -368,151 +384,6 @@ def contract_costs(candles: Candles, book: ContractBook, trading: TradingSetting
         spread_source=spread.why,
         turnover=book.turnover.get(candles.symbol),
     )
-
-
-@dataclass(slots=True)
-class Run:
-    """The outcomes of a run so far: published, printed, and kept until the verdicts on all can be made."""
-
-    settings: Settings
-    registry: ModelRegistry
-    ledger: EvaluationLedger
-    """Every earlier look at these candles; what this run looks at is appended before it is shown."""
-    console: Console
-    demo: bool = False
-    """Whether the exchange is the embedded one."""
-    explored: list[Explored] = field(default_factory=list)
-    published: list[Json] = field(default_factory=list)
-    """Metadata as written."""
-    evidence: list[RunEvidence] = field(default_factory=list)
-    """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
-    refused: set[str] = field(default_factory=set)
-    """Symbols that failed the test before this run."""
-    skipped: list[Skipped] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """Symbols that have an outcome."""
-        return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
-
-    def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
-        """Publish what was trained, record what was evaluated, and print the line of the symbol."""
-        if isinstance(outcome, EvaluatedSymbol | Explored):
-            try:
-                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
-                    outcome
-                )
-            except OSError as exc:
-                outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
-        if isinstance(outcome, Skipped):
-            self.skipped.append(outcome)
-            self.console.print(terminal.skipped_line(outcome))
-        elif isinstance(outcome, Failed):
-            self.failed.append(outcome)
-            self.console.error(terminal.failed_line(outcome))
-
-    def _publish(self, evaluated: EvaluatedSymbol) -> None:
-        """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
-        evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
-        look = record.as_json(evaluated.evidence.evaluation)
-        # Half of the rate: p-values that count are doubled.
-        half = self.settings.learn.verdict.false_discovery_rate / 2
-        self.refused |= self.ledger.refused([look], above=half)
-        self.ledger.record([look])
-        metadata = self.registry.publish(evaluated.trained, now=utc_now())
-        self.published.append(metadata)
-        self.evidence.append(evaluated.evidence)
-        self.console.print(terminal.trained_line(metadata))
-
-    def _record_exploration(self, explored: Explored) -> None:
-        """What is shown of a symbol goes into the ledger first."""
-        self._note_looks(explored.symbol, explored.cells)
-        looks = [cell.evaluation for cell in explored.cells if cell.evaluation is not None]
-        self.ledger.record([record.as_json(look) for look in looks])
-        self.explored.append(explored)
-        self.console.print(explored_line(describe_explored(explored)))
-
-    def note_pooled_look(self) -> None:
-        """Before all symbols are shown together: their settings may be chosen by that for any symbol."""
-        self._note_looks(POOLED, [cell for one in self.explored for cell in one.cells])
-
-    def _note_looks(self, symbol: str, cells: Sequence[Cell]) -> None:
-        """Up to which candle each setting is shown; the one in force is not chosen by what is shown."""
-        in_force = self.settings.model.explored_fingerprint()
-        looks = [(symbol, cell.setting, cell.last) for cell in cells if cell.setting != in_force]
-        self.ledger.note_looks(looks, at=utc_now().isoformat())
-
-    def write_verdicts(self) -> None:
-        """Decide on all symbols together, and write the verdicts into their metadata and the ledger."""
-        rules = self.settings.learn.verdict
-        acceptances = self._acceptances()
-        standings = standings_of(self.evidence, acceptances, rules)
-        earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
-        decided = decide_run(self.evidence, earlier, standings, self.refused, rules)
-        verdicts = self._verified(decided)
-        for metadata, evidence, verdict in zip(self.published, self.evidence, verdicts, strict=True):
-            self._note_verdict(evidence, verdict, standings.get(metadata["symbol"]))
-            metadata["verdict"] = record.as_json(verdict)
-            self.registry.rewrite_metadata(metadata)
-
-    def _verified(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
-        """The verdicts after mark price and book of those who passed everything else were asked."""
-        passed = [
-            one.examination.symbol
-            for one, found in zip(self.evidence, verdicts, strict=True)
-            if found.tradable
-        ]
-        if not passed:
-            return list(verdicts)
-        checks = asyncio.run(self._check_books(passed))
-        return [
-            replace(verdict, tradable=False, reasons=check.problems, accepted_on=None)
-            if (check := checks.get(one.examination.symbol)) is not None and check.problems
-            else verdict
-            for one, verdict in zip(self.evidence, verdicts, strict=True)
-        ]
-
-    async def _check_books(self, symbols: Sequence[str]) -> dict[str, BookCheck]:
-        store, days = CandleStore(self.settings.fetch.cache_dir), self.settings.fetch.days
-        async with reachable(self.settings.fetch, demo=self.demo) as fetch:
-            return await check_books(
-                fetch,
-                {symbol: store.load(symbol, days) for symbol in symbols},
-                clock=SystemClock(),
-                spreads_bps={one["symbol"]: one["data"]["spread_bps"] for one in self.published},
-                max_spread_ratio=self.settings.learn.trading.max_spread_ratio,
-            )
-
-    def _acceptances(self) -> dict[str, tuple[Acceptance, dict[str, float]]]:
-        """Acceptances that last, with what every day after them earned, those of this run included."""
-        found = {}
-        for one in self.evidence:
-            symbol, settings = one.examination.symbol, one.evaluation.settings
-            days = whole_days([(line.date, line.net_bps) for line in one.days])
-            self.ledger.add_days(symbol, settings, days)
-            if (known := self.ledger.acceptance(symbol, settings)) is not None:
-                found[symbol] = (Acceptance(**known[0]), known[1])
-        return found
-
-    def _note_verdict(self, evidence: RunEvidence, verdict: Verdict, standing: Standing | None) -> None:
-        symbol, settings = evidence.examination.symbol, evidence.evaluation.settings
-        at = utc_now().isoformat()
-        if not verdict.tradable:
-            self.ledger.reject(symbol, settings, at=at, because="; ".join(verdict.reasons))
-        elif standing is None or standing.ended:
-            self.ledger.accept(record.as_json(acceptance_of(evidence, at=at)))
-
-    def results(self) -> RunResults:
-        """All that the summary needs."""
-        return RunResults(
-            self.published,
-            self.skipped,
-            self.failed,
-            pooled=describe_pooled(self.evidence),
-            portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
-            controls=describe_control(self.evidence),
-        )
 
 
 if __name__ == "__main__":

@@ -283,8 +283,7 @@ def volume_shock_drift(seed: int, candles: int = CANDLES) -> PlantedMarket:
     starts = (rng.random(candles) < SHOCKS_PER_DAY / CANDLES_PER_DAY) & (sizes.turnover > 0)
     shock = _first_in(starts, HOUR)
     turnover = sizes.turnover * np.where(shock, SHOCK_TURNOVER, 1.0)
-    body = np.where(shock, np.maximum(np.abs(move), TYPICAL_VOLATILITY), np.abs(move))
-    move = np.where(move < 0, -body, body)
+    move = np.where(shock, np.copysign(np.maximum(np.abs(move), TYPICAL_VOLATILITY), move), move)
     at = _last_true(shock)
     since = np.arange(candles) - at
     drifting = (since > 0) & (since <= HOUR) & shock[at] & (sizes.turnover > 0)
@@ -393,8 +392,7 @@ def _last_true(flags: Flags) -> NDArray[np.int64]:
 
 def _first_in(flags: Flags, quiet: int) -> Flags:
     """Flags without those that come within ``quiet`` rows after one that is kept."""
-    kept = np.zeros(len(flags), dtype=np.bool_)
-    free = 0
+    kept, free = np.zeros(len(flags), dtype=np.bool_), 0
     for row in np.flatnonzero(flags).tolist():
         if row >= free:
             kept[row] = True

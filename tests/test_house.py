@@ -98,6 +98,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.registry": FOUNDATION | {"desk.kept_walk"},
+    "desk.training_run": FOUNDATION
+    | {
+        *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
+        *("desk.learn", "desk.reports", "desk.market.history.book_check"),
+    },
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
     | {
@@ -171,7 +177,7 @@ WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text"
 # One address per library: the modules that may import it.
 ADDRESS = {
     "aiohttp": {"desk.market", "desk.trade.notify"},
-    "sqlite3": {"desk.trade.journal"},
+    "sqlite3": {"desk.trade.journal", "desk.ledger"},
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},

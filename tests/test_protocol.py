@@ -6,7 +6,7 @@
 
 import functools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from scipy import stats
 from config import default_settings
 from desk.backtest import trades_of_sides
 from desk.costs import Costs
-from desk.errors import NotEnoughHistory
+from desk.errors import NotEnoughHistory, UntradablePrices
 from desk.executors import JobDone, Processes
 from desk.learn import record
 from desk.learn.clustered import Mean
@@ -30,20 +30,21 @@ from desk.learn.thresholds import prequential
 from desk.learn.trades import Block, day_lines, figures
 from desk.learn.verdict import Verdict, decide_verdicts
 from desk.ledger import EvaluationLedger
+from desk.market.history.book_check import BookCheck
 from desk.market.series.synthetic import EDGE_HORIZON, EDGE_THRESHOLD, EDGE_WIN_RATE, oracle, synthesize
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
 from desk.run_settings import Settings
+from desk.training_run import TrainingRun
 from desk.values import CANDLE_MS, UNKNOWN, UP, Candles, FeatureSet, LabelledSet, frozen
 from desk.worker import EvaluatedSymbol, SymbolJob, train_symbol
 from ml_feature_engineering import attach_labels
 from soaks import noise as soak_noise
-from train_live_lightgbm import Run
 
 END = 1_767_225_600_000
 WEEK = 2_016
 REAL_COSTS = ContractCosts(
-    tick=0.0,
+    tick=1e-12,
     taker_fee=0.0006,
     maker_fee=0.0002,
     spread_bps=1.0,
@@ -209,6 +210,9 @@ def test_the_model_lies_between_one_half_and_the_oracle() -> None:
 # A look that was taken is not forgotten -----------------------------------------------------------
 
 
+FAIR = BookCheck(())
+
+
 @pytest.mark.parametrize("remembered", [True, False])
 def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path, *, remembered: bool) -> None:
     """Forty symbols without an edge, of which the luckiest shows 1 %; then that one again, alone.
@@ -219,8 +223,9 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
     cheap, _ = trained_at_both_costs()
     lucky = [0.01, *np.linspace(0.05, 0.99, 39).tolist()]
 
-    def run_on(ledger: EvaluationLedger) -> Run:
-        return Run(settings, registry, ledger, Console(quiet=True, as_json=False))
+    def run_on(ledger: EvaluationLedger) -> TrainingRun:
+        console = Console(quiet=True, as_json=False)
+        return TrainingRun(settings, registry, ledger, console, lambda asked: dict.fromkeys(asked, FAIR))
 
     with EvaluationLedger(tmp_path / "ledger") as ledger:
         universe = run_on(ledger)
@@ -236,6 +241,34 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
     written = [json.loads(path.read_text())["verdict"] for path in sorted(tmp_path.glob("metadata/S0USDT_*"))]
     assert [verdict["tradable"] for verdict in written] == [False, not remembered]
     assert [verdict["family_size"] for verdict in written] == [40, 41 if remembered else 1]
+
+
+@pytest.mark.parametrize("problem", ["LAGUSDT: the last price lags behind the mark price", None])
+def test_who_passes_everything_else_is_asked_about_and_may_be_refused(
+    tmp_path: Path, problem: str | None
+) -> None:
+    """A last price that nobody can trade at looks like an edge to every other condition."""
+    cheap, _ = trained_at_both_costs()
+    asked: dict[str, float | None] = {}
+
+    def check(spreads_bps: Mapping[str, float | None]) -> dict[str, BookCheck]:
+        asked.update(spreads_bps)
+        return {"LAGUSDT": FAIR if problem is None else BookCheck((problem,))}
+
+    with EvaluationLedger(tmp_path / "ledger") as ledger:
+        run = TrainingRun(
+            product(), ModelRegistry(tmp_path), ledger, Console(quiet=True, as_json=False), check
+        )
+        run.add(with_luck(cheap, "LAGUSDT", 0.001, settings="as they are"))
+        run.add(with_luck(cheap, "LOSTUSDT", 0.9, settings="as they are"))
+        run.write_verdicts()
+        accepted = ledger.acceptance("LAGUSDT", "as they are")
+
+    verdicts = {metadata["symbol"]: metadata["verdict"] for metadata in run.published}
+    assert asked == {"LAGUSDT": CHEAP.spread_bps}
+    assert verdicts["LAGUSDT"]["tradable"] is (problem is None)
+    assert verdicts["LAGUSDT"]["reasons"] == ([] if problem is None else [problem])
+    assert (accepted is None) is (problem is not None)
 
 
 def with_luck(examined: EvaluatedSymbol, symbol: str, p_value: float, *, settings: str) -> EvaluatedSymbol:
@@ -357,6 +390,14 @@ def test_a_series_whose_models_would_see_one_side_is_left_out_with_a_reason(name
     """No week of the walk can be scored; a published model would only ever say one thing."""
     with pytest.raises(NotEnoughHistory, match="no week has both rising and falling labelled candles"):
         train_symbol(job_on(ONE_SIDED[name]()))
+
+
+def test_a_series_on_too_coarse_a_grid_is_left_out_with_a_reason() -> None:
+    """Two prices that lie 2 % apart, whatever the tick of the contract: no cost charged for it is honest."""
+    two = prices(np.where(np.arange(LENGTH) % 4 < 2, 100.0, 102.0))
+
+    with pytest.raises(UntradablePrices, match=r"steps of 2 USDT, 2\.0 % of the price.* at most 1% "):
+        train_symbol(job_on(two))
 
 
 @pytest.mark.parametrize("length", [1, 587, 588, 589, 999, 1_000, 1_001])

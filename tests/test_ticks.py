@@ -43,7 +43,7 @@ def test_an_honest_fine_tick_comes_out_as_it_is(first: float) -> None:
 @pytest.mark.parametrize("first", [1e-9, 7e-6, 0.0123, 57.3, 30_000.0, 1e6])
 def test_rounded_prices_show_their_coarse_grid(first: float, digits: int) -> None:
     """Rounded to 3 digits, a random walk earned 8.8 bp a trade at its own closes and was called tradable."""
-    prices = walk(2, first=first)
+    prices = walk(2, first=first, volatility=0.006 if digits == 2 else 0.002)
 
     ticks = weekly_ticks(candles_of(rounded(prices, digits)))
 
@@ -91,6 +91,28 @@ def test_repeated_closes_and_flat_weeks_say_nothing() -> None:
     ticks = weekly_ticks(candles_of(idle))
 
     assert np.allclose(ticks.step, 1e-6)
+
+
+def test_a_half_week_that_hardly_moves_takes_the_newest_grid_before_it() -> None:
+    """What a later week shows was not known: a trade of the quiet days is charged for the older grid."""
+    coarse, fine = (np.round(walk(2, first=57.3, candles=WEEK), places) for places in (1, 4))
+    quiet = np.full(WEEK, 57.3)
+    quiet[:: WEEK // 8] += 1e-4
+
+    def steps(*weeks: Floats) -> list[float]:
+        return weekly_ticks(candles_of(np.concatenate(weeks))).step.tolist()
+
+    assert steps(coarse, quiet, fine) == pytest.approx([0.1, 0.1, 1e-4])
+    assert steps(fine, quiet, coarse) == pytest.approx([1e-4, 1e-4, 0.1])
+    assert steps(quiet, coarse, fine) == pytest.approx([0.1, 0.1, 1e-4])
+
+
+def test_weeks_are_counted_back_from_the_last_candle() -> None:
+    """The newest week is whole, so that today's grid is read from as many moves as any other."""
+    ticks = weekly_ticks(candles_of(np.round(walk(2, first=57.3, candles=2 * WEEK + 10), 4)))
+
+    assert np.bincount(ticks.week).tolist() == [10, WEEK, WEEK]
+    assert ticks.start.tolist() == [10 * CANDLE_MS + WEEK_MS * at for at in (-1, 0, 1)]
 
 
 def test_a_price_that_hardly_moves_is_not_called_coarse() -> None:

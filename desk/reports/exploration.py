@@ -1,7 +1,7 @@
 """``exploration.json``, and the output of ``--explore``: a line per symbol, tables, closing words.
 
-Cells as ``desk.learn.explore`` describes them and the other outcomes come in; a JSON object, text and rich
-tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
+Cells as ``desk.learn.exploration_record`` describes them and the other outcomes come in; a JSON object, text
+and rich tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 
 Not here: the picture (``desk.reports.exploration_picture``).
 """

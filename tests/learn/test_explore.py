@@ -8,10 +8,10 @@ import pytest
 
 from desk.errors import NotEnoughHistory, SettingsError
 from desk.learn.clustered import above_zero
+from desk.learn.exploration_record import describe_exploration
 from desk.learn.explore import (
     Cell,
     Explored,
-    describe_exploration,
     explore_cell,
     explore_grid,
     pool,
