@@ -22,7 +22,7 @@ from desk.learn.run_verdicts import (
     pooled_verdict,
     standings_of,
 )
-from desk.learn.stay import Acceptance, Standing, whole_days
+from desk.learn.stay import Acceptance, merged_days, whole_days
 from desk.learn.summary import RunResults
 from desk.learn.verdict import Verdict, pending
 from desk.ledger import POOLED, EvaluationLedger
@@ -51,6 +51,8 @@ class TrainingRun:
     console: Console
     check_books: CheckBooks
     """Asked about the symbols that passed everything else, before they are called tradable."""
+    live_days: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What live trading earned, in basis points, by symbol and day: where it traded, its days count."""
     explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
@@ -121,8 +123,15 @@ class TrainingRun:
         earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
         decided = decide_run(self.evidence, earlier, standings, self.refused, rules)
         verdicts = self._verified(decided)
-        for metadata, evidence, verdict in zip(self.published, self.evidence, verdicts, strict=True):
-            self._note_verdict(evidence, verdict, standings.get(metadata["symbol"]))
+        for metadata, evidence, before, verdict in zip(
+            self.published, self.evidence, decided, verdicts, strict=True
+        ):
+            standing = standings.get(metadata["symbol"])
+            if not before.tradable:  # a book that could not be asked ends no acceptance
+                self._reject(evidence, before)
+            elif verdict.tradable and (standing is None or standing.ended):
+                accepted = acceptance_of(evidence, at=utc_now().isoformat())
+                self.ledger.accept(record.as_json(accepted))
             metadata["verdict"] = record.as_json(verdict)
             self.registry.rewrite_metadata(metadata)
 
@@ -149,19 +158,17 @@ class TrainingRun:
         found = {}
         for one in self.evidence:
             symbol, settings = one.examination.symbol, one.evaluation.settings
-            days = whole_days([(line.date, line.net_bps) for line in one.days])
-            self.ledger.add_days(symbol, settings, days)
+            walked = whole_days([(line.date, line.net_bps) for line in one.days])
+            live = {day: net for day, net in self.live_days.get(symbol, {}).items() if day in walked}
+            self.ledger.add_days(symbol, settings, merged_days(walked, live))
             if (known := self.ledger.acceptance(symbol, settings)) is not None:
                 found[symbol] = (Acceptance(**known[0]), known[1])
         return found
 
-    def _note_verdict(self, evidence: RunEvidence, verdict: Verdict, standing: Standing | None) -> None:
+    def _reject(self, evidence: RunEvidence, verdict: Verdict) -> None:
         symbol, settings = evidence.examination.symbol, evidence.evaluation.settings
-        at = utc_now().isoformat()
-        if not verdict.tradable:
-            self.ledger.reject(symbol, settings, at=at, because="; ".join(verdict.reasons))
-        elif standing is None or standing.ended:
-            self.ledger.accept(record.as_json(acceptance_of(evidence, at=at)))
+        reasons = "; ".join(verdict.reasons)
+        self.ledger.reject(symbol, settings, at=utc_now().isoformat(), because=reasons)
 
     def results(self) -> RunResults:
         """All that the summary needs."""
