@@ -45,7 +45,6 @@ from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
-from desk.trade.journal.database import net_by_day
 from desk.training_arguments import narrowed, training_arguments
 from desk.training_run import CheckBooks, TrainingRun
 from desk.values import Candles
@@ -290,19 +289,10 @@ def train_universe(
     """
     run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
     if not demo:
-        run.live_days = live_days(console)
+        run.live_days = live_days(Path(config.JOURNAL), console)
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.write_verdicts()
     return run.results()
-
-
-def live_days(console: Console) -> dict[str, dict[str, float]]:
-    """What live trading earned a day, from its journal in this folder; a journal that is none is named."""
-    try:
-        return net_by_day(Path(config.JOURNAL))
-    except SettingsError as exc:
-        console.error(f"⚠️ Days of live trading do not count: {exc}")
-        return {}
 
 
 def each_symbol(

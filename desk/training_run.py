@@ -9,7 +9,9 @@ and how mark price and book are asked (``CheckBooks``, handed in by the door).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from desk.errors import SettingsError
 from desk.learn import record
 from desk.learn.exploration_record import describe_explored
 from desk.learn.explore import Cell, Explored
@@ -34,6 +36,7 @@ from desk.reports.console import Console
 from desk.reports.exploration import explored_line
 from desk.run_settings import Settings
 from desk.stopwatch import utc_now
+from desk.trade.journal.database import net_by_day
 from desk.worker import EvaluatedSymbol
 
 CheckBooks = Callable[[Mapping[str, float | None]], Mapping[str, BookCheck]]
@@ -180,3 +183,12 @@ class TrainingRun:
             portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
             controls=describe_control(self.evidence),
         )
+
+
+def live_days(journal: Path, console: Console) -> dict[str, dict[str, float]]:
+    """What live trading earned a day, in basis points, by symbol; a journal that is none is named."""
+    try:
+        return net_by_day(journal)
+    except SettingsError as exc:
+        console.error(f"⚠️ Days of live trading do not count: {exc}")
+        return {}
