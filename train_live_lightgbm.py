@@ -46,7 +46,7 @@ from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
-from desk.training_run import CheckBooks, TrainingRun
+from desk.training_run import CheckBooks, TrainingRun, live_days
 from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 

@@ -102,7 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.training_run": FOUNDATION
     | {
         *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
-        *("desk.learn", "desk.reports", "desk.market.history.book_check"),
+        *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
     },
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
