@@ -51,11 +51,13 @@ def test_a_card_holds_what_the_evaluation_charged() -> None:
 
 def test_metadata_of_earlier_versions_charge_what_they_recorded() -> None:
     """No overshoot, no spread; the contract's tick where none was written down."""
-    card = card_of(described())
+    earlier, unknown = described(), described()
+    del earlier["data"]["tick"]
+
+    card = card_of(earlier)
 
     assert (card.rules.stop_overshoot, card.costs) == (0.0, EvaluatedCosts())
     assert card.costs.charged(fee=0.0006, tick=0.5).tick == 0.5
-    unknown = described()
     unknown["data"] |= {"spread_bps": None, "tick": None, "grid": None}
     assert card_of(unknown).costs == EvaluatedCosts(tick=0.0)
     assert card_of(unknown).costs.charged(fee=0.0006, tick=0.5).tick == 0.0

@@ -45,7 +45,7 @@ QUICK: LearnSettings = settings(
 @functools.cache
 def edge_candles() -> Candles:
     """Without holes, so that blocks are weeks of 2,016 candles."""
-    return synthesize("edge", 5_200, symbol="EDGEUSDT", end=MIDNIGHT, candles=CANDLES)
+    return synthesize("edge", 5_203, symbol="EDGEUSDT", end=MIDNIGHT, candles=CANDLES)
 
 
 def labelled_from(candles: Candles) -> LabelledSet:

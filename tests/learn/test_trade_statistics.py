@@ -67,7 +67,9 @@ def test_ratios_agree_with_an_independent_library(nets: list[int]) -> None:
     assert got.max_drawdown is not None
     assert got.max_drawdown.bps == pytest.approx(deepest * 1e4)
     yearly = math.log1p(empyrical.annual_return(compounded, annualization=365))
-    assert got.calmar == pytest.approx(yearly / deepest, rel=1e-9, abs=1e-9)
+    assert got.calmar == pytest.approx(
+        yearly / deepest, rel=1e-6, abs=1e-6
+    )  # a drawdown of 1 bp has few digits
 
 
 def test_the_drawdown_has_its_dates() -> None:

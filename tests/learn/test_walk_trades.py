@@ -58,12 +58,12 @@ def known(values: list[float]) -> list[float]:
     return [value for value in values if value == value]  # noqa: PLR0124 - NaN is not equal to itself
 
 
-def middle_and_spread(values: list[float]) -> tuple[float, float]:
-    """Median, and mean distance from it."""
+def middle_and_spread(values: list[float], sign: int) -> tuple[float, float]:
+    """Median, and its distance to where the outer 1 % of a side begin."""
     ranked = sorted(values)
     n = len(ranked)
     middle = ranked[n // 2] if n % 2 else (ranked[n // 2 - 1] + ranked[n // 2]) / 2
-    return middle, sum(abs(value - middle) for value in ranked) / n
+    return middle, abs(outermost(values, 0.01, sign) - middle)
 
 
 def outermost(values: list[float], share: float, sign: int) -> float:
@@ -86,16 +86,15 @@ def cut_for(found: SymbolReport, at: int, share: float, sign: int, rules: Thresh
         return outermost(parts[at], share, sign)
     pool: list[float] = []
     for j in range(at) if share < rules.narrow_share else (at - 2, at - 1):
-        middle, spread = middle_and_spread(parts[j])
+        middle, spread = middle_and_spread(parts[j], sign)
         pool += [(score - middle) / spread for score in parts[j]]
     recipe = blocks[min(at, len(blocks) - 1)].recipe
     lent = []
     for j in (at - 2, at - 1):
         rescaled = blocks[j].rescaled
         other = blocks[j].recipe != recipe and rescaled is not None
-        lent.append(
-            middle_and_spread(known(rescaled.tolist()) if other and rescaled is not None else parts[j])
-        )
+        like = known(rescaled.tolist()) if other and rescaled is not None else parts[j]
+        lent.append(middle_and_spread(like, sign))
     middle, spread = ((lent[0][which] + lent[1][which]) / 2 for which in (0, 1))
     return outermost(pool, share, sign) * spread + middle
 
@@ -359,15 +358,24 @@ def no_rescaling(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def standard_deviations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Another spread than the one that is promised."""
-    monkeypatch.setattr(cuts, "_scale", lambda score: (float(np.median(score)), float(np.std(score))))
+    monkeypatch.setattr(cuts, "_scale", lambda _side, score: (float(np.median(score)), float(np.std(score))))
 
 
-@pytest.mark.parametrize("plant", [ignored_days, wide_quantiles, no_rescaling, standard_deviations])
+def one_spread_for_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The shorts are scaled by the tail of the longs."""
+    real = cuts._scale
+    monkeypatch.setattr(cuts, "_scale", lambda _side, score: real("long", score))
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [ignored_days, wide_quantiles, no_rescaling, standard_deviations, one_spread_for_both_sides],
+)
 def test_a_planted_slip_in_a_threshold_is_seen(
     plant: Callable[[pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plant(monkeypatch)
-    rules = replace(QUICK.thresholds, shares=(0.005, 0.1))
+    rules = replace(QUICK.thresholds, shares=(0.02,), narrow_share=0.05)
     planted = report_on(edge_candles(), replace(QUICK, thresholds=rules))
 
     with pytest.raises(AssertionError):

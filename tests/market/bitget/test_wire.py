@@ -275,20 +275,6 @@ def test_what_is_no_book_is_no_answer(data: object) -> None:
         wire.read_book_spread(body(data), endpoint=PATH)
 
 
-def test_a_spread_is_read_where_both_sides_of_the_book_are() -> None:
-    """In basis points of the mean of bid and ask; half a book, or a crossed one, is none."""
-    rows = [
-        {"symbol": "A", "bidPr": "99.9", "askPr": "100.1"},
-        {"symbol": "EVEN", "bidPr": "5", "askPr": "5"},
-        {"symbol": "EMPTY", "bidPr": "", "askPr": "100.1"},
-        {"symbol": "ZERO", "bidPr": "0", "askPr": "100.1"},
-        {"symbol": "CROSSED", "bidPr": "100.2", "askPr": "100.1"},
-        {"symbol": "NONE"},
-    ]
-
-    assert wire.read_tickers(body(rows), endpoint=PATH).spreads_bps == {"A": pytest.approx(20.0), "EVEN": 0.0}
-
-
 def test_expected_funding_is_read_where_it_is_told() -> None:
     """A symbol that has just been listed has none yet."""
     rows = [
