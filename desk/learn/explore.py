@@ -24,9 +24,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from desk.backtest import trades_of_sides
+from desk.clustered import above_zero, clustered_mean, share_interval
 from desk.costs import Costs
 from desk.errors import NotEnoughHistory
-from desk.learn.clustered import above_zero, clustered_mean, share_interval
 from desk.learn.protocol import ContractCosts, SymbolReport, rules_of, run_protocol
 from desk.learn.resting import resting_entries
 from desk.learn.settings import LearnSettings

@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
+from desk.clustered import Mean
 from desk.costs import Costs, knows_mean_prices
 from desk.learn.calibration import Calibration
-from desk.learn.clustered import Mean
 from desk.learn.evaluation import Metrics
 from desk.learn.protocol import ContractCosts, SymbolReport
 from desk.learn.splits import Fold, Rows, Split

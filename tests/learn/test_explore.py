@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from desk.clustered import above_zero
 from desk.errors import NotEnoughHistory, SettingsError
-from desk.learn.clustered import above_zero
 from desk.learn.explore import (
     Cell,
     Explored,
