@@ -84,9 +84,12 @@ def grid_cell(horizon: int, dev: dict[str, Any] | None, test: dict[str, Any] | N
     }
 
 
-def measured(symbol: str, cells: list[dict[str, Any]], *, tested: bool = True) -> dict[str, Any]:
+def measured(
+    symbol: str, cells: list[dict[str, Any]], *, tested: bool = True, spread_bps: float | None = 1.0
+) -> dict[str, Any]:
     more = {"rounds": 20, "why": ["long: 9 of 10", "short: 8 of 10"], "tested": tested, "p_value": 0.9}
-    return {"symbol": symbol, "cells": [{**one, **more} for one in cells], "left_out": []}
+    market = {"tick_bps": 0.5, "spread_bps": spread_bps}
+    return {"symbol": symbol, **market, "cells": [{**one, **more} for one in cells], "left_out": []}
 
 
 CELLS = [
@@ -206,6 +209,52 @@ def test_cells_without_a_trade_are_dashes_not_zeros() -> None:
 
 def test_one_symbol_needs_no_line_of_all() -> None:
     assert not any(line.startswith(" all ") for line in shown(document("AUSDT")).splitlines())
+
+
+@pytest.mark.parametrize(
+    ("market", "marked"),
+    [
+        ({"tick_bps": 5.0, "spread_bps": 5.0}, False),
+        ({"tick_bps": 5.1, "spread_bps": 1.0}, True),
+        ({"tick_bps": None, "spread_bps": 5.1}, True),
+        ({"tick_bps": None, "spread_bps": None}, False),
+    ],
+)
+def test_coarse_prices_are_marked_beside_the_win_rate(market: dict[str, Any], *, marked: bool) -> None:
+    """A horizon of five minutes wins by bounce there; so do all symbols together that it is part of."""
+    told = document("AUSDT", "1000000MOGUSDT")
+    told["symbols"][1] |= market
+
+    lines = shown(told).splitlines()
+
+    assert sum(line.startswith(" 1000000MOGUSDT* ") for line in lines) == (6 if marked else 0)
+    assert sum(line.startswith(" all* ") for line in lines) == (6 if marked else 0)
+    assert not any(line.startswith(" AUSDT* ") for line in lines)
+    assert any("* tick or spread above 5 bp: its win rate counts bounce" in line for line in lines) is marked
+    assert not any("…" in line for line in lines)
+    assert max(map(len, lines)) <= 120
+
+
+def few_days(told: dict[str, Any]) -> dict[str, Any]:
+    """The document of a history of a few days: figures without intervals."""
+    told = copy.deepcopy(told)
+    for cell in (*told["together"], *(cell for one in told["symbols"] for cell in one["cells"])):
+        for found in (cell["development"], cell["test"]):
+            for costs_of in (found, found["taker"], found["maker"]):
+                costs_of.update({name: None for name in costs_of if name.endswith("_ci95")})
+    return told
+
+
+def test_too_few_days_for_an_interval_are_said() -> None:
+    """In every table, sentence and picture: a figure alone would read as one that is known exactly."""
+    told = few_days(document("AUSDT", "BUSDT"))
+
+    tables = shown(told)
+    assert tables.count("±? too few days") == 2
+    assert tables.count("-13.0 ±?") == 3
+    assert "±?" not in shown(document("AUSDT", "BUSDT"))
+    assert "-9.0 [too few days] (-10.5 without its best day)" in exploration_words(told)
+    assert "-9.0 [too few days] bp a trade" in explored_line(told["symbols"][0])
 
 
 def test_the_best_horizon_is_chosen_by_the_development_part() -> None:
