@@ -26,6 +26,7 @@ from tests.house import (
 )
 
 FOUNDATION = {
+    "desk.clustered",
     "desk.errors",
     "desk.values",
     "desk.ports",
@@ -57,6 +58,7 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
+    "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
     "desk.spreads": {"desk.values"},
     "desk.outcomes": {"desk.policy"},
@@ -89,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "desk.errors",
             "desk.values",
             "desk.backtest",
+            "desk.clustered",
             "desk.costs",
             "desk.outcomes",
             "desk.policy",
@@ -133,6 +136,7 @@ PURE = {
         "desk.outcomes",
         "desk.orders",
         "desk.backtest",
+        "desk.clustered",
         "desk.costs",
         "desk.policy",
         "desk.retry",
