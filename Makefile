@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-attacks soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -61,6 +61,9 @@ soak-attacks: $(VENV)/.dev ## train markets that fool verdicts, and edges that m
 
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m soaks.noise
+
+soak-verdict: $(VENV)/.dev ## how often the verdict finds a true edge and calls a false one, by simulation; five minutes
+	$(RUN) -m soaks.verdict
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
 	rm -rf $(VENV) .venv-* mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -16,6 +16,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import config
 from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, check_books, fetch_universe
@@ -45,7 +46,7 @@ from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
-from desk.training_run import CheckBooks, TrainingRun
+from desk.training_run import CheckBooks, TrainingRun, live_days
 from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
@@ -287,6 +288,8 @@ def train_universe(
         Whether the exchange is the embedded one.
     """
     run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
+    if not demo:
+        run.live_days = live_days(Path(config.JOURNAL), console)
     each_symbol(train_symbol, settings, report, run, stage="train")
     run.write_verdicts()
     return run.results()

@@ -17,7 +17,7 @@ Not here: funding.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +37,8 @@ WIDEST_SPREAD = 0.09
 """Largest spread that is charged, as a fraction of the price: whoever trades at more is refused for it."""
 SAME_PRICE = 1e-6
 """Prices that differ by a smaller fraction count as equal."""
+COARSE_BPS = 5.0
+"""A tick or a spread above it makes win rates of what is bounce between bid and ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,6 +161,33 @@ def require_tradable_prices(candles: Candles, tick: float | None, weekly: Weekly
             f"{weekly.step_bps[worst] / 100:.1f} % of the price, whatever the contract's tick; "
             f"at most {most} is needed; leave the symbol out"
         )
+
+
+def coarsest_tick_bps(candles: Candles, tick: float | None, grid: Sequence[float]) -> float | None:
+    """The largest of the contract's tick and the weekly grid, in basis points of the median close.
+
+    Parameters
+    ----------
+    candles : Candles
+        At least one.
+    tick : float or None
+        Price step of the contract, in USDT.
+    grid : sequence of float
+        Steps that the closes were seen to lie on, in USDT.
+
+    Returns
+    -------
+    float or None
+        None where no step is known.
+    """
+    steps = [step for step in (tick, *grid) if step]
+    return max(steps) / float(np.median(candles.close)) * 1e4 if steps else None
+
+
+def coarse_steps(*, tick_bps: float | None, spread_bps: float | None) -> tuple[str, ...]:
+    """Which of tick and spread are above ``COARSE_BPS``, each as words: ``tick 8.0 bp``."""
+    steps = (("tick", tick_bps), ("spread", spread_bps))
+    return tuple(f"{what} {bps:.1f} bp" for what, bps in steps if bps is not None and bps > COARSE_BPS)
 
 
 def typical_prices(candles: Candles) -> Floats:

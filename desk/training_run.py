@@ -9,7 +9,9 @@ and how mark price and book are asked (``CheckBooks``, handed in by the door).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+from desk.errors import SettingsError
 from desk.learn import record
 from desk.learn.exploration_record import describe_explored
 from desk.learn.explore import Cell, Explored
@@ -22,7 +24,7 @@ from desk.learn.run_verdicts import (
     pooled_verdict,
     standings_of,
 )
-from desk.learn.stay import Acceptance, Standing, whole_days
+from desk.learn.stay import Acceptance, merged_days, whole_days
 from desk.learn.summary import RunResults
 from desk.learn.verdict import Verdict, pending
 from desk.ledger import POOLED, EvaluationLedger
@@ -34,6 +36,7 @@ from desk.reports.console import Console
 from desk.reports.exploration import explored_line
 from desk.run_settings import Settings
 from desk.stopwatch import utc_now
+from desk.trade.journal.database import net_by_day
 from desk.worker import EvaluatedSymbol
 
 CheckBooks = Callable[[Mapping[str, float | None]], Mapping[str, BookCheck]]
@@ -51,6 +54,8 @@ class TrainingRun:
     console: Console
     check_books: CheckBooks
     """Asked about the symbols that passed everything else, before they are called tradable."""
+    live_days: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """What live trading earned, in basis points, by symbol and day: where it traded, its days count."""
     explored: list[Explored] = field(default_factory=list)
     published: list[Json] = field(default_factory=list)
     """Metadata as written."""
@@ -121,8 +126,15 @@ class TrainingRun:
         earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
         decided = decide_run(self.evidence, earlier, standings, self.refused, rules)
         verdicts = self._verified(decided)
-        for metadata, evidence, verdict in zip(self.published, self.evidence, verdicts, strict=True):
-            self._note_verdict(evidence, verdict, standings.get(metadata["symbol"]))
+        for metadata, evidence, before, verdict in zip(
+            self.published, self.evidence, decided, verdicts, strict=True
+        ):
+            standing = standings.get(metadata["symbol"])
+            if not before.tradable:  # a book that could not be asked ends no acceptance
+                self._reject(evidence, before)
+            elif verdict.tradable and (standing is None or standing.ended):
+                accepted = acceptance_of(evidence, at=utc_now().isoformat())
+                self.ledger.accept(record.as_json(accepted))
             metadata["verdict"] = record.as_json(verdict)
             self.registry.rewrite_metadata(metadata)
 
@@ -149,19 +161,17 @@ class TrainingRun:
         found = {}
         for one in self.evidence:
             symbol, settings = one.examination.symbol, one.evaluation.settings
-            days = whole_days([(line.date, line.net_bps) for line in one.days])
-            self.ledger.add_days(symbol, settings, days)
+            walked = whole_days([(line.date, line.net_bps) for line in one.days])
+            live = {day: net for day, net in self.live_days.get(symbol, {}).items() if day in walked}
+            self.ledger.add_days(symbol, settings, merged_days(walked, live))
             if (known := self.ledger.acceptance(symbol, settings)) is not None:
                 found[symbol] = (Acceptance(**known[0]), known[1])
         return found
 
-    def _note_verdict(self, evidence: RunEvidence, verdict: Verdict, standing: Standing | None) -> None:
+    def _reject(self, evidence: RunEvidence, verdict: Verdict) -> None:
         symbol, settings = evidence.examination.symbol, evidence.evaluation.settings
-        at = utc_now().isoformat()
-        if not verdict.tradable:
-            self.ledger.reject(symbol, settings, at=at, because="; ".join(verdict.reasons))
-        elif standing is None or standing.ended:
-            self.ledger.accept(record.as_json(acceptance_of(evidence, at=at)))
+        reasons = "; ".join(verdict.reasons)
+        self.ledger.reject(symbol, settings, at=utc_now().isoformat(), because=reasons)
 
     def results(self) -> RunResults:
         """All that the summary needs."""
@@ -173,3 +183,12 @@ class TrainingRun:
             portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
             controls=describe_control(self.evidence),
         )
+
+
+def live_days(journal: Path, console: Console) -> dict[str, dict[str, float]]:
+    """What live trading earned a day, in basis points, by symbol; a journal that is none is named."""
+    try:
+        return net_by_day(journal)
+    except SettingsError as exc:
+        console.error(f"⚠️ Days of live trading do not count: {exc}")
+        return {}

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from config import default_settings
+from desk.clustered import Mean, ratio_of_sums
 from desk.executors import JobFailed, Processes
-from desk.learn.clustered import Mean, ratio_of_sums
 from desk.learn.protocol import ContractCosts
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide_verdicts

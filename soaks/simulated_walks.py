@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.learn.clustered import p_above_zero
+from desk.clustered import p_above_zero
 from desk.learn.conditions import coverage_intervals
 
 Floats = NDArray[np.float64]

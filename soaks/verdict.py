@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from desk.learn.clustered import p_above_zero
+from desk.clustered import p_above_zero
 from desk.learn.stay import BETS, CAP, wealth_against
 from desk.learn.verdict import DISCARD, REPEATED, discovery_rates
 from soaks.simulated_walks import BLOCKS, FIRST, SPREAD_BPS, WEEK, Flags, Floats, Looks, invent, trainings

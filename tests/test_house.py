@@ -26,6 +26,7 @@ from tests.house import (
 )
 
 FOUNDATION = {
+    "desk.clustered",
     "desk.errors",
     "desk.values",
     "desk.ports",
@@ -57,6 +58,7 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
+    "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
     "desk.spreads": {"desk.values"},
     "desk.outcomes": {"desk.policy"},
@@ -89,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "desk.errors",
             "desk.values",
             "desk.backtest",
+            "desk.clustered",
             "desk.costs",
             "desk.outcomes",
             "desk.policy",
@@ -102,7 +105,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.training_run": FOUNDATION
     | {
         *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
-        *("desk.learn", "desk.reports", "desk.market.history.book_check"),
+        *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
     },
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
@@ -133,6 +136,7 @@ PURE = {
         "desk.outcomes",
         "desk.orders",
         "desk.backtest",
+        "desk.clustered",
         "desk.costs",
         "desk.policy",
         "desk.retry",

@@ -35,13 +35,18 @@ def described(**trading: Any) -> dict[str, Any]:
 def test_a_card_holds_what_the_evaluation_charged() -> None:
     """Simulated fills charge it again, and what is opened must find about the same book."""
     told = described(slippage=0.0002, stop_overshoot=0.25)
-    told["data"] |= {"spread_bps": 4.5, "tick": 0.1, "grid": {"from": [1, 2], "step": [0.1, 0.5]}}
+    told["data"] |= {
+        "spread_bps": 4.5,
+        "tick": 0.1,
+        "tick_bps": 7.5,
+        "grid": {"from": [1, 2], "step": [0.1, 0.5]},
+    }
 
     card = card_of(told)
 
     assert card.rules.stop_overshoot == 0.25
     assert card.costs == EvaluatedCosts(
-        slippage=0.0002, spread_bps=4.5, tick=0.1, grid_from=(1, 2), grid=(0.1, 0.5)
+        slippage=0.0002, spread_bps=4.5, tick=0.1, tick_bps=7.5, grid_from=(1, 2), grid=(0.1, 0.5)
     )
     charged = card.costs.charged(fee=0.0006, tick=99.0)
     assert (charged.tick, charged.slippage, charged.spread) == (0.1, 0.0002, 0.00045)

@@ -18,11 +18,11 @@ from scipy import stats
 
 from config import default_settings
 from desk.backtest import trades_of_sides
+from desk.clustered import Mean
 from desk.costs import Costs
 from desk.errors import NotEnoughHistory, UntradablePrices
 from desk.executors import JobDone, Processes
 from desk.learn import record
-from desk.learn.clustered import Mean
 from desk.learn.cuts import ScoredBlock
 from desk.learn.evaluation import measure
 from desk.learn.protocol import ContractCosts, rules_of

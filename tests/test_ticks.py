@@ -99,8 +99,8 @@ def test_a_half_week_that_hardly_moves_takes_the_newest_grid_before_it() -> None
     quiet = np.full(WEEK, 57.3)
     quiet[:: WEEK // 8] += 1e-4
 
-    def steps(*weeks: Floats) -> Floats:
-        return weekly_ticks(candles_of(np.concatenate(weeks))).step
+    def steps(*weeks: Floats) -> list[float]:
+        return [float(step) for step in weekly_ticks(candles_of(np.concatenate(weeks))).step]
 
     assert steps(coarse, quiet, fine) == pytest.approx([0.1, 0.1, 1e-4])
     assert steps(fine, quiet, coarse) == pytest.approx([1e-4, 1e-4, 0.1])

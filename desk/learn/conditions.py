@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.learn.clustered import FEWEST_DAYS, above_zero
+from desk.clustered import FEWEST_DAYS, above_zero
 from desk.learn.evidence import DailySums, Evidence
 from desk.learn.verdict import Examination, VerdictRules
 

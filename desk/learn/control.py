@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from desk.learn.clustered import DAY_MS, Mean, clustered_mean
+from desk.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.recipe import bin_labelled, fit, recipe_of
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Split

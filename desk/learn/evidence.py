@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.learn.clustered import DAY_MS
+from desk.clustered import DAY_MS
 from desk.learn.cuts import FIRST_TRADED, ScoredBlock
 from desk.learn.thresholds import BlockThresholds
 from desk.policy import FLAT

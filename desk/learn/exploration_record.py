@@ -8,7 +8,8 @@ Not here: how cells are measured and pooled (``desk.learn.explore``), table and 
 
 from collections.abc import Sequence
 
-from desk.learn.explore import Cell, Explored, ExploredPart, PooledCell, pool, without_best_day
+from desk.learn.explore import Cell, Explored, PooledCell, pool
+from desk.learn.explored_part import ExploredPart, without_best_day
 from desk.learn.trades import Interval, TradeFigures
 from desk.outcomes import Json
 
@@ -25,6 +26,8 @@ def describe_explored(explored: Explored) -> Json:
     """One symbol."""
     return {
         "symbol": explored.symbol,
+        "tick_bps": explored.tick_bps,
+        "spread_bps": explored.spread_bps,
         "cells": [
             {
                 **describe_cell(cell),

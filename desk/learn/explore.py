@@ -14,8 +14,8 @@ tests of the family.
 
 Reading order: ``explore_grid``, ``explore_cell``, ``Cell``, ``pool``.
 
-Not here: the grid (``desk.learn.settings``), the JSON of the cells (``desk.learn.exploration_record``), table
-and picture (``desk.reports``).
+Not here: the grid (``desk.learn.settings``), one part of a cell (``desk.learn.explored_part``), the JSON of
+the cells (``desk.learn.exploration_record``), table and picture (``desk.reports``).
 """
 
 from collections import defaultdict
@@ -24,40 +24,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from desk.backtest import trades_of_sides
-from desk.costs import Costs
+from desk.clustered import above_zero
+from desk.costs import coarsest_tick_bps
 from desk.errors import NotEnoughHistory
-from desk.learn.clustered import above_zero, clustered_mean, share_interval
-from desk.learn.protocol import ContractCosts, SymbolReport, rules_of, run_protocol
-from desk.learn.resting import resting_entries
+from desk.learn.explored_part import ExploredPart, explored_part, pooled_part
+from desk.learn.protocol import ContractCosts, SymbolReport, run_protocol
 from desk.learn.settings import LearnSettings
-from desk.learn.trades import (
-    Block,
-    DayLine,
-    Interval,
-    TradeFigures,
-    day_lines,
-    figures,
-    pooled,
-)
 from desk.learn.verdict import Evaluation
-from desk.values import CANDLE_MS, DOWN, UP, Candles, LabelledSet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExploredPart:
-    """One part of the history, traded at the thresholds."""
-
-    accuracy: float | None
-    """The guide's win rate: share of the labelled candles whose side was called; None without any."""
-    accuracy_ci95: Interval | None
-    """Counts days; None where symbols are pooled."""
-    taker: TradeFigures
-    """Both sides pay the taker's fee."""
-    maker: TradeFigures
-    """Those of the same trades whose resting entry was filled (``desk.learn.resting``)."""
-    missed: TradeFigures
-    """The others of them, with what they would have earned."""
+from desk.ticks import grid_of
+from desk.values import CANDLE_MS, Candles, LabelledSet
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -89,6 +64,10 @@ class Explored:
     """One symbol at every horizon that its history can answer."""
 
     symbol: str
+    tick_bps: float | None
+    """The coarsest of tick and grid, in basis points of the median close; None where it is unknown."""
+    spread_bps: float | None
+    """Distance between bid and ask; None where it is unknown."""
     cells: tuple[Cell, ...]
     left_out: tuple[tuple[int, str], ...]
     """Horizons without a cell, and why."""
@@ -149,7 +128,13 @@ def explore_grid(
             cells.append(cell)
     if not cells:
         raise NotEnoughHistory(left_out[0][1])
-    return Explored(symbol=candles.symbol, cells=tuple(cells), left_out=tuple(left_out))
+    return Explored(
+        symbol=candles.symbol,
+        tick_bps=coarsest_tick_bps(candles, contract_costs.tick, grid_of(candles)[1]),
+        spread_bps=contract_costs.spread_bps,
+        cells=tuple(cells),
+        left_out=tuple(left_out),
+    )
 
 
 def explore_cell(
@@ -199,9 +184,7 @@ def explore_cell(
     block, borders = report.traded.block, report.traded.starts
     first, late, stop = report.traded.first_traded, int(borders[report.walk.late]), len(block)
     development, test = (
-        _explored_part(block.rows(start, end), report.costs, contract_costs, settings)
-        if start < end
-        else None
+        explored_part(block.rows(start, end), report.costs, contract_costs, settings) if start < end else None
         for start, end in ((first, late), (late, stop if reveal else late))
     )
     chosen = (*report.walked.blocks, report.walked.tomorrow)[report.walk.late]
@@ -239,26 +222,6 @@ def _look(
     )
 
 
-def _explored_part(
-    block: Block, costs: Costs, contract_costs: ContractCosts, settings: LearnSettings
-) -> ExploredPart:
-    decided = (block.label >= DOWN) & ~np.isnan(block.probability)
-    called = (block.probability > 0.5) == (block.label == UP)
-    right = None
-    if decided.any():
-        right = clustered_mean(called[decided].astype(np.float64), block.candles.open_time[decided])
-    taker = trades_of_sides(block.candles, block.sides, rules=rules_of(settings), costs=costs)
-    filled, missed = resting_entries(taker, costs, maker_fee=contract_costs.maker_fee)
-    figures_of = [figures(day_lines(block, trades)) for trades in (taker, filled, missed)]
-    return ExploredPart(
-        accuracy=right.value if right else None,
-        accuracy_ci95=share_interval(right, int(np.sum(decided))) if right else None,
-        taker=figures_of[0],
-        maker=figures_of[1],
-        missed=figures_of[2],
-    )
-
-
 # All symbols together -----------------------------------------------------------------------------
 
 
@@ -289,32 +252,6 @@ def _pooled_cell(cells: Sequence[Cell]) -> PooledCell:
         threshold=cells[0].threshold,
         symbols=len(cells),
         labelled_share=sum(cell.labelled_share for cell in cells) / len(cells),
-        development=_pooled_part([cell.development for cell in cells if cell.development is not None]),
-        test=_pooled_part([cell.test for cell in cells if cell.test is not None]),
+        development=pooled_part([cell.development for cell in cells if cell.development is not None]),
+        test=pooled_part([cell.test for cell in cells if cell.test is not None]),
     )
-
-
-def _pooled_part(parts: Sequence[ExploredPart]) -> ExploredPart | None:
-    accuracies = [part.accuracy for part in parts if part.accuracy is not None]
-    taker = pooled(part.taker.daily for part in parts)
-    maker = pooled(part.maker.daily for part in parts)
-    missed = pooled(part.missed.daily for part in parts)
-    if taker is None or maker is None or missed is None:
-        return None
-    return ExploredPart(
-        accuracy=sum(accuracies) / len(accuracies) if accuracies else None,
-        accuracy_ci95=None,
-        taker=taker,
-        maker=maker,
-        missed=missed,
-    )
-
-
-def without_best_day(daily: Sequence[DayLine]) -> float | None:
-    """Mean net of a trade in basis points, the trades of the day with the largest sum left out.
-
-    A mean that one day makes is one event and no habit.  None where no other day has a trade.
-    """
-    traded = sorted((line for line in daily if line.trades), key=lambda line: line.net_bps)[:-1]
-    trades = sum(line.trades for line in traded)
-    return sum(line.net_bps for line in traded) / trades if trades else None

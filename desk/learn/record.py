@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from desk.costs import Costs, knows_mean_prices
+from desk.clustered import Mean
+from desk.costs import Costs, coarsest_tick_bps, knows_mean_prices
 from desk.learn.calibration import Calibration
-from desk.learn.clustered import Mean
 from desk.learn.evaluation import Metrics
 from desk.learn.protocol import ContractCosts, SymbolReport
 from desk.learn.splits import Fold, Rows, Split
@@ -55,8 +55,6 @@ def describe_data(
     refit_on_all : bool
         Whether the published model is another one than the evaluated one.
     """
-    median = float(np.median(candles.close))
-    steps = [step for step in (contract_costs.tick, *costs.grid) if step]
     digest = hashlib.sha256(candles.open_time.tobytes() + candles.values.tobytes())
     return {
         "first": iso(int(candles.open_time[0])),
@@ -65,7 +63,7 @@ def describe_data(
         "missing": candles.missing,
         "zero_volume_share": float(np.mean(candles.values[4] == 0)),
         "tick": contract_costs.tick,
-        "tick_bps": max(steps) / median * 1e4 if steps else None,
+        "tick_bps": coarsest_tick_bps(candles, contract_costs.tick, costs.grid),
         "grid": {"from": list(costs.grid_from), "step": list(costs.grid)},
         "spread_bps": contract_costs.spread_bps,
         "spread_source": contract_costs.spread_source,

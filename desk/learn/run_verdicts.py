@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from desk.learn.clustered import Mean
+from desk.clustered import Mean
 from desk.learn.record import describe_controls, describe_trades
 from desk.learn.stay import Acceptance, Standing, standing
 from desk.learn.trades import DayLine, pooled

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import one_at_a_time, trades_of_sides
+from desk.clustered import DAY_MS
 from desk.costs import Costs
-from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ShareCuts
 from desk.learn.win_rate import Side
 from desk.policy import FLAT, LONG, SHORT, TradeRules

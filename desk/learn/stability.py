@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades
-from desk.learn.clustered import clustered_mean, share_interval
+from desk.clustered import clustered_mean, share_interval
 from desk.learn.trades import BPS, Block
 from desk.values import CANDLES_PER_DAY, DOWN, UP, Candles
 

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades
-from desk.learn.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
+from desk.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
 from desk.policy import FLAT, LONG
 from desk.values import DOWN, UP, Candles
 

@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
-from desk.learn.clustered import DAY_MS, Mean, clustered_mean
+from desk.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.parameters import Parameters
 from desk.learn.recipe import BinnedSet
 from desk.learn.settings import LearnSettings

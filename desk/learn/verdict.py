@@ -30,7 +30,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from desk.learn.clustered import above_zero
+from desk.clustered import above_zero
 from desk.learn.stay import Standing
 from desk.settings import check_settings
 

@@ -13,6 +13,7 @@ from rich.console import Group
 from rich.table import Table
 
 from desk.outcomes import Failed, Json, Skipped
+from desk.reports.terminal import COARSE_CAPTION, coarse_part, marked_symbol
 
 RECIPE = (
     "The walk of a training, without tuning. Choose a horizon by the figures of the development part: "
@@ -20,6 +21,8 @@ RECIPE = (
 )
 TOGETHER = "all"
 """What the rows of all symbols together are called."""
+NO_REACH = "±?"
+"""In place of half an interval, where the days are too few for one."""
 
 
 def exploration(
@@ -79,8 +82,9 @@ def _best_part(cells: Sequence[Json]) -> str:
     if best is None:
         return "no signal in the development part"
     taker = best["development"]["taker"]
-    net, without = _bps(taker["net_bps"], taker["net_bps_ci95"]), _bps(taker["net_bps_without_best_day"])
-    words = f"{net} bp a trade after taker fees, {without} without its best day"
+    reach = "[too few days]" if taker["net_bps_ci95"] is None else _reach(taker)
+    without = _bps(taker["net_bps_without_best_day"])
+    words = f"{_bps(taker['net_bps'])} {reach} bp a trade after taker fees, {without} without its best day"
     return f"best {_candles(best)}: {words}"
 
 
@@ -102,20 +106,28 @@ def exploration_tables(document: Json) -> Group:
 
 def _table(document: Json, part: str, title: str) -> Table:
     """One row per symbol and horizon, all symbols together below."""
+    symbols = document["symbols"]
+    coarse = any(coarse_part(one) for one in symbols)
+    sections = [
+        [_cells(marked_symbol(one), cell, cell[part] or NOTHING) for cell in one["cells"]] for one in symbols
+    ]
+    if len(symbols) > 1:
+        together = f"{TOGETHER}{'*' if coarse else ''}"
+        sections.append([_cells(together, cell, cell[part] or NOTHING) for cell in document["together"]])
+    without_reach = any(NO_REACH in text for rows in sections for row in rows for text in row)
+    notes = [*([COARSE_CAPTION] if coarse else []), *([f"{NO_REACH} too few days"] if without_reach else [])]
     table = Table(
         title=f"{title}; basis points a trade ± half of the 95 % interval",
+        caption="; ".join(notes) or None,
         box=box.SIMPLE_HEAD,
         padding=0,
     )
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "\nsymbol" else "right", no_wrap=True)
-    for one in document["symbols"]:
-        for cell in one["cells"]:
-            table.add_row(*_cells(one["symbol"], cell, cell[part] or NOTHING))
+    for rows in sections:
+        for row in rows:
+            table.add_row(*row)
         table.add_section()
-    if len(document["symbols"]) > 1:
-        for cell in document["together"]:
-            table.add_row(*_cells(TOGETHER, cell, cell[part] or NOTHING))
     return table
 
 
@@ -140,8 +152,7 @@ _COLUMNS = (
 mean`` is what they earned before costs if entered at the next candle's mean price; ``best day out`` is the
 net of the column before it without the day that earned most; ``to go`` is how many points more of the
 trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what
-the
-others would have earned before costs."""
+the others would have earned before costs."""
 
 
 def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
@@ -166,7 +177,13 @@ def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
 
 
 def _net_cell(costs: Json) -> str:
-    return _bps(costs["net_bps"], costs["net_bps_ci95"])
+    return "–" if costs["net_bps"] is None else f"{_bps(costs['net_bps'])} {_reach(costs)}"
+
+
+def _reach(costs: Json) -> str:
+    """Half of the interval of a mean net."""
+    interval = costs["net_bps_ci95"]
+    return NO_REACH if interval is None else f"±{interval[1] - costs['net_bps']:.1f}"
 
 
 _NO_COSTS = dict.fromkeys(("net_bps", "net_bps_ci95", "net_bps_without_best_day", "to_break_even"))
@@ -186,14 +203,12 @@ def _points(share: float | None, *, signed: bool = False) -> str:
     return f"{share * 100:+.1f}" if signed else f"{share * 100:.1f}"
 
 
-def _bps(value: float | None, interval: Sequence[float] | None = None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:+.1f}" + ("" if interval is None else f" ±{interval[1] - value:.1f}")
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"
 
 
 def _between(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f" [{interval[0]:+.1f}, {interval[1]:+.1f}]"
+    return "too few days" if interval is None else f"{interval[0]:+.1f}, {interval[1]:+.1f}"
 
 
 def _candles(cell: Json) -> str:
@@ -263,5 +278,7 @@ def _net(part: Json | None) -> str:
 
 def _after(costs: Json) -> str:
     """The mean net, its interval, and without its best day."""
-    net = f"{_bps(costs['net_bps'])}{_between(costs['net_bps_ci95'])}"
+    if costs["net_bps"] is None:
+        return _bps(None)
+    net = f"{_bps(costs['net_bps'])} [{_between(costs['net_bps_ci95'])}]"
     return f"{net} ({_bps(costs['net_bps_without_best_day'])} without its best day)"

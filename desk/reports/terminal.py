@@ -11,12 +11,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from desk.costs import COARSE_BPS, coarse_steps
 from desk.outcomes import Failed, Json, Skipped
 
 GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
 """The figures for which the guide names one target, with their usual names."""
-COARSE_BPS = 5.0
-"""A tick or a spread above it makes win rates of what is bounce between bid and ask."""
+COARSE_CAPTION = f"* tick or spread above {COARSE_BPS:g} bp: its win rate counts bounce"
+"""Below a table in which such a symbol bears the mark."""
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
@@ -69,12 +70,13 @@ def coarse_part(market: Json) -> str:
     market : dict
         With ``tick_bps`` and ``spread_bps``, each a number or None.
     """
-    coarse = [
-        f"{what} {value:.1f} bp"
-        for what, value in (("tick", market["tick_bps"]), ("spread", market["spread_bps"]))
-        if value is not None and value > COARSE_BPS
-    ]
+    coarse = coarse_steps(tick_bps=market["tick_bps"], spread_bps=market["spread_bps"])
     return f" ({' and '.join(coarse)}: bounce between bid and ask counts as wins)" if coarse else ""
+
+
+def marked_symbol(market: Json) -> str:
+    """The symbol, with an asterisk where ``coarse_part`` warns; see ``COARSE_CAPTION``."""
+    return f"{market['symbol']}{'*' if coarse_part(market) else ''}"
 
 
 def _trades_part(signals: Json) -> str:
@@ -134,10 +136,9 @@ def closing_tables(summary: Json) -> Group:
 def _closing_table(summary: Json) -> Table:
     """One row per trained symbol, the averages below; narrow enough for a terminal of 100 columns."""
     rows = [row for row in summary["symbols"] if row["status"] == "trained"]
-    coarse = any(coarse_part(row) for row in rows)
     table = Table(
         title="Out of sample: labelled candles of the last fifth, and trades in the walk",
-        caption=f"* tick or spread above {COARSE_BPS:g} bp: its win rate counts bounce" if coarse else None,
+        caption=COARSE_CAPTION if any(coarse_part(row) for row in rows) else None,
         box=box.SIMPLE_HEAD,
         padding=0,
     )
@@ -181,7 +182,7 @@ def _statistics_table(rows: Sequence[Json]) -> Table:
 def _cells(row: Json) -> list[str]:
     needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
-        f"{row['symbol']}{'*' if coarse_part(row) else ''}",
+        marked_symbol(row),
         escape(f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]"),
         _decimals(row["auc"]),
         f"{row['trades']:,}",
@@ -231,12 +232,12 @@ def closing_words(summary: Json, *, target: float, met: Collection[str]) -> str:
         ]
         lines.append(f"The guide's targets of {percent(target)}, on average: {', '.join(figures)}.")
     if (pooled := summary["pooled"]) is not None and pooled["n"]:
-        low, high = pooled["net_bps_ci95"] or (None, None)
-        between = "" if low is None else f" [{low:+.1f}, {high:+.1f}]"
+        bounds = pooled["net_bps_ci95"]
+        between = "too few days" if bounds is None else f"{bounds[0]:+.1f}, {bounds[1]:+.1f}"
         lines.append(
             f"All {pooled['n']:,} trades of evidence together: {percent(pooled['win_rate'])} won after "
             f"costs, {percent(pooled['hit_rate'])} before; gross {pooled['gross_bps']:+.1f} bp, net "
-            f"{pooled['net_bps']:+.1f} bp{between} a trade."
+            f"{pooled['net_bps']:+.1f} bp [{between}] a trade."
         )
     if summary["portfolio"]["symbols"]:
         lines.append(f"As one portfolio, {summary['portfolio']['why']}.")

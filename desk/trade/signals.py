@@ -38,6 +38,8 @@ class EvaluatedCosts:
     """Distance between bid and ask, in basis points; None where it was not known."""
     tick: float | None = None
     """Price step of the contract, in USDT; 0 where it was not known, None where it was not recorded."""
+    tick_bps: float | None = None
+    """The coarsest of tick and grid, in basis points of the price; None where it was not known."""
     grid_from: tuple[int, ...] = ()
     """As ``grid``, see ``desk.costs.Costs``."""
     grid: tuple[float, ...] = ()
@@ -181,6 +183,7 @@ def _costs_of(metadata: Json) -> EvaluatedCosts:
         slippage=trading.get("slippage", 0.0),
         spread_bps=data.get("spread_bps"),
         tick=(data["tick"] or 0.0) if "tick" in data else None,
+        tick_bps=data.get("tick_bps"),
         grid_from=tuple(grid["from"]),
         grid=tuple(grid["step"]),
     )

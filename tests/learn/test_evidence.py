@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from desk.learn.clustered import DAY_MS
+from desk.clustered import DAY_MS
 from desk.learn.cuts import ScoredBlock
 from desk.learn.evidence import Overclaim, daily_coverage, daily_sums, evidence_start, overclaim
 from desk.learn.thresholds import sides_of

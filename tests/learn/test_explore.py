@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from desk.clustered import above_zero
 from desk.errors import NotEnoughHistory, SettingsError
-from desk.learn.clustered import above_zero
 from desk.learn.exploration_record import describe_exploration
 from desk.learn.explore import (
     Cell,
@@ -15,8 +15,8 @@ from desk.learn.explore import (
     explore_cell,
     explore_grid,
     pool,
-    without_best_day,
 )
+from desk.learn.explored_part import without_best_day
 from desk.learn.protocol import ContractCosts, run_protocol
 from desk.learn.settings import ExploreSettings, LearnSettings
 from desk.learn.trades import figures
@@ -246,6 +246,10 @@ def test_every_trade_of_a_taker_is_filled_or_missed_by_a_maker(candles: Candles)
         assert missed > filled + 10
 
 
+def explored_cell(cell: Cell, *, left_out: tuple[tuple[int, str], ...] = ()) -> Explored:
+    return Explored(symbol="TESTUSDT", tick_bps=0.1, spread_bps=None, cells=(cell,), left_out=left_out)
+
+
 def test_the_test_part_is_shown_only_where_it_is_revealed(candles: Candles, cell: Cell) -> None:
     """Who has seen the test figures of seven horizons has no candles left to test the one that they chose."""
     hidden = cell_at(candles, GRID.cells(settings())[1], reveal=False)
@@ -257,7 +261,7 @@ def test_the_test_part_is_shown_only_where_it_is_revealed(candles: Candles, cell
     assert cell.test is not None
     shown = candles.open_time[len(candles) - cell.test.taker.candles - 1]
     assert (hidden.setting, hidden.last, cell.last) == ("of abc", shown, candles.open_time[-1])
-    document = describe_exploration([Explored(symbol="TESTUSDT", cells=(hidden,), left_out=())])
+    document = describe_exploration([explored_cell(hidden)])
     assert document["symbols"][0]["cells"][0]["tested"] is False
     assert document["symbols"][0]["cells"][0]["test"] is document["together"][0]["test"] is None
 
@@ -294,6 +298,24 @@ def explored(candles: Candles, horizons: Sequence[int], learn: LearnSettings) ->
     )
 
 
+def test_a_symbol_knows_how_coarse_its_prices_are() -> None:
+    """Bounce between bid and ask wins most calls where the closes lie on a coarser grid than the tick."""
+    fine = walk(CANDLES, seed=13)
+    values = fine.values.copy()
+    places = 3 - round(np.log10(np.median(fine.close)))
+    values[:4] = np.round(values[:4], places)
+    coarse = replace(fine, values=frozen(values))
+
+    smooth, rounded = (explored(one, (2,), settings()) for one in (fine, coarse))
+
+    assert rounded.tick_bps == pytest.approx(1e4 * 10.0**-places / np.median(coarse.close))
+    assert smooth.tick_bps is not None
+    assert smooth.tick_bps < 1
+    (document,) = describe_exploration([rounded])["symbols"]
+    assert document["tick_bps"] == rounded.tick_bps
+    assert document["spread_bps"] == CONTRACT_COSTS.spread_bps
+
+
 def test_horizons_that_the_history_cannot_answer_are_left_out_with_the_reason(candles: Candles) -> None:
     """A young symbol has no label yet for the longest; the others are measured, and nothing else is noted."""
     young = candles.rows(0, 3_400)
@@ -323,7 +345,7 @@ def test_the_same_market_twice_is_no_news() -> None:
 
 def test_the_description_says_how_far_from_break_even(cell: Cell) -> None:
     """The answer to "how much better must it get": break-even less what was won."""
-    found = Explored(symbol="TESTUSDT", cells=(cell,), left_out=((48, "too short"),))
+    found = explored_cell(cell, left_out=((48, "too short"),))
     document = describe_exploration([found])
 
     (told,) = document["symbols"]
@@ -345,7 +367,7 @@ def test_a_horizon_with_too_few_trades_says_so(candles: Candles) -> None:
     learn = GRID.cells(settings(thresholds=replace(THRESHOLDS, min_trades=50_000)))[1]
 
     cell = cell_at(candles, learn)
-    (row,) = describe_exploration([Explored(symbol="TESTUSDT", cells=(cell,), left_out=())])["together"]
+    (row,) = describe_exploration([explored_cell(cell)])["together"]
 
     assert row["test"]["trades"] == 0
     assert row["test"]["gross_bps_ci95"] is None

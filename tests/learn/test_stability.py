@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from desk.learn.clustered import DAY_MS
+from desk.clustered import DAY_MS
 from desk.learn.stability import THIRDS, stability, trailing_volatility
 from desk.learn.trades import Block
 from desk.values import DOWN, UNKNOWN, UP, Candles, frozen

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from desk.backtest import trades_of_sides
+from desk.clustered import DAY_MS
 from desk.costs import Costs
 from desk.errors import SettingsError
 from desk.learn import shares
-from desk.learn.clustered import DAY_MS
 from desk.learn.cuts import ScoredBlock, ShareCuts
 from desk.learn.thresholds import (
     BlockThresholds,

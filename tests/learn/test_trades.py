@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score
 
+from desk.clustered import DAY_MS
 from desk.costs import Costs
-from desk.learn.clustered import DAY_MS
 from desk.learn.trades import BPS, TradeFigures, day_lines, figures, pooled
 from desk.policy import TradeRules
 from desk.values import CANDLE_MS, DOWN, UP, Candles, frozen

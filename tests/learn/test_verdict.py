@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from desk.clustered import Mean
 from desk.errors import SettingsError
-from desk.learn.clustered import Mean
 from desk.learn.run_verdicts import RunEvidence, acceptance_of, decide_run, pooled_verdict, standings_of
 from desk.learn.stay import Standing
 from desk.learn.verdict import (
