@@ -27,7 +27,18 @@ def examine(evidence: Evidence, rules: VerdictRules) -> Examination:
         net_bps=net.mean_bps,
         days=len(net.net_bps),
         day_spread_bps=float(np.std(net.net_bps, ddof=1)) if len(net.net_bps) > 1 else 0.0,
-        reasons=tuple(_shortfalls(evidence, rules, tested=tested)),
+        reasons=_explained(tuple(_shortfalls(evidence, rules, tested=tested)), evidence),
+    )
+
+
+def _explained(reasons: tuple[str, ...], evidence: Evidence) -> tuple[str, ...]:
+    """The reasons, and why closes seem to offer more where prices are coarse."""
+    if not reasons or not evidence.coarse:
+        return reasons
+    steps = " and ".join(evidence.coarse)
+    return (
+        *reasons,
+        f"prices are coarse ({steps}): closes bounce between bid and ask, and trades pay for it",
     )
 
 

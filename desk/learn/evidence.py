@@ -93,6 +93,8 @@ class Evidence:
     """Of the candles that fired and are labelled; None where there is none."""
     labelled: int
     """Labelled development candles."""
+    coarse: tuple[str, ...]
+    """Which of tick and spread are coarse, see ``desk.costs.coarse_steps``."""
     turnover: float | None
     """USDT traded in the last 24 hours; None: unknown."""
     spread_bps: float | None

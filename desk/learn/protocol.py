@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from desk.costs import WIDEST_SPREAD, Costs, require_tradable_prices
+from desk.costs import WIDEST_SPREAD, Costs, coarsest_tick_bps, require_tradable_prices
 from desk.errors import NotEnoughHistory
 from desk.learn.calibration import Calibration
 from desk.learn.conditions import examine
@@ -198,6 +198,7 @@ def run_protocol(
         labelled=len(learnable),
         bins=settings.calibration_bins,
         level=settings.verdict.calibration_level,
+        tick_bps=coarsest_tick_bps(candles, contract_costs.tick, costs.grid),
         turnover=contract_costs.turnover,
         spread_bps=contract_costs.spread_bps,
     )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades, trades_of_sides
-from desk.costs import Costs
+from desk.costs import Costs, coarse_steps
 from desk.learn.calibration import Calibration, calibrate
 from desk.learn.cuts import FIRST_TRADED
 from desk.learn.evidence import DailySums, Evidence, daily_coverage, daily_sums, overclaim
@@ -127,6 +127,7 @@ def evidence_of(
     labelled: int,
     bins: int,
     level: float,
+    tick_bps: float | None,
     turnover: float | None,
     spread_bps: float | None,
 ) -> Evidence:
@@ -149,6 +150,8 @@ def evidence_of(
         Of the calibration.
     level : float
         How certain it must be that probabilities claim too much.
+    tick_bps : float or None
+        Price step over the price; None: unknown.
     turnover : float or None
         USDT in 24 hours; None: unknown.
     spread_bps : float or None
@@ -186,6 +189,7 @@ def evidence_of(
             level=level,
         ),
         labelled=labelled,
+        coarse=coarse_steps(tick_bps=tick_bps, spread_bps=spread_bps),
         turnover=turnover,
         spread_bps=spread_bps,
     )

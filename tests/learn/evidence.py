@@ -42,6 +42,7 @@ GOOD = Evidence(
     unproven=(),
     overclaim=Overclaim(points=2.0, limit_points=5.0),
     labelled=9_000,
+    coarse=(),
     turnover=5e6,
     spread_bps=2.0,
 )

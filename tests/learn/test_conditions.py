@@ -227,3 +227,12 @@ def test_silent_sides_promise_nothing() -> None:
     silent = coverage_interval(np.zeros(28), np.full(28, 6.0), level=0.95)
     assert silent is not None
     assert silent[1] < 0.1
+
+
+def test_a_symbol_that_is_refused_says_that_its_prices_are_coarse() -> None:
+    """Who reads 60 % of wins and a loss wants to know where they went; a symbol that passes needs no excuse."""
+    lost = replace(GOOD, coarse=("tick 8.0 bp",), turnover=None)
+    assert examine(lost, RULES).reasons[-1] == (
+        "prices are coarse (tick 8.0 bp): closes bounce between bid and ask, and trades pay for it"
+    )
+    assert examine(replace(GOOD, coarse=("tick 8.0 bp",)), RULES).reasons == ()
