@@ -230,7 +230,7 @@ def test_silent_sides_promise_nothing() -> None:
 
 
 def test_a_symbol_that_is_refused_says_that_its_prices_are_coarse() -> None:
-    """Who reads 60 % of wins and a loss wants to know where they went; a symbol that passes needs no excuse."""
+    """Who reads 60 % of wins and a loss wants to know why; a symbol that passes needs no excuse."""
     lost = replace(GOOD, coarse=("tick 8.0 bp",), turnover=None)
     assert examine(lost, RULES).reasons[-1] == (
         "prices are coarse (tick 8.0 bp): closes bounce between bid and ask, and trades pay for it"
