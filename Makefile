@@ -5,12 +5,12 @@ BIN := $(VENV)/bin
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
 
-demo: $(VENV)/.run ## train four invented symbols with the real code and settings: minutes, no key, no network
+demo: $(VENV)/.run ## train five invented symbols with the real code and settings: minutes, no key, no network
 	$(RUN) train_live_lightgbm.py --demo
 
 train: $(VENV)/.run ## train every active symbol from the exchange; ARGS="--top 20" narrows
@@ -56,8 +56,14 @@ soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on
 soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the session must be the evaluation; ten minutes
 	$(RUN) -m soaks.replay
 
+soak-attacks: $(VENV)/.dev ## train markets that fool verdicts, and edges that must be found, by the command; a quarter of an hour and more
+	$(RUN) -m soaks.attacks $(ARGS)
+
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m soaks.noise
+
+soak-verdict: $(VENV)/.dev ## how often the verdict finds a true edge and calls a false one, by simulation; five minutes
+	$(RUN) -m soaks.verdict
 
 clean: ## remove the virtual environment and all caches of tools, no model and no candle
 	rm -rf $(VENV) .venv-* mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis

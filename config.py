@@ -18,8 +18,8 @@ from pathlib import Path
 from desk.doors import working_folder
 from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
-from desk.learn.selection import SelectionRules
 from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
+from desk.learn.thresholds import ThresholdRules
 from desk.learn.verdict import VerdictRules
 from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
 from desk.run_settings import Settings
@@ -40,8 +40,11 @@ JOURNAL = "live_trading.sqlite"
 """Of live trading, in the directory where it is started."""
 ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
-DEMO_SERIES = "EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
-"""Symbols of ``--demo``: invented candles, in two of which something can be known beforehand."""
+DEMO_SERIES = (
+    "DRIFTUSDT=drift:5,EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
+)
+"""Symbols of ``--demo``: invented candles.  One drifts at a known time of day and is worth trading after a
+taker's costs; in two something can be known beforehand that does not pay them; two are random walks."""
 
 
 def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
@@ -79,14 +82,18 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             first_share=0.4,
             # How it is tuned
             n_trials=50,
-            trial_boost_round=20,
+            trial_boost_round=12,
             num_boost_round=2_000,
-            early_stopping_rounds=100,
-            min_boost_round=20,
+            early_stopping_rounds=100,  # of the fit that sets the published rounds
+            search_early_stopping_rounds=50,
+            min_boost_round=12,
             min_precision_each_side=0.45,
             min_recall_each_side=0.25,
             significance=0.05,
             n_seeds=5,
+            # How the walk through the history is scored
+            walk_first_share=0.4,
+            walk_seeds=3,
             # What is published
             refit_on_all=True,
             keep_studies=True,  # about 60 KB a model; optuna-dashboard models/live_trading/studies/FILE
@@ -95,7 +102,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             calibration_bins=10,
             control_symbols=8,
             control_from=20,
-            selection=SelectionRules(
+            thresholds=ThresholdRules(
                 shares=(
                     0.002,
                     0.003,
@@ -112,32 +119,44 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
                     0.15,
                     0.2,
                 ),
-                min_trades=150,
+                min_trades=30,
+                min_days=10,
+                narrow_share=0.01,
+                select_by="net",  # or "win_rate": the widest share that proves the target below
                 target_win_rate=0.60,
                 level=0.975,
+                min_labelled_trades=60,
             ),
             trading=TradingSettings(
                 stop_loss=0.02,
                 take_profit=None,
-                slippage=0.0001,  # 1 bp per side, never less than half a tick
+                slippage=0.0001,  # 1 bp per side, never less than half a tick or half the spread
+                stop_overshoot=0.25,
+                max_spread_ratio=2.0,
                 taker_fee=0.0006,
                 maker_fee=0.0002,
             ),
             verdict=VerdictRules(
-                gate_level=0.95,
-                min_test_trades=30,
-                min_test_days=10,
+                min_trades=30,
+                min_days=10,
                 false_discovery_rate=0.10,
+                recent_days=36,
+                recent_level=0.90,
                 max_coverage_ratio=2.0,
-                max_calibration_error_points=5.0,
+                coverage_level=0.95,
+                calibration_level=0.99,
                 min_labelled=2_000,
+                min_turnover=1_000_000.0,  # USDT in 24 hours
+                max_spread_bps=20.0,
                 require_target_win_rate=False,
+                stay_error=0.10,
+                stay_days=180,
             ),
             baseline=Parameters(
-                learning_rate=0.03,
+                learning_rate=0.1,
                 num_leaves=15,
-                min_data_in_leaf=100,
-                feature_fraction=0.4,
+                min_data_in_leaf=50,
+                feature_fraction=0.2,
                 bagging_fraction=0.7,
                 lambda_l2=5.0,
                 path_smooth=1.0,
@@ -177,6 +196,7 @@ def live_settings(max_model_age_days: int) -> LiveSettings:
             max_candle_age_s=45,
             max_clock_drift_s=1.0,
             avoid_funding=True,
+            max_spread_ratio=2.0,  # of the spread that the model was evaluated with
             leave_before_hours=24,
         ),
         session=SessionSettings(

@@ -8,6 +8,8 @@ The way of a run: the universe (``choose``), which candles are missing (``_known
 
 Reading order: ``fetch_universe``, then ``_fetch_symbol`` for one symbol.
 
+``check_books`` asks about the few symbols that would be called tradable, after their training.
+
 Not here: pages and their retry (``desk.market``), what the terminal shows (a ``ProgressObserver`` receives
 the progress).
 """
@@ -21,11 +23,12 @@ from collections.abc import Iterable, Iterator
 from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
+from desk.market.bitget.book_checks import check_books
 from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
 from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, merge
-from desk.market.history.contract_book import ContractBook
+from desk.market.history.contract_book import ContractBook, add_readings
 from desk.market.history.download import Download, download
 from desk.market.history.fetch_report import (
     NO_PROGRESS,
@@ -48,6 +51,7 @@ __all__ = [
     "FetchReport",
     "Fetched",
     "ProgressObserver",
+    "check_books",
     "choose",
     "fetch_universe",
 ]
@@ -104,7 +108,7 @@ async def fetch_universe(
         remove_drafts(store.folder)
         async with BitgetPublic(settings, clock=clock) as market:
             now = await market.server_time()
-            book = await _contract_book(market, settings, now)
+            book = await _contract_book(market, settings, now, store.spreads())
             symbols = choose(settings, book)
             with _writing(store):
                 store.save_contracts(book)
@@ -159,11 +163,16 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
             yield f"{symbol} cannot be traded: it is a {contract.kind} contract with status {contract.status}"
 
 
-async def _contract_book(market: BitgetPublic, settings: FetchSettings, now: int) -> ContractBook:
+async def _contract_book(
+    market: BitgetPublic, settings: FetchSettings, now: int, earlier: dict[str, tuple[float, ...]]
+) -> ContractBook:
+    """What the exchange lists now, and the spreads of the ``earlier`` runs with the present ones."""
     table = await market.contracts()
     if table.unreadable:
         log.warning("left out, their contract data cannot be read: %s", ", ".join(table.unreadable))
-    return ContractBook(settings.source, now, table.contracts, await market.turnover())
+    tickers = await market.tickers()
+    spreads = add_readings(earlier, tickers.spreads_bps)
+    return ContractBook(settings.source, now, table.contracts, tickers.turnover, spreads)
 
 
 @contextlib.contextmanager

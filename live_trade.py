@@ -18,22 +18,22 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
 
 import config
 from desk.arguments import named_symbols
 from desk.clock import SystemClock
-from desk.errors import DeskError, SettingsError
+from desk.errors import DeskError, ModelIncomplete, SettingsError
 from desk.live_arguments import live_arguments
-from desk.live_models import DiskModelSource
+from desk.live_fills import fill_model_of
+from desk.live_models import DiskModelSource, WalkModelSource
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
 from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
+from desk.market.bitget.spreads import PresentSpreads
 from desk.market.feed.stream import CandleStream
-from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.stored import read_stored, synthetic_market
@@ -227,6 +227,8 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             settings=config.stream_settings(memory_of()),
             clock=clock,
         )
+        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
+        forecaster.open_early()  # what happened while no session ran is filled at the models' costs, too
         feed: CandleFeed = candles
         exchange: Exchange
         if credentials is None:
@@ -236,7 +238,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
                 journal=journal.path,
                 deposit=journal.diary.newest_equity() or live.paper.balance,
                 clock=clock,
-                fill_model=fills_of(settings),
+                fill_model=fill_model_of(forecaster, slippage=settings.learn.trading.slippage, least=True),
             )
             paper = await stack.enter_async_context(opened)
             feed = PaperFeed(feed, paper.exchange, paper.funding.rates, paper.funding)
@@ -250,7 +252,6 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
         notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
-        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
         session = open_session(
             exchange,
             journal,
@@ -260,6 +261,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             notifications=notifier,
             trade_untested=args.trade_untested,
             confirm=candles.confirmed,
+            spreads=PresentSpreads(market, clock=clock),
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         with heeding(session):
@@ -270,31 +272,38 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
 
 
 async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
-    """Run the session on stored or invented candles, from where each model's test part begins.
+    """Run the session on stored or invented candles, on the blocks of each walk that lie in its last fifth.
 
-    The models are those whose figures are reported: what was published may have learned these candles.
+    The models are those of the walk, week by week: what was published has learned these candles.
     """
     args, settings, console = run.args, run.settings, run.console
     named = args.journal != Path(config.JOURNAL)
     if named:
         require_startable(args.journal, "replay")
-    models = model_source(settings, evaluated=True)
+    market = synthetic_market(config.DEMO_SERIES, symbols) if args.demo else read_stored(args.replay, symbols)
+    models = walk_source(settings)
     forecaster = Forecaster(models, symbols, feature_window(settings))
     for line in forecaster.refresh():
         console.error(f"❌ {line}")
-    names = list(forecaster.cards)
-    stored = synthetic_market(config.DEMO_SERIES, names) if args.demo else read_stored(args.replay, names)
+    if not forecaster.cards:
+        raise ModelIncomplete("there is no model that can be replayed: train the symbols again")
+    stored = market.between(models.span)
+    missing = set(forecaster.cards) - {one.symbol for one in stored.series}
+    without = f"there are no stored candles of the weeks whose models were kept: {', '.join(sorted(missing))}"
+    if not stored.series:
+        raise SettingsError(f"{without}. Name the folder that the models were trained on")
+    if missing:
+        console.error(f"❌ Left out, {without}.")
     if not args.trade_untested and not any(card.tradable for card in forecaster.cards.values()):
         console.print(
             "No model is tradable, so nothing will be traded: add --trade-untested to see the session trade."
         )
-    first = {one.symbol: max(models.test_first[one.symbol], int(one.open_time[0])) for one in stored.series}
+    first = {one.symbol: max(models.span[one.symbol][0], int(one.open_time[0])) for one in stored.series}
     contracts = {one.symbol: one for one in stored.contracts}
     live = config.live_settings(settings.max_model_age_days)
     clock = SimulatedClock(float(min(first.values())))
-    paper = PaperExchange(
-        stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills_of(settings)
-    )
+    fills = fill_model_of(forecaster, slippage=settings.learn.trading.slippage, least=False)
+    paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills)
     candles = ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock)
     feed = PaperFeed(candles, paper, stored.funding)
     with tempfile.TemporaryDirectory() as folder:
@@ -310,10 +319,7 @@ async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
                 )
                 events = replayed_events(observed)
                 ending = await session.run(events, mode="replay", settings=settings_text(live))
-            slippage = settings.learn.trading.slippage
-            wanted = policy_trades(
-                journal, forecaster.cards, stored.series, contracts, first=first, slippage=slippage
-            )
+            wanted = policy_trades(journal, forecaster.models, stored.series, contracts, first=first)
             lines = explain(wanted, journal.ledger.closed_trades(), journal.diary.refusals())
             statement = await profit_statement(journal, paper, deposit=live.paper.balance)
             scores = session.trader.keep_scores(every=True)
@@ -335,11 +341,6 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
         console.table(live_tables.score_table(rows, width=console.width))
 
 
-def fills_of(settings: Settings) -> FillModel:
-    """How simulated orders are filled: as the evaluation has it, on the exchange's steps."""
-    return FillModel(slippage=Decimal(repr(settings.learn.trading.slippage)))
-
-
 def settings_text(live: LiveSettings) -> str:
     """The settings of a session for its journal; there is no secret among them."""
     return json.dumps(asdict(live), default=str)
@@ -348,12 +349,16 @@ def settings_text(live: LiveSettings) -> str:
 # Models --------------------------------------------------------------------------------------------
 
 
-def model_source(settings: Settings, *, evaluated: bool = False) -> DiskModelSource:
-    """The models below the folder of the settings, for the features of this checkout."""
-    features = tuple(feature.name for feature in FEATURES)
-    return DiskModelSource(
-        ModelRegistry(settings.models_dir), features=features, contract=contract_id(), evaluated=evaluated
-    )
+def model_source(settings: Settings) -> DiskModelSource:
+    """The published models below the folder of the settings, for the features of this checkout."""
+    registry, features = ModelRegistry(settings.models_dir), tuple(feature.name for feature in FEATURES)
+    return DiskModelSource(registry, features=features, contract=contract_id())
+
+
+def walk_source(settings: Settings) -> WalkModelSource:
+    """The models that the last fifth was traded with, likewise."""
+    registry, features = ModelRegistry(settings.models_dir), tuple(feature.name for feature in FEATURES)
+    return WalkModelSource(registry, features=features, contract=contract_id())
 
 
 def feature_window(settings: Settings) -> FeatureWindow:

@@ -234,8 +234,12 @@ FEATURES: tuple[Feature, ...] = (
             partial(time_of_day.circle_sin, length=time_of_day.WEEK), "sine of the time of week"),
     Feature("week_cos", "calendar", 1,
             partial(time_of_day.circle_cos, length=time_of_day.WEEK), "cosine of the time of week"),
+    Feature("step_of_day", "calendar", 1,
+            partial(time_of_day.clock_step, length=time_of_day.DAY), "candle of the day: a category"),
 )
 # fmt: on
+CATEGORIES = ("step_of_day",)
+"""Features without an order: two splits by size would have to meet to single out one time of day."""
 
 
 def memory_of(features: tuple[Feature, ...] = FEATURES) -> int:
@@ -306,6 +310,7 @@ def build_features(candles: Candles, *, max_missing_share: float, min_feature_sh
         row=frozen(row),
         open_time=frozen(candles.open_time[row]),
         x=frozen(x if usable.all() else x[usable]),
+        categories=CATEGORIES,
     )
 
 

@@ -6,41 +6,48 @@ process alone publishes, prints, and writes the summary.
 
 Reading order: ``main``, ``run``, ``train_universe``; ``explore`` measures other horizons instead.
 
-Not here: the command line (``desk.training_arguments``); what happens to one symbol (``desk.worker``).
+Not here: the command line (``desk.training_arguments``), what happens to one symbol (``desk.worker``), and
+what becomes of the outcomes (``desk.training_run``).
 """
 
 import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import config
-from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, fetch_universe
+from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, check_books, fetch_universe
 from desk.clock import SystemClock
 from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
 from desk.files import sole_writer
-from desk.learn import record
-from desk.learn.explore import Explored, describe_exploration, describe_explored
+from desk.learn.exploration_record import describe_exploration
+from desk.learn.explore import Explored
 from desk.learn.protocol import ContractCosts
-from desk.learn.run_verdicts import RunEvidence, describe_control, describe_pooled, judge
-from desk.learn.settings import ModelSettings
+from desk.learn.settings import ModelSettings, TradingSettings
 from desk.learn.summary import RunCost, RunResults, summarise, targets_met
-from desk.learn.verdict import VerdictRules, pending
+from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
+from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
-from desk.outcomes import Failed, Json, Skipped
+from desk.market.settings import FetchSettings
+from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
-from desk.reports.exploration import exploration, exploration_tables, exploration_words, explored_line
+from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
+from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
+from desk.training_run import CheckBooks, TrainingRun, live_days
+from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -91,7 +98,8 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
-    results = train_universe(settings, report, registry, console)
+    with open_ledger(settings, registry) as ledger:
+        results = train_universe(settings, report, registry, ledger, console, demo=demo)
     summary = summarise(
         results,
         settings=settings.model.as_json(),
@@ -103,10 +111,10 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
         max_model_age_days=settings.max_model_age_days,
     )
     path = registry.write_summary(summary)
-    target = settings.learn.selection.target_win_rate
+    target = settings.learn.thresholds.target_win_rate
     met = targets_met(summary["averages"], target)
     words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
-    console.finish(terminal.closing_table(summary), words, summary)
+    console.finish(terminal.closing_tables(summary), words, summary)
     return FAILED if results.failed else OK
 
 
@@ -127,8 +135,10 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
-    run = Run(registry, console, registry.read_evaluations())
-    each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
+    with open_ledger(settings, registry) as ledger:
+        run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
+        each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
+        run.note_pooled_look()
     document = exploration(
         describe_exploration(run.explored),
         left_out=(run.skipped, run.failed),
@@ -156,16 +166,41 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     demo : bool
         Whether the embedded exchange stands in for the real one.
     """
-    clock = SystemClock()
     with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
-        progress = FetchBar(bar, console)
-        if not demo:
-            return await fetch_universe(settings.fetch, clock=clock, progress=progress)
-        series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
-        unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
-        async with EmbeddedExchange(series, unpaced, clock=clock) as exchange:
-            here = replace(settings.fetch, base_url=exchange.url, requests_per_second=0.0)
-            return await fetch_universe(here, clock=clock, progress=progress)
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
+
+
+@contextlib.asynccontextmanager
+async def reachable(fetch: FetchSettings, *, demo: bool) -> AsyncIterator[FetchSettings]:
+    """Settings by which an exchange answers: as they are or, if ``demo``, of the embedded one meanwhile."""
+    if not demo:
+        yield fetch
+        return
+    series = synthetic_series(read_synthetic(config.DEMO_SERIES), beside=(), now_ms=None)
+    unpaced = ExchangeOptions(rate_limit=0, minute_limit=0)
+    async with EmbeddedExchange(series, unpaced, clock=SystemClock()) as exchange:
+        yield replace(fetch, base_url=exchange.url, requests_per_second=0.0)
+
+
+def book_checker(settings: Settings, *, demo: bool) -> CheckBooks:
+    """How mark price and book of symbols are asked at the exchange that their candles are from.
+
+    The embedded exchange is started again for it: it serves the same series.
+    """
+
+    async def check(spreads_bps: Mapping[str, float | None]) -> Mapping[str, BookCheck]:
+        store = CandleStore(settings.fetch.cache_dir)
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await check_books(
+                fetch,
+                {symbol: store.load(symbol, settings.fetch.days) for symbol in spreads_bps},
+                clock=SystemClock(),
+                spreads_bps=spreads_bps,
+                max_spread_ratio=settings.learn.trading.max_spread_ratio,
+            )
+
+    return lambda spreads_bps: asyncio.run(check(spreads_bps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,8 +258,21 @@ Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
 """What happens to one symbol, in a process of its own."""
 
 
+def open_ledger(settings: Settings, registry: ModelRegistry) -> EvaluationLedger:
+    """The ledger of these candles; what an earlier version kept beside the models is taken over."""
+    ledger = EvaluationLedger(settings.fetch.cache_dir)
+    ledger.take_over(registry.old_ledger)
+    return ledger
+
+
 def train_universe(
-    settings: Settings, report: FetchReport, registry: ModelRegistry, console: Console
+    settings: Settings,
+    report: FetchReport,
+    registry: ModelRegistry,
+    ledger: EvaluationLedger,
+    console: Console,
+    *,
+    demo: bool,
 ) -> RunResults:
     """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts.
 
@@ -234,11 +282,16 @@ def train_universe(
     report : FetchReport
         Of phase 1.
     registry : ModelRegistry
+    ledger : EvaluationLedger
     console : Console
+    demo : bool
+        Whether the exchange is the embedded one.
     """
-    run = Run(registry, console, registry.read_evaluations())
+    run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
+    if not demo:
+        run.live_days = live_days(Path(config.JOURNAL), console)
     each_symbol(train_symbol, settings, report, run, stage="train")
-    run.write_verdicts(settings.learn.verdict)
+    run.write_verdicts()
     return run.results()
 
 
@@ -246,7 +299,7 @@ def each_symbol(
     work: Work,
     settings: Settings,
     report: FetchReport,
-    run: "Run",
+    run: TrainingRun,
     *,
     stage: str,
     grid: tuple[ModelSettings, ...] = (),
@@ -261,7 +314,7 @@ def each_symbol(
     settings : Settings
     report : FetchReport
         Which candles are in the cache, and the contracts of the exchange.
-    run : Run
+    run : TrainingRun
         Receives every outcome.
     stage : str
         ``train`` or ``explore``.
@@ -291,11 +344,15 @@ def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | 
 
 
 def _jobs(
-    settings: Settings, report: FetchReport, run: "Run", grid: tuple[ModelSettings, ...], *, reveal: bool
+    settings: Settings,
+    report: FetchReport,
+    run: TrainingRun,
+    grid: tuple[ModelSettings, ...],
+    *,
+    reveal: bool,
 ) -> Iterator[SymbolJob]:
     """One job per fetched symbol; its candles are read when a worker is about to be free."""
     store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
-    contracts = {contract.symbol: contract for contract in report.book.contracts}
     symbols = [fetched.symbol for fetched in report.fetched]
     sample = set(symbols[:: max(1, len(symbols) // learn.control_symbols)][: learn.control_symbols])
     for symbol in symbols:
@@ -304,81 +361,32 @@ def _jobs(
         except DataError as exc:
             run.add(Failed(symbol, "cache", str(exc), ""))
             continue
-        contract = contracts.get(symbol)
-        trading = learn.trading
-        costs = ContractCosts(
-            tick=float(contract.tick) if contract else None,
-            taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
-            maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
-        )
+        costs = contract_costs(candles, report.book, learn.trading)
         control = symbol in sample and len(symbols) >= learn.control_from
-        yield SymbolJob(candles, settings.model, costs, control, grid, reveal)
+        shown = run.ledger.shown_through(symbol, settings.model.explored_fingerprint())
+        yield SymbolJob(candles, settings.model, costs, control, grid, reveal, shown)
 
 
-@dataclass(slots=True)
-class Run:
-    """The outcomes of a run so far: published, printed, and kept until the verdicts on all can be made."""
+def contract_costs(candles: Candles, book: ContractBook, trading: TradingSettings) -> ContractCosts:
+    """What trades in these candles pay by the exchange's contract data; None where these don't say.
 
-    registry: ModelRegistry
-    console: Console
-    ledger: list[Json]
-    """Every evaluation on test candles before the run."""
-    explored: list[Explored] = field(default_factory=list)
-    published: list[Json] = field(default_factory=list)
-    """Metadata as written."""
-    evidence: list[RunEvidence] = field(default_factory=list)
-    """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
-    skipped: list[Skipped] = field(default_factory=list)
-    failed: list[Failed] = field(default_factory=list)
-
-    @property
-    def count(self) -> int:
-        """Symbols that have an outcome."""
-        return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
-
-    def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
-        """Publish what was trained, record what was evaluated, and print the line of the symbol."""
-        if isinstance(outcome, EvaluatedSymbol | Explored):
-            try:
-                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
-                    outcome
-                )
-            except OSError as exc:
-                outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
-        if isinstance(outcome, Skipped):
-            self.skipped.append(outcome)
-            self.console.print(terminal.skipped_line(outcome))
-        elif isinstance(outcome, Failed):
-            self.failed.append(outcome)
-            self.console.error(terminal.failed_line(outcome))
-
-    def _publish(self, evaluated: EvaluatedSymbol) -> None:
-        """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
-        evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
-        self.registry.note_evaluation(record.as_json(evaluated.evidence.evaluation))
-        metadata = self.registry.publish(evaluated.trained, now=utc_now())
-        self.published.append(metadata)
-        self.evidence.append(evaluated.evidence)
-        self.console.print(terminal.trained_line(metadata))
-
-    def _record_exploration(self, explored: Explored) -> None:
-        """Every evaluation of a cell goes into the ledger before its figures are shown."""
-        for cell in explored.cells:
-            self.registry.note_evaluation(record.as_json(cell.evaluation))
-        self.explored.append(explored)
-        self.console.print(explored_line(describe_explored(explored)))
-
-    def write_verdicts(self, rules: VerdictRules) -> None:
-        """Decide on all symbols together, and write the verdicts into their metadata."""
-        verdicts = judge(self.evidence, self.ledger, rules)
-        for metadata, verdict in zip(self.published, verdicts, strict=True):
-            metadata["verdict"] = record.as_json(verdict)
-            self.registry.rewrite_metadata(metadata)
-
-    def results(self) -> RunResults:
-        """All that the summary needs."""
-        earned, controls = describe_pooled(self.evidence), describe_control(self.evidence)
-        return RunResults(self.published, self.skipped, self.failed, pooled=earned, controls=controls)
+    Parameters
+    ----------
+    candles : Candles
+    book : ContractBook
+    trading : TradingSettings
+        Fees where the contract is missing.
+    """
+    contract = next((one for one in book.contracts if one.symbol == candles.symbol), None)
+    spread = spread_of(book.spreads.get(candles.symbol, ()), candles)
+    return ContractCosts(
+        tick=float(contract.tick) if contract else None,
+        taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
+        maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
+        spread_bps=spread.bps,
+        spread_source=spread.why,
+        turnover=book.turnover.get(candles.symbol),
+    )
 
 
 if __name__ == "__main__":

@@ -22,12 +22,10 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from benchmarks.training import costs_of_series
 from config import default_settings
 from desk.executors import JobFailed, Processes
-from desk.learn.protocol import ContractCosts
 from desk.learn.verdict import decide_verdicts
-from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
-from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
 from desk.outcomes import Json
 from desk.run_settings import Settings
@@ -73,10 +71,7 @@ def _plain(symbol: str, trials: int) -> Json:
 def job_of(candles: Candles, settings: Settings) -> SymbolJob:
     """The last 180 days, at the emulator's terms."""
     newest = candles.rows(max(0, len(candles) - LENGTH), len(candles))
-    costs = ContractCosts(
-        tick=price_tick(candles).size, taker_fee=float(TAKER_FEE), maker_fee=float(MAKER_FEE)
-    )
-    return SymbolJob(newest, settings.model, costs, control=False)
+    return SymbolJob(newest, settings.model, costs_of_series(newest), control=False)
 
 
 def main(symbols: Sequence[str]) -> int:

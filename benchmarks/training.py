@@ -17,8 +17,11 @@ from typing import Any
 from config import default_settings
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
+from desk.market.emulator.listings import MAKER_FEE, TAKER_FEE
+from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
 from desk.outcomes import Skipped
+from desk.values import Candles
 from desk.worker import SymbolJob, train_symbol
 
 HERE = Path(__file__).resolve().parent
@@ -26,7 +29,19 @@ CANDLES = HERE.parent.parent / "shared" / "data" / "candles"
 SYMBOLS = ("BTCUSDT", "ETHUSDT", "LTCUSDT", "SUIUSDT")
 LENGTH = 51_840
 TRIALS = 50
-COSTS = ContractCosts(tick=None, taker_fee=0.0006, maker_fee=0.0002)
+
+
+def costs_of_series(candles: Candles) -> ContractCosts:
+    """The emulator's terms."""
+    tick = price_tick(candles).size
+    return ContractCosts(
+        tick=tick,
+        taker_fee=float(TAKER_FEE),
+        maker_fee=float(MAKER_FEE),
+        spread_bps=1e4 * tick / float(candles.close[-1]),
+        spread_source="a tick",
+        turnover=1e9,
+    )
 
 
 def plain(symbol: str) -> dict[str, float]:
@@ -70,9 +85,8 @@ def main(symbols: tuple[str, ...]) -> int:
     print(f"{'symbol':14}{'plain CPU s':>12}{'ours':>8}{'ratio':>8}   {'plain acc / AUC':>16}{'ours':>16}")
     for symbol in symbols or SYMBOLS:
         candles = series[symbol]
-        job = SymbolJob(
-            candles.rows(len(candles) - LENGTH, len(candles)), settings.model, COSTS, control=False
-        )
+        newest = candles.rows(len(candles) - LENGTH, len(candles))
+        job = SymbolJob(newest, settings.model, costs_of_series(newest), control=False)
         theirs, us = plain(symbol), ours(job)
         rows.append((theirs, us))
         print(

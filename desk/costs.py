@@ -10,24 +10,35 @@ after costs go out.
 * Executable entry: nobody trades at the close that made the signal.  ``executable_entries`` gives the
   volume-weighted mean price of the next candle instead.  What earns only at the close is bid-ask bounce.
 
+What cannot be charged honestly is refused: ``require_tradable_prices`` before any trade, ``Costs.applied``
+at a price after costs that is none.
+
 Not here: funding.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.errors import UntradablePrices
 from desk.settings import check_settings
-from desk.values import Candles
+from desk.ticks import WeeklyTicks
+from desk.values import Candles, iso
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
 
+COARSEST_STEP = 0.01
+"""Largest price step of a series that is traded, as a fraction of the price."""
+WIDEST_SPREAD = 0.09
+"""Largest spread that is charged, as a fraction of the price: whoever trades at more is refused for it."""
 SAME_PRICE = 1e-6
 """Prices that differ by a smaller fraction count as equal."""
+COARSE_BPS = 5.0
+"""A tick or a spread above it makes win rates of what is bounce between bid and ask."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,9 +97,20 @@ class Costs:
             Return before slippage and fees, as a fraction.
         net : ndarray, shape (n,)
             Return after both, as a fraction of the entry notional.
+
+        Raises
+        ------
+        UntradablePrices
+            If a price paid is not a positive number.
         """
         entry_price = entry + side * self.slip(entry, opened)
         exit_price = leave - side * self.slip(leave, closed)
+        for before, after in ((entry, entry_price), (leave, exit_price)):
+            if len(wrong := np.flatnonzero(~((after > 0) & (after < math.inf)))):
+                raise UntradablePrices(
+                    f"a trade at {before[wrong[0]]:g} USDT would be filled at {after[wrong[0]]:g} USDT after "
+                    "slippage, which is no price: the price step is too large; leave the symbol out"
+                )
         ratio = exit_price / entry_price
         net = side * (ratio - 1) - self.fee_entry - self.fee_exit * ratio
         return entry_price, exit_price, side * (leave / entry - 1), net
@@ -101,6 +123,71 @@ class Costs:
             week = np.maximum(np.searchsorted(self.grid_from, open_time, side="right") - 1, 0)
             step = np.maximum(step, np.asarray(self.grid, dtype=np.float64)[week])
         return np.asarray(np.maximum(share * price, step / 2), dtype=np.float64)
+
+
+def require_tradable_prices(candles: Candles, tick: float | None, weekly: WeeklyTicks) -> None:
+    """Raise unless the price step of a series is known and at most ``COARSEST_STEP`` of its prices.
+
+    Parameters
+    ----------
+    candles : Candles
+        At least one.
+    tick : float or None
+        Price step of the contract, in USDT; None where there is no contract.
+    weekly : WeeklyTicks
+        Grid of the closes of these candles.
+
+    Raises
+    ------
+    UntradablePrices
+    """
+    symbol, most = candles.symbol, f"{COARSEST_STEP:.0%} of the price"
+    if tick is None:
+        raise UntradablePrices(
+            f"{symbol}: the exchange lists no contract, so its tick and fees are unknown and nothing can be "
+            "charged honestly; fetch again without --offline, or leave the symbol out"
+        )
+    middle = float(np.median(candles.close))
+    if not 0 < tick <= COARSEST_STEP * middle:
+        raise UntradablePrices(
+            f"{symbol}: the contract's tick is {tick:g} USDT at a median price of {middle:g} USDT, "
+            f"a tick above 0 and of at most {most} is needed; leave the symbol out"
+        )
+    worst = int(np.argmax(weekly.step_bps))
+    if not weekly.step_bps[worst] <= 1e4 * COARSEST_STEP:
+        week = iso(int(weekly.start[worst]))
+        raise UntradablePrices(
+            f"{symbol}: in the week from {week} prices move in steps of {weekly.step[worst]:g} USDT, "
+            f"{weekly.step_bps[worst] / 100:.1f} % of the price, whatever the contract's tick; "
+            f"at most {most} is needed; leave the symbol out"
+        )
+
+
+def coarsest_tick_bps(candles: Candles, tick: float | None, grid: Sequence[float]) -> float | None:
+    """The largest of the contract's tick and the weekly grid, in basis points of the median close.
+
+    Parameters
+    ----------
+    candles : Candles
+        At least one.
+    tick : float or None
+        Price step of the contract, in USDT.
+    grid : sequence of float
+        Steps that the closes were seen to lie on, in USDT.
+
+    Returns
+    -------
+    float or None
+        None where no step is known.
+    """
+    steps = [step for step in (tick, *grid) if step]
+    return max(steps) / float(np.median(candles.close)) * 1e4 if steps else None
+
+
+def coarse_steps(*, tick_bps: float | None, spread_bps: float | None) -> tuple[str, ...]:
+    """Which of tick and spread are above ``COARSE_BPS``, each as words: ``tick 8.0 bp``."""
+    steps = (("tick", tick_bps), ("spread", spread_bps))
+    return tuple(f"{what} {bps:.1f} bp" for what, bps in steps if bps is not None and bps > COARSE_BPS)
 
 
 def typical_prices(candles: Candles) -> Floats:

@@ -7,6 +7,7 @@
     - NotEnoughHistory         fewer candles or labels than needed: a stated reason to skip
     - MissingFeatures          too many rows without usable features
     - LookAhead                a feature or a label knew what live trading could not know
+    - UntradablePrices         prices so coarse, or so unknown, that costs of a trade would be invented
     - CacheError               a cached file is corrupt, foreign or absent: set it aside, fetch anew
   + ModelError               this symbol is not traded; its last good model stays
     - ModelIncomplete          a file is missing, or is not the one that the metadata name
@@ -77,6 +78,10 @@ class MissingFeatures(DataError):  # noqa: N818 - the guide's message, "Too many
 
 class LookAhead(DataError):  # noqa: N818 - says what was found
     """A feature differs from what live trading computes, or a label is known before its candle."""
+
+
+class UntradablePrices(DataError):  # noqa: N818 - says what the prices are
+    """The price step is unknown or too coarse, or a price after costs is none."""
 
 
 class CacheError(DataError):

@@ -51,18 +51,6 @@ def write_file(target: Path, body: bytes) -> None:
     flush_folder(target.parent)
 
 
-def append_line(target: Path, line: bytes) -> None:
-    """Add ``line`` to the end of ``target``, flushed; a last line that a crash tore is cut off first."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("a+b") as file:
-        end = file.tell()
-        file.seek(0)
-        file.truncate(file.read(end).rfind(b"\n") + 1)
-        file.write(line + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def point_link(link: Path, name: str) -> None:
     """Make ``link`` a symlink to its neighbour ``name``, replacing what was there, atomically.
 

@@ -2,18 +2,20 @@
 
 A service that joins three rooms: what the registry keeps is read as a model of ``desk.learn`` and as a card
 of ``desk.trade``.  A symbol comes in; an ``OpenModel`` that passed every check goes out, or a ``ModelError``.
+``DiskModelSource`` opens what was published, ``WalkModelSource`` what the last fifth was traded with.
 
 Not here: which features this checkout computes (handed in by the door), and what a model is used for.
 """
 
-from datetime import datetime
+from dataclasses import replace
 
 from desk.arguments import nearest
 from desk.errors import ModelError, ModelIncomplete, SettingsError
-from desk.learn.training import load_model
+from desk.kept_walk import read_walk, walk_folder
+from desk.learn.training import Model, load_model
 from desk.registry import ModelRegistry
 from desk.trade.forecasting import OpenModel
-from desk.trade.signals import card_of
+from desk.trade.signals import card_of, expectation_of
 
 
 class DiskModelSource:
@@ -26,23 +28,12 @@ class DiskModelSource:
         Names of the features, in the order in which they are computed.
     contract : str
         Their contract, as ``ml_feature_engineering.contract_id`` gives it.
-    evaluated : bool
-        Open the models whose figures the metadata report instead of the published ones.
     """
 
-    def __init__(
-        self, registry: ModelRegistry, *, features: tuple[str, ...], contract: str, evaluated: bool = False
-    ) -> None:
+    def __init__(self, registry: ModelRegistry, *, features: tuple[str, ...], contract: str) -> None:
         self._registry = registry
         self._features = features
         self._contract = contract
-        self._evaluated = evaluated
-        self._test_first: dict[str, int] = {}
-
-    @property
-    def test_first(self) -> dict[str, int]:
-        """Open time of the first test candle of every model that was opened, ms."""
-        return dict(self._test_first)
 
     def mark(self, symbol: str) -> object:
         """Changes with the published model and with what its metadata say."""
@@ -57,13 +48,14 @@ class DiskModelSource:
             If it may not be used.
         """
         found = self._registry.open_latest(symbol, features=self._features, contract=self._contract)
-        text = self._registry.evaluated(found.metadata) if self._evaluated else found.model
-        model = load_model(text, subject=f"{symbol}: {found.model_file}")
+        return OpenModel(card_of(found.metadata), self._loaded(found.model, f"{symbol}: {found.model_file}"))
+
+    def _loaded(self, text: str, subject: str) -> Model:
+        """A model from its text, if it reads the features of this checkout."""
+        model = load_model(text, subject=subject)
         if model.names != self._features:
-            raise ModelIncomplete(f"{symbol}: the model and its metadata name other features: train again")
-        began = datetime.fromisoformat(found.metadata["split"]["test"]["first"])
-        self._test_first[symbol] = int(began.timestamp() * 1000)
-        return OpenModel(card_of(found.metadata), model)
+            raise ModelIncomplete(f"{subject} and its metadata name other features: train again")
+        return model
 
     def published(self, named: tuple[str, ...]) -> tuple[str, ...]:
         """The ``named`` symbols, or all that have a published model.
@@ -110,3 +102,45 @@ class DiskModelSource:
             except ModelError as exc:
                 problems[symbol] = str(exc)
         return models, problems
+
+
+class WalkModelSource(DiskModelSource):
+    """The models with which the walk traded the last fifth, each with the thresholds of its block.
+
+    What was published has learned these candles; a replay of them trades as the evaluation did.  The cards
+    of all blocks bear the name of the published model: a session counts their trades together.
+    """
+
+    def __init__(self, registry: ModelRegistry, *, features: tuple[str, ...], contract: str) -> None:
+        super().__init__(registry, features=features, contract=contract)
+        self._span: dict[str, tuple[int, int]] = {}
+
+    @property
+    def span(self) -> dict[str, tuple[int, int]]:
+        """Open times (ms) of the first and the last candle of every walk that was opened, by symbol."""
+        return dict(self._span)
+
+    def open(self, symbol: str) -> OpenModel:
+        """The newest walk.
+
+        Raises
+        ------
+        ModelError
+            If it may not be used, or if its models were not kept.
+        """
+        found = self._registry.open_latest(symbol, features=self._features, contract=self._contract)
+        folder = walk_folder(self._registry.folder, symbol, found.model_file)
+        walk, figures = read_walk(folder, symbol=symbol), found.metadata["signals"]
+        card = replace(card_of(found.metadata), expectation=expectation_of(figures.get("test") or figures))
+        blocks = tuple(
+            (
+                block.first,
+                OpenModel(
+                    replace(card, thresholds=block.thresholds),
+                    self._loaded(block.model, f"{symbol}: block {at} of {folder.name}"),
+                ),
+            )
+            for at, block in enumerate(walk)
+        )
+        self._span[symbol] = walk[0].first, walk[-1].last
+        return OpenModel(card, blocks[0][1].predictor, blocks)

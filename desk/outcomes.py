@@ -7,8 +7,24 @@ raised or died, by the door that ran it; read by the summary and the reports.
 from dataclasses import dataclass
 from typing import Any
 
+from desk.policy import Thresholds
+
 Json = dict[str, Any]
 """A JSON object."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WalkModel:
+    """The model of one block of a walk, and by what the block was traded."""
+
+    first: int
+    """Open time of the block's first candle, ms."""
+    last: int
+    """Of its last."""
+    thresholds: Thresholds
+    """Probabilities of up."""
+    model: str
+    """LightGBM text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,6 +40,10 @@ class Trained:
     """The trials as an Optuna journal; empty where there is none to keep."""
     metadata: Json
     """All of the metadata but what publishing adds: names, time, digest."""
+    walk: tuple[WalkModel, ...]
+    """Models of the walk's newest blocks, for replays."""
+    trades: str
+    """The trades of the walk as CSV."""
 
 
 @dataclass(frozen=True, slots=True)

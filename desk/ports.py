@@ -2,10 +2,11 @@
 
 Place in the house: foundation.  Implementations: ``desk.clock`` (real time), the tests (simulated time);
 ``desk.market.bitget.account.account`` (Bitget, signed) and ``desk.market.paper.exchange`` (simulated
-fills); ``desk.market.feed.stream`` and the replay of ``live_trade`` for candles.
+fills); ``desk.market.feed.stream`` and the replay of ``live_trade`` for candles;
+``desk.market.bitget.spreads`` for the book.
 """
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
@@ -41,6 +42,17 @@ class CandleFeed(Protocol):
 
     def rounds(self) -> AsyncIterator[CandleRound]:
         """One round per candle, in the order of time, as soon as all symbols have it or were waited for."""
+
+
+class SpreadSource(Protocol):
+    """The book of an exchange, as far as its best prices go."""
+
+    async def spreads_bps(self, symbols: Sequence[str]) -> Mapping[str, float]:
+        """Distance between bid and ask now, in basis points of their mean.
+
+        It is asked seconds after a candle has closed: an answer that takes long, or fails, leaves its symbols
+        out instead of raising.
+        """
 
 
 class Exchange(Protocol):

@@ -18,17 +18,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import jsonschema
 
-from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
-from desk.files import append_line, point_link, remove_drafts, write_file
+from desk.errors import ContractMismatch, ModelIncomplete
+from desk.files import point_link, remove_drafts, write_file
+from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
 
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
-LEDGER: Final = "evaluations.jsonl"
+OLD_LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
 _SCHEMAS = resources.files("desk") / "schemas"
@@ -60,7 +61,7 @@ class ModelRegistry:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        for folder in ("", "metadata", "evaluated", "studies"):
+        for folder in ("", "metadata", "evaluated", "trades", "studies"):
             remove_drafts(self.folder / folder)
 
     def publish(self, trained: Trained, *, now: datetime) -> Json:
@@ -75,7 +76,7 @@ class ModelRegistry:
         model_file = f"{symbol}_lightgbm_{stamp}.txt"
         body = trained.model.encode()
         metadata = {
-            "schema_version": 1,
+            "schema_version": 2,
             "symbol": symbol,
             "created_at": datetime.strptime(stamp, STAMP).replace(tzinfo=UTC).isoformat(),
             "model_file": model_file,
@@ -87,6 +88,9 @@ class ModelRegistry:
         write_file(self.folder / model_file, body)
         if trained.evaluated is not None:
             write_file(self.folder / "evaluated" / model_file, trained.evaluated.encode())
+        for name, text in walk_files(symbol, trained.walk).items():
+            write_file(walk_folder(self.folder, symbol, model_file) / name, text)
+        write_file(self.folder / "trades" / f"{symbol}_trades_{stamp}.csv", trained.trades.encode())
         if trained.study:
             write_file(self.folder / "studies" / f"{symbol}_{stamp}.log", trained.study)
         write_file(self._metadata_file(symbol, stamp), described)
@@ -112,32 +116,10 @@ class ModelRegistry:
         write_file(drawn, picture.encode())
         return path, drawn
 
-    def note_evaluation(self, entry: Json) -> None:
-        """Add one look at a test block to the ledger."""
-        append_line(self.folder / LEDGER, json.dumps(entry, ensure_ascii=False, allow_nan=False).encode())
-
-    def read_evaluations(self) -> list[Json]:
-        """Every look at a test block so far, oldest first; a line torn by a crash is left out.
-
-        Raises
-        ------
-        SettingsError
-            If another line is no entry: what was looked at must not be forgotten silently.
-        """
-        path = self.folder / LEDGER
-        if not path.exists():
-            return []
-        entries: list[Json] = []
-        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], start=1):
-            try:
-                entries.append(json.loads(line))
-                _validator("evaluation").validate(entries[-1])
-            except (ValueError, jsonschema.ValidationError) as exc:
-                raise SettingsError(
-                    f"{path}, line {number}, is not an entry of the ledger of evaluations: restore it from a "
-                    "copy, or remove the line and with it the memory of that look"
-                ) from exc
-        return entries
+    @property
+    def old_ledger(self) -> Path:
+        """Where earlier versions kept their looks at candles."""
+        return self.folder / OLD_LEDGER
 
     def read_summary(self) -> Json | None:
         """The last run's summary; None where there is none that can be read."""
@@ -232,11 +214,11 @@ class ModelRegistry:
         return RegisteredModel(symbol, metadata["model_file"], body.decode(), metadata)
 
     def _metadata_of_version(self, symbol: str, model: Path) -> Json:
-        return _read_json(self._metadata_file(symbol, self._stamp_of(model.name)), "metadata")
+        return _read_metadata(self._metadata_file(symbol, self._stamp_of(model.name)))
 
     def _metadata_of_copy(self, symbol: str, digest: str) -> Json:
         for path in sorted(self.folder.glob(f"metadata/{symbol}_metadata_*.json"), reverse=True):
-            metadata = _read_json(path, "metadata")
+            metadata = _read_metadata(path)
             if metadata["model_sha256"] == digest:
                 return metadata
         raise ModelIncomplete(f"{symbol}: no metadata describe {symbol}{_LATEST}: train the symbol again")
@@ -279,16 +261,30 @@ def _checked_json(document: Mapping[str, Any], schema: str) -> bytes:
     return f"{text}\n".encode()
 
 
+def _read_metadata(path: Path) -> Json:
+    """Metadata of this version or of the one before."""
+    document = _parsed(path)
+    old = isinstance(document, dict) and document.get("schema_version") == 1
+    return _conforming(document, path, "metadata_v1" if old else "metadata")
+
+
 def _read_json(path: Path, schema: str) -> Json:
+    return _conforming(_parsed(path), path, schema)
+
+
+def _parsed(path: Path) -> object:
     try:
-        document: Json = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except OSError as exc:
         raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
     except ValueError as exc:
         raise ModelIncomplete(f"{path} is not JSON: train again") from exc
+
+
+def _conforming(document: object, path: Path, schema: str) -> Json:
     for error in _complaints(document, schema):
         raise ModelIncomplete(f"{path} breaks its schema ({error}): train again")
-    return document
+    return cast(Json, document)
 
 
 def _complaints(document: object, schema: str) -> Iterator[str]:

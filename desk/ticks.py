@@ -35,7 +35,7 @@ ON_GRID: Final = 0.01
 GRID_SHARE: Final = 0.75
 """Share of the moves that must end on the lines of a grid for it to be theirs."""
 LEAST_MOVES: Final = 24
-"""Moves from close to close that show a grid; half a week with fewer takes the grid of its neighbour."""
+"""Moves from close to close that show a grid; half a week with fewer takes the grid of one before it."""
 COARSEST: Final = 0.2
 """Largest step that is looked for, as a fraction of the price."""
 FINEST_SHARE: Final = 1e-5
@@ -44,10 +44,12 @@ FINEST_SHARE: Final = 1e-5
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WeeklyTicks:
-    """Grid of the closes of one series in each week; weeks are counted from the first candle."""
+    """Grid of the closes of one series in each week; the last week ends with the last candle."""
 
     week: NDArray[np.int64]
-    """Shape (n,): week of each candle, a position in the other two."""
+    """Shape (n,): week of each candle, a position in the others."""
+    start: NDArray[np.int64]
+    """Shape (weeks,): time at which each week begins, ms."""
     step: Floats
     """Shape (weeks,): price step in USDT; 0 where the whole series moves too seldom to show any."""
     step_bps: Floats
@@ -94,8 +96,8 @@ def weekly_ticks(candles: Candles) -> WeeklyTicks:
     digits change their grid at 1), the grid is the coarser of two: the largest step of the ladder 1, 2, 5,
     10, … such that ``GRID_SHARE`` of the moves end on its lines, and the greatest common divisor of all
     closes.  A half takes the coarsest grid of its decades, or where it has fewer than ``LEAST_MOVES`` moves
-    that of the nearest half that has more; a week takes the coarser grid of its halves, so that a grid that
-    changes within a week is not lost.
+    that of the newest half before it that has more (the oldest, where there is none before); a week takes the
+    coarser grid of its halves, so that a grid that changes within a week is not lost.
 
     Parameters
     ----------
@@ -107,9 +109,11 @@ def weekly_ticks(candles: Candles) -> WeeklyTicks:
     WeeklyTicks
     """
     close = candles.close
-    half = (candles.open_time - candles.open_time[0]) // (WEEK_MS // 2)
+    end = int(candles.open_time[-1]) + CANDLE_MS
+    weeks = int(-(-(end - candles.open_time[0]) // WEEK_MS))
+    start = end - WEEK_MS * np.arange(weeks, 0, -1)
+    half = (candles.open_time - start[0]) // (WEEK_MS // 2)
     week = half // 2
-    weeks = int(week[-1]) + 1
     moved = 1 + np.flatnonzero(np.abs(np.diff(close)) > NOISE * close[1:])
     places, units = decimal_units(close)
     unit = 10.0**-places
@@ -119,12 +123,34 @@ def weekly_ticks(candles: Candles) -> WeeklyTicks:
             step[number] = np.fmax(step[number], _step(close, units, unit, rows))
     known = np.flatnonzero(~np.isnan(step))
     if len(known):
-        step = step[known[np.abs(np.arange(2 * weeks)[:, None] - known[None, :]).argmin(axis=1)]]
+        before = np.searchsorted(known, np.arange(2 * weeks), side="right") - 1
+        step = step[known[np.maximum(before, 0)]]
     else:
         step[:] = _step(close, units, unit, moved) if len(moved) >= LEAST_MOVES else 0.0
     step = step.reshape(weeks, 2).max(axis=1)
     middle = _weekly_medians(close, week, weeks)
-    return WeeklyTicks(frozen(week), frozen(step), frozen(1e4 * step / middle))
+    return WeeklyTicks(frozen(week), frozen(start), frozen(step), frozen(1e4 * step / middle))
+
+
+def grid_of(candles: Candles, weekly: WeeklyTicks | None = None) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Grid of the closes as ``desk.costs.Costs`` takes it.
+
+    Parameters
+    ----------
+    candles : Candles
+        At least one.
+    weekly : WeeklyTicks, optional
+        Of these candles, where they were inferred before.
+
+    Returns
+    -------
+    grid_from : tuple of int
+        Times from which the steps hold, ms.
+    grid : tuple of float
+        One step for each, in USDT.  Nothing bounds them here: see ``desk.costs.require_tradable_prices``.
+    """
+    found = weekly or weekly_ticks(candles)
+    return tuple(found.start.tolist()), tuple(found.step.tolist())
 
 
 def _groups(
@@ -152,7 +178,7 @@ def _step(close: Floats, units: NDArray[np.int64], unit: float, rows: NDArray[np
         if step <= divisor:
             break
         lines = after / step
-        on_grid = (np.abs(lines - np.rint(lines)) <= ON_GRID) & (size >= 0.5 * step)
+        on_grid = np.abs(lines - np.rint(lines)) <= ON_GRID
         if on_grid.mean() >= GRID_SHARE:
             return float(step)
     return divisor

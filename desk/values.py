@@ -116,6 +116,8 @@ class FeatureSet:
     """Shape (m,): open times of those candles, ms."""
     x: NDArray[np.float32]
     """Shape (m, len(names)), C-contiguous."""
+    categories: tuple[str, ...] = ()
+    """Of ``names``, those whose values are whole numbers that name something: an order means nothing."""
 
     def __len__(self) -> int:
         return len(self.row)
@@ -164,6 +166,9 @@ class CandleRound:
     """Shape (symbols, 6, n), rows as in ``COLUMNS``."""
     absent: Mapping[str, str]
     """Symbols without that candle, or without enough of them, and why."""
+    holes: frozenset[str] = frozenset()
+    """Symbols that have no such candle at all, where the source knows that: stored candles do, a live feed
+    cannot tell a hole from a late candle."""
     news: tuple[str, ...] = ()
     """Notes of the feed: silence, reconnections, candles that were revised."""
 

@@ -14,11 +14,12 @@ from desk.learn import record
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
-from desk.learn.protocol import ContractCosts, run_protocol
+from desk.learn.protocol import ContractCosts, SymbolReport, run_protocol
 from desk.learn.run_verdicts import RunEvidence
 from desk.learn.settings import LearnSettings, ModelSettings
 from desk.learn.splits import Rows
-from desk.outcomes import Trained
+from desk.learn.trade_statistics import trades_csv
+from desk.outcomes import Trained, WalkModel
 from desk.stopwatch import Stopwatch, peak_rss_mb, utc_now
 from desk.values import Candles, FeatureSet, LabelledSet
 from desk.versions import versions
@@ -38,6 +39,8 @@ class SymbolJob:
     """The settings of every cell that an exploration measures; a training has none."""
     reveal: bool = False
     """Whether an exploration shows the test part."""
+    shown_through: int | None = None
+    """Open time (ms) of the last candle on which ``--explore`` showed the setting of a training."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,7 +73,13 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
     watch.lap("features")
 
     report = run_protocol(
-        labelled, candles, contract_costs=job.costs, settings=settings, seed=seed, lap=watch.lap
+        labelled,
+        candles,
+        contract_costs=job.costs,
+        settings=settings,
+        seed=seed,
+        shown_through=job.shown_through,
+        lap=watch.lap,
     )
     control = control_accuracy(labelled, report.split, settings, seed=seed) if job.control else None
     metadata = {
@@ -78,7 +87,9 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
         "feature_contract": features.contract,
         "versions": versions(),
         "settings": job.settings.as_json(),
-        **record.describe_model(report, labelled, candles, tick=job.costs.tick, seconds=watch.laps["tuning"]),
+        **record.describe_model(
+            report, labelled, candles, contract_costs=job.costs, seconds=watch.laps["tuning"]
+        ),
         "timing": {**watch.laps, "cpu_seconds": watch.total, "peak_rss_mb": peak_rss_mb()},
     }
     return EvaluatedSymbol(
@@ -88,11 +99,14 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
             report.evaluated.text() if settings.refit_on_all else None,
             report.tuned.journal if settings.keep_studies else b"",
             metadata,
+            kept_blocks(report, candles),
+            trades_csv(record.walk_rows(report)),
         ),
         evidence=RunEvidence(
             examination=report.examination,
             evaluation=report.evaluation(at=utc_now().isoformat(), settings=job.settings.fingerprint()),
-            test_days=report.test.daily,
+            days=report.traded.lines(report.evidence_row),
+            signals=bool(report.walked.tomorrow.firing),
             control=control,
         ),
     )
@@ -105,10 +119,26 @@ def explore_symbol(job: SymbolJob) -> Explored:
         job.candles,
         lambda settings: _labelled(features, job.candles, settings, drawn),
         contract_costs=job.costs,
-        grid=[(cell.learn, cell.fingerprint()) for cell in job.grid],
+        grid=[(cell.learn, cell.fingerprint(), cell.explored_fingerprint()) for cell in job.grid],
         seed=job.settings.seed,
         at=utc_now().isoformat(),
         reveal=job.reveal,
+    )
+
+
+def kept_blocks(report: SymbolReport, candles: Candles) -> tuple[WalkModel, ...]:
+    """The models and thresholds of the walk's blocks in the last fifth, for replays."""
+    late = report.walk.late
+    return tuple(
+        WalkModel(
+            first=int(candles.open_time[block.first]),
+            last=int(candles.open_time[block.stop - 1]),
+            thresholds=chosen.thresholds,
+            model=model.text(),
+        )
+        for block, chosen, model in zip(
+            report.walk.blocks[late:], report.walked.blocks[late:], report.walk.models, strict=True
+        )
     )
 
 

@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from config import default_settings
+from desk.clustered import Mean, ratio_of_sums
 from desk.executors import JobFailed, Processes
-from desk.learn.clustered import Mean, ratio_of_sums
 from desk.learn.protocol import ContractCosts
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import VerdictRules, decide_verdicts
@@ -88,17 +88,23 @@ def walk(seeds: Sequence[int], settings: Settings, *, candles: int = CANDLES) ->
 def _jobs(seeds: Sequence[int], settings: Settings, candles: int) -> Iterator[SymbolJob]:
     for seed in seeds:
         series = synthesize("noise", seed, symbol=f"WALK{seed}USDT", end=END, candles=candles)
-        yield SymbolJob(
-            series, settings.model, ContractCosts(tick=price_tick(series).size, **FEES), control=False
+        tick = price_tick(series).size
+        costs = ContractCosts(
+            tick=tick,
+            spread_bps=1e4 * tick / float(series.close[-1]),
+            spread_source="a tick",
+            turnover=1e9,
+            **FEES,
         )
+        yield SymbolJob(series, settings.model, costs, control=False)
 
 
 def find(examined: Sequence[EvaluatedSymbol], rules: VerdictRules) -> Findings:
     """Judge all walks together, as one run, and count."""
     verdicts = decide_verdicts([one.evidence.examination for one in examined], (), rules)
     metrics = [one.trained.metadata["metrics"] for one in examined]
-    covering = [low <= 0.5 <= high for low, high in (one["accuracy_ci95"] for one in metrics)]
-    together = pooled(one.evidence.test_days for one in examined)
+    covering = [_holds_one_half(one["accuracy_ci95"]) for one in metrics]
+    together = pooled(one.evidence.days for one in examined)
     return Findings(
         walks=len(examined),
         tradable=sum(verdict.tradable for verdict in verdicts),
@@ -106,6 +112,10 @@ def find(examined: Sequence[EvaluatedSymbol], rules: VerdictRules) -> Findings:
         covering=sum(covering),
         gross=gross_by_day(together.daily) if together is not None and together.n else None,
     )
+
+
+def _holds_one_half(interval: Sequence[float] | None) -> bool:
+    return interval is None or interval[0] <= 0.5 <= interval[1]
 
 
 def gross_by_day(days: Sequence[DayLine]) -> Mean:
@@ -118,16 +128,17 @@ def line(one: EvaluatedSymbol) -> str:
     """The walk as a line of the table."""
     told = one.trained.metadata
     metrics, tuning, signals = told["metrics"], told["tuning"], told["signals"]
-    low, high = metrics["accuracy_ci95"]
+    interval = metrics["accuracy_ci95"]
     gross, net = (
         "–" if signals[name] is None else f"{signals[name]:+.1f}" for name in ("gross_bps", "net_bps")
     )
-    holds = "" if low <= 0.5 <= high else "!"
-    gate = "passed" if one.evidence.examination.passed_gate else "shut"
+    holds = "" if _holds_one_half(interval) else "!"
+    within = "too few days" if interval is None else f"[{interval[0]:.2%}, {interval[1]:.2%}]"
+    tested = "yes" if one.evidence.examination.tested else "no"
     return (
         f"{one.trained.symbol:14}{metrics['n']:9,}{metrics['accuracy']:9.2%}  "
-        f"[{low:.2%}, {high:.2%}] {holds:1}{metrics['auc']:8.4f}  {tuning['chosen']:9}{tuning['rounds']:6}"
-        f"{signals['n']:7,}{gross:>7}{net:>7}  {gate:7}"
+        f"{within:18} {holds:1}{metrics['auc']:8.4f}  {tuning['chosen']:9}{tuning['rounds']:6}"
+        f"{signals['n']:7,}{gross:>7}{net:>7}  {tested:7}"
         f"{told['timing']['cpu_seconds']:6.1f}{told['timing']['peak_rss_mb']:6.0f}"
     )
 
@@ -138,7 +149,7 @@ def main(walks: int = WALKS, trials: int = TRIALS) -> int:
     settings = replace(settings, learn=replace(settings.learn, n_trials=trials))
     print(
         f"{'walk':14}{'labelled':>9}{'accuracy':>9}  {'95 % interval':18}{'AUC':>8}  {'chosen':9}"
-        f"{'rounds':>6}{'trades':>7}{'gross':>7}{'net':>7}  {'gate':7}{'CPU s':>6}{'MB':>6}"
+        f"{'rounds':>6}{'trades':>7}{'gross':>7}{'net':>7}  {'tested':7}{'CPU s':>6}{'MB':>6}"
     )
     examined = []
     for one in walk(range(FIRST_SEED, FIRST_SEED + walks), settings):

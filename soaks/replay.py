@@ -2,7 +2,7 @@
 
 ``python -m soaks.replay [--symbols BTCUSDT,ETHUSDT,1000PEPEUSDT,SUIUSDT] [--trials 50]`` trains the
 symbols from an embedded exchange that serves the real series beside the checkout, as a user would, and then
-replays the test part of each with the model whose figures its metadata report, twice:
+replays the blocks of each walk that lie in its last fifth, with their models and thresholds, twice:
 
 * with limits, rounding and funding off: every probability must be the one that the model says of the
   features of the whole history, with ``==``; every trade and its net the evaluation's to 1e-9, and so the
@@ -23,6 +23,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +32,10 @@ import numpy as np
 import live_trade
 import train_live_lightgbm
 from config import default_settings, live_settings
-from desk.backtest import trades_of
+from desk.backtest import trades_of_sides
 from desk.costs import Costs
-from desk.live_models import DiskModelSource
-from desk.market.matching import FillModel
+from desk.live_fills import fill_model_of
+from desk.live_models import WalkModelSource
 from desk.market.paper.exchange import PaperExchange
 from desk.market.series.stored import read_stored
 from desk.registry import ModelRegistry
@@ -55,14 +56,20 @@ FINE = Decimal("1e-20")
 PLENTY = 10**9
 
 
-class Tradable(DiskModelSource):
-    """Models as if each had passed its verdict, and nothing were expected of it that it could miss."""
+class Tradable(WalkModelSource):
+    """Walks as if each had passed its verdict, and nothing were expected of it that it could miss."""
 
     def open(self, symbol: str) -> OpenModel:
-        """The model whose figures the metadata report."""
+        """The models of the walk."""
         opened = super().open(symbol)
-        expectation = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
-        return replace(opened, card=replace(opened.card, tradable=True, reasons=(), expectation=expectation))
+        blocks = tuple((first, as_if_tradable(model)) for first, model in opened.blocks)
+        return replace(as_if_tradable(opened), blocks=blocks)
+
+
+def as_if_tradable(opened: OpenModel) -> OpenModel:
+    """The model with a verdict that lets it trade."""
+    expectation = BacktestExpectation(win_rate=None, win_rate_labelled=None, net_bps=None)
+    return replace(opened, card=replace(opened.card, tradable=True, reasons=(), expectation=expectation))
 
 
 def unlimited() -> LiveSettings:
@@ -118,18 +125,18 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
     """
     settings = replace(default_settings(), models_dir=models)
     features = tuple(feature.name for feature in FEATURES)
-    source = Tradable(ModelRegistry(models), features=features, contract=contract_id(), evaluated=True)
+    source = Tradable(ModelRegistry(models), features=features, contract=contract_id())
     forecaster = Forecaster(source, symbols, live_trade.feature_window(settings))
     problems = forecaster.refresh()
-    stored = read_stored(cache, symbols)
-    first = dict(source.test_first)
+    stored = read_stored(cache, symbols).between(source.span)
+    first = {symbol: span[0] for symbol, span in source.span.items()}
     contracts = [
         replace(one, tick=FINE, size_step=FINE, min_size=FINE, min_notional=Decimal(0), max_market_size=None)
         for one in stored.contracts
     ]
     clock, live = SimulatedClock(float(min(first.values()))), unlimited()
     slippage = settings.learn.trading.slippage
-    terms = FillModel(slippage=Decimal(repr(slippage)), rounding=False)
+    terms = fill_model_of(forecaster, slippage=slippage, least=False, rounding=False)
     paper = PaperExchange(contracts, deposit=Decimal(10**6), clock=clock, fill_model=terms)
     feed = PaperFeed(ReplayFeed(stored.series, first=first, memory=memory_of(), clock=clock), paper)
     with (
@@ -141,9 +148,8 @@ async def replayed(symbols: Sequence[str], models: Path, cache: Path) -> list[st
         ending = await session.run(replayed_events(feed), mode="replay", settings="{}")
         print(f"without limits: {ending.why}, {time.perf_counter() - began:.0f} s")
         for candles, contract in zip(stored.series, stored.contracts, strict=True):
-            fee = float(contract.taker_fee)
-            costs = Costs(tick=float(contract.tick), slippage=slippage, fee_entry=fee, fee_exit=fee)
-            model = source.open(candles.symbol)
+            model = forecaster.models[candles.symbol]
+            costs = model.card.costs.charged(fee=float(contract.taker_fee), tick=float(contract.tick))
             problems += compared(journal, candles, model, first[candles.symbol], costs, models)
     return problems
 
@@ -170,19 +176,18 @@ def compared(
         candles, max_missing_share=learn.max_missing_share, min_feature_share=learn.min_feature_share
     )
     tested = features.open_time >= first
-    batch = dict(
-        zip(
-            features.open_time[tested].tolist(),
-            model.predictor.probabilities(features.x[tested]).tolist(),
-            strict=True,
-        )
-    )
+    times, x = features.open_time[tested], features.x[tested]
+    starts = [*np.searchsorted(times, [begun for begun, _ in model.blocks]).tolist(), len(times)]
+    batch: dict[int, float] = {}
+    for (_, block), (start, stop) in zip(model.blocks, pairwise(starts), strict=True):
+        if stop > start:
+            probabilities = block.predictor.probabilities(x[start:stop]).tolist()
+            batch |= dict(zip(times[start:stop].tolist(), probabilities, strict=True))
     recorded = journal.diary.probabilities(name)
     part = candles.since(first)
     probability = np.array([batch.get(at, np.nan) for at in part.open_time.tolist()])
-    wanted = trades_of(
-        part, probability, thresholds=model.card.thresholds, rules=model.card.rules, costs=costs
-    )
+    sides = model.sides(part.open_time, probability)
+    wanted = trades_of_sides(part, sides, rules=model.card.rules, costs=costs)
     made = [trade for trade in journal.ledger.closed_trades() if trade.symbol == name]
     problems = []
     if recorded != batch:
@@ -194,7 +199,9 @@ def compared(
     else:
         off = np.abs(np.array([trade.net for trade in made]) - wanted.net).max(initial=0.0)
         fees = np.abs(np.array([float(trade.fees) for trade in made])).sum()
-        reported: dict[str, Any] = json.loads(next(models.glob(f"metadata/{name}_*")).read_text())["signals"]
+        reported: dict[str, Any] = json.loads(next(models.glob(f"metadata/{name}_*")).read_text())["signals"][
+            "test"
+        ]
         net = float(np.mean([trade.net for trade in made])) * 1e4 if made else None
         published = reported["net_bps"]
         print(

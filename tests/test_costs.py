@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.costs import Costs, executable_entries, knows_mean_prices, mean_prices
+from desk.costs import Costs, executable_entries, knows_mean_prices, mean_prices, require_tradable_prices
+from desk.errors import DataError, UntradablePrices
+from desk.ticks import WEEK_MS, grid_of, weekly_ticks
 from desk.values import CANDLE_MS, Candles, frozen
 
 LONG, SHORT = 1.0, -1.0
@@ -95,3 +97,77 @@ def test_the_grid_of_the_week_counts() -> None:
     assert [slipped(costs, 100.0, at=at) for at in (0, 1_000, 1_999, 2_000, 9_000)] == pytest.approx(
         [0.5, 0.5, 0.5, 0.05, 0.05]
     )
+
+
+@pytest.mark.parametrize(
+    ("tick", "side", "price"),
+    [
+        (2.0, SHORT, 1.0),  # the entry is half a tick lower: at zero
+        (3.0, SHORT, 1.0),
+        (2.0, LONG, 1.0),  # the exit is
+        (0.0, LONG, float("nan")),
+    ],
+)
+def test_a_price_after_costs_that_is_none_ends_the_symbol(tick: float, side: float, price: float) -> None:
+    """A tick of 1 USDT was once believed of a price of 0.000007, and every figure after it was absurd."""
+    costs = Costs(tick=tick, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)
+    rows = np.array([0])
+
+    with pytest.raises(UntradablePrices, match="which is no price"):
+        costs.applied(np.array([side]), np.array([price]), np.array([price]), opened=rows, closed=rows)
+    assert issubclass(UntradablePrices, DataError)
+
+
+def moving(*weeks: tuple[float, int]) -> Candles:
+    """A walk around 10 USDT: for each (weeks, decimal places) its closes are rounded so."""
+    week = WEEK_MS // CANDLE_MS
+    rng = np.random.default_rng(1)
+    closes = [
+        np.round(10 + np.cumsum(rng.choice([-0.01, 0.01], round(length * week))), places)
+        if places > 1
+        else np.round(10 + rng.choice([-0.5, 0.0, 0.5], round(length * week)), places)
+        for length, places in weeks
+    ]
+    close = np.concatenate(closes)
+    ones = np.ones(len(close))
+    times = frozen(CANDLE_MS * np.arange(len(close), dtype=np.int64))
+    return Candles("PLANTUSDT", times, frozen(np.stack([close, close, close, close, ones, ones])))
+
+
+@pytest.mark.parametrize(
+    ("tick", "found"),
+    [
+        (None, "lists no contract"),
+        (0.0, "tick is 0 USDT"),
+        (-0.1, "tick is -0.1 USDT"),
+        (float("nan"), "tick is nan USDT"),
+        (float("inf"), "tick is inf USDT"),
+        (1.0, "tick is 1 USDT at a median price of .* at most 1% of the price is needed"),
+    ],
+)
+def test_a_tick_that_is_unknown_or_too_coarse_is_said(tick: float | None, found: str) -> None:
+    """Costs would be invented, so the symbol ends with the reason."""
+    candles = moving((2, 2))
+
+    with pytest.raises(UntradablePrices, match=f"PLANTUSDT: .*{found}"):
+        require_tradable_prices(candles, tick, weekly_ticks(candles))
+
+
+def test_one_week_of_coarse_steps_under_a_fine_tick_is_said() -> None:
+    """Prices rounded in a part of the history earn there and nowhere else."""
+    candles = moving((1, 2), (1, 1), (1, 2))
+
+    with pytest.raises(UntradablePrices, match=r"week from 1970-01-08.* in steps of 0\.5 USDT, 5\.0 %"):
+        require_tradable_prices(candles, 0.0001, weekly_ticks(candles))
+
+
+def test_ordinary_prices_pass_and_are_charged_by_the_week() -> None:
+    """The check and the charge read the same grid."""
+    candles = moving((2, 2))
+    weekly = weekly_ticks(candles)
+
+    require_tradable_prices(candles, 0.01, weekly)
+    grid_from, grid = grid_of(candles, weekly)
+    costs = Costs(tick=0.0001, slippage=0.0, fee_entry=0, fee_exit=0, grid_from=grid_from, grid=grid)
+
+    assert slipped(costs, 10.0, at=WEEK_MS) == pytest.approx(0.005)

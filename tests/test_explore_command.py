@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from config import default_settings
+from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange
 from desk.market.series.synthetic import synthesize
-from desk.registry import ModelRegistry
 from desk.run_settings import Settings
 from desk.training_arguments import narrowed, training_arguments
+from desk.values import CANDLE_MS
 from tests.exchange import serving
 from tests.test_train_live_lightgbm import END, Run
 
@@ -21,7 +22,7 @@ HORIZONS = [1, 2, 3, 6, 12, 24, 48]
 
 @pytest.fixture(scope="module")
 def exchange() -> Iterator[EmbeddedExchange]:
-    sizes = {"LONGUSDT": 3_000, "OTHERUSDT": 3_000, "YOUNGUSDT": 300}
+    sizes = {"LONGUSDT": 14_000, "OTHERUSDT": 3_000, "YOUNGUSDT": 300}
     with serving(
         [
             synthesize("edge", seed, symbol=symbol, end=END, candles=size)
@@ -46,10 +47,25 @@ def exploration_of(run: Run) -> dict[str, Any]:
     return read
 
 
+def fingerprints() -> list[str]:
+    """Of what is explored in every cell: horizon, threshold and days."""
+    return [cell.explored_fingerprint() for cell in settings_of("--explore").exploration_grid()]
+
+
+def entries_of(run: Run) -> list[dict[str, Any]]:
+    with EvaluationLedger(run.cache) as ledger:
+        return list(ledger.evaluations())
+
+
+def shown_through(run: Run, symbol: str, setting: str) -> int | None:
+    with EvaluationLedger(run.cache) as ledger:
+        return ledger.shown_through(symbol, setting)
+
+
 def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The table, the document, the picture, an entry of the ledger for every look; no model, no summary."""
+    """The table, the document, the picture, a note in the ledger for every setting; no model, no summary."""
     assert run("--explore", "--symbols", "LONGUSDT,YOUNGUSDT") == 0
 
     said = capsys.readouterr().out
@@ -61,12 +77,14 @@ def test_every_horizon_is_measured_and_noted_and_nothing_is_published(
     (one,) = told["symbols"]
     assert [cell["horizon"] for cell in one["cells"]] == HORIZONS
     assert [row["symbol"] for row in told["skipped"]] == ["YOUNGUSDT"]
-    entries = ModelRegistry(run.models).read_evaluations()
-    assert [entry["kind"] for entry in entries] == ["explore"] * 7
-    assert len({entry["settings"] for entry in entries}) == 7
-    assert [entry["p_value"] for entry in entries] == [cell["p_value"] for cell in one["cells"]]
+    assert entries_of(run) == []
+    in_force = settings_of("--explore").model.explored_fingerprint()
+    shown = [shown_through(run, "LONGUSDT", setting) for setting in fingerprints()]
+    assert fingerprints().index(in_force) == 1
+    assert [through is None for through in shown] == [at == 1 for at in range(7)]
+    assert all(through < END - 2_000 * CANDLE_MS for through in shown if through is not None)
     left = {path.name for path in run.models.iterdir()}
-    assert left == {".lock", "evaluations.jsonl", "exploration.json", "exploration.svg"}
+    assert left == {".lock", "exploration.json", "exploration.svg"}
 
 
 def test_the_test_part_is_shown_and_tested_only_on_request(
@@ -84,23 +102,26 @@ def test_the_test_part_is_shown_and_tested_only_on_request(
     for before, after in zip(hidden["symbols"][0]["cells"], revealed["symbols"][0]["cells"], strict=True):
         assert before["test"] is before["p_value"] is None
         assert after["test"]["accuracy"] is not None
-        assert after["out_of_fold"] == before["out_of_fold"]
-    entries = ModelRegistry(run.models).read_evaluations()
-    assert [entry["p_value"] for entry in entries[:7]] == [None] * 7
+        assert after["development"] == before["development"]
+    entries = entries_of(run)
+    assert [entry["kind"] for entry in entries] == ["explore"] * 7
+    assert len({entry["settings"] for entry in entries}) == 7
+    cells = revealed["symbols"][0]["cells"]
+    assert [entry["p_value"] for entry in entries] == [cell["p_value"] for cell in cells]
+    assert shown_through(run, "LONGUSDT", fingerprints()[0]) == END - CANDLE_MS
 
 
 def test_the_measurement_is_the_same_whatever_the_jobs(run: Run) -> None:
     """Repeated, it is also no new look: verdicts count the very same evaluation once."""
-    assert run("--explore", "--symbols", "LONGUSDT") == 0
+    assert run("--explore", "--symbols", "OTHERUSDT") == 0
     first = exploration_of(run)
-    assert run("--explore", "--symbols", "LONGUSDT", "--offline", "--jobs", "2") == 0
+    assert run("--explore", "--symbols", "OTHERUSDT", "--offline", "--jobs", "2") == 0
     second = exploration_of(run)
 
     assert second["symbols"] == first["symbols"]
     assert second["together"] == first["together"]
-    entries = ModelRegistry(run.models).read_evaluations()
-    assert len(entries) == 14
-    assert len({(entry["symbol"], entry["settings"], entry["p_value"]) for entry in entries}) == 7
+    assert entries_of(run) == []
+    assert len({shown_through(run, "OTHERUSDT", setting) for setting in fingerprints()} - {None}) >= 1
 
 
 def test_the_number_of_trials_is_no_part_of_an_exploration() -> None:
@@ -141,7 +162,7 @@ def test_a_grid_that_cannot_be_measured_ends_before_anything_starts(
 
     assert message in capsys.readouterr().err
     assert not list(run.cache.rglob("*.pkl"))
-    assert not (run.models / "evaluations.jsonl").exists()
+    assert entries_of(run) == []
 
 
 def test_json_leaves_standard_output_to_the_document(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
@@ -161,6 +182,7 @@ def test_an_interrupt_keeps_the_looks_that_were_told(run: Run) -> None:
 
     assert "✅ LONGUSDT" in first
     assert "Traceback" not in said
-    assert {entry["symbol"] for entry in ModelRegistry(run.models).read_evaluations()} == {"LONGUSDT"}
+    assert shown_through(run, "LONGUSDT", fingerprints()[0]) is not None
+    assert shown_through(run, "OTHERUSDT", fingerprints()[0]) is None
     assert not (run.models / "exploration.json").exists()
     assert run.left_behind() == []

@@ -1,6 +1,7 @@
-"""What a fetch prints on a terminal: its bar, its notes, its closing table."""
+"""What a fetch and a training print on a terminal: bar, notes, closing tables."""
 
 import pytest
+import rich.console
 
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
@@ -72,3 +73,101 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
 
     assert shown == ["900/70000 3 of 300 symbols · 123,456 candles · 17.9 of 18 requests/s, 1 × 429"]
     assert capsys.readouterr().out == "⚠️ BTCUSDT: BTCUSDT_5m_180d.pkl was set aside\n"
+
+
+# The closing tables of a training -----------------------------------------------------------------
+
+
+def summarised(symbol: str, **changes: object) -> dict[str, object]:
+    """The row of a symbol in the summary of a run."""
+    return {
+        "symbol": symbol,
+        "status": "trained",
+        "accuracy": 0.5432,
+        "accuracy_ci95": [0.5312, 0.5551],
+        "auc": 0.5567,
+        "trades": 1_234,
+        "win_rate": 0.4321,
+        "break_even_win_rate": 0.5,
+        "gross_bps": 12.34,
+        "executable_gross_bps": -11.26,
+        "net_bps": -101.7,
+        "profit_factor": 0.876,
+        "sharpe": -1.234,
+        "sortino": -2.5,
+        "calmar": None,
+        "max_drawdown_bps": 12_345.6,
+        "longest_losing_streak": 17,
+        "tick_bps": 0.4,
+        "spread_bps": 1.2,
+        "cpu_seconds": 12.34,
+        "tradable": False,
+        **changes,
+    }
+
+
+def closing(*rows: dict[str, object], width: int = 100) -> list[str]:
+    console = rich.console.Console(width=width, no_color=True)
+    with console.capture() as captured:
+        console.print(
+            terminal.closing_tables({"symbols": list(rows), "averages": {"accuracy": 0.5432, "auc": 0.5567}})
+        )
+    return captured.get().splitlines()
+
+
+def test_the_closing_tables_show_what_was_earned_and_what_could_have_been() -> None:
+    """Both entries beside each other: what earns only at the close is bounce."""
+    lines = closing(summarised("BTCUSDT"))
+
+    first, second = (" ".join(line.split()) for line in lines if "BTCUSDT" in line)
+    assert first == ("BTCUSDT 54.3 % [53.1, 55.5] 0.557 1,234 43.2 % (50.0 %) +12.3 -11.3 -101.7 12.3 no")
+    assert second == "BTCUSDT 1,234 0.88 -1.23 -2.50 – 12,346 17"
+    assert "Out of sample: labelled candles of the last fifth, and trades in the walk" in lines[0]
+    assert any("Trades in the walk, after costs" in line for line in lines)
+    assert any("at next" in line and "gross" in line for line in lines)
+    assert any(line.split()[:3] == ["average", "54.3", "%"] for line in lines)
+    assert not any("*" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("market", "marked"),
+    [
+        ({"tick_bps": 5.0, "spread_bps": 5.0}, False),
+        ({"tick_bps": 5.1, "spread_bps": 1.0}, True),
+        ({"tick_bps": None, "spread_bps": 5.1}, True),
+        ({"tick_bps": None, "spread_bps": None}, False),
+    ],
+)
+def test_a_coarse_tick_or_spread_is_marked_beside_the_win_rate(
+    market: dict[str, object], marked: bool
+) -> None:
+    """There a win rate counts bounce, and a reader compares it with those of other symbols."""
+    lines = closing(summarised("BTCUSDT"), summarised("ONTUSDT", **market))
+
+    assert any("ONTUSDT*" in line for line in lines) is marked
+    assert not any("BTCUSDT*" in line for line in lines)
+    assert any("* tick or spread above 5 bp: its win rate counts bounce" in line for line in lines) is marked
+
+
+def test_the_closing_tables_fit_a_terminal_of_100_columns() -> None:
+    """With the longest names and figures of a universe; nothing is cut off."""
+    lines = closing(
+        summarised("1000000MOGUSDT", tick_bps=9.0, tradable=True, cpu_seconds=999.9, trades=99_999),
+        width=100,
+    )
+
+    assert max(map(len, lines)) <= 100
+    assert not any("…" in line for line in lines)
+    assert any("1000000MOGUSDT*" in line and "yes" in line for line in lines)
+
+
+def test_symbols_without_a_trade_have_no_statistics_and_few_days_no_interval() -> None:
+    nothing = dict.fromkeys(
+        ("win_rate", "break_even_win_rate", "gross_bps", "executable_gross_bps", "net_bps", "accuracy_ci95")
+    )
+
+    lines = closing(summarised("NEWUSDT", trades=0, **nothing))
+
+    (row,) = (line for line in lines if "NEWUSDT" in line)
+    assert "[too few days]" in row
+    assert not any("profit factor" in line for line in lines)

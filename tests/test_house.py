@@ -26,6 +26,7 @@ from tests.house import (
 )
 
 FOUNDATION = {
+    "desk.clustered",
     "desk.errors",
     "desk.values",
     "desk.ports",
@@ -37,6 +38,7 @@ FOUNDATION = {
     "desk.orders",
     "desk.retry",
     "desk.settings",
+    "desk.spreads",
     "desk.ticks",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
@@ -56,8 +58,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 MAY_IMPORT: dict[str, set[str]] = {
     "desk.errors": set(),
     "desk.values": {"desk.errors"},
-    "desk.outcomes": set(),
-    "desk.costs": {"desk.settings", "desk.values"},
+    "desk.clustered": set(),
+    "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
+    "desk.spreads": {"desk.values"},
+    "desk.outcomes": {"desk.policy"},
     "desk.backtest": {"desk.costs", "desk.policy", "desk.values"},
     "desk.policy": {"desk.costs", "desk.settings", "desk.values"},
     "desk.ticks": {"desk.values"},
@@ -87,6 +91,7 @@ MAY_IMPORT: dict[str, set[str]] = {
             "desk.errors",
             "desk.values",
             "desk.backtest",
+            "desk.clustered",
             "desk.costs",
             "desk.outcomes",
             "desk.policy",
@@ -95,9 +100,18 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
+    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.registry": FOUNDATION | {"desk.kept_walk"},
+    "desk.training_run": FOUNDATION
+    | {
+        *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
+        *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
+    },
+    "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_models": FOUNDATION
     | {
         "desk.arguments",
+        "desk.kept_walk",
         "desk.registry",
         "desk.learn.training",
         "desk.trade.forecasting",
@@ -122,10 +136,12 @@ PURE = {
         "desk.outcomes",
         "desk.orders",
         "desk.backtest",
+        "desk.clustered",
         "desk.costs",
         "desk.policy",
         "desk.retry",
         "desk.settings",
+        "desk.spreads",
         "desk.ticks",
         "desk.indicators",
     ),
@@ -144,6 +160,7 @@ PURE = {
     ),
     *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.bitget.codes"),
     *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
+    "desk.market.history.book_check",
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),
     "desk.market.matching",
     *(
@@ -164,7 +181,7 @@ WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text"
 # One address per library: the modules that may import it.
 ADDRESS = {
     "aiohttp": {"desk.market", "desk.trade.notify"},
-    "sqlite3": {"desk.trade.journal"},
+    "sqlite3": {"desk.trade.journal", "desk.ledger"},
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},
@@ -355,6 +372,24 @@ def test_the_rules_speak_of_modules_that_exist() -> None:
     named = PURE | MAY_WRITE | CATCHES_ALL | addresses | set(MAY_IMPORT) | set().union(*MAY_IMPORT.values())
 
     assert {name for name in named if not any(within(one.name, {name}) for one in EVERYTHING)} == set()
+
+
+def test_mutants_are_made_and_tested_in_files_that_exist() -> None:
+    """``make mutants`` passes over a file that was renamed without a word."""
+    mutants = tomllib.loads((HOUSE / "pyproject.toml").read_text())["tool"]["mutmut"]
+    deselected = [
+        text.removeprefix("--deselect=").partition("::")
+        for text in mutants["pytest_add_cli_args"]
+        if text.startswith("--deselect=")
+    ]
+    paths = [
+        *mutants["only_mutate"],
+        *mutants["pytest_add_cli_args_test_selection"],
+        *(path for path, _, _ in deselected),
+    ]
+
+    assert [path for path in paths if not (HOUSE / path).exists()] == []
+    assert all(f"def {test}(" in (HOUSE / path).read_text() for path, _, test in deselected)
 
 
 @pytest.mark.parametrize(

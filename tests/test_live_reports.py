@@ -41,6 +41,16 @@ SCORES = [
     )
     for name in ("1000PEPEUSDT", "1000PEPEUSDC")
 ]
+YOUNG = (
+    "1000000MOGUSDT*",
+    "12,345",
+    "51.8% [too few days]",
+    "55.0%",
+    "-12.3 [too few days]",
+    "+10.0",
+    "61.2% [too few days]",
+    "as expected",
+)
 
 
 def printed(table: Table, width: int) -> str:
@@ -73,6 +83,22 @@ def test_a_score_says_of_whom_it_is_and_what_was_expected(width: int) -> None:
     for word in ("to win", "net bp", "[-120.1,+20.2]", "as expected"):
         assert word in told
     assert max(map(len, told.splitlines())) <= width
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_few_days_and_coarse_prices_are_said_in_whole_words(width: int) -> None:
+    """On every terminal: an interval that cannot be had, and win rates that count bounce."""
+    shown = printed(live.score_table([*SCORES, YOUNG], width=width), width)
+
+    if width >= live.ROOMY:
+        assert shown.count("[too few days]") == 3
+    else:
+        assert shown.count("[too few ") == shown.count(" days] ") == 2
+    assert "1000000MOGUSDT*" in shown
+    assert "* tick or spread above 5 bp: its win rate counts bounce" in shown
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    assert "*" not in printed(live.score_table(SCORES, width=width), width)
 
 
 def test_net_is_told_as_precisely_as_it_is_known() -> None:

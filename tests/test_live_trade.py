@@ -1,7 +1,6 @@
 """The command of live trading: what is asked for, what is refused, and that no secret is in any of it."""
 
 import re
-from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from desk.market.series.synthetic import synthesize
 from desk.registry import ModelRegistry
 from desk.trade.journal import Journal
 from desk.values import CANDLE_MS
-from ml_feature_engineering import FEATURES, contract_id
 from tests.published import publish
 
 KEY, SECRET, PASSPHRASE = "bg_0123key", "s3cr3t-of-the-user", "p4ssphrase-of-the-user"
@@ -227,15 +225,10 @@ def test_a_replay_in_which_nothing_may_trade_says_so_first(
 ) -> None:
     """Who waits for its end must know before it that the tables will be empty, and what to add."""
     end = 1_767_225_600_000
-    publish(bare / "m", "BTCUSDT", at_ms=end)
-    registry = ModelRegistry(bare / "m")
-    features = tuple(feature.name for feature in FEATURES)
-    metadata = registry.open_latest("BTCUSDT", features=features, contract=contract_id()).metadata
+    metadata = publish(bare / "m", "BTCUSDT", at_ms=end, walk=[(end - 20 * CANDLE_MS, end - CANDLE_MS, 0.6)])
     metadata["verdict"] |= {"tradable": False, "reasons": ["no edge"]}
-    registry.rewrite_metadata(metadata)
-    began = datetime.fromisoformat(metadata["split"]["test"]["first"])
-    last = int(began.timestamp() * 1000) + 20 * CANDLE_MS
-    candles = synthesize("noise", 1, symbol="BTCUSDT", end=last, candles=800)
+    ModelRegistry(bare / "m").rewrite_metadata(metadata)
+    candles = synthesize("noise", 1, symbol="BTCUSDT", end=end, candles=800)
     CandleStore(bare / "c").save(candles, days=180)
 
     assert live_trade.main(["--replay", str(bare / "c"), "--models-dir", str(bare / "m")]) == 0
@@ -244,3 +237,65 @@ def test_a_replay_in_which_nothing_may_trade_says_so_first(
     assert first.startswith("No model is tradable, so nothing will be traded: add --trade-untested")
     assert "Replayed: 100 %" in rest
     assert "Promised and delivered" not in "".join(rest)
+
+
+def replayed(folder: Path, *more: str) -> int:
+    """Replay the candles of the folder, whatever the verdict; the status."""
+    where = ["--replay", str(folder / "c"), "--models-dir", str(folder / "m"), "--trade-untested"]
+    return live_trade.main([*where, "--journal", str(folder / "replay.sqlite"), *more])
+
+
+def test_a_replay_trades_the_blocks_of_the_walk_with_their_thresholds(bare: Path) -> None:
+    """From the first candle of the first block to the last one of the last, and on no other."""
+    end, day = 1_767_225_600_000 - 6 * 3_600_000, 86_400_000
+    blocks = [(end - day, end - day // 2 - CANDLE_MS, 1.0), (end - day // 2, end - CANDLE_MS, 0.5)]
+    publish(bare / "m", "BTCUSDT", at_ms=end, walk=blocks)
+    later = synthesize("noise", 1, symbol="BTCUSDT", end=end + day, candles=1500)
+    CandleStore(bare / "c").save(later, days=180)
+
+    assert replayed(bare) == 0
+
+    with Journal(bare / "replay.sqlite") as journal:
+        decided = sorted(journal.diary.probabilities("BTCUSDT"))
+        opened = [trade.opened for trade in journal.ledger.closed_trades()]
+        refused = journal.diary.refusals()
+    assert (decided[0], decided[-1]) == (end - day, end - CANDLE_MS)
+    assert len(decided) == 288
+    fired = sorted(opened + [at for _, at, _ in refused])
+    assert len(opened) > 10
+    assert fired[0] == end - day // 2  # the first block's threshold is never reached
+
+
+def test_a_model_without_a_walk_is_not_replayed_and_says_why(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What earlier versions trained lacks it; others are replayed all the same."""
+    end = 1_767_225_600_000
+    publish(bare / "m", "BTCUSDT", at_ms=end)
+    for name in ("BTCUSDT", "ETHUSDT"):
+        candles = synthesize("noise", 1, symbol=name, end=end, candles=800)
+        CandleStore(bare / "c").save(candles, days=180)
+
+    assert replayed(bare) == 1
+    told = capsys.readouterr().err
+    assert "BTCUSDT: the models that a replay trades with are not kept in" in told
+    assert "there is no model that can be replayed: train the symbols again" in told
+
+    publish(bare / "m", "ETHUSDT", at_ms=end, walk=[(end - 20 * CANDLE_MS, end - CANDLE_MS, 0.6)])
+    assert replayed(bare) == 0
+    assert "BTCUSDT: the models that a replay" in capsys.readouterr().err
+
+
+def test_candles_of_other_weeks_than_the_walks_are_told(
+    bare: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A folder of newer candles holds nothing of what the models were kept for."""
+    end = 1_767_225_600_000
+    week = 7 * 86_400_000
+    publish(bare / "m", "BTCUSDT", at_ms=end, walk=[(end - 2 * week, end - week - CANDLE_MS, 0.6)])
+    CandleStore(bare / "c").save(synthesize("noise", 1, symbol="BTCUSDT", end=end, candles=800), days=180)
+
+    assert replayed(bare) == 2
+
+    told = capsys.readouterr().err
+    assert "there are no stored candles of the weeks whose models were kept: BTCUSDT" in told

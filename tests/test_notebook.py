@@ -57,7 +57,7 @@ def test_features_are_those_of_training(candles: pd.DataFrame) -> None:
     """A notebook that computes something else than the suite misleads its owner."""
     rows = api.features(candles)
 
-    assert rows.shape == (1_000 - 587, 100)
+    assert rows.shape == (1_000 - 587, 101)
     assert rows.index[-1] == candles.index[-1]
     assert set(rows.dtypes) == {np.dtype(np.float32)}
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import jsonschema
 import pytest
 
-from desk.errors import ContractMismatch, ModelIncomplete, SettingsError
+from desk.errors import ContractMismatch, ModelIncomplete
+from desk.learn.record import describe_trades
+from desk.learn.trade_statistics import trade_statistics
+from desk.learn.trades import figures
 from desk.outcomes import Trained
 from desk.registry import ModelRegistry
 from tests.power import cut_power
@@ -18,18 +22,8 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, tzinfo=UTC)
 FEATURES = ("ret_1", "rsi_14")
 CONTRACT = "abc"
 
-TRADES = {
-    "candles": 10,
-    "fired": 0,
-    "coverage": 0.0,
-    "coverage_ci95": [0.0, 1.0],
-    "n": 0,
-    **dict.fromkeys(("win_rate", "win_rate_ci95", "hit_rate", "hit_rate_ci95")),
-    "n_labelled": 0,
-    **dict.fromkeys(("win_rate_labelled", "win_rate_labelled_ci95", "gross_bps", "net_bps", "net_bps_ci95")),
-    "break_even_win_rate": None,
-    "daily": [],
-}
+TRADES = describe_trades(figures(()))
+"""Of a walk that was never traded."""
 
 
 def metadata() -> dict[str, Any]:
@@ -51,7 +45,13 @@ def metadata() -> dict[str, Any]:
             "rows": 9,
             "missing": 0,
             "zero_volume_share": 0.0,
+            "tick": None,
             "tick_bps": None,
+            "grid": {"from": [], "step": []},
+            "spread_bps": None,
+            "spread_source": "no bid and ask were read",
+            "turnover": None,
+            "mean_prices": "typical",
             "sha256": "0" * 64,
             "trained_through": part["last"],
             "refit_on_all": True,
@@ -82,30 +82,41 @@ def metadata() -> dict[str, Any]:
             "long_threshold": 0.6,
             "short_threshold": None,
             **TRADES,
-            "out_of_fold": None,
+            "test": None,
+            "aged": None,
+            "walk": [],
+            "evidence": {"first": None, "window": "", "days": 0},
+            "statistics": asdict(trade_statistics((), ())),
+            "share": {"long": 0.02, "short": None},
+            "proof": ["long: nothing is proven", "short: nothing is proven"],
             "lower_bound": {"long": 0.5, "short": None},
             "target_met": False,
             "power": {"long": None, "short": None},
-            "why": [],
+            "why": ["long fires", "short is silent"],
         },
         "calibration": None,
-        "stability": {"months": [], "thirds": [], "worst_accuracy": None, "worst_trades": None},
+        "stability": {"months": [], "thirds": [], "hours": [], "worst_accuracy": None, "worst_trades": None},
         "verdict": {
             "tradable": False,
             "reasons": ["no edge"],
             "p_value": None,
             "q_value": None,
             "family_size": None,
+            "accepted_on": None,
         },
         "importance": {"ret_1": 2.0, "rsi_14": 1.0},
         "timing": dict.fromkeys(
-            ("features", "tuning", "selection", "fit", "evaluation", "cpu_seconds", "peak_rss_mb"), 1.0
+            (
+                *("features", "tuning", "walk", "thresholds", "fit", "evaluation"),
+                *("cpu_seconds", "peak_rss_mb"),
+            ),
+            1.0,
         ),
     }
 
 
 def trained(model: str, symbol: str = "BTCUSDT") -> Trained:
-    return Trained(symbol, model, f"evaluated {model}", b"", metadata())
+    return Trained(symbol, model, f"evaluated {model}", b"", metadata(), (), "opened,closed\n")
 
 
 def opened(shelf: ModelRegistry, symbol: str = "BTCUSDT") -> str:
@@ -122,7 +133,9 @@ def test_a_published_model_has_the_files_that_the_readme_names(tmp_path: Path) -
         "BTCUSDT_lightgbm_20261122_120000.txt",
         "evaluated/BTCUSDT_lightgbm_20261122_120000.txt",
         "metadata/BTCUSDT_metadata_20261122_120000.json",
+        "trades/BTCUSDT_trades_20261122_120000.csv",
     ]
+    assert (tmp_path / "trades" / "BTCUSDT_trades_20261122_120000.csv").read_text() == "opened,closed\n"
     assert str((tmp_path / "BTCUSDT_latest.txt").readlink()) == "BTCUSDT_lightgbm_20261122_120000.txt"
     assert (tmp_path / "BTCUSDT_features.txt").read_text() == "ret_1\nrsi_14\n"
 
@@ -141,7 +154,7 @@ def test_two_versions_in_one_second_are_two_versions(tmp_path: Path) -> None:
     assert (tmp_path / first).read_text() == "m1"
 
 
-@pytest.mark.parametrize("step", range(16))
+@pytest.mark.parametrize("step", range(20))
 def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) -> None:
     """Live trading may read at any moment; it never sees a mixture."""
     shelf = ModelRegistry(tmp_path)
@@ -273,48 +286,3 @@ def test_a_directory_can_be_moved(tmp_path: Path) -> None:
     shutil.move(tmp_path / "a", tmp_path / "b")
 
     assert opened(ModelRegistry(tmp_path / "b")) == "m1"
-
-
-ENTRY = {
-    "kind": "train",
-    "symbol": "BTCUSDT",
-    "test_first": 1,
-    "test_last": 2,
-    "settings": "abc",
-    "passed_gate": True,
-    "p_value": 0.5,
-    "at": "2026-11-22T12:00:00+00:00",
-}
-
-
-def test_the_ledger_remembers_every_look(tmp_path: Path) -> None:
-    """A look that is forgotten is a test that nobody corrects for."""
-    shelf = ModelRegistry(tmp_path)
-    assert shelf.read_evaluations() == []
-
-    for number in range(3):
-        shelf.note_evaluation({**ENTRY, "test_first": number})
-
-    assert [entry["test_first"] for entry in shelf.read_evaluations()] == [0, 1, 2]
-
-
-def test_a_line_torn_by_a_crash_costs_itself_only(tmp_path: Path) -> None:
-    """Power fails in the middle of a line: the entries before it and after it stay."""
-    shelf = ModelRegistry(tmp_path)
-    shelf.note_evaluation(ENTRY)
-    ledger = tmp_path / "evaluations.jsonl"
-    ledger.write_bytes(ledger.read_bytes() + b'{"kind": "tra')
-
-    assert len(shelf.read_evaluations()) == 1
-    shelf.note_evaluation(ENTRY)
-    assert len(shelf.read_evaluations()) == 2
-
-
-def test_a_ledger_that_cannot_be_read_stops_the_run(tmp_path: Path) -> None:
-    """Going on would forget how often the test part was looked at."""
-    shelf = ModelRegistry(tmp_path)
-    shelf.note_evaluation(ENTRY)
-    shelf.note_evaluation({**ENTRY, "p_value": 7})
-
-    with pytest.raises(SettingsError, match=r"evaluations\.jsonl, line 2"):
-        shelf.read_evaluations()

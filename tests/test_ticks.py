@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from desk.ticks import LEAST_MOVES, WEEK_MS, weekly_ticks
+from desk.ticks import LEAST_MOVES, WEEK_MS, grid_of, weekly_ticks
 from desk.values import CANDLE_MS, Candles, frozen
 
 WEEK = WEEK_MS // CANDLE_MS
@@ -43,7 +43,7 @@ def test_an_honest_fine_tick_comes_out_as_it_is(first: float) -> None:
 @pytest.mark.parametrize("first", [1e-9, 7e-6, 0.0123, 57.3, 30_000.0, 1e6])
 def test_rounded_prices_show_their_coarse_grid(first: float, digits: int) -> None:
     """Rounded to 3 digits, a random walk earned 8.8 bp a trade at its own closes and was called tradable."""
-    prices = walk(2, first=first)
+    prices = walk(2, first=first, volatility=0.006 if digits == 2 else 0.002)
 
     ticks = weekly_ticks(candles_of(rounded(prices, digits)))
 
@@ -66,6 +66,13 @@ def test_only_the_older_half_that_is_rounded_is_found_coarse() -> None:
     assert np.all(ticks.step_bps[4:] < 0.01)
 
 
+def test_a_price_that_crosses_a_power_of_ten_is_charged_its_coarser_grid() -> None:
+    """Rounded to 3 digits, prices lie 10 bp apart below 1 and 100 bp apart above it."""
+    prices = 1.03 + 0.06 * np.sin(np.arange(WEEK) / 5.0)
+
+    assert weekly_ticks(candles_of(rounded(prices, 3))).step.tolist() == [pytest.approx(0.01)]
+
+
 def test_a_grid_on_no_decimal_ladder_is_found() -> None:
     """A tick of 8 bp need not be 1, 2 or 5 times a power of ten."""
     lines = np.rint(walk(4, first=1.0) / 0.00084)
@@ -84,6 +91,28 @@ def test_repeated_closes_and_flat_weeks_say_nothing() -> None:
     ticks = weekly_ticks(candles_of(idle))
 
     assert np.allclose(ticks.step, 1e-6)
+
+
+def test_a_half_week_that_hardly_moves_takes_the_newest_grid_before_it() -> None:
+    """What a later week shows was not known: a trade of the quiet days is charged for the older grid."""
+    coarse, fine = (np.round(walk(2, first=57.3, candles=WEEK), places) for places in (1, 4))
+    quiet = np.full(WEEK, 57.3)
+    quiet[:: WEEK // 8] += 1e-4
+
+    def steps(*weeks: Floats) -> list[float]:
+        return [float(step) for step in weekly_ticks(candles_of(np.concatenate(weeks))).step]
+
+    assert steps(coarse, quiet, fine) == pytest.approx([0.1, 0.1, 1e-4])
+    assert steps(fine, quiet, coarse) == pytest.approx([1e-4, 1e-4, 0.1])
+    assert steps(quiet, coarse, fine) == pytest.approx([0.1, 0.1, 1e-4])
+
+
+def test_weeks_are_counted_back_from_the_last_candle() -> None:
+    """The newest week is whole, so that today's grid is read from as many moves as any other."""
+    ticks = weekly_ticks(candles_of(np.round(walk(2, first=57.3, candles=2 * WEEK + 10), 4)))
+
+    assert np.bincount(ticks.week).tolist() == [10, WEEK, WEEK]
+    assert ticks.start.tolist() == [10 * CANDLE_MS + WEEK_MS * at for at in (-1, 0, 1)]
 
 
 def test_a_price_that_hardly_moves_is_not_called_coarse() -> None:
@@ -110,3 +139,15 @@ def test_too_few_moves_show_no_grid() -> None:
     assert len(ticks.week) == WEEK
     few = np.where(np.arange(WEEK) < WEEK // 2, 100.0, 110.0)
     assert weekly_ticks(candles_of(few)).step.tolist() == [0.0]
+
+
+def test_the_grid_for_costs_holds_from_the_first_candle_of_each_week() -> None:
+    """A trade is charged for the grid of its own week: here a fine one, then steps of a tenth."""
+    fine, coarse = (np.round(walk(2, first=57.3, candles=2 * WEEK), places) for places in (4, 1))
+    candles = candles_of(np.concatenate([fine[:WEEK], coarse[WEEK:]]))
+
+    grid_from, grid = grid_of(candles)
+
+    assert grid_from == (0, WEEK_MS)
+    assert grid == pytest.approx((1e-4, 0.1))
+    assert grid_of(candles, weekly_ticks(candles)) == (grid_from, grid)

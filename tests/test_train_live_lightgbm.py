@@ -27,7 +27,7 @@ from ml_feature_engineering import FEATURES, build_features
 from tests.exchange import serving
 
 END = 1_767_225_600_000
-SIZES = {"LONGUSDT": 6_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}
+SIZES = {"LONGUSDT": 11_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}
 HOLED, TORN = "HOLEDUSDT", "TORNUSDT"
 
 
@@ -111,7 +111,10 @@ def test_a_symbol_becomes_a_model_that_plain_lightgbm_reads(run: Run) -> None:
     metadata = json.loads(path.read_text())
     assert metadata["metrics"]["n"] > 0
     assert metadata["tuning"]["n_trials"] == 3
-    assert metadata["signals"]["candles"] == 1_200
+    assert metadata["signals"]["candles"] == 2_016
+    assert len(metadata["signals"]["walk"]) == 3
+    trades = run.models / "trades" / latest.readlink().name.replace("_lightgbm_", "_trades_")
+    assert len(trades.with_suffix(".csv").read_text().splitlines()) == 1 + metadata["signals"]["n"]
     assert metadata["verdict"]["tradable"] is False
     assert metadata["verdict"]["family_size"] is not None
     assert (run.models / metadata["evaluated_file"]).exists()
@@ -259,7 +262,7 @@ def test_fetch_only_fetches_and_trains_nothing(run: Run, capsys: pytest.CaptureF
     assert run("--symbols", "LONGUSDT,YOUNGUSDT", "--fetch-only") == 0
 
     said = capsys.readouterr().out
-    assert "6,000" in said
+    assert "11,000" in said
     assert not run.models.exists()
     assert len(list(run.cache.glob("*_5m_180d.pkl"))) == 2
 

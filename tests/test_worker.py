@@ -13,12 +13,14 @@ LEARNING = ("lightgbm", "optuna.storages.journal", "pandas", "scipy.stats", "skl
 they are loaded first, so that what is refused afterwards was asked for by a module of ours."""
 OURS = {
     "desk.backtest",
+    "desk.clustered",
     "desk.costs",
     "desk.errors",
     "desk.outcomes",
     "desk.policy",
     "desk.settings",
     "desk.stopwatch",
+    "desk.ticks",
     "desk.values",
     "desk.versions",
     "desk.worker",

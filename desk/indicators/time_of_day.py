@@ -1,4 +1,4 @@
-"""Time of day and of week at which a candle opens, as points on a circle.
+"""Time of day and of week at which a candle opens, as points on a circle and as a step of the clock.
 
 Place in the house: formulas.  A ``Panel`` comes in, an array of shape (..., n) goes out: these features
 depend on the open time of their own candle alone.  Pure.
@@ -23,6 +23,11 @@ def circle_sin(p: Panel, *, length: int) -> Array:
 def circle_cos(p: Panel, *, length: int) -> Array:
     """Cosine of the phase within ``length`` candles: 1 at its start, -1 after a half."""
     return np.cos(_phases(length))[_step(p, length)]
+
+
+def clock_step(p: Panel, *, length: int) -> Array:
+    """Candles since the last multiple of ``length``: what happens at a fixed time has a value of its own."""
+    return _step(p, length).astype(np.float64)
 
 
 def _phases(length: int) -> Array:

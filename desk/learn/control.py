@@ -9,8 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from desk.learn.clustered import DAY_MS, Mean, clustered_mean
-from desk.learn.recipe import fit, recipe_of
+from desk.clustered import DAY_MS, Mean, clustered_mean
+from desk.learn.recipe import bin_labelled, fit, recipe_of
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Split
 from desk.values import UP, LabelledSet
@@ -49,10 +49,10 @@ def control_accuracy(
     label = labelled.label.copy()
     label[rows] = labelled.label[rows[order]]
     swapped = replace(labelled, label=label)
-    recipe = recipe_of(settings.baseline, settings.min_boost_round, settings, seed=seed)
+    recipe = recipe_of(settings.baseline, settings.min_boost_round, settings.n_seeds, seed=seed)
     test_rows = split.test[labelled.decided[split.test]]
     if len(test_rows) == 0:
         return None
-    called = fit(swapped, rows, recipe).scores(labelled.features.x[test_rows]) > 0
+    called = fit(bin_labelled(swapped, rows), rows, recipe).scores(labelled.features.x[test_rows]) > 0
     won = np.asarray(called == (labelled.label[test_rows] == UP), dtype=np.float64)
     return clustered_mean(won, labelled.features.open_time[test_rows])

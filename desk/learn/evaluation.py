@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
-from desk.learn.clustered import clustered_mean, share_interval
+from desk.clustered import clustered_mean, share_interval
 from desk.learn.splits import Rows
 from desk.values import CANDLE_MS, DOWN, UP, Candles
 

@@ -10,39 +10,51 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import pairwise
 from statistics import fmean, stdev
 from typing import Any
 
 import numpy as np
 
+from desk.clustered import Mean
+from desk.costs import Costs, coarsest_tick_bps, knows_mean_prices
 from desk.learn.calibration import Calibration
-from desk.learn.clustered import Mean
 from desk.learn.evaluation import Metrics
-from desk.learn.protocol import SymbolReport
+from desk.learn.protocol import ContractCosts, SymbolReport
 from desk.learn.splits import Fold, Rows, Split
 from desk.learn.stability import Stability
-from desk.learn.trades import TradeFigures
+from desk.learn.stay import Acceptance
+from desk.learn.trade_statistics import TradeRow, trade_rows, trade_statistics
+from desk.learn.trades import BPS, DayLine, TradeFigures, figures
 from desk.learn.tuning import Tuned
-from desk.learn.verdict import Evaluation, Verdict
+from desk.learn.verdict import Evaluation, PooledVerdict, Verdict
+from desk.learn.walk_trades import WalkTrades
 from desk.values import DOWN, NEUTRAL, UP, Candles, LabelledSet, iso
 
 Json = dict[str, Any]
 
 
-def describe_data(candles: Candles, *, tick: float | None, trained_through: int, refit_on_all: bool) -> Json:
-    """The candles that a model was made from.
+def describe_data(
+    candles: Candles,
+    *,
+    contract_costs: ContractCosts,
+    costs: Costs,
+    trained_through: int,
+    refit_on_all: bool,
+) -> Json:
+    """The candles that a model was made from, and what trades in them pay.
 
     Parameters
     ----------
     candles : Candles
-    tick : float or None
-        Price step, in USDT; None where it is unknown.
+    contract_costs : ContractCosts
+    costs : Costs
+        As trades were charged.
     trained_through : int
         Open time of the last row that the published model was trained on, ms.
     refit_on_all : bool
         Whether the published model is another one than the evaluated one.
     """
-    median = float(np.median(candles.close))
     digest = hashlib.sha256(candles.open_time.tobytes() + candles.values.tobytes())
     return {
         "first": iso(int(candles.open_time[0])),
@@ -50,7 +62,13 @@ def describe_data(candles: Candles, *, tick: float | None, trained_through: int,
         "rows": len(candles),
         "missing": candles.missing,
         "zero_volume_share": float(np.mean(candles.values[4] == 0)),
-        "tick_bps": None if tick is None else tick / median * 1e4,
+        "tick": contract_costs.tick,
+        "tick_bps": coarsest_tick_bps(candles, contract_costs.tick, costs.grid),
+        "grid": {"from": list(costs.grid_from), "step": list(costs.grid)},
+        "spread_bps": contract_costs.spread_bps,
+        "spread_source": contract_costs.spread_source,
+        "turnover": contract_costs.turnover,
+        "mean_prices": "volume-weighted" if knows_mean_prices(candles) else "typical",
         "sha256": digest.hexdigest(),
         "trained_through": iso(trained_through),
         "refit_on_all": refit_on_all,
@@ -113,7 +131,12 @@ def describe_metrics(metrics: Metrics | None) -> Json | None:
 
 
 def describe_model(
-    report: SymbolReport, labelled: LabelledSet, candles: Candles, *, tick: float | None, seconds: float
+    report: SymbolReport,
+    labelled: LabelledSet,
+    candles: Candles,
+    *,
+    contract_costs: ContractCosts,
+    seconds: float,
 ) -> Json:
     """The sections of the metadata on candles, choices and figures.
 
@@ -123,8 +146,7 @@ def describe_model(
     labelled : LabelledSet
     candles : Candles
         The whole series.
-    tick : float or None
-        Price step, in USDT; None where it is unknown.
+    contract_costs : ContractCosts
     seconds : float
         CPU time of the tuning.
     """
@@ -132,7 +154,8 @@ def describe_model(
     return {
         "data": describe_data(
             candles,
-            tick=tick,
+            contract_costs=contract_costs,
+            costs=report.costs,
             trained_through=int(labelled.features.open_time[decided[-1]]),
             refit_on_all=report.published is not report.evaluated,
         ),
@@ -160,18 +183,68 @@ def describe_controls(controls: Sequence[Mean]) -> Json | None:
 
 
 def describe_signals(report: SymbolReport) -> Json:
-    """Thresholds, and what they earned: on the test part, and out of fold on the development part."""
-    long, short = report.selection.long, report.selection.short
+    """Thresholds for tomorrow, and what those of the walk earned."""
+    traded, walked = report.traded, report.walked
+    since = traded.first_traded
+    tomorrow = walked.tomorrow
+    sides = {"long": tomorrow.long, "short": tomorrow.short}
+    lines = traded.lines(since)
     return {
-        "long_threshold": long.threshold,
-        "short_threshold": short.threshold,
-        **describe_trades(report.test),
-        "out_of_fold": None if report.out_of_fold is None else describe_trades(report.out_of_fold),
-        "lower_bound": {"long": long.lower_bound, "short": short.lower_bound},
-        "target_met": report.selection.target_met,
-        "power": {"long": long.power, "short": short.power},
-        "why": [long.why, short.why],
+        "long_threshold": tomorrow.thresholds.long,
+        "short_threshold": tomorrow.thresholds.short,
+        **describe_trades(figures(lines)),
+        "test": _earned(report.kept_lines),
+        "aged": _earned(traded.aged_lines(since)),
+        "walk": _describe_blocks(report),
+        "evidence": {
+            "first": _time_at(traded, report.evidence_row),
+            "window": report.evidence_window,
+            "days": report.examination.days,
+        },
+        "statistics": asdict(trade_statistics(walk_rows(report), lines)),
+        "lower_bound": {name: side.lower_bound for name, side in sides.items()},
+        "target_met": tomorrow.target_met,
+        "power": {name: side.power for name, side in sides.items()},
+        "share": {name: side.share if side.cut is not None else None for name, side in sides.items()},
+        "why": [side.why for side in sides.values()],
+        "proof": [side.proof for side in sides.values()],
     }
+
+
+def walk_rows(report: SymbolReport) -> tuple[TradeRow, ...]:
+    """Every trade of the walk, with the number of its block, counted from 1."""
+    trades = report.traded.trades
+    block = np.searchsorted(report.traded.starts, trades.entry, side="right")
+    return trade_rows(trades, blocks=block)
+
+
+def _earned(lines: Sequence[DayLine]) -> Json | None:
+    return describe_trades(figures(lines)) if lines else None
+
+
+def _time_at(traded: WalkTrades, row: int) -> str | None:
+    times = traded.block.candles.open_time
+    return iso(int(times[row])) if row < len(times) else None
+
+
+def _describe_blocks(report: SymbolReport) -> list[Json]:
+    """Every block of the walk: where it lies, by what it was traded, and what that earned."""
+    traded = report.traded
+    times, trades = traded.block.candles.open_time, traded.trades
+    of_block = np.searchsorted(traded.starts, trades.entry, side="right") - 1
+    return [
+        {
+            "first": iso(int(times[start])),
+            "last": iso(int(times[stop - 1])),
+            "long_threshold": chosen.thresholds.long,
+            "short_threshold": chosen.thresholds.short,
+            "trades": int(np.sum(of_block == at)),
+            "net_bps": float(np.sum(trades.net[of_block == at])) * BPS,
+        }
+        for at, (chosen, (start, stop)) in enumerate(
+            zip(report.walked.blocks, pairwise(traded.starts.tolist()), strict=True)
+        )
+    ]
 
 
 def describe_trades(figures: TradeFigures) -> Json:
@@ -185,7 +258,9 @@ def describe_trades(figures: TradeFigures) -> Json:
     return section
 
 
-def as_json(value: TradeFigures | Calibration | Stability | Verdict | Evaluation) -> Json:
+def as_json(
+    value: TradeFigures | Calibration | Stability | Verdict | Evaluation | Acceptance | PooledVerdict,
+) -> Json:
     """A value of this room as JSON: tuples become lists."""
     section: Json = json.loads(json.dumps(asdict(value)))
     return section

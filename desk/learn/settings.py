@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 
 from desk.learn.parameters import Parameters
-from desk.learn.selection import SelectionRules
+from desk.learn.thresholds import ThresholdRules
 from desk.learn.verdict import VerdictRules
 from desk.settings import check_settings
 
@@ -25,7 +25,12 @@ class TradingSettings:
     take_profit: float | None
     """Likewise of a take-profit."""
     slippage: float
-    """How much worse than the close a fill is, per side; never less than half a tick."""
+    """How much worse than the close a fill is, per side; never less than half a tick or half the spread."""
+    stop_overshoot: float
+    """Share of the way from the stop to the candle's extreme at which a stop fills."""
+    max_spread_ratio: float
+    """Nothing is opened while bid and ask are farther apart than so many times the spread that trades were
+    charged in the evaluation."""
     taker_fee: float
     """Per side, where the contract data of the exchange lack it."""
     maker_fee: float
@@ -39,6 +44,10 @@ class TradingSettings:
             distance = getattr(self, name)
             if distance is not None and not 0 < distance < 1:
                 yield f"{name} is {distance}, must be None or lie between 0 and 1 as a fraction"
+        if not 0 <= self.stop_overshoot <= 1:
+            yield f"stop_overshoot is {self.stop_overshoot}, must lie between 0 and 1"
+        if not self.max_spread_ratio >= 1:
+            yield f"max_spread_ratio is {self.max_spread_ratio}, must be at least 1"
         for name in ("slippage", "taker_fee", "maker_fee"):
             if not 0 <= getattr(self, name) < 0.1:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 0.1 as a fraction"
@@ -69,11 +78,14 @@ class LearnSettings:
     n_trials: int
     """Optuna trials per symbol; the first is the baseline."""
     trial_boost_round: int
-    """Boosting rounds of an ordinary trial; baseline and finalist get the whole budget."""
+    """Boosting rounds of an ordinary trial."""
     num_boost_round: int
-    """Most boosting rounds of the baseline and of the finalist."""
+    """Most boosting rounds of the fit that sets the published rounds, and of baseline and finalist."""
     early_stopping_rounds: int
-    """Rounds without improvement on the fold's validation block after which they stop."""
+    """Rounds without a better log loss on the last fold's validation block after which the fit that sets the
+    published rounds stops."""
+    search_early_stopping_rounds: int
+    """Likewise where baseline and finalist are compared."""
     min_boost_round: int
     """Fewest rounds of a published model."""
     min_precision_each_side: float
@@ -82,6 +94,10 @@ class LearnSettings:
     """Trials below this recall on either side are infeasible."""
     n_seeds: int
     """Members of a published model, one per seed; their scores are averaged."""
+    walk_first_share: float
+    """Share of the candles before the first block of the walk."""
+    walk_seeds: int
+    """Members of the walk's models, the last two aside, which have ``n_seeds``."""
     significance: float
     """Chance, over all trials together, of preferring tuned parameters that are no better."""
     refit_on_all: bool
@@ -96,7 +112,7 @@ class LearnSettings:
     """Symbols per run whose model is also trained on labels of other days, as a control."""
     control_from: int
     """Smallest run, in symbols, that has a control."""
-    selection: SelectionRules
+    thresholds: ThresholdRules
     trading: TradingSettings
     verdict: VerdictRules
     baseline: Parameters
@@ -113,16 +129,23 @@ class LearnSettings:
                 f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
                 "as a fraction (0.002 means 0.2 %)"
             )
-        for name in ("min_samples", "min_labels", "n_trials", "num_boost_round", "early_stopping_rounds"):
+        for name in (
+            "min_samples",
+            "min_labels",
+            "n_trials",
+            "num_boost_round",
+            "early_stopping_rounds",
+            "search_early_stopping_rounds",
+            "n_seeds",
+            "walk_seeds",
+        ):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
-        for name in ("max_missing_share", "test_share", "first_share", "significance"):
+        for name in ("max_missing_share", "test_share", "first_share", "walk_first_share", "significance"):
             if not 0 < getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
         if not 0 <= self.min_feature_share <= 1:
             yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
-        if self.n_seeds < 1:
-            yield f"n_seeds is {self.n_seeds}, must be at least 1"
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:
@@ -147,7 +170,18 @@ class ModelSettings:
 
     def fingerprint(self) -> str:
         """Short hash of ``as_json``, by which the ledger knows that two evaluations had equal settings."""
-        return hashlib.sha256(json.dumps(self.as_json(), sort_keys=True).encode()).hexdigest()[:12]
+        return _short_hash(self.as_json())
+
+    def explored_fingerprint(self) -> str:
+        """Short hash of what ``--explore`` chooses by: horizon, threshold and days."""
+        learn = self.learn
+        return _short_hash(
+            {"horizon": learn.prediction_horizon, "threshold": learn.min_price_change, "days": self.days}
+        )
+
+
+def _short_hash(values: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,5 +235,10 @@ class ExploreSettings:
             n_seeds=self.n_seeds,
             refit_on_all=False,
             keep_studies=False,
-            selection=replace(learn.selection, min_trades=max(1, round(learn.selection.min_trades * share))),
+            walk_seeds=self.n_seeds,
+            thresholds=replace(
+                learn.thresholds,
+                min_trades=max(2, round(learn.thresholds.min_trades * share)),
+                min_labelled_trades=max(1, round(learn.thresholds.min_labelled_trades * share)),
+            ),
         )

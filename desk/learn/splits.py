@@ -1,4 +1,4 @@
-"""Which rows are trained on, which are for validation or test, and what lies between them.
+"""Which rows may teach, which may judge, and what lies between them.
 
 A ``LabelledSet`` comes in; ``Split`` (development and test) and ``Fold`` (inside development) go
 out, both as positions in that set.  Pure.
@@ -6,8 +6,8 @@ out, both as positions in that set.  Pure.
 The border between two neighbouring parts, for a horizon of 2::
 
     candles     … b-5  b-4  b-3  b-2  b-1 │  b   b+1 …
-                 train       embargo purge │ validation
-                       └─ 2 ─┘└─── 2 ───┘  b is the first candle of the later part
+                 train       embargo purge │ judge
+                       └─ 2 ─┘└─── 2 ───┘  b is the first candle that judges
 
 A row is purged when the candle that decides its label closes after the border; the embargo removes
 as many rows again.  Both are measured in time, so that holes change nothing.
@@ -54,7 +54,7 @@ class Fold:
 
 
 def hold_out(labelled: LabelledSet, *, candles: int, test_share: float) -> Split:
-    """Keep the last ``test_share`` of the ``candles`` for the one evaluation at the end.
+    """Keep the last ``test_share`` of the ``candles`` for the one look at the end.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def hold_out(labelled: LabelledSet, *, candles: int, test_share: float) -> Split
             f"{labelled.features.symbol}: no candle with features on one side of the border between "
             "development and test; a longer history (--days) is needed"
         )
-    known = _known_before(labelled, before, int(labelled.features.open_time[test[0]]))
+    known = known_before(labelled, before, int(labelled.features.open_time[test[0]]))
     return Split(frozen(known), frozen(test), len(before) - len(known))
 
 
@@ -84,23 +84,13 @@ def walk_forward(
 
     The picture, for three folds::
 
-        block   0 0 0 0 1 1 2 2 3 3      0 = the first share, never validated
+        block   0 0 0 0 1 1 2 2 3 3      0 = the first share, never judged
         fold 1  t t t t v v
         fold 2  t t t t t t v v          t = train (purged before v), v = validation
         fold 3  t t t t t t t t v v
 
-    A block in which a side never occurs validates nothing, and nothing is learned from a training part
-    with one side: such folds are left out, so that a short history may have fewer than ``folds``.
-
-    Parameters
-    ----------
-    labelled : LabelledSet
-    development : ndarray, shape (n,)
-        Positions in ``labelled``, increasing.
-    folds : int
-        Blocks.
-    first_share : float
-        0.4 keeps the first two fifths for training only.
+    A block in which a side never occurs cannot judge, and a training part with one side cannot
+    teach: such folds are left out, so that fewer than ``folds`` may come back on a short history.
     """
     first = int(len(development) * first_share)
     edges = np.linspace(first, len(development), folds + 1).astype(int)
@@ -109,17 +99,18 @@ def walk_forward(
         validation = development[start:stop]
         if len(validation) == 0:
             continue
-        known = _known_before(labelled, development[:start], int(labelled.features.open_time[validation[0]]))
-        if _has_both_sides(labelled, known) and _has_both_sides(labelled, validation):
+        known = known_before(labelled, development[:start], int(labelled.features.open_time[validation[0]]))
+        if has_both_sides(labelled, known) and has_both_sides(labelled, validation):
             found.append(Fold(frozen(known), frozen(validation)))
     return tuple(found)
 
 
-def _known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
+def known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
     """Those of ``rows`` whose label was known a horizon before the time ``border`` (ms)."""
     embargo = labelled.horizon * CANDLE_MS
     return rows[labelled.known_at[rows] <= border - embargo]
 
 
-def _has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:
+def has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:
+    """Whether some of ``rows`` are labelled up and some down."""
     return len(np.unique(labelled.label[rows[labelled.decided[rows]]])) > 1

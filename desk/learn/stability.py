@@ -1,7 +1,7 @@
 """Whether the figures come from the whole block or from one corner of it.
 
-A ``Block`` with its trades comes in; ``Stability`` goes out: accuracy and trades by calendar month (UTC)
-and by volatility third, with the worst part named.  Pure.
+A ``Block`` with its trades comes in; ``Stability`` goes out: accuracy and trades by calendar month (UTC),
+by volatility third and by hour, with the worst month or third named.  Pure.
 
 Thirds are those of the block itself, by the volatility of the day before each candle, known at its close.
 They describe; nothing is chosen by them.
@@ -15,13 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades
-from desk.learn.clustered import clustered_mean, share_interval
+from desk.clustered import clustered_mean, share_interval
 from desk.learn.trades import BPS, Block
 from desk.values import CANDLES_PER_DAY, DOWN, UP, Candles
 
 THIRDS = ("calm", "middle", "volatile")
 FEWEST_LABELLED = 100
 """A part with fewer labelled candles is not called the worst by its accuracy."""
+LEFT_OUT = -1
+HOUR_MS = 3_600_000
 FEWEST_TRADES = 10
 """Likewise by its trades."""
 
@@ -31,7 +33,7 @@ class Part:
     """The candles of one month or of one volatility third."""
 
     name: str
-    """``2026-01``, or one of ``THIRDS``."""
+    """``2026-01``, one of ``THIRDS``, or an hour, ``14:00``."""
     labelled: int
     accuracy: float | None
     """Share of the labelled candles whose side was called; None without any."""
@@ -49,32 +51,48 @@ class Stability:
 
     months: tuple[Part, ...]
     thirds: tuple[Part, ...]
+    hours: tuple[Part, ...]
+    """Of the day, UTC, by the candle's open time."""
     worst_accuracy: str | None
     """Name of the part with the least accuracy; None where every part is too small to say."""
     worst_trades: str | None
     """Name of the part whose trades earned least on average; likewise."""
 
 
-def stability(block: Block, trades: Trades, volatility: NDArray[np.float64]) -> Stability:
+def stability(block: Block, trades: Trades, volatility: NDArray[np.float64], *, since: int = 0) -> Stability:
     """Look at the parts of a block.
 
     Parameters
     ----------
     block : Block
     trades : Trades
-        Made in the block, see ``desk.learn.trades.trades_in``.
+        Made in the block.
     volatility : ndarray, shape (n,)
         Of each candle of the block, see ``trailing_volatility``.
+    since : int
+        Row of its first candle that counts.
     """
-    month = (block.candles.open_time.astype("datetime64[ms]").astype("datetime64[M]")).astype(np.int64)
-    third = np.searchsorted(np.quantile(volatility, [1 / 3, 2 / 3]), volatility)
-    months = tuple(_parts(block, trades, month, {int(m): _month_name(int(m)) for m in np.unique(month)}))
-    thirds = tuple(_parts(block, trades, third, dict(enumerate(THIRDS))))
+    times = block.candles.open_time
+    counted = np.arange(len(block)) >= since
+
+    def parts(part_of: NDArray[np.int64], names: dict[int, str]) -> tuple[Part, ...]:
+        return tuple(_parts(block, trades, np.where(counted, part_of, LEFT_OUT), names))
+
+    month = times.astype("datetime64[ms]").astype("datetime64[M]").astype(np.int64)
+    third = (
+        np.searchsorted(np.quantile(volatility[since:], [1 / 3, 2 / 3]), volatility)
+        if since < len(block)
+        else np.zeros(len(block), dtype=np.int64)
+    )
+    months = parts(month, {int(m): _month_name(int(m)) for m in np.unique(month[since:])})
+    thirds = parts(third, dict(enumerate(THIRDS)))
+    hours = parts(times // HOUR_MS % 24, {hour: f"{hour:02}:00" for hour in range(24)})
     judged = [part for part in months + thirds if part.labelled >= FEWEST_LABELLED]
     traded = [part for part in months + thirds if part.trades >= FEWEST_TRADES]
     return Stability(
         months=months,
         thirds=thirds,
+        hours=hours,
         worst_accuracy=min(judged, key=lambda part: part.accuracy or 0.0).name if judged else None,
         worst_trades=min(traded, key=lambda part: part.net_bps or 0.0).name if traded else None,
     )

@@ -19,7 +19,16 @@ TARGETED = ("accuracy", "precision", "recall", "f1")
 """The averages for which the guide names a target."""
 LABELS = ("prediction_horizon", "min_price_change")
 """Settings that say what a label is: win rates under different ones are not compared."""
-TRADED = ("win_rate", "break_even_win_rate", "gross_bps", "net_bps", "net_bps_ci95")
+TRADED = (
+    "win_rate",
+    "break_even_win_rate",
+    "gross_bps",
+    "executable_gross_bps",
+    "net_bps",
+    "net_bps_ci95",
+)
+MARKET = ("tick_bps", "spread_bps")
+STATISTICS = ("profit_factor", "sharpe", "sortino", "calmar", "longest_losing_streak")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,9 @@ class RunResults:
     skipped: list[Skipped]
     failed: list[Failed]
     pooled: Json | None
-    """Figures over the test trades of all symbols."""
+    """Figures over the trades of evidence of all symbols."""
+    portfolio: Json
+    """One verdict over all symbols with a signal, by calendar days."""
     controls: Json | None
 
 
@@ -80,7 +91,7 @@ def summarise(
     compared = None if previous is None else _compared(rows, averages, settings, previous)
     cpu = [row["cpu_seconds"] for row in rows if row["cpu_seconds"] is not None]
     return {
-        "schema_version": 1,
+        "schema_version": 2,
         "started_at": started_at,
         "finished_at": finished_at,
         "settings": settings,
@@ -93,6 +104,7 @@ def summarise(
         },
         "averages": averages,
         "pooled": results.pooled,
+        "portfolio": results.portfolio,
         "controls": results.controls,
         "symbols": rows,
         "problems": [
@@ -125,6 +137,7 @@ def summarise(
 def trained_row(metadata: Json) -> Json:
     """The headline figures of one published model."""
     metrics = metadata["metrics"] or {}
+    drawdown = metadata["signals"]["statistics"]["max_drawdown"]
     return {
         "symbol": metadata["symbol"],
         "status": "trained",
@@ -132,6 +145,9 @@ def trained_row(metadata: Json) -> Json:
         **{name: metrics.get(name) for name in ("accuracy", "accuracy_ci95", *AVERAGED[1:], "n")},
         "trades": metadata["signals"]["n"],
         **{name: metadata["signals"][name] for name in TRADED},
+        **{name: metadata["signals"]["statistics"][name] for name in STATISTICS},
+        "max_drawdown_bps": drawdown and drawdown["bps"],
+        **{name: metadata["data"][name] for name in MARKET},
         "chosen": metadata["tuning"]["chosen"],
         "cpu_seconds": metadata["timing"]["cpu_seconds"],
         "tradable": metadata["verdict"]["tradable"],
@@ -140,7 +156,10 @@ def trained_row(metadata: Json) -> Json:
 
 
 def _untrained_row(symbol: str, status: str, reason: str) -> Json:
-    figures = ("model_file", "accuracy", "accuracy_ci95", *AVERAGED[1:], "n", "trades", *TRADED, "chosen")
+    figures = (
+        *("model_file", "accuracy", "accuracy_ci95", *AVERAGED[1:], "n", "trades"),
+        *(*TRADED, *STATISTICS, "max_drawdown_bps", *MARKET, "chosen"),
+    )
     return {
         "symbol": symbol,
         "status": status,
@@ -246,7 +265,7 @@ def _drop_reasons(row: Json) -> Iterator[str]:
     net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
     if net is not None and net[1] < 0:
         yield (
-            f"its test trades lose after costs beyond doubt: {row['net_bps']:+.1f} bp each "
+            f"its trades lose after costs beyond doubt: {row['net_bps']:+.1f} bp each "
             f"[{net[0]:+.1f}, {net[1]:+.1f}]"
         )
     if accuracy is not None and accuracy[0] <= 0.5:

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from desk.backtest import Trades
 from desk.learn.trades import BPS, DayLine
@@ -51,7 +52,7 @@ class TradeRow:
     ended: Ended
     """What ended it."""
     block: int
-    """Number of the block of the walk in which it was opened; 0 without a walk."""
+    """Number of the block of the walk in which it was opened, counted from 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,14 +113,14 @@ class TradeStatistics:
     """By what ended the trade: ``horizon``, ``stop``, ``take_profit``."""
 
 
-def trade_rows(trades: Trades, *, block: int = 0) -> tuple[TradeRow, ...]:
+def trade_rows(trades: Trades, *, blocks: NDArray[np.int64]) -> tuple[TradeRow, ...]:
     """The trades of one stretch of candles as rows, in order.
 
     Parameters
     ----------
     trades : Trades
-    block : int
-        Number of the block of the walk that they belong to.
+    blocks : ndarray, shape (len(trades),)
+        Number of the block of the walk in which each was opened.
     """
     times = trades.candles.open_time
     return tuple(
@@ -134,7 +135,7 @@ def trade_rows(trades: Trades, *, block: int = 0) -> tuple[TradeRow, ...]:
             executable_gross_bps=float(trades.executable_gross[at]) * BPS if trades.executable[at] else None,
             executable_net_bps=float(trades.executable_net[at]) * BPS if trades.executable[at] else None,
             ended=ENDED[int(trades.ended[at])],
-            block=block,
+            block=int(blocks[at]),
         )
         for at in range(len(trades))
     )

@@ -4,7 +4,7 @@ A ``Block`` of candles with the model's probability on each comes in; ``TradeFig
 line per UTC day.  The lines are all that the figures need, so figures over many symbols are made from the
 lines of each: a day counts as one observation, also when 300 symbols traded on it.  Pure.
 
-Reading order: ``block_of``, ``examine_trades``, ``day_lines``, ``figures``, ``pooled``.
+Reading order: ``Block``, ``day_lines``, ``figures``, ``pooled``.
 
 Not here: the rules by which trades come about (``desk.policy``), and what follows (``desk.learn.verdict``).
 """
@@ -17,12 +17,10 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.backtest import Trades, trades_of
-from desk.costs import Costs
-from desk.learn.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
-from desk.learn.splits import Rows
-from desk.policy import FLAT, LONG, Thresholds, TradeRules
-from desk.values import DOWN, UNKNOWN, UP, Candles, LabelledSet, frozen
+from desk.backtest import Trades
+from desk.clustered import DAY_MS, Mean, ratio_of_sums, share_interval
+from desk.policy import FLAT, LONG
+from desk.values import DOWN, UP, Candles
 
 BPS = 1e4
 Interval = tuple[float, float]
@@ -30,18 +28,25 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Block:
-    """A stretch of candles with what the model says on each.  Made by ``block_of``."""
+    """A stretch of candles with what the models say on each."""
 
     candles: Candles
-    start: int
-    """Row of its first candle in the whole series."""
     probability: NDArray[np.float64]
     """Shape (n,): of up; NaN where the candle has no features."""
     label: NDArray[np.int8]
     """Shape (n,): ``UNKNOWN`` where the candle has no features."""
+    sides: NDArray[np.int8]
+    """Shape (n,): what fires at the close of each, ``LONG``, ``SHORT`` or ``FLAT``, in a position or not."""
 
     def __len__(self) -> int:
         return len(self.label)
+
+    def rows(self, start: int, stop: int) -> "Block":
+        """The candles ``start`` to ``stop - 1``."""
+        part = slice(start, stop)
+        return Block(
+            self.candles.rows(start, stop), self.probability[part], self.label[part], self.sides[part]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,8 +69,18 @@ class DayLine:
     labelled: int
     """Trades whose signal candle is labelled up or down."""
     labelled_wins: int
+    across_hole: int
+    """Trades between whose entry and exit candles are missing."""
     gross_bps: float
     net_bps: float
+    executable_gross_bps: float
+    """Entered at the next candle's mean price instead of the signal's close, as ``executable_net_bps``."""
+    executable_net_bps: float
+    gross_squares: float
+    """Sum of the squares of what each trade adds to ``gross_bps``; likewise the others."""
+    net_squares: float
+    executable_gross_squares: float
+    executable_net_squares: float
     lost_bps: float
     """What the trades that did not win lost, as a positive number."""
 
@@ -96,66 +111,24 @@ class TradeFigures:
     win_rate_labelled: float | None
     """The guide's win rate: share of these whose label is the side that was taken."""
     win_rate_labelled_ci95: Interval | None
+    across_hole: int
+    """Trades between whose entry and exit candles are missing."""
     gross_bps: float | None
     """Mean per trade, before slippage and fees."""
+    gross_bps_ci95: Interval | None
     net_bps: float | None
     """Mean per trade, after both."""
     net_bps_ci95: Interval | None
+    executable_gross_bps: float | None
+    """As ``gross_bps``, entered at the next candle's mean price instead of the signal's close."""
+    executable_gross_bps_ci95: Interval | None
+    executable_net_bps: float | None
+    executable_net_bps_ci95: Interval | None
     break_even_win_rate: float | None
     """Loss / (win + loss), with the mean net win and the mean net loss of these trades: the ``win_rate`` at
     which the mean net would be zero.  None where nothing was won or nothing lost."""
     daily: tuple[DayLine, ...]
     """Every day of the block, those without a trade included, in order."""
-
-
-def block_of(candles: Candles, labelled: LabelledSet, rows: Rows, probability: NDArray[np.float64]) -> Block:
-    """The stretch of ``candles`` from the first to the last of ``rows``.
-
-    Parameters
-    ----------
-    candles : Candles
-        The whole series that ``labelled`` was made from.
-    labelled : LabelledSet
-    rows : ndarray, shape (m,)
-        Positions in ``labelled``, increasing, at least one; candles between them have no features.
-    probability : ndarray, shape (m,)
-        Of up, for each of ``rows``.
-    """
-    row = labelled.features.row[rows]
-    start, stop = int(row[0]), int(row[-1]) + 1
-    spread = np.full(stop - start, np.nan)
-    spread[row - start] = probability
-    label = np.full(stop - start, UNKNOWN, dtype=np.int8)
-    label[row - start] = labelled.label[rows]
-    return Block(candles.rows(start, stop), start, frozen(spread), frozen(label))
-
-
-def examine_trades(block: Block, thresholds: Thresholds, rules: TradeRules, costs: Costs) -> TradeFigures:
-    """Trade the block by the policy, and count.
-
-    Parameters
-    ----------
-    block : Block
-    thresholds : Thresholds
-        As probabilities of up.
-    rules : TradeRules
-    costs : Costs
-    """
-    return figures(day_lines(block, trades_in(block, thresholds, rules, costs), thresholds))
-
-
-def trades_in(block: Block, thresholds: Thresholds, rules: TradeRules, costs: Costs) -> Trades:
-    """The trades that the policy makes in the block.
-
-    Parameters
-    ----------
-    block : Block
-    thresholds : Thresholds
-        As probabilities of up.
-    rules : TradeRules
-    costs : Costs
-    """
-    return trades_of(block.candles, block.probability, thresholds=thresholds, rules=rules, costs=costs)
 
 
 def labelled_outcomes(block: Block, trades: Trades) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
@@ -165,45 +138,51 @@ def labelled_outcomes(block: Block, trades: Trades) -> tuple[NDArray[np.bool_], 
     return label >= DOWN, right
 
 
-def day_lines(block: Block, trades: Trades, thresholds: Thresholds) -> tuple[DayLine, ...]:
-    """One line per UTC day from the first to the last candle of the block.
+def day_lines(block: Block, trades: Trades, *, since: int = 0) -> tuple[DayLine, ...]:
+    """One line per UTC day of the block.
 
     Parameters
     ----------
     block : Block
     trades : Trades
         Made in the block.
-    thresholds : Thresholds
-        Those of the trades: they count the candles that fired in a position too.
+    since : int
+        Row of its first candle that counts.
     """
-    open_time = block.candles.open_time
+    open_time = block.candles.open_time[since:]
     first, last = int(open_time[0]) // DAY_MS, int(open_time[-1]) // DAY_MS
+    counted = trades.entry >= since
     candle_day = open_time // DAY_MS - first
-    trade_day = candle_day[trades.entry]
-    fired = thresholds.sides(block.probability) != FLAT
-    labelled, right = labelled_outcomes(block, trades)
-    won = trades.net > 0
+    trade_day = trades.opened[counted] // DAY_MS - first
+    labelled, right = (which[counted] for which in labelled_outcomes(block, trades))
+    gross, net, later_gross, later_net = (
+        values[counted] * BPS
+        for values in (trades.gross, trades.net, trades.executable_gross, trades.executable_net)
+    )
+    won = net > 0
 
     def count(days: NDArray[np.int64], which: NDArray[np.bool_] | None = None) -> list[int]:
-        counted = np.bincount(days if which is None else days[which], minlength=last - first + 1)
-        return [int(number) for number in counted]
+        there = np.bincount(days if which is None else days[which], minlength=last - first + 1)
+        return [int(number) for number in there]
 
     def add(values: NDArray[np.float64]) -> list[float]:
-        sums = np.bincount(trade_day, weights=values * BPS, minlength=last - first + 1)
+        sums = np.bincount(trade_day, weights=values, minlength=last - first + 1)
         return [float(number) for number in sums]
 
+    returns = (gross, net, later_gross, later_net)
     columns = zip(
         [datetime.fromtimestamp(day * 86_400, tz=UTC).date().isoformat() for day in range(first, last + 1)],
         count(candle_day),
-        count(candle_day, fired),
+        count(candle_day, block.sides[since:] != FLAT),
         count(trade_day),
         count(trade_day, won),
-        count(trade_day, trades.gross > 0),
+        count(trade_day, gross > 0),
         count(trade_day, labelled),
         count(trade_day, labelled & right),
-        add(trades.gross),
-        add(trades.net),
-        add(np.where(won, 0.0, -trades.net)),
+        count(trade_day, trades.across_hole[counted]),
+        *(add(values) for values in returns),
+        *(add(values**2) for values in returns),
+        add(np.where(won, 0.0, -net)),
         strict=True,
     )
     names = [field.name for field in fields(DayLine)]
@@ -230,7 +209,7 @@ def _together(date: str, lines: list[DayLine]) -> DayLine:
 
 
 def figures(daily: Sequence[DayLine]) -> TradeFigures:
-    """Figures from the lines of all days, at least one, in order."""
+    """Figures from the lines of all days, in order."""
     columns = {
         field.name: np.array([getattr(line, field.name) for line in daily], dtype=np.float64)
         for field in fields(DayLine)
@@ -241,20 +220,22 @@ def figures(daily: Sequence[DayLine]) -> TradeFigures:
     def ratio(numerator: str, denominator: str) -> Mean | None:
         if total[denominator] == 0:
             return None
-        return ratio_of_sums(columns[numerator], columns[denominator])
+        squares = columns.get(f"{numerator.removesuffix('_bps')}_squares")
+        return ratio_of_sums(columns[numerator], columns[denominator], squares)
 
     def share(mean: Mean | None, of: str) -> Interval | None:
         return share_interval(mean, int(total[of])) if mean else None
 
-    coverage = ratio_of_sums(columns["fired"], columns["candles"])
+    coverage = ratio("fired", "candles")
     win, hit = ratio("wins", "trades"), ratio("hits", "trades")
     right = ratio("labelled_wins", "labelled")
     gross, net = ratio("gross_bps", "trades"), ratio("net_bps", "trades")
+    later_gross, later_net = ratio("executable_gross_bps", "trades"), ratio("executable_net_bps", "trades")
     return TradeFigures(
         candles=int(total["candles"]),
         fired=int(total["fired"]),
-        coverage=coverage.value,
-        coverage_ci95=share_interval(coverage, int(total["candles"])),
+        coverage=coverage.value if coverage else 0.0,
+        coverage_ci95=share(coverage, "candles"),
         n=int(total["trades"]),
         win_rate=win.value if win else None,
         win_rate_ci95=share(win, "trades"),
@@ -263,9 +244,15 @@ def figures(daily: Sequence[DayLine]) -> TradeFigures:
         n_labelled=int(total["labelled"]),
         win_rate_labelled=right.value if right else None,
         win_rate_labelled_ci95=share(right, "labelled"),
+        across_hole=int(total["across_hole"]),
         gross_bps=gross.value if gross else None,
+        gross_bps_ci95=gross.reported() if gross else None,
         net_bps=net.value if net else None,
         net_bps_ci95=net.reported() if net else None,
+        executable_gross_bps=later_gross.value if later_gross else None,
+        executable_gross_bps_ci95=later_gross.reported() if later_gross else None,
+        executable_net_bps=later_net.value if later_net else None,
+        executable_net_bps_ci95=later_net.reported() if later_net else None,
         break_even_win_rate=_break_even(total),
         daily=tuple(daily),
     )

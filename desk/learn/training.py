@@ -3,12 +3,13 @@
 Arrays and ``Parameters`` come in; a ``Model`` goes out.  One thread, seeded and deterministic: equal
 rows, parameters, rounds, seed and versions give byte-equal model text on one kind of machine.
 
-Reading order: ``Bins`` (rows binned once, trained on many times), ``train`` (a fixed number of rounds),
-``train_with_early_stopping``, ``Model``.
+Reading order: ``Bins`` (rows binned once, trained on many times), ``train`` (a fixed number of
+rounds), ``train_with_early_stopping``, ``Model``.
 
 Not here: which parameters and how many rounds, see ``desk.learn.tuning``.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -27,16 +28,32 @@ Scores = NDArray[np.float64]
 MAX_BIN = 63
 """Bins per feature; LightGBM's 255 cost time and gave nothing on such noisy rows."""
 _BINNING = {"max_bin": MAX_BIN, "feature_pre_filter": False, "verbosity": -1, "num_threads": 1}
+_CATEGORIES = {"min_data_per_group": 50, "cat_smooth": 30.0, "cat_l2": 10.0, "max_cat_threshold": 4}
+"""How categories are split: few at a time, and none on a handful of days."""
 LEAVES_PER_HISTORY = 20
 """A leaf never has to hold more than one row in so many: a short history can still split."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bins:
-    """Labelled rows, binned once.  Made by ``bin_rows``."""
+    """Labelled rows, binned.  Made by ``bin_rows`` and ``Bins.subset``."""
 
     dataset: lgb.Dataset
-    rows: int
+    side: Sides
+    """Shape (n,): 1 up, 0 down."""
+
+    def __len__(self) -> int:
+        return len(self.side)
+
+    @property
+    def base_score(self) -> float:
+        """Log-odds of the share of up rows; 0 where one side never occurs."""
+        share = float(np.mean(self.side)) if len(self.side) else 0.5
+        return math.log(share / (1 - share)) if 0 < share < 1 else 0.0
+
+    def subset(self, rows: NDArray[np.int64]) -> "Bins":
+        """The rows at the positions ``rows``, increasing; nothing is binned again."""
+        return Bins(self.dataset.subset(rows.tolist()).construct(), self.side[rows])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +68,7 @@ class Model:
         return tuple(self.booster.feature_name())
 
     def scores(self, x: Features, rounds: int | None = None) -> Scores:
-        """Log-odds of up for the rows ``x``, shape (n, features): 0 is a coin flip.
+        """Centred log-odds of up for the rows ``x``, shape (n, features): above 0 the model calls up.
 
         ``rounds`` uses only so many of the first rounds.
         """
@@ -75,7 +92,14 @@ class Model:
         return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
 
 
-def bin_rows(x: Features, side: Sides, names: Sequence[str]) -> Bins:
+def bin_rows(
+    x: Features,
+    side: Sides,
+    names: Sequence[str],
+    *,
+    categories: Sequence[str] = (),
+    edges_of: Bins | None = None,
+) -> Bins:
     """Bin labelled rows for training.
 
     Parameters
@@ -85,23 +109,37 @@ def bin_rows(x: Features, side: Sides, names: Sequence[str]) -> Bins:
         1 up, 0 down.
     names : sequence of str
         Feature names, in column order.
+    categories : sequence of str, optional
+        Of ``names``, those whose values have no order.
+    edges_of : Bins, optional
+        Rows whose bin edges are used; without it, edges are found in ``x`` itself.
     """
-    dataset = lgb.Dataset(x, side.astype(np.float32), feature_name=list(names), params=dict(_BINNING))
-    return Bins(dataset.construct(), len(side))
+    dataset = lgb.Dataset(
+        x,
+        side.astype(np.float32),
+        feature_name=list(names),
+        categorical_feature=list(categories),
+        reference=None if edges_of is None else edges_of.dataset,
+        params={**_BINNING, **_CATEGORIES},
+    )
+    return Bins(dataset.construct(), side)
 
 
 def train(bins: Bins, parameters: Parameters, *, rounds: int, seed: int) -> Model:
     """Train exactly ``rounds`` trees.
 
+    The base rate of the rows is left out of the model: boosting starts from it, and the trees alone are kept.
+    Scores are therefore centred, and 0 (a probability of one half) is the line between the sides, whatever
+    share of the training rows went up.
+
     Parameters
     ----------
     bins : Bins
-        The training rows.
     parameters : Parameters
     rounds : int
     seed : int
-        Of the draws of rows and features; equal seeds give equal models.
     """
+    bins.dataset.set_init_score(np.full(len(bins), bins.base_score))
     booster = lgb.train(
         _lightgbm_parameters(parameters, bins, seed), bins.dataset, rounds, keep_training_booster=True
     )
@@ -112,43 +150,43 @@ def train_with_early_stopping(
     bins: Bins,
     parameters: Parameters,
     *,
-    validation: tuple[Features, Sides],
+    validation: Bins,
     num_boost_round: int,
     early_stopping_rounds: int,
     seed: int,
 ) -> tuple[Model, Scores]:
-    """Train until ``early_stopping_rounds`` rounds in a row brought no better log loss in validation.
+    """Train until ``early_stopping_rounds`` rounds brought no better log loss on the validation rows.
 
     Parameters
     ----------
-    bins : Bins
-        The training rows.
+    bins, validation : Bins
+        Subsets of one ``Bins``.
     parameters : Parameters
-    validation : tuple of ndarray, shapes (n, features) and (n,)
-        Features of the validation rows, and their sides: 1 up, 0 down.
     num_boost_round : int
-        The most rounds.
+        Most rounds.
     early_stopping_rounds : int
     seed : int
-        Of the draws of rows and features; equal seeds give equal models.
 
     Returns
     -------
     Model
-        With every tree that was trained, those of the last ``early_stopping_rounds`` included.
+        With every tree that was trained, the last ``early_stopping_rounds`` included.
     ndarray, shape (rounds,)
         Log loss on the validation rows after each round.
     """
-    x, side = validation
-    valid = bins.dataset.create_valid(x, side.astype(np.float32))
+    for part in (bins, validation):
+        part.dataset.set_init_score(np.full(len(part), bins.base_score))
     curve: dict[str, dict[str, list[float]]] = {}
     booster = lgb.train(
         _lightgbm_parameters(parameters, bins, seed),
         bins.dataset,
         num_boost_round,
-        valid_sets=[valid],
+        valid_sets=[validation.dataset],
         valid_names=["validation"],
-        callbacks=[lgb.early_stopping(early_stopping_rounds, verbose=False), lgb.record_evaluation(curve)],
+        callbacks=[
+            lgb.early_stopping(early_stopping_rounds, verbose=False),
+            lgb.record_evaluation(curve),
+        ],
         keep_training_booster=True,
     )
     return Model(booster), np.asarray(curve["validation"]["binary_logloss"])
@@ -174,11 +212,12 @@ def load_model(text: str, *, subject: str) -> Model:
 
 
 def _lightgbm_parameters(parameters: Parameters, bins: Bins, seed: int) -> dict[str, Any]:
-    """All parameters of LightGBM that could change a model: none of them is left to its default."""
+    """All parameters: nothing is left to LightGBM's defaults that could change a model."""
     values = asdict(parameters)
-    leaf = min(parameters.min_data_in_leaf, max(5, bins.rows // LEAVES_PER_HISTORY))
+    leaf = min(parameters.min_data_in_leaf, max(5, len(bins) // LEAVES_PER_HISTORY))
     return {
         **_BINNING,
+        **_CATEGORIES,
         **values,
         "min_data_in_leaf": leaf,
         "bagging_freq": 1,

@@ -1,18 +1,20 @@
 """Which parameters, how many rounds: the only place that knows Optuna.
 
-A ``LabelledSet`` and the folds of its development part come in; ``Tuned`` goes out.  Pure: equal
+The binned rows of a symbol and the folds of its development part come in; ``Tuned`` goes out.  Pure: equal
 rows, settings and seed give equal results; nothing is stored.
 
-How it goes (the measurements behind it are in ``docs/``):
+How it goes (the measurements behind it are in ``docs/numbers.md``):
 
-1. The baseline is the first trial, with the whole budget of rounds: early stopping on each fold.
-2. The other trials search a narrow space around it at a fixed, small number of rounds; a trial
-   that is not among the better quarter after a fold is pruned there.  Every trial therefore
-   completes at least one fold.
-3. The best feasible trial, if it beats the baseline at equal rounds at all, is the finalist: it gets
-   the whole budget too, and its out-of-fold predictions are compared with the baseline's, paired
-   over days.  It is chosen only if it is better by more than chance, allowing for the number of
-   trials; otherwise the baseline stays.
+1. Every trial trains a small, fixed number of rounds on the first fold, the cheapest, and is scored on its
+   validation block.  The first trial is the baseline.
+2. The best feasible trial is the finalist, if its gain over the baseline on that fold would be beyond chance
+   should the other folds show the same gain a day.
+3. Baseline and finalist are trained on all folds with early stopping, and their predictions are compared,
+   paired over days.  The finalist is chosen only if it is better by more than chance, allowing for the number
+   of trials; otherwise the baseline stays.
+4. The chosen parameters are trained once more on the last fold, with the guide's budget: ``num_boost_round``
+   rounds and ``early_stopping_rounds``.  The round with the least log loss there is the number of rounds
+   that everything published trains.
 
 The objective is the win rate, made less noisy: a labelled candle counts by how far its score lies
 on the right side, in units of the fold's own spread of scores (``soft_wins``), and not by its
@@ -29,28 +31,18 @@ from numpy.typing import NDArray
 from optuna.storages.journal import BaseJournalBackend, JournalStorage
 from scipy import stats
 
-from desk.learn.clustered import Mean, clustered_mean
+from desk.clustered import DAY_MS, Mean, clustered_mean
 from desk.learn.parameters import Parameters
+from desk.learn.recipe import BinnedSet
 from desk.learn.settings import LearnSettings
-from desk.learn.splits import Fold
-from desk.learn.training import (
-    Bins,
-    Features,
-    Model,
-    Scores,
-    Sides,
-    bin_rows,
-    train,
-    train_with_early_stopping,
-)
-from desk.values import DOWN, UP, LabelledSet
+from desk.learn.splits import Fold, Rows, walk_forward
+from desk.learn.training import Bins, Features, Scores, Sides, train, train_with_early_stopping
+from desk.values import DOWN, UP
 
+FIRST_ROUNDS_SHARE = 2 / 3
+"""Share of the rows before a walk that trains where the walk's first rounds are chosen."""
 SOFTNESS = 0.5
 """Spread of the soft win rate, in standard deviations of the fold's scores."""
-KEPT_PERCENT = 25.0
-"""Share of the trials so far, in percent, that a trial must be among after a fold to go on."""
-WARM_UP_TRIALS = 5
-"""Trials that are never pruned, the baseline included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +50,11 @@ class TrialRecord:
     """One Optuna trial as a value."""
 
     number: int
-    state: str
-    """``COMPLETE`` or ``PRUNED``."""
-    value: float | None
+    value: float
+    """Soft win rate on the validation block of the first fold."""
     parameters: Parameters
-    folds: int
-    """Folds that were completed."""
     feasible: bool
-    """Precision and recall of both sides above their floors on those folds."""
+    """Precision and recall of both sides above their floors on that block."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,60 +67,43 @@ class Tuned:
     """``tuned`` or ``baseline``."""
     why: str
     baseline_value: float | None
-    """Soft win rate of the baseline's out-of-fold predictions; None without a fold."""
+    """Soft win rate of the baseline on the first fold; None where there is no fold with both sides."""
     best_value: float | None
-    """Likewise for the finalist; the baseline's where there was none."""
+    """Likewise of the best feasible trial; the baseline's where none is better."""
     trials: tuple[TrialRecord, ...]
+    n_pruned: int
+    """Trials that were given up after the first fold."""
     journal: bytes
     """The trials as an Optuna journal, which optuna-dashboard opens; empty where there was none."""
-
-    @property
-    def n_pruned(self) -> int:
-        """Trials that were given up before the last fold."""
-        return sum(trial.state == "PRUNED" for trial in self.trials)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _FoldData:
-    """A fold made ready: its training rows binned once, its labelled validation rows at hand."""
+    """A fold made ready: binned rows, and the features of the validation rows."""
 
-    bins: Bins
+    train: Bins
+    validation: Bins
     x: Features
-    """Features of the validation rows."""
-    side: Sides
     open_time: NDArray[np.int64]
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _WalkForward:
-    """What parameters score on the validation rows of all folds, with the whole budget of rounds."""
-
-    rounds: int
-    soft_wins: NDArray[np.float64]
-    """Of the labelled validation rows of all folds, in order."""
-
     @property
-    def value(self) -> float:
-        return float(np.mean(self.soft_wins))
+    def side(self) -> Sides:
+        return self.validation.side
 
 
 def soft_wins(scores: Scores, side: Sides) -> NDArray[np.float64]:
-    """The soft win of every row, between 0 and 1: the chance to win if the scores were a little blurred.
+    """Chance of every row, between 0 and 1, to win if the scores were a little blurred.
 
-    It is the normal probability that a score, blurred by ``SOFTNESS`` standard deviations of all scores, lies
-    on the side that the price took.  The mean is the soft win rate: it moves with the win rate, but a score
-    that barely changes sides changes it barely.  Constant scores give one half.
+    The normal probability that a score, blurred by ``SOFTNESS`` standard deviations of all scores,
+    lies on the side that came true.  Its mean moves with the win rate, but a score that barely
+    changes sides changes it barely.  Constant scores give one half.
 
     Parameters
     ----------
     scores : ndarray, shape (n,)
-        Log-odds of up.
+        Centred log-odds of up.
     side : ndarray, shape (n,)
         1 up, 0 down.
-
-    Returns
-    -------
-    ndarray, shape (n,)
     """
     spread = float(np.std(scores))
     if spread == 0.0:
@@ -140,73 +112,122 @@ def soft_wins(scores: Scores, side: Sides) -> NDArray[np.float64]:
     return np.asarray(stats.norm.cdf(toward / (SOFTNESS * spread)), dtype=np.float64)
 
 
-def tune(labelled: LabelledSet, folds: tuple[Fold, ...], settings: LearnSettings, *, seed: int) -> Tuned:
-    """Choose parameters and rounds by their scores on the validation rows of ``folds``.
+def tune(binned: BinnedSet, folds: tuple[Fold, ...], settings: LearnSettings, *, seed: int) -> Tuned:
+    """Choose parameters and rounds on the folds of the development part.
 
     Parameters
     ----------
-    labelled : LabelledSet
+    binned : BinnedSet
     folds : tuple of Fold
-        Of the development part; without any, the baseline stays with ``min_boost_round`` rounds.
+        Of the development part, oldest first; without any, the baseline stays with the fewest rounds.
     settings : LearnSettings
     seed : int
-        Of the search and of every model that is trained for it.
     """
     if not folds:
         return Tuned(
-            settings.baseline,
-            settings.min_boost_round,
-            "baseline",
-            "too few labelled candles for a validation block",
-            None,
-            None,
-            (),
-            b"",
+            parameters=settings.baseline,
+            rounds=settings.min_boost_round,
+            chosen="baseline",
+            why="too few labelled candles for a fold with both sides",
+            baseline_value=None,
+            best_value=None,
+            trials=(),
+            n_pruned=0,
+            journal=b"",
         )
-    prepared = tuple(_fold_data(labelled, fold) for fold in folds)
-    baseline = _walk_forward(prepared, settings.baseline, settings, seed)
-    trials, journal = _search(prepared, settings, name=labelled.features.symbol, seed=seed)
-    finalist = _finalist(trials)
-    parameters, rounds, chosen, best_value = settings.baseline, baseline.rounds, "baseline", baseline.value
+    data = [_fold_data(binned, fold) for fold in folds]
+    trials, journal = _search(data[0], settings, name=binned.labelled.features.symbol, seed=seed)
+    baseline, finalist = trials[0], _finalist(trials)
+    parameters, chosen = settings.baseline, "baseline"
+    pruned = len(trials) - 1
     if finalist is None:
-        why = "no trial was better than the baseline"
+        why = "no feasible trial is better than the baseline"
     else:
-        tried = _walk_forward(prepared, finalist.parameters, settings, seed)
-        gain = clustered_mean(
-            tried.soft_wins - baseline.soft_wins, np.concatenate([fold.open_time for fold in prepared])
-        )
-        better, why = _beyond_chance(gain, trials=len(trials), significance=settings.significance)
-        best_value = tried.value
-        if better:
-            parameters, rounds, chosen = finalist.parameters, tried.rounds, "tuned"
-    return Tuned(parameters, rounds, chosen, why, baseline.value, best_value, trials, journal)
-
-
-def _fold_data(labelled: LabelledSet, fold: Fold) -> _FoldData:
-    features = labelled.features
-    train_rows = fold.train[labelled.decided[fold.train]]
-    validation_rows = fold.validation[labelled.decided[fold.validation]]
-    return _FoldData(
-        bin_rows(features.x[train_rows], labelled.label[train_rows], features.names),
-        np.ascontiguousarray(features.x[validation_rows]),
-        labelled.label[validation_rows],
-        features.open_time[validation_rows],
+        gain, why = _compare(data, finalist, settings, trials=len(trials), seed=seed)
+        pruned -= gain is not None
+        if gain:
+            parameters, chosen = finalist.parameters, "tuned"
+    return Tuned(
+        parameters=parameters,
+        rounds=_rounds(
+            data[-1], parameters, settings, early_stopping_rounds=settings.early_stopping_rounds, seed=seed
+        ),
+        chosen=chosen,
+        why=why,
+        baseline_value=baseline.value,
+        best_value=baseline.value if finalist is None else finalist.value,
+        trials=trials,
+        n_pruned=pruned,
+        journal=journal,
     )
 
 
-def _walk_forward(
-    folds: tuple[_FoldData, ...], parameters: Parameters, settings: LearnSettings, seed: int
-) -> _WalkForward:
-    """Early stopping in every fold; the rounds with the least log loss over all folds together."""
-    models: list[Model] = []
-    curves: list[Scores] = []
-    for fold in folds:
+def _fold_data(binned: BinnedSet, fold: Fold) -> _FoldData:
+    features, decided = binned.labelled.features, binned.labelled.decided
+    rows = fold.validation[decided[fold.validation]]
+    return _FoldData(
+        train=binned.of(fold.train),
+        validation=binned.of(fold.validation),
+        x=np.ascontiguousarray(features.x[rows]),
+        open_time=features.open_time[rows],
+    )
+
+
+def rounds_known_before(binned: BinnedSet, rows: Rows, settings: LearnSettings, *, seed: int) -> int:
+    """The number of rounds for the baseline that rows before a walk would have chosen.
+
+    Parameters
+    ----------
+    binned : BinnedSet
+    rows : ndarray, shape (n,)
+        Positions in the labelled set; the last third of them validates.
+    settings : LearnSettings
+    seed : int
+    """
+    folds = walk_forward(binned.labelled, rows, folds=1, first_share=FIRST_ROUNDS_SHARE)
+    if not folds:
+        return settings.min_boost_round
+    return _rounds(
+        _fold_data(binned, folds[0]),
+        settings.baseline,
+        settings,
+        early_stopping_rounds=settings.search_early_stopping_rounds,
+        seed=seed,
+    )
+
+
+def _rounds(
+    fold: _FoldData,
+    parameters: Parameters,
+    settings: LearnSettings,
+    *,
+    early_stopping_rounds: int,
+    seed: int,
+) -> int:
+    """The number of rounds with the least log loss on the validation block of a fold."""
+    _, curve = train_with_early_stopping(
+        fold.train,
+        parameters,
+        validation=fold.validation,
+        num_boost_round=settings.num_boost_round,
+        early_stopping_rounds=early_stopping_rounds,
+        seed=seed,
+    )
+    return max(settings.min_boost_round, int(np.argmin(curve)) + 1)
+
+
+def _early_stopped_wins(
+    data: list[_FoldData], parameters: Parameters, settings: LearnSettings, *, seed: int
+) -> NDArray[np.float64]:
+    """Soft wins of the validation rows of all folds, in order, at the best number of rounds over them."""
+    models, curves = [], []
+    for fold in data:
         model, curve = train_with_early_stopping(
-            fold.bins,
+            fold.train,
             parameters,
-            validation=(fold.x, fold.side),
+            validation=fold.validation,
             num_boost_round=settings.num_boost_round,
-            early_stopping_rounds=settings.early_stopping_rounds,
+            early_stopping_rounds=settings.search_early_stopping_rounds,
             seed=seed,
         )
         models.append(model)
@@ -214,10 +235,9 @@ def _walk_forward(
     reached = min(len(curve) for curve in curves)
     loss = np.sum([curve[:reached] for curve in curves], axis=0)
     rounds = max(settings.min_boost_round, int(np.argmin(loss)) + 1)
-    wins = [
-        soft_wins(model.scores(fold.x, rounds), fold.side) for model, fold in zip(models, folds, strict=True)
-    ]
-    return _WalkForward(rounds, np.concatenate(wins))
+    return np.concatenate(
+        [soft_wins(model.scores(fold.x, rounds), fold.side) for model, fold in zip(models, data, strict=True)]
+    )
 
 
 class _JournalLines(BaseJournalBackend):
@@ -240,53 +260,43 @@ class _JournalLines(BaseJournalBackend):
 
 
 def _search(
-    folds: tuple[_FoldData, ...], settings: LearnSettings, *, name: str, seed: int
+    first: _FoldData, settings: LearnSettings, *, name: str, seed: int
 ) -> tuple[tuple[TrialRecord, ...], bytes]:
-    """Run the Optuna trials; the first is the baseline at the trials' number of rounds."""
+    """Run the Optuna trials on the first fold; trial 0 is the baseline."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     lines = _JournalLines()
     study = optuna.create_study(
-        storage=JournalStorage(lines),
+        storage=JournalStorage(lines) if settings.keep_studies else None,
         study_name=name,
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=seed),
-        pruner=optuna.pruners.PercentilePruner(KEPT_PERCENT, n_startup_trials=WARM_UP_TRIALS),
     )
     study.enqueue_trial(asdict(settings.baseline))
     records: list[TrialRecord] = []
 
     def objective(trial: optuna.Trial) -> float:
         parameters = _suggested(trial)
-        wins: list[NDArray[np.float64]] = []
-        scores: list[Scores] = []
-        state = "COMPLETE"
-        for step, fold in enumerate(folds):
-            model = train(fold.bins, parameters, rounds=settings.trial_boost_round, seed=seed)
-            scores.append(model.scores(fold.x))
-            wins.append(soft_wins(scores[-1], fold.side))
-            trial.report(float(np.mean(np.concatenate(wins))), step)
-            if step + 1 < len(folds) and trial.should_prune():
-                state = "PRUNED"
-                break
-        value = float(np.mean(np.concatenate(wins)))
-        side = np.concatenate([fold.side for fold in folds[: len(scores)]])
-        shortfalls = _shortfalls(np.concatenate(scores), side, settings)
+        scores = _trial_scores(first, parameters, settings, seed=seed)
+        value = float(np.mean(soft_wins(scores, first.side)))
+        shortfalls = _shortfalls(scores, first.side, settings)
         for floor, shortfall in shortfalls.items():
             trial.set_constraint(floor, shortfall)
-        feasible = max(shortfalls.values()) <= 0
-        records.append(TrialRecord(trial.number, state, value, parameters, len(scores), feasible))
-        if state == "PRUNED":
-            raise optuna.TrialPruned
+        records.append(TrialRecord(trial.number, value, parameters, max(shortfalls.values()) <= 0))
         return value
 
     study.optimize(objective, n_trials=settings.n_trials)
     return tuple(records), lines.as_bytes()
 
 
+def _trial_scores(first: _FoldData, parameters: Parameters, settings: LearnSettings, *, seed: int) -> Scores:
+    model = train(first.train, parameters, rounds=settings.trial_boost_round, seed=seed)
+    return model.scores(first.x)
+
+
 def _suggested(trial: optuna.Trial) -> Parameters:
     """The search space: narrow, around the baseline, which is its first point."""
     return Parameters(
-        learning_rate=trial.suggest_float("learning_rate", 0.01, 0.15, log=True),
+        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
         num_leaves=trial.suggest_int("num_leaves", 4, 48, log=True),
         min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
         feature_fraction=trial.suggest_float("feature_fraction", 0.2, 0.8),
@@ -297,42 +307,62 @@ def _suggested(trial: optuna.Trial) -> Parameters:
 
 
 def _shortfalls(scores: Scores, side: Sides, settings: LearnSettings) -> dict[str, float]:
-    """How far each floor is missed, in shares; at or below zero where it is reached."""
+    """How far each floor is missed, in shares; at or below zero where it is kept."""
     short = {}
     for name, which in (("long", UP), ("short", DOWN)):
         called = (scores > 0) == (which == UP)
-        moved = side == which
-        both = int(np.sum(called & moved))
+        actual = side == which
+        both = int(np.sum(called & actual))
         precision = both / max(1, int(np.sum(called)))
-        recall = both / max(1, int(np.sum(moved)))
+        recall = both / max(1, int(np.sum(actual)))
         short[f"precision_{name}"] = settings.min_precision_each_side - precision
         short[f"recall_{name}"] = settings.min_recall_each_side - recall
     return short
 
 
 def _finalist(trials: tuple[TrialRecord, ...]) -> TrialRecord | None:
-    """The best complete and feasible trial, if it is better than the baseline at equal rounds."""
-    complete = [trial for trial in trials if trial.state == "COMPLETE" and trial.value is not None]
-    feasible = [trial for trial in complete if trial.feasible and trial.number > 0]
-    if not feasible:
-        return None
-    best = max(feasible, key=lambda trial: (trial.value or 0.0, -trial.number))
-    base = next((trial for trial in complete if trial.number == 0), None)
-    if base is not None and (base.value or 0.0) >= (best.value or 0.0):
-        return None
-    return best
+    """The best feasible trial, if it is better than the baseline."""
+    feasible = [trial for trial in trials[1:] if trial.feasible and trial.value > trials[0].value]
+    return max(feasible, key=lambda trial: (trial.value, -trial.number), default=None)
 
 
-def _beyond_chance(gain: Mean, *, trials: int, significance: float) -> tuple[bool, str]:
-    """Whether a paired gain over days is more than the best of ``trials`` would show by luck."""
-    if gain.clusters < 2:
-        return False, "all validation candles lie on one day: no comparison possible"
-    needed = float(stats.t.ppf(1 - significance / max(1, trials), gain.clusters - 1))
+def _compare(
+    data: list[_FoldData], finalist: TrialRecord, settings: LearnSettings, *, trials: int, seed: int
+) -> tuple[bool | None, str]:
+    """Whether the finalist is better than the baseline by more than the best of ``trials`` is by luck.
+
+    None where its gain on the first fold is already too small to become that.
+    """
+    first = data[0]
+    screened = clustered_mean(
+        soft_wins(_trial_scores(first, finalist.parameters, settings, seed=seed), first.side)
+        - soft_wins(_trial_scores(first, settings.baseline, settings, seed=seed), first.side),
+        first.open_time,
+    )
+    days = len(np.unique(np.concatenate([fold.open_time for fold in data]) // DAY_MS))
+    if screened.clusters < 2:
+        return None, "all validation candles of the first fold lie on one day: nothing can be compared"
+    needed = float(stats.t.ppf(1 - settings.significance / max(1, trials), max(1, days - 1)))
+    within_reach = screened.t() * np.sqrt(days / screened.clusters)
+    if within_reach < needed:
+        return None, (
+            f"{_gain(screened)} on the first fold; over all folds that would be t {within_reach:.2f}, and "
+            f"{needed:.2f} is needed with {trials} trials"
+        )
+    gain = clustered_mean(
+        _early_stopped_wins(data, finalist.parameters, settings, seed=seed)
+        - _early_stopped_wins(data, settings.baseline, settings, seed=seed),
+        np.concatenate([fold.open_time for fold in data]),
+    )
     better = gain.t() > needed
     verb = "is" if better else "is not"
-    why = (
-        f"best trial against baseline: {gain.value * 100:+.2f} ± {gain.se * 100:.2f} points of soft win rate "
-        f"over {gain.clusters} days (t {gain.t():.2f}, {needed:.2f} needed with {trials} trials), "
-        f"which {verb} beyond chance"
+    return better, (
+        f"{_gain(gain)} over {gain.clusters} days (t {gain.t():.2f}, {needed:.2f} needed with {trials} "
+        f"trials), which {verb} beyond chance"
     )
-    return better, why
+
+
+def _gain(gain: Mean) -> str:
+    return (
+        f"best trial against baseline: {gain.value * 100:+.2f} ± {gain.se * 100:.2f} points of soft win rate"
+    )

@@ -1,7 +1,7 @@
 """``exploration.json``, and the output of ``--explore``: a line per symbol, tables, closing words.
 
-Cells as ``desk.learn.explore`` describes them and the other outcomes come in; a JSON object, text and rich
-tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
+Cells as ``desk.learn.exploration_record`` describes them and the other outcomes come in; a JSON object, text
+and rich tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 
 Not here: the picture (``desk.reports.exploration_picture``).
 """
@@ -13,13 +13,16 @@ from rich.console import Group
 from rich.table import Table
 
 from desk.outcomes import Failed, Json, Skipped
+from desk.reports.terminal import COARSE_CAPTION, coarse_part, marked_symbol
 
 RECIPE = (
-    "The baseline's parameters, rounds chosen by walking forward, no tuning; thresholds chosen out of fold. "
-    "Choose a horizon by the out-of-fold figures: whoever picks the best test figure picks luck."
+    "The walk of a training, without tuning. Choose a horizon by the figures of the development part: "
+    "whoever picks the best test figure picks luck."
 )
 TOGETHER = "all"
 """What the rows of all symbols together are called."""
+NO_REACH = "±?"
+"""In place of half an interval, where the days are too few for one."""
 
 
 def exploration(
@@ -46,7 +49,7 @@ def exploration(
     """
     symbols, (skipped, failed) = found["symbols"], left_out
     return {
-        "schema_version": 2,
+        "schema_version": 3,
         "started_at": started_at,
         "finished_at": finished_at,
         "recipe": RECIPE,
@@ -75,24 +78,25 @@ def explored_line(explored: Json) -> str:
 
 
 def _best_part(cells: Sequence[Json]) -> str:
-    best = best_out_of_fold(cells)
+    best = best_cell(cells)
     if best is None:
-        return "no signal out of fold"
-    taker = best["out_of_fold"]["taker"]
-    net, without = _bps(taker["net_bps"], taker["net_bps_ci95"]), _bps(taker["net_bps_without_best_day"])
-    words = f"{net} bp a trade after taker fees, {without} without its best day"
-    return f"best out of fold {_candles(best)}: {words}"
+        return "no signal in the development part"
+    taker = best["development"]["taker"]
+    reach = "[too few days]" if taker["net_bps_ci95"] is None else _reach(taker)
+    without = _bps(taker["net_bps_without_best_day"])
+    words = f"{_bps(taker['net_bps'])} {reach} bp a trade after taker fees, {without} without its best day"
+    return f"best {_candles(best)}: {words}"
 
 
-def best_out_of_fold(cells: Sequence[Json]) -> Json | None:
-    """The cell whose out-of-fold trades earned most after the taker's costs; None where none traded."""
-    traded = [cell for cell in cells if cell["out_of_fold"] is not None and cell["out_of_fold"]["trades"]]
-    return max(traded, key=lambda cell: float(cell["out_of_fold"]["taker"]["net_bps"]), default=None)
+def best_cell(cells: Sequence[Json]) -> Json | None:
+    """The cell whose development trades earned most after the taker's costs; None where none traded."""
+    traded = [cell for cell in cells if cell["development"] is not None and cell["development"]["trades"]]
+    return max(traded, key=lambda cell: float(cell["development"]["taker"]["net_bps"]), default=None)
 
 
 def exploration_tables(document: Json) -> Group:
-    """The out-of-fold figures and, where they were revealed, those of the test part, one table each."""
-    tables = [_table(document, "out_of_fold", "Out of fold, on development candles: choose here")]
+    """The figures of the development part and, where revealed, of the test part, one table each."""
+    tables = [_table(document, "development", "Development candles: choose here")]
     if document["counts"]["revealed"]:
         tables.append(
             _table(document, "test", "Test candles, revealed: no later choice can be tested on them")
@@ -102,20 +106,28 @@ def exploration_tables(document: Json) -> Group:
 
 def _table(document: Json, part: str, title: str) -> Table:
     """One row per symbol and horizon, all symbols together below."""
+    symbols = document["symbols"]
+    coarse = any(coarse_part(one) for one in symbols)
+    sections = [
+        [_cells(marked_symbol(one), cell, cell[part] or NOTHING) for cell in one["cells"]] for one in symbols
+    ]
+    if len(symbols) > 1:
+        together = f"{TOGETHER}{'*' if coarse else ''}"
+        sections.append([_cells(together, cell, cell[part] or NOTHING) for cell in document["together"]])
+    without_reach = any(NO_REACH in text for rows in sections for row in rows for text in row)
+    notes = [*([COARSE_CAPTION] if coarse else []), *([f"{NO_REACH} too few days"] if without_reach else [])]
     table = Table(
         title=f"{title}; basis points a trade ± half of the 95 % interval",
+        caption="; ".join(notes) or None,
         box=box.SIMPLE_HEAD,
         padding=0,
     )
     for name in _COLUMNS:
         table.add_column(name, justify="left" if name == "\nsymbol" else "right", no_wrap=True)
-    for one in document["symbols"]:
-        for cell in one["cells"]:
-            table.add_row(*_cells(one["symbol"], cell, cell[part] or NOTHING))
+    for rows in sections:
+        for row in rows:
+            table.add_row(*row)
         table.add_section()
-    if len(document["symbols"]) > 1:
-        for cell in document["together"]:
-            table.add_row(*_cells(TOGETHER, cell, cell[part] or NOTHING))
     return table
 
 
@@ -127,6 +139,7 @@ _COLUMNS = (
     "fired\n%",
     "\ntrades",
     "before\ncosts",
+    "at next\nmean",
     "after\ntaker",
     "best day\nout",
     "\nto go",
@@ -135,10 +148,11 @@ _COLUMNS = (
     "best day\nout",
     "missed\nbefore",
 )
-"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``best day out``
-is the net of the column before it without the day that earned most; ``to go`` is how many points more of the
-trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what the
-others would have earned before costs."""
+"""``h`` counts candles; ``won`` is the guide's win rate, of the trades on labelled candles; ``at next
+mean`` is what they earned before costs if entered at the next candle's mean price; ``best day out`` is the
+net of the column before it without the day that earned most; ``to go`` is how many points more of the
+trades would have to win after costs; ``filled`` of the entries that rest in the book; ``missed`` is what
+the others would have earned before costs."""
 
 
 def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
@@ -151,6 +165,7 @@ def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
         _points(part["coverage"]),
         f"{part['trades']:,}",
         _bps(part["gross_bps"]),
+        _bps(part["executable_gross_bps"]),
         _net_cell(taker),
         _bps(taker["net_bps_without_best_day"]),
         _points(taker["to_break_even"], signed=True),
@@ -162,12 +177,18 @@ def _cells(symbol: str, cell: Json, part: Json) -> list[str]:
 
 
 def _net_cell(costs: Json) -> str:
-    return _bps(costs["net_bps"], costs["net_bps_ci95"])
+    return "–" if costs["net_bps"] is None else f"{_bps(costs['net_bps'])} {_reach(costs)}"
+
+
+def _reach(costs: Json) -> str:
+    """Half of the interval of a mean net."""
+    interval = costs["net_bps_ci95"]
+    return NO_REACH if interval is None else f"±{interval[1] - costs['net_bps']:.1f}"
 
 
 _NO_COSTS = dict.fromkeys(("net_bps", "net_bps_ci95", "net_bps_without_best_day", "to_break_even"))
 NOTHING: Json = {
-    **dict.fromkeys(("win_rate_labelled", "coverage", "gross_bps")),
+    **dict.fromkeys(("win_rate_labelled", "coverage", "gross_bps", "executable_gross_bps")),
     "trades": 0,
     "taker": _NO_COSTS,
     "maker": {**_NO_COSTS, "trades": 0, "missed": {"gross_bps": None}},
@@ -182,14 +203,12 @@ def _points(share: float | None, *, signed: bool = False) -> str:
     return f"{share * 100:+.1f}" if signed else f"{share * 100:.1f}"
 
 
-def _bps(value: float | None, interval: Sequence[float] | None = None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:+.1f}" + ("" if interval is None else f" ±{interval[1] - value:.1f}")
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"
 
 
 def _between(interval: Sequence[float] | None) -> str:
-    return "" if interval is None else f" [{interval[0]:+.1f}, {interval[1]:+.1f}]"
+    return "too few days" if interval is None else f"{interval[0]:+.1f}, {interval[1]:+.1f}"
 
 
 def _candles(cell: Json) -> str:
@@ -216,19 +235,19 @@ def _best_lines(document: Json) -> Iterator[str]:
     cells = [cell for one in document["symbols"] for cell in one["cells"]]
     if not cells:
         return
-    passed = sum(bool(cell["passed_gate"]) for cell in cells)
-    level = document["settings"]["verdict"]["gate_level"]
+    intervals = [cell["development"]["taker"]["net_bps_ci95"] for cell in cells if cell["development"]]
+    earning = sum(interval is not None and interval[0] > 0 for interval in intervals)
     yield (
-        f"Out of fold, {passed} of {len(cells)} cells earn after taker fees with {level:.0%} certainty, each "
-        "taken alone."
+        f"In the development part, the 95 % interval of {earning} of {len(cells)} cells lies above zero "
+        "after taker fees, each taken alone."
     )
-    best = best_out_of_fold(document["together"])
+    best = best_cell(document["together"])
     if best is None:
         yield "No cell fired: the histories hold too few trades to choose a threshold."
         return
     yield (
-        f"All symbols together, the best horizon out of fold is {_candles(best).removeprefix('at ')}: "
-        f"{_net(best['out_of_fold'])}."
+        f"All symbols together, the best horizon is {_candles(best).removeprefix('at ')}: "
+        f"{_net(best['development'])}."
     )
     if best["test"] is not None:
         yield f"The test part then showed: {_net(best['test'])}."
@@ -250,7 +269,8 @@ def _net(part: Json | None) -> str:
     maker, missed = part["maker"], part["maker"]["missed"]
     resting = f"resting entries, {maker['trades'] / part['trades']:.0%} of them filled, {_after(maker)}"
     return (
-        f"before costs {_bps(part['gross_bps'])} bp a trade, after taker fees {_after(part['taker'])}; "
+        f"before costs {_bps(part['gross_bps'])} bp a trade ({_bps(part['executable_gross_bps'])} entered at "
+        f"the next candle's mean price), after taker fees {_after(part['taker'])}; "
         f"{resting}; the {missed['trades']:,} missed would have earned {_bps(missed['gross_bps'])} before "
         "costs"
     )
@@ -258,5 +278,7 @@ def _net(part: Json | None) -> str:
 
 def _after(costs: Json) -> str:
     """The mean net, its interval, and without its best day."""
-    net = f"{_bps(costs['net_bps'])}{_between(costs['net_bps_ci95'])}"
+    if costs["net_bps"] is None:
+        return _bps(None)
+    net = f"{_bps(costs['net_bps'])} [{_between(costs['net_bps_ci95'])}]"
     return f"{net} ({_bps(costs['net_bps_without_best_day'])} without its best day)"

@@ -1,10 +1,11 @@
 """The picture of ``--explore``: what a trade earns at every horizon, as SVG.
 
-``exploration.json`` comes in; the text of ``exploration.svg`` goes out.  Pure.  The panels share one scale:
-out of fold and, where it was revealed, test.  Each horizon has three marks: before costs, with a maker's
-entry where it was filled, and after taker fees, with intervals that count days.  The line at zero is
-break-even.  Colours are safe for the colour-blind (Okabe and Ito 2008) and follow the reader's light or dark
-mode; marks differ in shape too.
+``exploration.json`` comes in; the text of ``exploration.svg`` goes out.  Pure.  All symbols together are
+above, in panels that share one scale: the development part and, where it was revealed, the test part.
+Below, each of several symbols has a small panel of its development part; these share a scale of their own.
+Each horizon has three marks: before costs, with a maker's entry where it was filled, and after taker fees,
+with intervals that count days.  The line at zero is break-even.  Colours are safe for the colour-blind
+(Okabe and Ito 2008) and follow the reader's light or dark mode; marks differ in shape too.
 
 Not here: the figures (``desk.learn.explore``), the table (``desk.reports.exploration``).
 """
@@ -19,10 +20,14 @@ from desk.values import CANDLE_MS
 
 WIDTH, HEIGHT = 1_080, 560
 TOP, BOTTOM, LEFT, RIGHT, GAP = 132, 446, 112, 28, 40
-PANELS = {"out_of_fold": "Out of fold: choose here", "test": "Test: whether it lasted"}
+COLUMNS, SMALL_TOP, SMALL_HEIGHT, SMALL_PITCH, SMALL_GAP = 4, 580, 130, 186, 24
+"""Of the panels of single symbols: how many stand in a row, where the first row begins, how high each is,
+and from one to the next."""
+PANELS = {"development": "Development: choose here", "test": "Test: whether it lasted"}
 STEPS = (1, 2, 5, 10, 20, 25, 50, 100, 200, 250, 500, 1_000, 2_000, 5_000, 10_000)
 """Distances between the lines of the grid, in basis points."""
-MOST_LINES = 9
+MOST_LINES, MOST_SMALL_LINES = 9, 4
+"""Of the grid, in a panel of all symbols and in one of a single symbol."""
 
 STYLE = """
   svg { font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
@@ -64,15 +69,11 @@ SERIES = (
 
 @dataclass(frozen=True, slots=True)
 class PlotScale:
-    """Basis points to pixels from the top."""
+    """Which basis points a panel shows."""
 
     low: float
     high: float
     step: float
-
-    def y(self, bps: float) -> float:
-        """Where ``bps`` lies."""
-        return BOTTOM - (bps - self.low) / (self.high - self.low) * (BOTTOM - TOP)
 
     def lines(self) -> Iterator[float]:
         """Where the grid has a line, in basis points."""
@@ -80,24 +81,58 @@ class PlotScale:
             yield self.low + number * self.step
 
 
+@dataclass(frozen=True, slots=True)
+class PlotPanel:
+    """A rectangle with a scale, in pixels from the upper left."""
+
+    x: float
+    top: float
+    width: float
+    height: float
+    scale: PlotScale
+    zoom: float = 1.0
+    """Size of its marks."""
+
+    @property
+    def bottom(self) -> float:
+        """Where it ends."""
+        return self.top + self.height
+
+    def y(self, bps: float) -> float:
+        """Where ``bps`` lies."""
+        return self.bottom - (bps - self.scale.low) / (self.scale.high - self.scale.low) * self.height
+
+    def columns(self, count: int) -> tuple[float, list[float]]:
+        """Width of each of ``count`` columns, and where the middle of each lies."""
+        column = self.width / max(1, count)
+        return column, [self.x + (number + 0.5) * column for number in range(count)]
+
+
 def exploration_picture(document: Json) -> str:
-    """The SVG; with a single symbol its own figures, else those of all symbols together."""
-    cells = document["together"]
-    scale = _scale(cells)
-    panels = {part: title for part, title in PANELS.items() if part == "out_of_fold" or _revealed(document)}
-    width = (WIDTH - LEFT - RIGHT - GAP * (len(panels) - 1)) / len(panels)
-    body = [*_heading(document), *_axis(scale)]
-    for number, (part, title) in enumerate(panels.items()):
-        body += _panel(LEFT + number * (width + GAP), width, title, cells, part, scale)
-    body += _footer()
+    """The SVG; with a single symbol its own figures, else those of all together, and of each one below."""
+    cells, symbols = document["together"], document["symbols"]
+    parts = {part: title for part, title in PANELS.items() if part == "development" or _revealed(document)}
+    scale = _scale([cell[part] for cell in cells for part in parts], MOST_LINES)
+    width = (WIDTH - LEFT - RIGHT - GAP * (len(parts) - 1)) / len(parts)
+    body = [*_heading(document)]
+    for number, (part, title) in enumerate(parts.items()):
+        panel = PlotPanel(LEFT + number * (width + GAP), TOP, width, BOTTOM - TOP, scale)
+        if number == 0:
+            body += [*_axis(panel), *_unit((TOP + BOTTOM) / 2)]
+        body += _panel(panel, title, cells, part)
+    height = HEIGHT
+    if len(symbols) > 1:
+        height += SMALL_TOP - (HEIGHT - 36) + math.ceil(len(symbols) / COLUMNS) * SMALL_PITCH
+        body += ['<g id="symbols">', *_small_panels(symbols, [cell["horizon"] for cell in cells]), "</g>"]
+    body += _footer(height, without_reach=_without_reach(document))
     about = "Mean result of a trade in basis points by prediction horizon, before and after costs."
-    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    size = f'viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}"'
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
             f"<title>{escape(_title(document))}</title><desc>{about}</desc>",
             f"<style>{STYLE}</style>",
-            f'<rect class="back" width="{WIDTH}" height="{HEIGHT}" rx="10"/>',
+            f'<rect class="back" width="{WIDTH}" height="{height}" rx="10"/>',
             *body,
             "</svg>",
             "",
@@ -132,38 +167,49 @@ def _heading(document: Json) -> Iterator[str]:
         x += 40 + 7.2 * len(series.label)
 
 
-def _axis(scale: PlotScale) -> Iterator[str]:
-    for bps in scale.lines():
-        label, kind = (f"{bps:+g}".replace("-", "−"), "soft") if bps else ("break-even", "")
-        yield _text(LEFT - 10, scale.y(bps) + 4.5, label, kind=kind, anchor="end")
-    middle = (TOP + BOTTOM) / 2
+def _axis(panel: PlotPanel) -> Iterator[str]:
+    small = panel.zoom < 1
+    for bps in panel.scale.lines():
+        zero = ("0", "soft") if small else ("break-even", "")
+        label, kind = (f"{bps:+g}".replace("-", "−"), "soft") if bps else zero
+        yield _text(panel.x - 10, panel.y(bps) + 4, label, size=11 if small else 13, kind=kind, anchor="end")
+
+
+def _unit(middle: float) -> Iterator[str]:
     yield (
         f'<text class="soft" font-size="13" text-anchor="middle" '
         f'transform="translate(22 {middle:.1f}) rotate(-90)">basis points a trade</text>'
     )
 
 
-def _panel(
-    x: float, width: float, title: str, cells: Sequence[Json], part: str, scale: PlotScale
-) -> Iterator[str]:
-    yield (f'<rect class="panel" x="{x:.1f}" y="{TOP}" width="{width:.1f}" height="{BOTTOM - TOP}" rx="4"/>')
-    yield _text(x, TOP - 11, title, size=14.5, weight=600)
-    for bps in scale.lines():
-        kind, y = ("zero" if bps == 0 else "grid"), scale.y(bps)
-        yield f'<line class="{kind}" x1="{x:.1f}" x2="{x + width:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
-    column = width / max(1, len(cells))
-    for number, cell in enumerate(cells):
-        middle = x + (number + 0.5) * column
-        yield from _column(middle, column, cell[part], scale)
+def _panel(panel: PlotPanel, title: str, cells: Sequence[Json], part: str) -> Iterator[str]:
+    yield from _empty_panel(panel)
+    yield _text(panel.x, TOP - 11, title, size=14.5, weight=600)
+    column, middles = panel.columns(len(cells))
+    for middle, cell in zip(middles, cells, strict=True):
+        yield from _column(panel, middle, column, cell[part])
         yield _text(middle, BOTTOM + 22, _duration(cell["horizon"]), weight=600, anchor="middle")
         yield _text(middle, BOTTOM + 39, f"±{cell['threshold']:.2%}", size=12, kind="soft", anchor="middle")
         trades = cell[part]["trades"] if cell[part] else 0
         yield _text(middle, BOTTOM + 56, f"{trades:,}", size=12, kind="soft", anchor="middle")
 
 
-def _column(middle: float, column: float, shown: Json | None, scale: PlotScale) -> Iterator[str]:
+def _empty_panel(panel: PlotPanel) -> Iterator[str]:
+    left, right = panel.x, panel.x + panel.width
+    yield (
+        f'<rect class="panel" x="{left:.1f}" y="{panel.top}" width="{panel.width:.1f}" '
+        f'height="{panel.height}" rx="4"/>'
+    )
+    for bps in panel.scale.lines():
+        kind, y = ("zero" if bps == 0 else "grid"), panel.y(bps)
+        yield f'<line class="{kind}" x1="{left:.1f}" x2="{right:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
+
+
+def _column(panel: PlotPanel, middle: float, column: float, shown: Json | None) -> Iterator[str]:
     if shown is None or not shown["trades"]:
-        yield _text(middle, scale.y(0.0) + 18, "none", size=12, kind="soft", anchor="middle")
+        yield _text(
+            middle, panel.y(0.0) + 18 * panel.zoom, "none", size=_small(panel), kind="soft", anchor="middle"
+        )
         return
     for series in SERIES:
         value, interval = series.value(shown)
@@ -171,56 +217,99 @@ def _column(middle: float, column: float, shown: Json | None, scale: PlotScale) 
             continue
         x = middle + series.offset * column
         if interval is not None:
-            top, bottom = scale.y(interval[1]), scale.y(interval[0])
+            top, bottom = panel.y(interval[1]), panel.y(interval[0])
             yield (
                 f'<line class="{series.name} reach" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" '
                 f'y2="{bottom:.1f}" opacity="0.55"/>'
             )
-        yield _mark(series.name, x, scale.y(value))
+        yield _mark(series.name, x, panel.y(value), zoom=panel.zoom)
 
 
-def _footer() -> Iterator[str]:
+def _small(panel: PlotPanel) -> float:
+    """Size of the small print in a panel."""
+    return 12 if panel.zoom == 1 else 10
+
+
+def _small_panels(symbols: Sequence[Json], horizons: Sequence[int]) -> Iterator[str]:
+    """Development part of every symbol, on one scale; a horizon has the same column in every panel.
+
+    A dash stands where a symbol's history could not answer.
+    """
+    scale = _scale([cell["development"] for one in symbols for cell in one["cells"]], MOST_SMALL_LINES)
+    width = (WIDTH - LEFT - RIGHT - SMALL_GAP * (COLUMNS - 1)) / COLUMNS
+    rows = math.ceil(len(symbols) / COLUMNS)
+    yield _text(LEFT, SMALL_TOP - 40, "Each symbol: development, on one scale", size=14.5, weight=600)
+    yield from _unit(SMALL_TOP + ((rows - 1) * SMALL_PITCH + SMALL_HEIGHT) / 2)
+    for number, one in enumerate(symbols):
+        row, place = divmod(number, COLUMNS)
+        left, top = LEFT + place * (width + SMALL_GAP), SMALL_TOP + row * SMALL_PITCH
+        panel = PlotPanel(left, top, width, SMALL_HEIGHT, scale, zoom=0.6)
+        yield f"<g><title>{escape(one['symbol'])}</title>"
+        if place == 0:
+            yield from _axis(panel)
+        yield from _small_panel(panel, one, horizons)
+        yield "</g>"
+
+
+def _small_panel(panel: PlotPanel, symbol: Json, horizons: Sequence[int]) -> Iterator[str]:
+    yield from _empty_panel(panel)
+    yield _text(panel.x, panel.top - 8, symbol["symbol"], weight=600)
+    cells = {cell["horizon"]: cell for cell in symbol["cells"]}
+    column, middles = panel.columns(len(horizons))
+    for middle, horizon in zip(middles, horizons, strict=True):
+        if horizon in cells:
+            yield from _column(panel, middle, column, cells[horizon]["development"])
+        else:
+            yield _text(middle, panel.y(0.0) - 5, "–", size=10, kind="soft", anchor="middle")
+        label = _duration(horizon).replace(" min", "m").replace(" h", "h")
+        yield _text(middle, panel.bottom + 15, label, size=11, kind="soft", anchor="middle")
+
+
+def _footer(height: int, *, without_reach: bool) -> Iterator[str]:
     yield _text(LEFT - 10, BOTTOM + 22, "horizon", size=12, kind="soft", anchor="end")
     yield _text(LEFT - 10, BOTTOM + 39, "move", size=12, kind="soft", anchor="end")
     yield _text(LEFT - 10, BOTTOM + 56, "trades", size=12, kind="soft", anchor="end")
-    yield _text(
-        LEFT,
-        HEIGHT - 32,
-        "Thresholds were chosen out of fold, which flatters the figures there. Parameters were not tuned.",
-        size=12.5,
-        kind="soft",
-    )
-    yield _text(
-        LEFT,
-        HEIGHT - 15,
-        "A resting entry counts as filled where the next candle trades strictly through it; the table has "
-        "what was missed.",
-        size=12.5,
-        kind="soft",
-    )
+    few = " A mark without its interval: too few days." if without_reach else ""
+    chosen = f"Thresholds were chosen week by week. Parameters were not tuned.{few}"
+    filled = "A resting entry counts as filled where the next candle trades strictly through it"
+    yield _text(LEFT, height - 32, chosen, size=12.5, kind="soft")
+    yield _text(LEFT, height - 15, f"{filled}; the table has what was missed.", size=12.5, kind="soft")
 
 
-def _scale(cells: Sequence[Json]) -> PlotScale:
+def _without_reach(document: Json) -> bool:
+    """Whether a mark has no interval."""
+    cells = [*document["together"], *(cell for one in document["symbols"] for cell in one["cells"])]
+    parts = [cell[part] for cell in cells for part in PANELS if cell[part] is not None]
+    drawn = [series.value(shown) for shown in parts for series in SERIES]
+    return any(value is not None and interval is None for value, interval in drawn)
+
+
+def _scale(parts: Sequence[Json | None], most_lines: int) -> PlotScale:
     """Room for every mark and interval, and for zero; lines at round numbers."""
     seen = [0.0]
-    for shown in (cell[part] for cell in cells for part in PANELS if cell[part] is not None):
+    for shown in (part for part in parts if part is not None):
         for value, interval in (series.value(shown) for series in SERIES):
             seen += [*([] if value is None else [value]), *(interval or ())]
     low, high = min(seen), max(seen)
     reach = max(high - low, 4.0)
     low, high = low - 0.04 * reach, high + 0.08 * reach
-    step = next((one for one in STEPS if (high - low) / one <= MOST_LINES), STEPS[-1])
+    step = next((one for one in STEPS if (high - low) / one <= most_lines), STEPS[-1])
     return PlotScale(math.floor(low / step) * step, math.ceil(high / step) * step, step)
 
 
-def _mark(kind: str, x: float, y: float) -> str:
+def _mark(kind: str, x: float, y: float, *, zoom: float = 1.0) -> str:
     """A diamond before costs, a circle for the maker, a square for the taker."""
     if kind == "gross":
-        points = f"{x:.1f},{y - 6:.1f} {x + 6:.1f},{y:.1f} {x:.1f},{y + 6:.1f} {x - 6:.1f},{y:.1f}"
+        half = 6 * zoom
+        points = (
+            f"{x:.1f},{y - half:.1f} {x + half:.1f},{y:.1f} {x:.1f},{y + half:.1f} {x - half:.1f},{y:.1f}"
+        )
         return f'<polygon class="gross" points="{points}"/>'
     if kind == "maker":
-        return f'<circle class="maker" cx="{x:.1f}" cy="{y:.1f}" r="5"/>'
-    return f'<rect class="taker" x="{x - 4.6:.1f}" y="{y - 4.6:.1f}" width="9.2" height="9.2"/>'
+        return f'<circle class="maker" cx="{x:.1f}" cy="{y:.1f}" r="{5 * zoom:g}"/>'
+    half = 4.6 * zoom
+    side = f'width="{2 * half:.1f}" height="{2 * half:.1f}"'
+    return f'<rect class="taker" x="{x - half:.1f}" y="{y - half:.1f}" {side}/>'
 
 
 def _text(

@@ -3,11 +3,14 @@
 Cells and figures come in; rich tables go out; the door prints them.  Pure.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from rich import box
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+
+from desk.reports.terminal import COARSE_CAPTION
 
 ROOMY = 105
 """Columns of a terminal from which on nothing is left out."""
@@ -15,10 +18,11 @@ LABELLED = "right side,\nif labelled"
 """Share of the trades on labelled candles that took the side that came."""
 
 
-def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
-    """Promised against delivered, one row per model that has traded; on a narrow terminal without labels."""
+def score_table(rows: Sequence[Sequence[str]], *, width: int) -> Table:
+    """Expected against delivered, one row per model that has traded; on a narrow terminal without labels."""
     table = Table(
         title="Expected and delivered, with [95 % intervals]",
+        caption=COARSE_CAPTION if any(row[0].endswith("*") for row in rows) else None,
         box=box.SIMPLE_HEAD,
         show_edge=False,
         pad_edge=False,
@@ -39,8 +43,14 @@ def score_table(rows: Iterable[Sequence[str]], *, width: int) -> Table:
         table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
     for row in rows:
         cells = dict(zip(names, row, strict=True))
-        table.add_row(*(cells[name].replace(", ", ",").replace(" [", "\n[") for name in chosen))
+        table.add_row(*(escape(_broken(cells[name], narrow=width < ROOMY)) for name in chosen))
     return table
+
+
+def _broken(cell: str, *, narrow: bool) -> str:
+    """A cell with its interval below its figure; words in place of an interval take two lines if need be."""
+    cell = cell.replace(", ", ",").replace(" [", "\n[")
+    return cell.replace("few days", "few\ndays") if narrow else cell
 
 
 def decision_table(rows: Sequence[Sequence[str]], *, width: int, title: str) -> Table:

@@ -6,13 +6,18 @@ Outcomes and the summary come in; text and rich renderables go out; the door pri
 from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
+from rich.console import Group
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from desk.costs import COARSE_BPS, coarse_steps
 from desk.outcomes import Failed, Json, Skipped
 
 GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
 """The figures for which the guide names one target, with their usual names."""
+COARSE_CAPTION = f"* tick or spread above {COARSE_BPS:g} bp: its win rate counts bounce"
+"""Below a table in which such a symbol bears the mark."""
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
@@ -39,7 +44,11 @@ def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
 
 def trained_line(metadata: Json) -> str:
     """The line of a symbol that was trained and published."""
-    parts = [_labelled_part(metadata["metrics"]), _trades_part(metadata["signals"]), _verdict_part(metadata)]
+    parts = [
+        _labelled_part(metadata["metrics"]) + coarse_part(metadata["data"]),
+        _trades_part(metadata["signals"]),
+        _verdict_part(metadata),
+    ]
     return f"✅ {metadata['symbol']}: {' · '.join(parts)} · {metadata['timing']['cpu_seconds']:.1f} s"
 
 
@@ -53,9 +62,26 @@ def _labelled_part(metrics: Json | None) -> str:
     )
 
 
+def coarse_part(market: Json) -> str:
+    """A warning where tick or spread make up most of what a win rate counts; empty elsewhere.
+
+    Parameters
+    ----------
+    market : dict
+        With ``tick_bps`` and ``spread_bps``, each a number or None.
+    """
+    coarse = coarse_steps(tick_bps=market["tick_bps"], spread_bps=market["spread_bps"])
+    return f" ({' and '.join(coarse)}: bounce between bid and ask counts as wins)" if coarse else ""
+
+
+def marked_symbol(market: Json) -> str:
+    """The symbol, with an asterisk where ``coarse_part`` warns; see ``COARSE_CAPTION``."""
+    return f"{market['symbol']}{'*' if coarse_part(market) else ''}"
+
+
 def _trades_part(signals: Json) -> str:
     if not signals["n"]:
-        return "no signal in the test part"
+        return "no trade in the walk"
     needed = signals["break_even_win_rate"]
     enough = "" if needed is None else f" ({percent(needed)} to break even)"
     return (
@@ -101,15 +127,25 @@ def fetch_table(rows: Sequence[tuple[str, int, int, float, int, int, float]]) ->
     return table
 
 
-def closing_table(summary: Json) -> Table:
+def closing_tables(summary: Json) -> Group:
+    """The closing table and, where a symbol traded, the statistics of its trades."""
+    traded = [row for row in summary["symbols"] if row["trades"]]
+    return Group(_closing_table(summary), *([_statistics_table(traded)] if traded else []))
+
+
+def _closing_table(summary: Json) -> Table:
     """One row per trained symbol, the averages below; narrow enough for a terminal of 100 columns."""
-    title = "Out of sample: labelled test candles, and trades on all test candles after costs"
-    table = Table(title=title, box=box.SIMPLE_HEAD)
-    for name in ("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "net bp", "CPU s", "tradable"):
-        table.add_column(name, justify="left" if name in {"symbol", "tradable"} else "right", no_wrap=True)
-    for row in summary["symbols"]:
-        if row["status"] == "trained":
-            table.add_row(*_cells(row))
+    rows = [row for row in summary["symbols"] if row["status"] == "trained"]
+    table = Table(
+        title="Out of sample: labelled candles of the last fifth, and trades in the walk",
+        caption=COARSE_CAPTION if any(coarse_part(row) for row in rows) else None,
+        box=box.SIMPLE_HEAD,
+        padding=0,
+    )
+    for name in _CLOSING:
+        table.add_column(name, justify="left" if name in {"symbol", "trade"} else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*_cells(row))
     averages = summary["averages"]
     if averages is not None:
         table.add_section()
@@ -117,15 +153,41 @@ def closing_table(summary: Json) -> Table:
     return table
 
 
+_CLOSING = (
+    *("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "gross", "at next", "net bp"),
+    *("CPU s", "trade"),
+)
+"""``gross`` is before costs, entered at the signal's close; ``at next`` the same, entered at the next
+candle's mean price."""
+
+
+def _statistics_table(rows: Sequence[Json]) -> Table:
+    """What traders look at first, one row per symbol with trades."""
+    table = Table(title="Trades in the walk, after costs", box=box.SIMPLE_HEAD, padding=(0, 1))
+    table.add_column("symbol", no_wrap=True)
+    for name in ("trades", "profit factor", "Sharpe", "Sortino", "Calmar", "drawdown bp", "losing streak"):
+        table.add_column(name, justify="right")
+    for row in rows:
+        ratios = [row[name] for name in ("profit_factor", "sharpe", "sortino", "calmar")]
+        table.add_row(
+            row["symbol"],
+            f"{row['trades']:,}",
+            *("–" if value is None else f"{value:.2f}" for value in ratios),
+            "–" if row["max_drawdown_bps"] is None else f"{row['max_drawdown_bps']:,.0f}",
+            f"{row['longest_losing_streak']}",
+        )
+    return table
+
+
 def _cells(row: Json) -> list[str]:
     needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
-        row["symbol"],
-        f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]",
+        marked_symbol(row),
+        escape(f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]"),
         _decimals(row["auc"]),
         f"{row['trades']:,}",
         f"{percent(row['win_rate'])}{needed}",
-        "–" if row["net_bps"] is None else f"{row['net_bps']:+.1f}",
+        *(_signed(row[name]) for name in ("gross_bps", "executable_gross_bps", "net_bps")),
         f"{row['cpu_seconds']:.1f}",
         "yes" if row["tradable"] else "no",
     ]
@@ -134,6 +196,10 @@ def _cells(row: Json) -> list[str]:
 def _interval(bounds: Sequence[float] | None) -> str:
     """The bounds of a share in per cent; in words where there are none."""
     return "too few days" if bounds is None else f"{bounds[0] * 100:.1f}, {bounds[1] * 100:.1f}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"
 
 
 def _decimals(value: float | None) -> str:
@@ -166,13 +232,15 @@ def closing_words(summary: Json, *, target: float, met: Collection[str]) -> str:
         ]
         lines.append(f"The guide's targets of {percent(target)}, on average: {', '.join(figures)}.")
     if (pooled := summary["pooled"]) is not None and pooled["n"]:
-        low, high = pooled["net_bps_ci95"] or (None, None)
-        between = "" if low is None else f" [{low:+.1f}, {high:+.1f}]"
+        bounds = pooled["net_bps_ci95"]
+        between = "too few days" if bounds is None else f"{bounds[0]:+.1f}, {bounds[1]:+.1f}"
         lines.append(
-            f"All {pooled['n']:,} test trades together: {percent(pooled['win_rate'])} won after costs, "
-            f"{percent(pooled['hit_rate'])} before; gross {pooled['gross_bps']:+.1f} bp, net "
-            f"{pooled['net_bps']:+.1f} bp{between} a trade."
+            f"All {pooled['n']:,} trades of evidence together: {percent(pooled['win_rate'])} won after "
+            f"costs, {percent(pooled['hit_rate'])} before; gross {pooled['gross_bps']:+.1f} bp, net "
+            f"{pooled['net_bps']:+.1f} bp [{between}] a trade."
         )
+    if summary["portfolio"]["symbols"]:
+        lines.append(f"As one portfolio, {summary['portfolio']['why']}.")
     lines += _advice(summary)
     if (controls := summary["controls"]) is not None:
         lines.append(

@@ -36,6 +36,30 @@ class OpenModel:
 
     card: ModelCard
     predictor: Predictor
+    blocks: tuple[tuple[int, "OpenModel"], ...] = ()
+    """Of a walk: open time (ms) of the first candle of each block, and the model that is in force from there
+    on, oldest first.  Before the first block, and without any, this model is in force itself."""
+
+    def at(self, open_time: int) -> "OpenModel":
+        """The model that is in force at the candle of ``open_time`` (ms)."""
+        begun = [model for first, model in self.blocks if first <= open_time]
+        return begun[-1] if begun else self
+
+    def sides(self, open_time: NDArray[np.int64], probability: NDArray[np.float64]) -> NDArray[np.int8]:
+        """The side that fires at each candle, by the thresholds of its time.
+
+        Parameters
+        ----------
+        open_time : ndarray, shape (n,)
+            Increasing, ms.
+        probability : ndarray, shape (n,)
+            Of up; NaN where there is none.
+        """
+        fired = self.card.thresholds.sides(probability)
+        for first, model in self.blocks:
+            row = int(np.searchsorted(open_time, first))
+            fired[row:] = model.card.thresholds.sides(probability[row:])
+        return fired
 
 
 class ModelSource(Protocol):
@@ -118,6 +142,7 @@ class Forecaster:
         self._window = window
         self._marks: dict[str, object] = {}
         self._models: dict[str, OpenModel] = {}
+        self._held_back: list[str] = []
         self.refused: dict[str, str] = {}
         """Symbols whose newest model may not be used, and why; an older one may be in use all the same."""
         self.taken_up: list[str] = []
@@ -131,6 +156,11 @@ class Forecaster:
         return made
 
     @property
+    def models(self) -> Mapping[str, OpenModel]:
+        """The models in use, by symbol."""
+        return dict(self._models)
+
+    @property
     def cards(self) -> Mapping[str, ModelCard]:
         """What is known of the models in use, by symbol."""
         return {symbol: model.card for symbol, model in self._models.items()}
@@ -140,9 +170,13 @@ class Forecaster:
         """How many candles a position is held, of every symbol with a model in use."""
         return {symbol: model.card.rules.horizon for symbol, model in self._models.items()}
 
+    def open_early(self) -> None:
+        """Open the models before a session asks; its first ``refresh`` reports what is wrong with them."""
+        self._held_back = self.refresh()
+
     def refresh(self) -> list[str]:
         """Take up what was published since the last look; what is wrong with what cannot be."""
-        news = []
+        news, self._held_back = self._held_back, []
         self.taken_up = []
         for symbol in self._symbols:
             mark = self._source.mark(symbol)
@@ -197,13 +231,13 @@ class Forecaster:
             elif not finite[at]:
                 silent[symbol] = "a feature is not finite"
             else:
-                one = x[at : at + 1]
+                one, model = x[at : at + 1], self._models[symbol].at(candles.open_time)
                 found.append(
                     Signal(
-                        card=self._models[symbol].card,
+                        card=model.card,
                         open_time=candles.open_time,
                         close=float(candles.values[row, 3, -1]),
-                        probability=float(self._models[symbol].predictor.probabilities(one)[0]),
+                        probability=float(model.predictor.probabilities(one)[0]),
                         digest=hashlib.sha256(one.tobytes()).hexdigest()[:16],
                     )
                 )

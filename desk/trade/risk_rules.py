@@ -18,6 +18,10 @@ from desk.trade.risk_values import DAY_MS, HOUR_MS, MINUTE_MS, OrderIntent, Risk
 from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS
 
+BPS: Final = 1e4
+ROUNDING: Final = 1e-9
+"""Share by which a float may miss the decimal number that it stands for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proposal:
@@ -208,6 +212,30 @@ def _funding(proposal: Proposal) -> str | None:
     return f"funding is settled in {minutes:.0f} min, while the position would be held"
 
 
+def _spread(proposal: Proposal) -> str | None:
+    """Nothing is opened in a book that is much wider than the one that the verdict was given on.
+
+    The verdict's spread counts as at least a tick and twice the slippage setting: nobody can quote closer
+    than a tick, and each side was charged the slippage anyway.  Without that a book of 0.3 bp would be
+    refused at 0.7 bp, which costs nothing.
+    """
+    intent, costs, spreads = proposal.intent, proposal.intent.signal.card.costs, proposal.context.spreads_bps
+    if spreads is None or costs.spread_bps is None:
+        return None
+    present = spreads.get(intent.symbol)
+    if present is None:
+        return "the present spread is not known: bid and ask could not be read"
+    tick_bps = float(proposal.terms.tick / intent.price) * BPS
+    usual = max(costs.spread_bps, tick_bps, 2 * costs.slippage * BPS)
+    most = proposal.limits.max_spread_ratio * usual
+    if present <= most * (1 + ROUNDING):
+        return None
+    return (
+        f"bid and ask are {present:.1f} bp apart now, at most {most:.1f} bp are allowed: "
+        f"{proposal.limits.max_spread_ratio:g} times the {usual:.1f} bp that the model was evaluated with"
+    )
+
+
 def _liquidation(proposal: Proposal) -> str | None:
     if proposal.leverage is not None:
         return None
@@ -272,6 +300,7 @@ RULES: Final = (
     RiskRule("contract", "listing", "the contract was not open for trading", _contract),
     RiskRule("leaving", "contract", "the contract was about to be closed", _leaving),
     RiskRule("funding", "contract", "a funding settlement was ahead", _funding),
+    RiskRule("spread", "contract", "bid and ask were too far apart, or not known", _spread),
     RiskRule("liquidation", "contract", "liquidation would have come too near", _liquidation),
     RiskRule("position size", "size", "too small an order under the limit of position size", _position_size),
     RiskRule(

@@ -82,6 +82,9 @@ class RiskContext:
     """Symbols in which nothing is opened, and why: demoted, barred by the exchange, an order unresolved."""
     unconfirmed: Mapping[str, str] = field(default_factory=dict)
     """Symbols whose newest candle the exchange's own records do not confirm, and why."""
+    spreads_bps: Mapping[str, float] | None = None
+    """Distance between bid and ask now by symbol, in basis points; symbols whose book could not be read are
+    left out.  None: the session knows no book, and the rule is not asked."""
     stopping: str = ""
     """Why nothing is opened any more; empty while all is well."""
     trade_untested: bool = False

@@ -16,21 +16,19 @@ Ville (1939), "Étude critique de la notion de collectif"; Ramdas, Grünwald, Vo
 "Game-Theoretic Statistics and Safe Anytime-Valid Inference", Statistical Science 38(4).
 """
 
-import math
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.clustered import Mean, clustered_mean, share_interval
+from desk.costs import coarse_steps
 from desk.trade.records import ClosedTrade
 from desk.trade.settings import ScoreSettings
 from desk.trade.signals import ModelCard
 from desk.values import CANDLE_MS
 
-DAY_MS = 86_400_000
-Z95 = 1.959964
 ALTERNATIVES = np.arange(1, 20) / 20
 """Win rates that are bet on, as shares of the expected one."""
 Interval = tuple[float, float]
@@ -38,7 +36,11 @@ Interval = tuple[float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """A model's trades so far.  A figure is None where there is nothing to make it of."""
+    """A model's trades so far.  A figure is None where there is nothing to make it of.
+
+    Intervals count the days of the signal candles, and are None where these are too few
+    (``desk.clustered``).
+    """
 
     card: ModelCard
     n: int
@@ -52,7 +54,6 @@ class Score:
     net_bps: float | None
     """Mean per trade, after costs."""
     net_bps_ci95: Interval | None
-    """Counts days; None with trades on one day only."""
     evidence: float
     """Largest value of the e-process so far: 20 means that luck alone gets there once in 20 models."""
     demotion: str
@@ -60,7 +61,10 @@ class Score:
 
 
 def score(
-    card: ModelCard, trades: Sequence[ClosedTrade], labels: Sequence[bool], settings: ScoreSettings
+    card: ModelCard,
+    trades: Sequence[ClosedTrade],
+    labels: Sequence[tuple[int, bool]],
+    settings: ScoreSettings,
 ) -> Score:
     """Count a model's trades, and see whether they fall short of what was expected.
 
@@ -69,7 +73,7 @@ def score(
     card : ModelCard
     trades : sequence of ClosedTrade
         Of that model, in the order in which they ended.
-    labels : sequence of bool
+    labels : sequence of (int, bool)
         As ``labelled_wins`` gives them.
     settings : ScoreSettings
     """
@@ -77,21 +81,35 @@ def score(
     expected = card.expectation.win_rate
     evidence = 0.0 if expected is None else evidence_below(expected, wins)
     n, labelled = len(wins), len(labels)
-    rate = sum(wins) / n if n else None
-    rate_labelled = sum(labels) / labelled if labelled else None
+    opened = [trade.opened for trade in trades]
+    rate, rate_ci95 = _share_of(wins, opened)
+    rate_labelled, rate_labelled_ci95 = _share_of([right for _, right in labels], [at for at, _ in labels])
+    net = _mean([trade.net * 1e4 for trade in trades], opened)
     return Score(
         card=card,
         n=n,
         win_rate=rate,
-        win_rate_ci95=wilson(sum(wins), n),
+        win_rate_ci95=rate_ci95,
         n_labelled=labelled,
         win_rate_labelled=rate_labelled,
-        win_rate_labelled_ci95=wilson(sum(labels), labelled),
-        net_bps=sum(trade.net for trade in trades) / n * 1e4 if n else None,
-        net_bps_ci95=_by_days(trades),
+        win_rate_labelled_ci95=rate_labelled_ci95,
+        net_bps=net.value if net else None,
+        net_bps_ci95=net.reported() if net else None,
         evidence=evidence,
         demotion="; ".join(_demotion(rate, rate_labelled, labelled, n, evidence, expected, settings)),
     )
+
+
+def _share_of(won: Sequence[bool], opened: Sequence[int]) -> tuple[float | None, Interval | None]:
+    mean = _mean(won, opened)
+    return (mean.value, share_interval(mean, len(won))) if mean else (None, None)
+
+
+def _mean(values: Sequence[float], opened: Sequence[int]) -> Mean | None:
+    """Mean over trades whose signal candles opened at these times (ms); None of nothing."""
+    if not values:
+        return None
+    return clustered_mean(np.asarray(values, dtype=np.float64), np.asarray(opened, dtype=np.int64))
 
 
 def _demotion(
@@ -116,7 +134,9 @@ def _demotion(
     return found
 
 
-def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mapping[int, float]) -> list[bool]:
+def labelled_wins(
+    card: ModelCard, trades: Sequence[ClosedTrade], closes: Mapping[int, float]
+) -> list[tuple[int, bool]]:
     """Of the trades on labelled candles, which took the side to which the price moved.
 
     Parameters
@@ -127,6 +147,11 @@ def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mappin
     closes : mapping
         Closing prices by open time, of the signal candles and of those a horizon later; a trade without
         both is left out.
+
+    Returns
+    -------
+    list of (int, bool)
+        For each such trade, the open time of its signal candle (ms) and whether its side was right.
     """
     found = []
     for trade in trades:
@@ -135,7 +160,7 @@ def labelled_wins(card: ModelCard, trades: Sequence[ClosedTrade], closes: Mappin
             continue
         move = after / before - 1
         if abs(move) >= card.label_threshold:
-            found.append(trade.side * move > 0)
+            found.append((trade.opened, trade.side * move > 0))
     return found
 
 
@@ -157,50 +182,38 @@ def evidence_below(expected: float, wins: Sequence[bool]) -> float:
     return float(np.exp(min(float(mixed.max()), 700.0)))
 
 
-def wilson(wins: int, n: int) -> Interval | None:
-    """Wilson's 95 % interval of a share; None of nothing."""
-    if n == 0:
-        return None
-    rate, z2 = wins / n, Z95**2
-    centre = (rate + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z95 * math.sqrt(rate * (1 - rate) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def _by_days(trades: Sequence[ClosedTrade]) -> Interval | None:
-    """95 % interval of the mean net per trade in bp, a day being one observation."""
-    days: dict[int, list[float]] = defaultdict(list)
-    for trade in trades:
-        days[trade.opened // DAY_MS].append(trade.net * 1e4)
-    if len(days) < 2:
-        return None
-    n = len(trades)
-    mean = sum(sum(day) for day in days.values()) / n
-    spread = sum((sum(day) - mean * len(day)) ** 2 for day in days.values())
-    error = math.sqrt(spread * len(days) / (len(days) - 1)) / n
-    return mean - Z95 * error, mean + Z95 * error
-
-
 def score_cells(found: Score) -> tuple[str, ...]:
-    """A score as text: symbol, trades, won, expected, net bp, expected, labelled wins, state."""
-    expectation = found.card.expectation
+    """A score as text: symbol, trades, won, expected, net bp, expected, labelled wins, state.
+
+    A symbol whose tick or spread is coarse bears an asterisk: its win rates count bounce.
+    """
+    card, costs = found.card, found.card.costs
+    coarse = coarse_steps(tick_bps=costs.tick_bps, spread_bps=costs.spread_bps)
     return (
-        found.card.symbol,
+        f"{card.symbol}{'*' if coarse else ''}",
         f"{found.n:,}",
-        _share(found.win_rate, found.win_rate_ci95),
-        _share(expectation.win_rate, None),
-        _bps(found.net_bps, found.net_bps_ci95),
-        _bps(expectation.net_bps, None),
-        _share(found.win_rate_labelled, found.win_rate_labelled_ci95),
+        _delivered_share(found.win_rate, found.win_rate_ci95),
+        _share(card.expectation.win_rate),
+        _delivered_bps(found.net_bps, found.net_bps_ci95),
+        _bps(card.expectation.net_bps),
+        _delivered_share(found.win_rate_labelled, found.win_rate_labelled_ci95),
         "retrain" if found.demotion else "as expected",
     )
 
 
-def _share(value: float | None, between: Interval | None) -> str:
-    interval = "" if between is None else f" [{between[0] * 100:.0f}, {between[1] * 100:.0f}]"
-    return "–" if value is None else f"{value:.1%}{interval}"
+def _delivered_share(value: float | None, between: Interval | None) -> str:
+    words = "too few days" if between is None else f"{between[0] * 100:.0f}, {between[1] * 100:.0f}"
+    return _share(value) if value is None else f"{_share(value)} [{words}]"
 
 
-def _bps(value: float | None, between: Interval | None) -> str:
-    interval = "" if between is None else f" [{between[0]:+.1f}, {between[1]:+.1f}]"
-    return "–" if value is None else f"{value:+.1f}{interval}"
+def _delivered_bps(value: float | None, between: Interval | None) -> str:
+    words = "too few days" if between is None else f"{between[0]:+.1f}, {between[1]:+.1f}"
+    return _bps(value) if value is None else f"{_bps(value)} [{words}]"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _bps(value: float | None) -> str:
+    return "–" if value is None else f"{value:+.1f}"

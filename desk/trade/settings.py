@@ -54,6 +54,8 @@ class RiskLimits:
     """Change of this machine's clock against the exchange's since the start, beyond which nothing opens."""
     avoid_funding: bool
     """Open nothing that would be held across a funding settlement."""
+    max_spread_ratio: float
+    """Open nothing while bid and ask are more than so many times as far apart as in the evaluation."""
     leave_before_hours: int
     """Open nothing in a contract that is to be closed for trading within so many hours."""
 
@@ -83,6 +85,8 @@ class RiskLimits:
                 yield f"{field.name} is {value}, must not be negative"
         if self.max_clock_drift_s <= 0:
             yield f"max_clock_drift_s is {self.max_clock_drift_s}, must be positive"
+        if not self.max_spread_ratio >= 1:
+            yield f"max_spread_ratio is {self.max_spread_ratio}, must be at least 1 (2 means twice as far)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,6 +8,7 @@ Not here: entries, exits and costs (the policy), and whether a signal becomes an
 from dataclasses import dataclass
 from datetime import datetime
 
+from desk.costs import WIDEST_SPREAD, Costs
 from desk.errors import ModelIncomplete, SettingsError
 from desk.outcomes import Json
 from desk.policy import FLAT, LONG, SHORT, Thresholds, TradeRules
@@ -28,6 +29,48 @@ class BacktestExpectation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluatedCosts:
+    """What the evaluation charged the trades of a model with, besides fees."""
+
+    slippage: float = 0.0
+    """The setting, as a fraction of the price."""
+    spread_bps: float | None = None
+    """Distance between bid and ask, in basis points; None where it was not known."""
+    tick: float | None = None
+    """Price step of the contract, in USDT; 0 where it was not known, None where it was not recorded."""
+    tick_bps: float | None = None
+    """The coarsest of tick and grid, in basis points of the price; None where it was not known."""
+    grid_from: tuple[int, ...] = ()
+    """As ``grid``, see ``desk.costs.Costs``."""
+    grid: tuple[float, ...] = ()
+
+    @property
+    def spread(self) -> float:
+        """What of the distance between bid and ask was charged, as a fraction; 0 where it was not known."""
+        return min((self.spread_bps or 0.0) / 1e4, WIDEST_SPREAD)
+
+    def charged(self, *, fee: float, tick: float) -> Costs:
+        """The same costs again.
+
+        Parameters
+        ----------
+        fee : float
+            The taker's, as a fraction.
+        tick : float
+            Price step in USDT that counts where none was recorded.
+        """
+        return Costs(
+            tick=tick if self.tick is None else self.tick,
+            slippage=self.slippage,
+            fee_entry=fee,
+            fee_exit=fee,
+            spread=self.spread,
+            grid_from=self.grid_from,
+            grid=self.grid,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """All that trading needs to know of a published model."""
 
@@ -44,6 +87,7 @@ class ModelCard:
     reasons: tuple[str, ...]
     """Why it is not tradable."""
     expectation: BacktestExpectation
+    costs: EvaluatedCosts = EvaluatedCosts()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,15 +148,44 @@ def card_of(metadata: Json) -> ModelCard:
                 horizon=labels["horizon"],
                 stop_loss=trading["stop_loss"],
                 take_profit=trading["take_profit"],
+                stop_overshoot=trading.get("stop_overshoot", 0.0),
             ),
             label_threshold=labels["threshold"],
             tradable=verdict["tradable"],
             reasons=tuple(verdict["reasons"]),
-            expectation=BacktestExpectation(
-                win_rate=signals["win_rate"],
-                win_rate_labelled=signals["win_rate_labelled"],
-                net_bps=signals["net_bps"],
-            ),
+            expectation=expectation_of(signals),
+            costs=_costs_of(metadata),
         )
-    except (KeyError, TypeError, ValueError, SettingsError) as exc:
+    except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as exc:
         raise ModelIncomplete(f"{symbol}: its metadata tell too little to trade it: train it again") from exc
+
+
+def expectation_of(figures: Json) -> BacktestExpectation:
+    """What the figures of a stretch of trades let expect: ``signals`` of the metadata, or a part of it."""
+    return BacktestExpectation(
+        win_rate=figures["win_rate"],
+        win_rate_labelled=figures["win_rate_labelled"],
+        net_bps=figures["net_bps"],
+    )
+
+
+def _costs_of(metadata: Json) -> EvaluatedCosts:
+    """What trades were charged with; metadata of earlier versions recorded less.
+
+    Raises
+    ------
+    SettingsError
+        If they are no costs.
+    """
+    data, trading = metadata["data"], metadata["settings"]["trading"]
+    grid = data.get("grid") or {"from": (), "step": ()}
+    found = EvaluatedCosts(
+        slippage=trading.get("slippage", 0.0),
+        spread_bps=data.get("spread_bps"),
+        tick=(data["tick"] or 0.0) if "tick" in data else None,
+        tick_bps=data.get("tick_bps"),
+        grid_from=tuple(grid["from"]),
+        grid=tuple(grid["step"]),
+    )
+    found.charged(fee=0.0, tick=0.0)
+    return found

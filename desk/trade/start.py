@@ -11,7 +11,7 @@ Not here: on which exchange, candles and clock (the doors).
 from pathlib import Path
 
 from desk.errors import SettingsError
-from desk.ports import Clock, Exchange
+from desk.ports import Clock, Exchange, SpreadSource
 from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
@@ -62,6 +62,7 @@ def open_session(
     notifications: NotificationSink | None = None,
     trade_untested: bool = False,
     confirm: Confirm | None = None,
+    spreads: SpreadSource | None = None,
 ) -> Session:
     """Put a session together.
 
@@ -82,6 +83,8 @@ def open_session(
         Whether models without a tradable verdict may open positions.
     confirm : callable or None
         Asked for the exchange's own records before anything is opened; None: the rounds are those.
+    spreads : SpreadSource or None
+        Asked for bid and ask where something fired; None: no book is known, as of stored candles.
 
     Returns
     -------
@@ -115,5 +118,6 @@ def open_session(
         settings=settings,
         trade_untested=trade_untested,
         confirm=confirm,
+        spreads=spreads,
     )
     return Session(trader, journal, by_exchange, event_log, settings=settings.session)

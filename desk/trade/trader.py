@@ -5,21 +5,21 @@ Place in the house: the steps of a session.  ``CandleRound``s come in; orders go
 
 One candle, in order: newer models are taken up; journal and exchange are brought together; positions whose
 time is over are closed; all models are asked together; every side that fired on a flat symbol goes through
-risk, the strongest signal first; the candles of what would be opened are confirmed by the exchange's own
-records, since the last word of a candle may be lost without a trace; what was decided is written down;
-approved orders are sent.
+risk, the strongest signal first, with bid and ask of that moment; the candles of what would be opened are
+confirmed by the exchange's own records, since the last word of a candle may be lost without a trace; what was
+decided is written down; approved orders are sent.
 
 Not here: when these steps are taken, and how a session ends (``desk.trade.session``).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from desk.policy import FLAT, LONG, Candle, PlannedTrade, exit_of, open_position
-from desk.ports import Exchange
+from desk.ports import Exchange, SpreadSource
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
@@ -64,6 +64,8 @@ class Trader:
         Whether models without a tradable verdict may open positions.
     confirm : callable or None
         Asked before anything is opened; None: the rounds are the exchange's own records.
+    spreads : SpreadSource or None
+        Asked for bid and ask of what fired; None: there is no book, and risk is not asked about it.
     """
 
     def __init__(
@@ -79,6 +81,7 @@ class Trader:
         settings: LiveSettings,
         trade_untested: bool,
         confirm: Confirm | None,
+        spreads: SpreadSource | None,
     ) -> None:
         self._exchange = exchange
         self._ledger, self._diary = journal.ledger, journal.diary
@@ -88,6 +91,7 @@ class Trader:
         self._settings = settings
         self._trade_untested = trade_untested
         self._confirm = confirm
+        self._spreads = spreads
         self._execution = execution
         self._upkeep = upkeep
         self._scored_through = 0
@@ -145,7 +149,7 @@ class Trader:
             self._events.record("feed", text, urgent=True)
         self._newest = candles.open_time
         trouble = await self.upkeep.try_to_reconcile()
-        left = await self._leave_due(candles.open_time)
+        left = await self._leave_due(candles.open_time, candles.holes)
         if trouble is not None:
             raise trouble
         await self.upkeep.learn_contracts()
@@ -206,8 +210,12 @@ class Trader:
         if leverage is not None and (failure := await self._execution.prepare(symbol, leverage)):
             self._events.record("trouble", f"{symbol}: {failure}; tried again at its first entry", symbol)
 
-    async def _leave_due(self, open_time: int) -> bool:
-        """Close every position whose time is over with a candle, arrived or not; whether there was one."""
+    async def _leave_due(self, open_time: int, holes: Set[str]) -> bool:
+        """Close every position whose time is over with a candle, arrived or not; whether there was one.
+
+        Where it is known that there is no such candle nobody traded then: the position waits for the first
+        one that is there, as in ``desk.policy``.
+        """
         due = []
         for trade in self._ledger.open_trades():
             price = float(trade.price)
@@ -220,7 +228,7 @@ class Trader:
                 take_profit=None,
             )
             over = exit_of(held, Candle(open_time, price, price, price, price)) is not None
-            if over and trade.status == "open":
+            if over and trade.status == "open" and trade.symbol not in holes:
                 due.append(trade)
         await together(self.upkeep.leave(trade) for trade in due)
         return bool(due)
@@ -235,7 +243,8 @@ class Trader:
         self._events.record_each_on_change("no decision", silent)
         for signal in signals:
             self._events.clear("no decision", signal.symbol)
-        decisions = self._decide_each(signals, {})
+        spreads = await self._present_spreads(signals)
+        decisions = self._decide_each(signals, {}, spreads)
         if self._confirm is None:
             return signals, decisions
         confirmed: set[str] = set()
@@ -248,27 +257,40 @@ class Trader:
             signals = [again.get(signal.symbol, signal) for signal in signals]
             confirmed |= set(again)
             unconfirmed |= missing
-            decisions = self._decide_each(signals, unconfirmed)
+            decisions = self._decide_each(signals, unconfirmed, spreads)
         if _approved(decisions) - confirmed:
             late = {signal.symbol for signal in signals} - confirmed - set(unconfirmed)
             unconfirmed |= dict.fromkeys(late, "there was no time to ask")
-            decisions = self._decide_each(signals, unconfirmed)
+            decisions = self._decide_each(signals, unconfirmed, spreads)
         return signals, decisions
 
-    def _decide_each(self, signals: list[Signal], unconfirmed: dict[str, str]) -> dict[str, RiskDecision]:
-        """A decision for every side that fired on a flat symbol, the strongest signal first."""
+    async def _present_spreads(self, signals: list[Signal]) -> Mapping[str, float] | None:
+        """Bid and ask of the symbols in which something might be opened, in one request; None: no book."""
+        if self._spreads is None:
+            return None
+        tradable = [one for one in self._fired(signals) if one.card.tradable or self._trade_untested]
+        asked = [one.symbol for one in tradable if one.card.costs.spread_bps is not None]
+        return await self._spreads.spreads_bps(asked) if asked else {}
+
+    def _fired(self, signals: list[Signal]) -> list[Signal]:
+        """Signals of a side on a symbol that is flat."""
         held = {trade.symbol for trade in self._ledger.open_trades()}
+        return [one for one in signals if one.fired != FLAT and one.symbol not in held]
+
+    def _decide_each(
+        self, signals: list[Signal], unconfirmed: dict[str, str], spreads: Mapping[str, float] | None
+    ) -> dict[str, RiskDecision]:
+        """A decision for every side that fired on a flat symbol, the strongest signal first."""
         intents = []
-        for signal in signals:
-            if signal.fired != FLAT and signal.symbol not in held:
-                close = signal.close
-                candle = Candle(signal.open_time, close, close, close, close)
-                position = open_position(signal.fired, candle, signal.card.rules)
-                intents.append(OrderIntent(signal=signal, position=position))
+        for signal in self._fired(signals):
+            close = signal.close
+            candle = Candle(signal.open_time, close, close, close, close)
+            position = open_position(signal.fired, candle, signal.card.rules)
+            intents.append(OrderIntent(signal=signal, position=position))
         if not intents:
             return {}
         intents.sort(key=lambda one: (-abs(one.signal.probability - 0.5), one.symbol))
-        context = replace(self._risk_context(), unconfirmed=unconfirmed)
+        context = replace(self._risk_context(), unconfirmed=unconfirmed, spreads_bps=spreads)
         decisions = {}
         for intent in intents:
             decision = decide(intent, context, self._settings.risk)

@@ -5,10 +5,10 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from desk.learn.parameters import Parameters
-from desk.learn.selection import SelectionRules
 from desk.learn.settings import LearnSettings, TradingSettings
-from desk.learn.verdict import VerdictRules
+from desk.learn.thresholds import ThresholdRules
 from desk.values import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
+from tests.learn.evidence import RULES
 
 START = 1_700_000_100_000 // CANDLE_MS * CANDLE_MS
 
@@ -22,21 +22,24 @@ BASELINE = Parameters(
     path_smooth=1.0,
 )
 
-SELECTION = SelectionRules(
-    shares=(0.01, 0.02, 0.05, 0.1, 0.2), min_trades=150, target_win_rate=0.6, level=0.975
+THRESHOLDS = ThresholdRules(
+    shares=(0.005, 0.01, 0.02, 0.05, 0.1, 0.2),
+    min_trades=30,
+    min_days=10,
+    narrow_share=0.01,
+    select_by="net",
+    target_win_rate=0.6,
+    level=0.975,
+    min_labelled_trades=60,
 )
 TRADING = TradingSettings(
-    stop_loss=0.02, take_profit=None, slippage=0.0001, taker_fee=0.0006, maker_fee=0.0002
-)
-VERDICT = VerdictRules(
-    gate_level=0.95,
-    min_test_trades=30,
-    min_test_days=10,
-    false_discovery_rate=0.1,
-    max_coverage_ratio=2.0,
-    max_calibration_error_points=5.0,
-    min_labelled=2_000,
-    require_target_win_rate=False,
+    stop_loss=0.02,
+    take_profit=None,
+    slippage=0.0001,
+    stop_overshoot=0.25,
+    max_spread_ratio=2.0,
+    taker_fee=0.0006,
+    maker_fee=0.0002,
 )
 
 
@@ -56,20 +59,23 @@ def settings(**changes: object) -> LearnSettings:
         "trial_boost_round": 20,
         "num_boost_round": 2_000,
         "early_stopping_rounds": 30,
+        "search_early_stopping_rounds": 30,
         "min_boost_round": 20,
         "min_precision_each_side": 0.45,
         "min_recall_each_side": 0.25,
         "significance": 0.05,
         "n_seeds": 2,
+        "walk_first_share": 0.4,
+        "walk_seeds": 1,
         "refit_on_all": True,
         "keep_studies": True,
         "window_checks": 20,
         "calibration_bins": 10,
         "control_symbols": 8,
         "control_from": 20,
-        "selection": SELECTION,
+        "thresholds": THRESHOLDS,
         "trading": TRADING,
-        "verdict": VERDICT,
+        "verdict": RULES,
         "baseline": BASELINE,
     }
     return LearnSettings(**{**values, **changes})  # type: ignore[arg-type]

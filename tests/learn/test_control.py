@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from desk.learn.clustered import Mean
+from desk.clustered import Mean
 from desk.learn.control import control_accuracy
 from desk.learn.splits import hold_out
 from desk.values import DOWN, NEUTRAL, UP, LabelledSet, frozen

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from desk.learn.clustered import DAY_MS
+from desk.clustered import DAY_MS
 from desk.learn.evaluation import last_return, measure
 from desk.values import CANDLE_MS, Candles
 from tests.learn.samples import START

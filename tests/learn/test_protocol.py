@@ -1,7 +1,9 @@
 """The protocol of one symbol: what is chosen never sees what is reported, and the report can be recounted."""
 
 import functools
+import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import lightgbm
 import numpy as np
@@ -16,135 +18,94 @@ from sklearn.metrics import (
     roc_auc_score,
 )
 
-from desk.costs import Costs
 from desk.errors import NotEnoughHistory
-from desk.learn import protocol, splits
-from desk.learn.protocol import ContractCosts, SymbolReport, probability_of, run_protocol
-from desk.learn.recipe import fit, out_of_fold, recipe_of
-from desk.learn.selection import select
+from desk.learn import protocol, record, splits
+from desk.learn.protocol import SymbolReport, run_protocol
+from desk.learn.recipe import bin_labelled, fit, recipe_of
 from desk.learn.settings import LearnSettings
-from desk.learn.splits import Fold, Rows, hold_out, walk_forward
-from desk.learn.trades import figures
-from desk.market.series.synthetic import synthesize
-from desk.policy import Thresholds, TradeRules
+from desk.learn.splits import Rows
+from desk.learn.walk_trades import probability_of
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
-from ml_feature_engineering import attach_labels, build_features
-from tests.learn.samples import BASELINE, SELECTION, labelled_set, settings
-from tests.learn.trading import MIDNIGHT, labels_of, plain_trades
+from tests.learn.edge_market import FREE_CONTRACT, QUICK, SEED, edge_candles, labelled_from
+from tests.learn.samples import BASELINE, labelled_set, settings
+from tests.learn.trading import labels_of
 
-CONTRACT_COSTS = ContractCosts(tick=0.001, taker_fee=0.0006, maker_fee=0.0002)
-TOLD = settings(n_trials=3, n_seeds=1, num_boost_round=60, selection=replace(SELECTION, min_trades=30))
-CANDLES = 6_000
-SEED = 7
+HOLES = [3_900, 5_000, 5_001, 5_002, 5_003, 7_499, 9_000, 11_000, 12_345]
+SHORT = settings(n_trials=3, n_seeds=1, num_boost_round=60, verdict=QUICK.verdict)
 
 
 @functools.cache
 def market() -> tuple[LabelledSet, Candles]:
-    """Three weeks in which something can be known, with a hole on either side of the border."""
-    made = synthesize("edge", 5_200, symbol="EDGEUSDT", end=MIDNIGHT, candles=CANDLES + 9)
+    """Seven weeks in which something can be known, with holes on either side of the border."""
+    made = edge_candles()
     kept = np.ones(len(made), dtype=bool)
-    kept[[2_500, 2_501, 2_502, 3_900, 5_000, 5_001, 5_002, 5_003, 5_500]] = False
+    kept[HOLES] = False
     candles = Candles("EDGEUSDT", frozen(made.open_time[kept]), frozen(made.values[:, kept]))
-    features = build_features(candles, max_missing_share=0.02, min_feature_share=0.8)
-    return attach_labels(features, candles, horizon=2, threshold=0.002), candles
+    return labelled_from(candles), candles
 
 
-def studied(
-    labelled: LabelledSet | None = None, candles: Candles | None = None, told: LearnSettings = TOLD
+def report_on(
+    labelled: LabelledSet | None = None,
+    candles: Candles | None = None,
+    settings: LearnSettings = QUICK,
+    *,
+    shown_through: int | None = None,
 ) -> SymbolReport:
     here, there = market()
     return run_protocol(
         labelled or here,
         candles or there,
-        contract_costs=CONTRACT_COSTS,
-        settings=told,
+        contract_costs=FREE_CONTRACT,
+        settings=settings,
         seed=SEED,
+        shown_through=shown_through,
         lap=lambda _name: None,
     )
 
 
 @functools.cache
 def honest() -> SymbolReport:
-    """The study without any planted fault."""
-    return studied()
+    """The report without any planted fault."""
+    return report_on()
 
 
-# Nothing is chosen on what is reported ------------------------------------------------------------
+# One recipe ---------------------------------------------------------------------------------------
 
 
-def another_future(labelled: LabelledSet, candles: Candles) -> tuple[LabelledSet, Candles]:
-    """The same development part; on the test part other features, the opposite labels, other prices."""
-    rows = hold_out(labelled, candles=len(candles), test_share=TOLD.test_share).test
-    x, label, values = labelled.features.x.copy(), labelled.label.copy(), candles.values.copy()
-    x[rows] = np.random.default_rng(1).permutation(x[rows])
-    label[rows] = np.where(label[rows] == UP, DOWN, np.where(label[rows] == DOWN, UP, label[rows]))
-    first = int(labelled.features.row[rows[0]])
-    values[:4, first:] = (1e4 / values[:4, first:])[[0, 2, 1, 3]]
-    changed = replace(labelled, features=replace(labelled.features, x=frozen(x)), label=frozen(label))
-    return changed, replace(candles, values=frozen(values))
-
-
-def assert_choices_do_not_see_the_test_part(once: SymbolReport) -> None:
-    again = studied(*another_future(*market()))
-
-    assert again.tuned.trials == once.tuned.trials
-    assert again.recipe == once.recipe
-    assert again.selection == once.selection
-    assert again.out_of_fold == once.out_of_fold
-    assert again.evaluated.text() == once.evaluated.text()
-    assert again.metrics != once.metrics
-    assert again.test != once.test
-
-
-def test_another_future_changes_no_choice() -> None:
-    """The one look at the test part is the last thing that happens."""
-    assert_choices_do_not_see_the_test_part(honest())
-
-
-def test_choosing_on_the_test_part_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planted: the walk forward goes on into the test part, so thresholds and rounds are chosen there too."""
-
-    def too_far(
-        labelled: LabelledSet, _development: Rows, *, folds: int, first_share: float
-    ) -> tuple[Fold, ...]:
-        return walk_forward(labelled, np.arange(len(labelled)), folds=folds, first_share=first_share)
-
-    monkeypatch.setattr(protocol, "walk_forward", too_far)
-
-    planted = studied()
-    with pytest.raises(AssertionError):
-        assert_choices_do_not_see_the_test_part(planted)
-
-
-def test_thresholds_are_chosen_on_scores_of_the_published_recipe() -> None:
-    """Scores of other models are spread otherwise: their thresholds would fire too rarely or too often."""
+def test_published_evaluated_and_the_newest_members_of_the_walk_are_one_recipe() -> None:
+    """Scores of other recipes are spread otherwise: their thresholds would fire too rarely or too often."""
     labelled, _ = market()
     found = honest()
+    recipe = recipe_of(found.tuned.parameters, found.tuned.rounds, QUICK.n_seeds, seed=SEED)
+    binned = bin_labelled(labelled, _first_rows(found))
 
-    rows, scores = out_of_fold(labelled, found.folds, found.recipe)
-    again = select(
-        probability_of(scores),
-        labelled.label[rows],
-        labelled.features.open_time[rows],
-        horizon=2,
-        rules=TOLD.selection,
+    assert found.published.text() == fit(binned, found.train_rows, recipe).text()
+    assert found.evaluated.text() == fit(binned, found.split.development, recipe).text()
+    newest = found.walk.blocks[-1]
+    before = np.flatnonzero(
+        labelled.known_at <= market()[1].open_time[newest.first] - labelled.horizon * CANDLE_MS
     )
+    assert found.walk.models[-1].text() == fit(binned, before, recipe).text()
 
-    assert found.recipe == recipe_of(found.tuned.parameters, found.tuned.rounds, TOLD, seed=SEED)
-    assert found.selection == again
-    assert found.published.text() == fit(labelled, found.train_rows, found.recipe).text()
+
+def _first_rows(found: SymbolReport) -> Rows:
+    """Whose bins are used: the shortest training part, which lies before everything that is evaluated."""
+    labelled, candles = market()
+    border = candles.open_time[found.walk.blocks[0].first] - labelled.horizon * CANDLE_MS
+    walk_first = np.flatnonzero(labelled.known_at <= border)
+    return min([walk_first, *(fold.train for fold in found.folds)], key=len)
 
 
 # No label crosses a border ------------------------------------------------------------------------
 
 
 def assert_no_label_crosses_a_border(found: SymbolReport) -> None:
-    """What teaches was known, a horizon earlier even, before what judges opened."""
+    """What is trained on was known, a horizon earlier even, before what it is measured on opened."""
     labelled, _ = market()
     opened, embargo = labelled.features.open_time, labelled.horizon * CANDLE_MS
     borders = [(fold.train, fold.validation) for fold in found.folds]
-    for train_rows, judged in [*borders, (found.split.development, found.split.test)]:
-        assert labelled.known_at[train_rows].max() <= opened[judged].min() - embargo
+    for train_rows, measured in [*borders, (found.split.development, found.split.test)]:
+        assert labelled.known_at[train_rows].max() <= opened[measured].min() - embargo
 
 
 def test_no_label_crosses_a_border() -> None:
@@ -153,18 +114,18 @@ def test_no_label_crosses_a_border() -> None:
 
 @pytest.mark.parametrize("where", ["the folds", "the test part"])
 def test_a_border_without_purge_is_caught(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Planted: every row before the border teaches, those too whose label is decided behind it."""
-    purged = splits._known_before
+    """Planted: every row before the border is trained on, those too whose label is decided behind it."""
+    purged = splits.known_before
     _, candles = market()
-    test_opens = candles.open_time[len(candles) - int(len(candles) * TOLD.test_share)]
+    test_opens = candles.open_time[len(candles) - int(len(candles) * QUICK.test_share)]
 
     def leaking(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
         planted = (border < test_opens) == (where == "the folds")
         return rows if planted else purged(labelled, rows, border)
 
-    monkeypatch.setattr(splits, "_known_before", leaking)
+    monkeypatch.setattr(splits, "known_before", leaking)
 
-    planted = studied()
+    planted = report_on()
     with pytest.raises(AssertionError):
         assert_no_label_crosses_a_border(planted)
 
@@ -172,27 +133,26 @@ def test_a_border_without_purge_is_caught(monkeypatch: pytest.MonkeyPatch, where
 # The report, recounted ----------------------------------------------------------------------------
 
 
-def seen_again(found: SymbolReport) -> tuple[Candles, NDArray[np.float64], NDArray[np.int8]]:
-    """Test candles, probabilities of plain LightGBM from the model's text, and labels from the definition."""
+def seen_again(found: SymbolReport) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
+    """On test candles, probabilities of plain LightGBM from the model's text, and labels by definition."""
     labelled, candles = market()
-    start = len(candles) - int(len(candles) * TOLD.test_share)
+    start = len(candles) - int(len(candles) * QUICK.test_share)
     model = lightgbm.Booster(model_str=found.evaluated.text())
     row = labelled.features.row
     probability = np.full(len(candles), np.nan)
     probability[row[row >= start]] = model.predict(labelled.features.x[row >= start])
-    label = labels_of(candles, horizon=2, threshold=0.002)
-    return candles.rows(start, len(candles)), probability[start:], label[start:]
+    label = labels_of(candles, horizon=labelled.horizon, threshold=0.002)
+    return probability[start:], label[start:]
 
 
 def assert_recounted(found: SymbolReport) -> None:
-    """All figures of the test part from the model's text and the candles, by other code."""
-    candles, probability, label = seen_again(found)
+    """The guide's figures from the model's text and the candles, by scikit-learn."""
+    probability, label = seen_again(found)
     decided = np.isin(label, [UP, DOWN]) & ~np.isnan(probability)
-    truth, said = label[decided], probability[decided]
-    called = (said > 0.5).astype(np.int8)
-    metrics, calibration, test = found.metrics, found.calibration, found.test
+    truth, claimed = label[decided], probability[decided]
+    called = (claimed > 0.5).astype(np.int8)
+    metrics = found.metrics
     assert metrics is not None
-    assert calibration is not None
 
     assert metrics.n == len(truth)
     assert metrics.accuracy == pytest.approx(accuracy_score(truth, called))
@@ -201,60 +161,55 @@ def assert_recounted(found: SymbolReport) -> None:
     assert metrics.f1 == pytest.approx(f1_score(truth, called))
     assert metrics.precision_short == pytest.approx(precision_score(1 - truth, 1 - called))
     assert metrics.recall_short == pytest.approx(recall_score(1 - truth, 1 - called))
-    assert metrics.auc == pytest.approx(roc_auc_score(truth, said))
+    assert metrics.auc == pytest.approx(roc_auc_score(truth, claimed))
     assert metrics.base_rate == pytest.approx(np.mean(truth))
-    assert calibration.brier == pytest.approx(brier_score_loss(truth, said))
-
-    thresholds, costs = (
-        found.selection.thresholds,
-        Costs(tick=0.001, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006),
-    )
-    rules = TradeRules(horizon=2, stop_loss=0.02, take_profit=None)
-    slow = plain_trades(candles, probability, thresholds, rules, costs)
-    assert test.n == len(slow) > 30
-    assert test.fired == fired(probability, thresholds)
-    assert test.candles == len(candles)
-    assert test.coverage == pytest.approx(test.fired / len(candles))
-    assert test.win_rate == pytest.approx(np.mean([trade.net > 0 for trade in slow]))
-    assert test.hit_rate == pytest.approx(np.mean([trade.gross > 0 for trade in slow]))
-    assert test.gross_bps == pytest.approx(1e4 * np.mean([trade.gross for trade in slow]))
-    assert test.net_bps == pytest.approx(1e4 * np.mean([trade.net for trade in slow]))
 
 
-def fired(probability: NDArray[np.float64], thresholds: Thresholds) -> int:
-    return sum(
-        (thresholds.long is not None and p >= thresholds.long)
-        or (thresholds.short is not None and p <= thresholds.short)
-        for p in probability
-    )
-
-
-def test_the_report_is_recounted_from_the_models_text_and_the_candles() -> None:
-    """By plain LightGBM, scikit-learn, and a walk through the candles one by one; with holes."""
+def test_the_guides_figures_are_recounted_from_the_models_text_and_the_candles() -> None:
+    """By plain LightGBM and scikit-learn; with holes.  One half is the line for whoever loads the file."""
     assert_recounted(honest())
-    assert figures(honest().test.daily) == honest().test
 
 
-def test_leaving_the_costs_out_of_the_report_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Planted: trades that pay nothing; the figures look the same, and the profit is invented."""
+def test_figures_of_the_published_model_are_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the model that was trained on the test part is measured on it."""
+    labelled, _ = market()
+    honest()
+    measured = protocol._guide_metrics
     monkeypatch.setattr(
-        protocol, "costs_of", lambda *_: Costs(tick=0.0, slippage=0.0, fee_entry=0.0, fee_exit=0.0)
+        protocol, "_guide_metrics", lambda _evaluated, *rest: measured(honest().published, *rest)
     )
 
-    planted = studied()
+    planted = report_on()
     with pytest.raises(AssertionError):
         assert_recounted(planted)
+    assert len(planted.train_rows) == len(labelled)
+
+
+def test_calibration_is_of_the_labelled_candles_of_evidence_that_fired() -> None:
+    found = honest()
+    _, candles = market()
+    blocks = found.walk.blocks
+    assert found.calibration is not None
+    score = np.concatenate([block.score for block in blocks])
+    label = labels_of(candles, horizon=QUICK.prediction_horizon, threshold=0.002)[blocks[0].first :]
+    counted = (found.walked.sides != 0) & np.isin(label, [UP, DOWN])
+    counted[: blocks[2].first - blocks[0].first] = False
+
+    assert found.evidence_row == blocks[2].first - blocks[0].first
+    assert found.calibration.brier == pytest.approx(
+        brier_score_loss(label[counted], probability_of(score[counted]))
+    )
 
 
 # What comes out -----------------------------------------------------------------------------------
 
 
 def test_the_refitted_model_learned_the_test_part_and_no_figure_is_its() -> None:
-    """Published is the same recipe with the newest candles; examined is the one that had not seen them."""
-    refitted, kept = honest(), studied(told=replace(TOLD, refit_on_all=False))
+    """Published is the same recipe with the newest candles; evaluated is the one that had not seen them."""
+    refitted, kept = honest(), report_on(settings=replace(QUICK, refit_on_all=False))
 
     assert refitted.metrics == kept.metrics
-    assert refitted.test == kept.test
+    assert refitted.examination == kept.examination
     assert refitted.evaluated.text() == kept.evaluated.text() == kept.published.text()
     assert refitted.published.text() != refitted.evaluated.text()
     assert kept.published is kept.evaluated
@@ -262,35 +217,103 @@ def test_the_refitted_model_learned_the_test_part_and_no_figure_is_its() -> None
     assert kept.train_rows.tolist() == kept.split.development.tolist()
 
 
-def test_equal_inputs_give_equal_studies() -> None:
+def test_equal_inputs_give_equal_reports() -> None:
     """To the last byte, so that a change in a model always has a cause."""
-    once, again = honest(), studied()
+    once, again = (report_on(settings=replace(QUICK, keep_studies=True)) for _ in range(2))
 
     assert once.published.text() == again.published.text()
     assert once.tuned.journal != b""
-    assert (once.selection, once.test, once.examination) == (again.selection, again.test, again.examination)
+    assert (once.walked.blocks, once.walked.tomorrow) == (again.walked.blocks, again.walked.tomorrow)
+    assert (once.kept_lines, once.examination) == (again.kept_lines, again.examination)
 
 
 def test_the_entry_of_the_ledger_says_what_was_looked_at() -> None:
-    """First and last test candle, and how it ended: what a later run must hold against itself."""
-    labelled, _ = market()
+    """First and last candle of evidence, and how it ended: what a later run must hold against itself."""
+    _, candles = market()
     found = honest()
 
     entry = found.evaluation(at="2026-01-01T00:00:00+00:00", settings="abc")
 
-    times = labelled.features.open_time[found.split.test]
     assert (entry.kind, entry.symbol, entry.settings) == ("train", "EDGEUSDT", "abc")
-    assert (entry.test_first, entry.test_last) == (times[0], times[-1])
-    assert (entry.passed_gate, entry.p_value) == (found.examination.passed_gate, found.examination.p_value)
+    assert (entry.first, entry.last) == (
+        candles.open_time[found.walk.blocks[2].first],
+        candles.open_time[-1],
+    )
+    assert (entry.tested, entry.p_value) == (found.examination.tested, found.examination.p_value)
 
 
-def test_the_stages_are_told_in_order() -> None:
+def test_the_stages_are_named_in_order() -> None:
     """Their seconds are in the metadata."""
     laps: list[str] = []
 
-    run_protocol(*market(), contract_costs=CONTRACT_COSTS, settings=TOLD, seed=SEED, lap=laps.append)
+    run_protocol(
+        *market(),
+        contract_costs=FREE_CONTRACT,
+        settings=QUICK,
+        seed=SEED,
+        shown_through=None,
+        lap=laps.append,
+    )
 
-    assert laps == ["tuning", "selection", "fit", "evaluation"]
+    assert laps == ["tuning", "walk", "thresholds", "fit", "evaluation"]
+
+
+# What counts as evidence --------------------------------------------------------------------------
+
+
+def test_a_setting_that_was_shown_takes_its_evidence_from_later_candles() -> None:
+    """The best of seven settings without an edge would pass too often where it was chosen."""
+    _, candles = market()
+    blocks = honest().walk.blocks
+    through = int(candles.open_time[blocks[3].first + 5])
+
+    found = report_on(shown_through=through)
+
+    day = datetime.fromtimestamp(int(candles.open_time[blocks[4].first]) / 1000, tz=UTC).date()
+    assert found.evidence_row == blocks[4].first - blocks[0].first
+    assert found.evidence_window == (
+        f"evidence from {day} on: this setting was chosen on the earlier candles"
+    )
+    assert found.examination.days < honest().examination.days
+    label = labels_of(candles, horizon=QUICK.prediction_horizon, threshold=0.002)[blocks[0].first :]
+    fired = (found.walked.sides != 0) & np.isin(label, [UP, DOWN])
+    assert found.calibration is not None
+    assert found.calibration.n == np.count_nonzero(fired[found.evidence_row :])
+    assert found.calibration.n < np.count_nonzero(fired)
+    assert (found.walked.blocks, found.published.text()) == (
+        honest().walked.blocks,
+        honest().published.text(),
+    )
+
+
+def test_a_setting_that_was_shown_to_the_end_has_no_evidence_and_says_so() -> None:
+    _, candles = market()
+
+    found = report_on(shown_through=int(candles.open_time[-1]))
+
+    assert found.evidence_row == len(found.traded.block)
+    assert found.evidence_window.startswith("no evidence yet: this setting was chosen on candles up to ")
+    assert not found.examination.tested
+    assert any("too few trades of evidence: 0 on 0 days" in reason for reason in found.examination.reasons)
+    assert found.evaluation(at="now", settings="abc").p_value is None
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_tuned_parameters_count_only_candles_behind_the_development_part(shown: bool) -> None:
+    """They were chosen on it, whatever was shown of it besides."""
+    labelled = parity_of_three(10_000, 5_301)
+    early = int(labelled.features.open_time[2_000]) if shown else None
+    values = replace(SHORT, n_trials=25, num_boost_round=120)
+
+    found = report_on(labelled, candles_under(labelled), values, shown_through=early)
+
+    test_opens = labelled.features.open_time[found.split.test[0]]
+    opens = [labelled.features.open_time[block.first] for block in found.walk.blocks]
+    later = [at for at, time in enumerate(opens) if at >= 2 and time >= test_opens]
+    assert found.tuned.chosen == "tuned"
+    expected = found.traded.starts[later[0]] if later else len(found.traded.block)
+    assert found.evidence_row == expected
+    assert "these parameters were chosen" in found.evidence_window
 
 
 # Short and strange histories ----------------------------------------------------------------------
@@ -314,23 +337,16 @@ def test_too_few_labels_are_a_stated_reason() -> None:
     with pytest.raises(
         NotEnoughHistory, match=r"labelled development candles, 100 needed; .*smaller --threshold"
     ):
-        studied(quiet, candles_under(quiet))
+        report_on(quiet, candles_under(quiet), SHORT)
 
 
-def test_a_history_that_only_rises_is_examined_and_not_tradable() -> None:
-    """No fold can judge, no side can be told apart: the baseline is published and says so."""
+def test_a_history_that_only_rises_is_a_stated_reason() -> None:
+    """No side can be told apart from the other, so no block can be scored."""
     made = labelled_set(2_000)
     rising = replace(made, label=np.full(2_000, UP, dtype=np.int8))
 
-    found = studied(rising, candles_under(rising))
-
-    assert found.folds == ()
-    assert found.out_of_fold is None
-    assert found.tuned.chosen == "baseline"
-    assert found.metrics is not None
-    assert found.metrics.auc is None
-    assert not found.examination.passed_gate
-    assert "there are no out-of-fold probabilities" in found.examination.reasons[0]
+    with pytest.raises(NotEnoughHistory, match="no week has both rising and falling labelled candles"):
+        report_on(rising, candles_under(rising), SHORT)
 
 
 def test_a_test_part_without_a_label_has_no_metrics_and_is_not_tradable() -> None:
@@ -339,25 +355,43 @@ def test_a_test_part_without_a_label_has_no_metrics_and_is_not_tradable() -> Non
     label = np.where(np.arange(3_000) < 2_000, made.label, NEUTRAL).astype(np.int8)
     asleep = replace(made, label=frozen(label))
 
-    found = studied(asleep, candles_under(asleep))
+    found = report_on(asleep, candles_under(asleep), SHORT)
 
     assert (found.metrics, found.calibration) == (None, None)
-    assert any("has no labelled candle" in reason for reason in found.examination.reasons)
+    assert found.examination.reasons
+
+
+@pytest.mark.parametrize("rows", [1_000, 3_456, 5_000, 8_000])
+def test_short_histories_are_trained_and_silent(rows: int) -> None:
+    """12 days hold a walk of one week: nothing can be traded yet, and the reasons say so."""
+    made = labelled_set(rows, signal=1.0)
+
+    found = report_on(made, candles_under(made), SHORT)
+
+    described = record.describe_model(
+        found, made, candles_under(made), contract_costs=FREE_CONTRACT, seconds=0.0
+    )
+    assert json.dumps(described, allow_nan=False)
+    assert found.published.text()
+    assert any("too few trades of evidence" in reason for reason in found.examination.reasons)
+    assert sum(line.candles for line in found.kept_lines) == len(found.traded.block) - int(
+        found.traded.starts[found.walk.late]
+    )
 
 
 # Where the best parameters lie elsewhere ----------------------------------------------------------
 
 
 def parity_of_three(rows: int, seed: int) -> LabelledSet:
-    """The label is the parity of the signs of three of four features, told right nine times out of ten.
+    """The label is the parity of the signs of three of four features, right nine times out of ten.
 
     No feature and no pair of features says anything.  The baseline gives a tree only one of the four, and
     is blind; the search space holds trees that see three.
     """
     made = labelled_set(rows, seed=seed, features=4)
     parity = np.prod(np.sign(made.features.x[:, :3]), axis=1) > 0
-    told = np.random.default_rng(seed).random(rows) < 0.9
-    label = np.where(made.label == NEUTRAL, NEUTRAL, parity == told)
+    right = np.random.default_rng(seed).random(rows) < 0.9
+    label = np.where(made.label == NEUTRAL, NEUTRAL, parity == right)
     return replace(made, label=frozen(label.astype(np.int8)))
 
 
@@ -365,13 +399,15 @@ def test_parameters_far_from_the_baseline_are_found_and_hold_on_the_test_part() 
     """With the baseline and the search space of the product: the search is narrow, not blind."""
     labelled = parity_of_three(10_000, 5_301)
 
-    found = studied(labelled, candles_under(labelled), replace(TOLD, n_trials=25, num_boost_round=120))
+    values = replace(SHORT, n_trials=25, num_boost_round=120)
+    found = report_on(labelled, candles_under(labelled), values)
 
     rows = found.split.test[labelled.decided[found.split.test]]
     x, truth = labelled.features.x[rows], labelled.label[rows]
-    base = fit(labelled, found.split.development, recipe_of(BASELINE, found.tuned.rounds, TOLD, seed=SEED))
+    binned = bin_labelled(labelled, found.folds[0].train)
+    base = fit(binned, found.split.development, recipe_of(BASELINE, found.tuned.rounds, 1, seed=SEED))
     assert found.tuned.chosen == "tuned"
-    assert found.recipe.parameters.feature_fraction > BASELINE.feature_fraction
+    assert found.tuned.parameters.feature_fraction > BASELINE.feature_fraction
     assert found.metrics is not None
     assert found.metrics.auc is not None
     assert found.metrics.auc > 0.8

@@ -1,18 +1,19 @@
-"""One recipe makes the published model, the examined one, and the out-of-fold scores."""
+"""One recipe makes the published model, the evaluated one, and those of the walk."""
+
+from dataclasses import replace
 
 import lightgbm
 import numpy as np
 import pytest
 
 from desk.learn.ensemble import average
-from desk.learn.recipe import Recipe, fit, out_of_fold, recipe_of
-from desk.learn.splits import hold_out, walk_forward
+from desk.learn.recipe import Recipe, bin_labelled, fit, recipe_of
 from desk.learn.training import bin_rows, train
-from tests.learn.samples import BASELINE, labelled_set, settings
+from tests.learn.samples import BASELINE, labelled_set
 
 
 def test_an_average_scores_the_mean_of_its_members() -> None:
-    """To 1e-12, in plain LightGBM, in a batch and row by row: the file that trades is what was examined."""
+    """To 1e-12, in plain LightGBM, in a batch and row by row: the file that trades is what was evaluated."""
     labelled = labelled_set(4_000, signal=1.0)
     rows = np.flatnonzero(labelled.decided)
     x = labelled.features.x
@@ -53,23 +54,6 @@ def test_members_that_cannot_split_are_averaged_too() -> None:
     np.testing.assert_allclose(scores, np.mean([m.scores(labelled.features.x) for m in members], axis=0))
 
 
-def test_out_of_fold_scores_never_come_from_a_model_that_saw_the_row() -> None:
-    """The scores of a block are those of the model that learned what was known before it."""
-    labelled = labelled_set(3_000, signal=1.0)
-    split = hold_out(labelled, candles=3_000, test_share=0.2)
-    folds = walk_forward(labelled, split.development, folds=3, first_share=0.4)
-    recipe = recipe_of(BASELINE, 10, settings(), seed=1)
-
-    rows, scores = out_of_fold(labelled, folds, recipe)
-
-    assert rows.tolist() == np.concatenate([fold.validation for fold in folds]).tolist()
-    first = folds[0]
-    np.testing.assert_array_equal(
-        scores[: len(first.validation)],
-        fit(labelled, first.train, recipe).scores(labelled.features.x[first.validation]),
-    )
-
-
 def test_no_model_is_trained_on_neutral_rows() -> None:
     """The guide's target leaves neutral candles out of training."""
     labelled = labelled_set(3_000, signal=1.0)
@@ -77,11 +61,25 @@ def test_no_model_is_trained_on_neutral_rows() -> None:
     decided = rows[labelled.decided[rows]]
     recipe = Recipe(BASELINE, 10, (1, 2))
 
+    binned = bin_labelled(labelled, np.arange(1_000))
+
     assert len(decided) < len(rows)
-    assert fit(labelled, rows, recipe).text() == fit(labelled, decided, recipe).text()
+    assert binned.of(rows).side.tolist() == labelled.label[decided].tolist()
+    assert fit(binned, rows, recipe).text() == fit(binned, decided, recipe).text()
 
 
-def test_no_folds_no_scores() -> None:
-    rows, scores = out_of_fold(labelled_set(100), (), recipe_of(BASELINE, 10, settings(), seed=1))
+def test_a_recipe_has_a_seed_for_every_member() -> None:
+    assert recipe_of(BASELINE, 10, 3, seed=5) == Recipe(BASELINE, 10, (5, 6, 7))
 
-    assert (len(rows), len(scores)) == (0, 0)
+
+def test_rows_that_come_later_change_no_model_of_earlier_ones() -> None:
+    """The bins of every model are those of the first rows, so a later row reaches none of them."""
+    labelled = labelled_set(3_000, signal=1.0)
+    x = labelled.features.x.copy()
+    x[2_000:] *= 5.0
+    other = replace(labelled, features=replace(labelled.features, x=x))
+    first, rows, recipe = np.arange(1_000), np.arange(2_000), Recipe(BASELINE, 10, (1,))
+
+    once, again = (fit(bin_labelled(made, first), rows, recipe) for made in (labelled, other))
+
+    assert once.text() == again.text()

@@ -15,6 +15,17 @@ NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 SETTINGS = {"prediction_horizon": 2, "min_price_change": 0.002, "n_trials": 50}
 
 
+PORTFOLIO: dict[str, Any] = {
+    "symbols": 0,
+    "trades": 0,
+    "days": 0,
+    "net_bps": None,
+    "p_value": None,
+    "earns": False,
+    "why": "no symbol traded: there is nothing to pool",
+}
+
+
 def trained(
     symbol: str,
     *,
@@ -38,8 +49,17 @@ def trained(
         "win_rate": 0.4,
         "break_even_win_rate": 0.5,
         "gross_bps": 1.0,
+        "executable_gross_bps": 0.4,
         "net_bps": None if net is None else sum(net) / 2,
         "net_bps_ci95": None if net is None else list(net),
+        "statistics": {
+            "profit_factor": 0.9,
+            "sharpe": -0.4,
+            "sortino": -0.5,
+            "calmar": None,
+            "longest_losing_streak": 7,
+            "max_drawdown": {"bps": 120.0, "first": "2026-10-01", "last": "2026-10-09"},
+        },
     }
     return {
         "symbol": symbol,
@@ -47,6 +67,7 @@ def trained(
         "metrics": metrics if labelled else None,
         "signals": signals,
         "tuning": {"chosen": "baseline"},
+        "data": {"tick_bps": 0.5, "spread_bps": 1.5},
         "timing": {"cpu_seconds": 9.0},
         "verdict": {"tradable": False, "reasons": ["no edge"]},
     }
@@ -67,6 +88,7 @@ def summary(
             skipped=[Skipped(symbol, "Insufficient data") for symbol in skipped],
             failed=[Failed(symbol, "train", "broken", "") for symbol in failed],
             pooled=None,
+            portfolio=PORTFOLIO,
             controls=None,
         ),
         settings=settings or SETTINGS,
@@ -187,7 +209,7 @@ def test_losing_beyond_doubt_is_a_reason_to_drop() -> None:
     (entry,) = summary(trained("AUSDT", net=(-9.0, -3.0)), trained("BUSDT", net=(-9.0, 0.5)))["drop"]
 
     assert entry["symbol"] == "AUSDT"
-    assert entry["reason"] == "its test trades lose after costs beyond doubt: -6.0 bp each [-9.0, -3.0]"
+    assert entry["reason"] == "its trades lose after costs beyond doubt: -6.0 bp each [-9.0, -3.0]"
 
 
 @pytest.mark.parametrize(

@@ -8,25 +8,27 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
+from desk.learn.recipe import bin_labelled
 from desk.learn.splits import hold_out, walk_forward
+from desk.learn.training import train_with_early_stopping
 from desk.learn.tuning import Tuned, soft_wins, tune
 from desk.values import NEUTRAL, UP, LabelledSet
 from tests.learn.samples import BASELINE, labelled_set, settings
 
 
 def tuned(labelled: LabelledSet, **changes: object) -> Tuned:
-    told = settings(**changes)
-    split = hold_out(labelled, candles=len(labelled), test_share=told.test_share)
-    folds = walk_forward(labelled, split.development, folds=told.n_folds, first_share=told.first_share)
-    return tune(labelled, folds, told, seed=7)
+    values = settings(**changes)
+    split = hold_out(labelled, candles=len(labelled), test_share=values.test_share)
+    folds = walk_forward(labelled, split.development, folds=values.n_folds, first_share=values.first_share)
+    return tune(bin_labelled(labelled, folds[0].train), folds, values, seed=7)
 
 
 def needs_deep_trees(rows: int, seed: int) -> LabelledSet:
     """The label is the parity of three features' signs: no tree of few leaves can see it."""
     made = labelled_set(rows, seed=seed, features=4)
     parity = np.prod(np.sign(made.features.x[:, :3]), axis=1) > 0
-    told = np.random.default_rng(seed).random(rows) < 0.9
-    label = np.where(made.label == NEUTRAL, NEUTRAL, (parity == told).astype(np.int8))
+    true = np.random.default_rng(seed).random(rows) < 0.9
+    label = np.where(made.label == NEUTRAL, NEUTRAL, (parity == true).astype(np.int8))
     return LabelledSet(made.features, 2, 0.002, label.astype(np.int8), made.move, made.known_at)
 
 
@@ -42,7 +44,7 @@ def test_on_noise_the_baseline_stays(seed: int) -> None:
 
 def test_what_is_truly_better_is_found() -> None:
     """Where the baseline is blind, a trial that sees must win, and the reason gives its figures."""
-    blind = replace(BASELINE, num_leaves=4, learning_rate=0.01, feature_fraction=0.3)
+    blind = replace(BASELINE, num_leaves=4, learning_rate=0.03, feature_fraction=0.3)
 
     result = tuned(needs_deep_trees(12_000, seed=3), n_trials=25, baseline=blind)
 
@@ -53,14 +55,33 @@ def test_what_is_truly_better_is_found() -> None:
     assert result.best_value > result.baseline_value + 0.05
 
 
-def test_every_trial_completes_at_least_a_fold() -> None:
-    """A pruned trial was evaluated on a fold before it was given up."""
+def test_every_trial_is_tried_on_the_first_fold_and_counted() -> None:
+    """On noise no finalist is worth the other folds: all but the baseline are given up there."""
     result = tuned(labelled_set(4_000), n_trials=20)
 
-    assert len(result.trials) == 20
-    assert all(trial.folds >= 1 for trial in result.trials)
-    assert all(trial.folds == 3 for trial in result.trials if trial.state == "COMPLETE")
-    assert 0 < result.n_pruned < 20
+    assert [trial.number for trial in result.trials] == list(range(20))
+    assert result.n_pruned == 19
+    assert result.baseline_value == result.trials[0].value
+
+
+def test_rounds_are_those_with_the_least_loss_on_the_last_fold() -> None:
+    """The guide's budget bounds that one fit, whatever the search was stopped by."""
+    labelled = labelled_set(4_000, signal=2.0)
+    values = settings(n_trials=1, early_stopping_rounds=40, search_early_stopping_rounds=1)
+    split = hold_out(labelled, candles=4_000, test_share=values.test_share)
+    folds = walk_forward(labelled, split.development, folds=3, first_share=values.first_share)
+    binned = bin_labelled(labelled, folds[0].train)
+
+    _, curve = train_with_early_stopping(
+        binned.of(folds[-1].train),
+        BASELINE,
+        validation=binned.of(folds[-1].validation),
+        num_boost_round=2_000,
+        early_stopping_rounds=40,
+        seed=7,
+    )
+
+    assert tune(binned, folds, values, seed=7).rounds == int(np.argmin(curve)) + 1 > 20
 
 
 def test_the_first_trial_is_the_baseline() -> None:
@@ -97,7 +118,7 @@ def test_the_journal_is_what_optuna_reads(tmp_path: Path) -> None:
     study = optuna.load_study(storage=storage, study_name="TESTUSDT")
 
     found = [(trial.number, trial.state.name) for trial in study.trials]
-    assert found == [(trial.number, trial.state) for trial in result.trials]
+    assert found == [(trial.number, "COMPLETE") for trial in result.trials]
     assert study.trials[0].value == result.trials[0].value
     assert study.trials[0].params == asdict(BASELINE)
 
@@ -109,7 +130,7 @@ def test_rounds_keep_their_floor() -> None:
 
 def test_without_a_fold_the_baseline_is_taken() -> None:
     """A symbol listed last week is published with the fixed set, and says so."""
-    result = tune(labelled_set(200), (), settings(), seed=1)
+    result = tune(bin_labelled(labelled_set(200), np.arange(200)), (), settings(), seed=1)
 
     assert (result.chosen, result.parameters, result.trials) == ("baseline", BASELINE, ())
     assert "too few" in result.why

@@ -1,229 +1,49 @@
-"""Verdicts: every condition is a sentence with its figures, and luck among many is not called an edge."""
-
-import json
-from dataclasses import asdict, replace
+"""Verdicts: luck among many is not called an edge, and an edge among losers is found."""
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from desk.clustered import Mean
 from desk.errors import SettingsError
-from desk.learn.selection import Selection, Side, SideChoice
-from desk.learn.trades import DayLine, TradeFigures, figures
+from desk.learn.run_verdicts import RunEvidence, acceptance_of, decide_run, pooled_verdict, standings_of
+from desk.learn.stay import Standing
 from desk.learn.verdict import (
     PENDING,
     Evaluation,
-    Evidence,
     Examination,
     Verdict,
     VerdictRules,
     decide_verdicts,
     discovery_rates,
-    earlier_tests,
-    examine,
     pending,
+    verdict_on_days,
 )
-
-RULES = VerdictRules(
-    gate_level=0.95,
-    min_test_trades=30,
-    min_test_days=10,
-    false_discovery_rate=0.1,
-    max_coverage_ratio=2.0,
-    max_calibration_error_points=5.0,
-    min_labelled=2_000,
-    require_target_win_rate=True,
-)
-DAY_MS = 86_400_000
+from tests.learn.evidence import RULES
+from tests.learn.trading import day_line
 
 
-def traded(
-    net_bps: float, *, days: int = 36, per_day: int = 3, fired: int = 6, spread: float = 20.0
-) -> TradeFigures:
-    """Days that earn ``net_bps`` a trade on average, 14 bp more before costs."""
-    lines = []
-    for day in range(days):
-        wave = spread if day % 2 else -spread
-        net = (net_bps + wave) * per_day
-        lines.append(
-            DayLine(
-                date=f"2026-{1 + day // 28:02}-{1 + day % 28:02}",
-                candles=288,
-                fired=fired,
-                trades=per_day,
-                wins=per_day if net > 0 else 0,
-                hits=per_day if net + 14 * per_day > 0 else 0,
-                labelled=per_day,
-                labelled_wins=per_day if net > 0 else 0,
-                gross_bps=net + 14 * per_day,
-                net_bps=net,
-                lost_bps=max(0.0, -net),
-            )
-        )
-    return figures(lines)
-
-
-def choice(side: Side, *, met: bool = True, threshold: float | None = 0.6) -> SideChoice:
-    return SideChoice(
-        side=side,
-        threshold=threshold,
-        share=None if threshold is None else 0.02,
-        n=210,
-        wins=150,
-        lower_bound=0.65,
-        target_met=met,
-        power=0.69,
-        why=f"{side}: 150 of 210 labelled out-of-fold trades won",
-        tested=(),
+def examined(
+    p_value: float | None, *, symbol: str = "XUSDT", tested: bool = True, reasons: tuple[str, ...] = ()
+) -> Examination:
+    return Examination(
+        symbol=symbol,
+        tested=tested,
+        p_value=p_value,
+        net_bps=3.0,
+        days=94,
+        day_spread_bps=140.0,
+        reasons=reasons,
     )
 
 
-GOOD = Evidence(
-    symbol="GOODUSDT",
-    selection=Selection(long=choice("long"), short=choice("short", threshold=0.4)),
-    out_of_fold=traded(12.0),
-    test=traded(14.0),
-    calibration_error_points=2.0,
-    labelled=9_000,
-    faults=(),
-)
-
-
-def verdict_on(evidence: Evidence, rules: VerdictRules = RULES) -> Verdict:
-    (verdict,) = decide_verdicts([examine(evidence, rules)], (), rules)
-    return verdict
-
-
-def evaluation(p_value: float | None, symbol: str = "XUSDT", **changes: object) -> Evaluation:
-    values: dict[str, object] = {
-        "kind": "train",
-        "symbol": symbol,
-        "test_first": 100 * DAY_MS,
-        "test_last": 136 * DAY_MS,
-        "settings": "abc",
-        "passed_gate": True,
-        "p_value": p_value,
-        "at": "2026-01-01T00:00:00+00:00",
-    }
-    return Evaluation(**{**values, **changes})  # type: ignore[arg-type]
-
-
-def examined(p_value: float | None, *, passed_gate: bool = True) -> Examination:
-    reasons = () if passed_gate else ("no edge after costs in development",)
-    return Examination(symbol="XUSDT", passed_gate=passed_gate, p_value=p_value, net_bps=3.0, reasons=reasons)
-
-
-# One symbol ---------------------------------------------------------------------------------------
-
-
-def test_a_model_that_keeps_every_condition_is_tradable() -> None:
-    verdict = verdict_on(GOOD)
-
-    assert verdict.tradable
-    assert verdict.reasons == ()
-    assert verdict.p_value is not None
-    assert verdict.p_value < 0.01
-    assert (verdict.q_value, verdict.family_size) == (verdict.p_value, 1)
-
-
-@pytest.mark.parametrize(
-    ("changes", "sentence"),
-    [
-        (
-            {"out_of_fold": traded(2.0)},
-            (
-                "no edge after costs in development: 108 out-of-fold trades on 36 days earned +2.0 bp each "
-                "(before costs +16.0), the 95% lower bound is -3.7 bp and must be above zero; 50.0% of the "
-                "trades won after costs, 45.0% would break even"
-            ),
-        ),
-        (
-            {"test": traded(14.0, days=9)},
-            "too few test trades: 27 on 9 days, 30 on 10 days are needed",
-        ),
-        (
-            {"test": traded(14.0, fired=1, per_day=1)},
-            (
-                "0.35% of the test candles fired against 2.08% out of fold, between 1.04% and 4.17% are "
-                "needed: the model says other things of new candles"
-            ),
-        ),
-        (
-            {"calibration_error_points": 5.0},
-            "probabilities are off by 5.0 points on labelled test candles, less than 5 is needed",
-        ),
-        (
-            {"calibration_error_points": None},
-            "the test block has no labelled candle: its probabilities cannot be checked",
-        ),
-        ({"labelled": 1_999}, "few labels: 1,999 labelled development candles, 2,000 are needed"),
-        (
-            {"selection": Selection(long=choice("long", met=False), short=choice("short", threshold=None))},
-            "the target win rate was not proven: long: 150 of 210 labelled out-of-fold trades won",
-        ),
-        ({"faults": ("ret_1 differs in live trading",)}, "ret_1 differs in live trading"),
-        (
-            {"test": traded(1.0)},
-            (
-                "the test trades earned +1.0 bp each after costs, which may be chance: p 0.38 alone, 0.38 "
-                "among 1 tests, at most 0.1 is needed"
-            ),
-        ),
-        (
-            {
-                "selection": Selection(
-                    long=choice("long", threshold=None), short=choice("short", threshold=None)
-                ),
-                "out_of_fold": traded(0.0, per_day=0, fired=0),
-                "test": traded(0.0, per_day=0, fired=0),
-            },
-            (
-                "no signal was found in development: long: 150 of 210 labelled out-of-fold trades won; "
-                "short: 150 of 210 labelled out-of-fold trades won"
-            ),
-        ),
-    ],
-)
-def test_each_failed_condition_is_one_sentence_with_its_figures(
-    changes: dict[str, object], sentence: str
-) -> None:
-    """All else is kept, so it is the one reason."""
-    verdict = verdict_on(replace(GOOD, **changes))  # type: ignore[arg-type]
-
-    assert not verdict.tradable
-    assert verdict.reasons == (sentence,)
-
-
-def test_the_target_win_rate_counts_only_where_it_is_required() -> None:
-    unmet = replace(
-        GOOD, selection=Selection(long=choice("long", met=False), short=choice("short", threshold=0.4))
-    )
-
-    assert not verdict_on(unmet).tradable
-    assert verdict_on(unmet, replace(RULES, require_target_win_rate=False)).tradable
-
-
-def test_a_gate_known_from_one_day_is_shut() -> None:
-    """One day of profit is an anecdote."""
-    verdict = verdict_on(replace(GOOD, out_of_fold=traded(50.0, days=1)))
-
-    assert "unknown from a single day" in verdict.reasons[0]
-
-
-def test_test_trades_that_lose_are_never_tradable() -> None:
-    assert not verdict_on(replace(GOOD, test=traded(-5.0))).tradable
-
-
-def test_a_gate_that_held_but_no_test_trade_is_not_an_edge() -> None:
-    """Nothing happened on the test block; nothing is proven."""
-    verdict = verdict_on(replace(GOOD, test=traded(0.0, per_day=0)))
-
-    assert verdict.q_value == 1.0
-    assert any("cannot be tested" in reason for reason in verdict.reasons)
+def stands(ended: str = "") -> dict[str, Standing]:
+    return {"XUSDT": Standing(since="2026-01-31", days=20, wealth=1.2, ended=ended)}
 
 
 def test_until_the_run_is_over_the_verdict_is_pending() -> None:
     """A model published early must not be traded on half of the evidence."""
-    verdict = pending(examine(GOOD, RULES))
+    verdict = pending(examined(0.001))
 
     assert not verdict.tradable
     assert verdict.reasons == (PENDING,)
@@ -233,119 +53,227 @@ def test_until_the_run_is_over_the_verdict_is_pending() -> None:
 # Many symbols -------------------------------------------------------------------------------------
 
 
-def test_q_values_are_benjamini_and_hochbergs() -> None:
-    """Against the definition: reject up to the largest k with p(k) ≤ k q / m."""
+def test_q_values_are_benjamini_and_hochbergs_of_the_doubled_rest() -> None:
+    """Against the definition: of those up to one half, reject up to the largest k with 2 p(k) ≤ k q / m."""
     rng = np.random.default_rng(1)
     for _ in range(50):
-        p = np.round(rng.beta(0.5, 2, rng.integers(1, 40)), 3)
+        p = np.round(rng.beta(0.5, 1, rng.integers(1, 40)), 3)
+        kept = np.sort(p[p <= 0.5])
         for rate in (0.05, 0.1, 0.5):
-            ranked = np.sort(p)
-            below = np.flatnonzero(ranked <= rate * np.arange(1, len(p) + 1) / len(p) + 1e-12)
-            cut = ranked[below[-1]] if len(below) else -1.0
+            below = np.flatnonzero(2 * kept <= rate * np.arange(1, len(kept) + 1) / max(len(kept), 1) + 1e-12)
+            cut = kept[below[-1]] if len(below) else -1.0
             assert [q <= rate + 1e-12 for q in discovery_rates(p.tolist())] == (p <= cut).tolist()
     assert discovery_rates([]) == []
+    assert discovery_rates([0.7, 0.9]) == [1.0, 1.0]
 
 
-def test_symbols_that_failed_the_gate_are_not_in_the_family() -> None:
-    """They were never candidates: they neither pass nor make it harder for the others."""
-    verdicts = decide_verdicts([examined(0.001, passed_gate=False), examined(0.02), examined(0.5)], (), RULES)
+def test_losers_do_not_stand_in_the_way_of_an_edge() -> None:
+    """295 symbols that lose by costs: plain Benjamini-Hochberg would ask 0.1 / 296 of the one that earns."""
+    losers = [examined(p) for p in np.linspace(0.9, 1.0, 295)]
+
+    verdicts = decide_verdicts([examined(0.02), *losers], (), RULES)
+
+    assert [verdict.tradable for verdict in verdicts] == [True] + [False] * 295
+    assert verdicts[0].q_value == pytest.approx(0.04)
+    assert {verdict.family_size for verdict in verdicts} == {296}
+
+
+def test_symbols_with_too_few_trades_are_not_in_the_family() -> None:
+    """Whether a side trades in a block is decided before it: leaving out the silent selects nothing."""
+    silent = examined(None, tested=False, reasons=("too few trades of evidence",))
+
+    verdicts = decide_verdicts([silent, examined(0.02), examined(0.3)], (), RULES)
 
     assert [verdict.tradable for verdict in verdicts] == [False, True, False]
-    assert [verdict.q_value for verdict in verdicts] == [None, pytest.approx(0.04), pytest.approx(0.5)]
+    assert [verdict.q_value for verdict in verdicts] == [None, pytest.approx(0.08), pytest.approx(0.6)]
     assert {verdict.family_size for verdict in verdicts} == {2}
 
 
-def test_a_run_without_an_edge_rarely_calls_one() -> None:
-    """Simulated: 1,000 runs of 40 symbols that earn nothing; at most one run in ten errs."""
-    rng = np.random.default_rng(2)
-    erred = sum(
-        any(
-            verdict.tradable
-            for verdict in decide_verdicts([examined(float(p)) for p in rng.random(40)], (), RULES)
+def erring(p_values: NDArray[np.float64]) -> float:
+    """Share of the runs, rows of ``p_values``, in which anything is called tradable."""
+    return float(
+        np.mean(
+            [
+                any(v.tradable for v in decide_verdicts([examined(float(p)) for p in run], (), RULES))
+                for run in p_values
+            ]
         )
-        for _ in range(1_000)
     )
 
-    assert erred / 1_000 <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 1_000)
+
+def test_a_run_without_an_edge_rarely_calls_one() -> None:
+    """Simulated: 1,000 runs of 40 symbols that earn nothing, or of 40 that lose; at most one in ten errs."""
+    rng = np.random.default_rng(2)
+
+    assert erring(rng.random((1_000, 40))) <= 0.1 + 3 * np.sqrt(0.1 * 0.9 / 1_000)
+    assert erring(np.sqrt(rng.random((1_000, 40)))) <= 0.1
+
+
+def test_discarding_without_doubling_would_be_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: the p-values that are left are uniform up to one half, and twice as often small."""
+    rng = np.random.default_rng(2)
+
+    def careless(p_values: list[float]) -> list[float]:
+        return [q / 2 if q < 1 else q for q in discovery_rates(p_values)]
+
+    monkeypatch.setattr("desk.learn.verdict.discovery_rates", careless)
+    assert erring(rng.random((500, 40))) > 0.13
+
+
+def test_earlier_evaluations_make_it_harder() -> None:
+    """The luckiest of 60 symbols, rejected among them, is trained again alone: it stays rejected."""
+    others: list[float | None] = [*np.linspace(0.05, 0.99, 59).tolist(), None]
+
+    assert decide_verdicts([examined(0.012)], (), RULES)[0].tradable
+    (verdict,) = decide_verdicts([examined(0.012)], others, RULES)
+
+    assert not verdict.tradable
+    assert verdict.family_size == 61
+    assert "0.012 alone" in verdict.reasons[0]
+    assert "among 61 tests (32 with p above 0.5 left out" in verdict.reasons[0]
+
+
+def test_who_was_refused_before_is_asked_at_half_the_level() -> None:
+    """Training every week until it passes gives many tries; one that passed at once keeps its level."""
+    (first,) = decide_verdicts([examined(0.04)], (), RULES)
+    (again,) = decide_verdicts([examined(0.04)], (), RULES, refused={"XUSDT"})
+    (beyond,) = decide_verdicts([examined(0.02)], (), RULES, refused={"XUSDT"})
+
+    assert first.tradable
+    assert not again.tradable
+    assert again.q_value == pytest.approx(0.16)
+    assert "p 0.04 alone, 0.08 because it was refused before on some of these candles" in again.reasons[0]
+    assert beyond.tradable
+
+
+def test_what_cannot_be_tested_is_no_edge() -> None:
+    (verdict,) = decide_verdicts([examined(None)], (), RULES)
+
+    assert (verdict.tradable, verdict.q_value) == (False, 1.0)
+    assert verdict.reasons == ("the trades cannot be tested: their days do not differ",)
 
 
 def test_nobody_evaluated_is_no_error() -> None:
     assert decide_verdicts([], (), RULES) == ()
-    assert earlier_tests([], [evaluation(0.5)]) == ()
 
 
-# The ledger ---------------------------------------------------------------------------------------
+# Staying ------------------------------------------------------------------------------------------
 
 
-def assert_rejection_lasts(*, ledger_is_read: bool) -> None:
-    """The luckiest of 60 symbols, rejected among them, is trained again alone: it stays rejected."""
-    p_values = [0.012, *np.linspace(0.05, 0.99, 59).tolist()]
-    universe = [evaluation(p, f"S{i}USDT") for i, p in enumerate(p_values)]
-    assert not decide_verdicts([examined(p) for p in p_values], (), RULES)[0].tradable
+def test_once_accepted_the_test_stays_passed() -> None:
+    """A week of the walk that leaves moves the p-value; the edge has not changed."""
+    (verdict,) = decide_verdicts([examined(0.3)], (), RULES, stands())
 
-    alone = [evaluation(0.012, "S0USDT", settings="other")]
-    earlier = earlier_tests(alone, universe) if ledger_is_read else ()
-    (verdict,) = decide_verdicts([examined(0.012)], earlier, RULES)
-
-    assert not verdict.tradable
+    assert (verdict.tradable, verdict.reasons) == (True, ())
+    assert verdict.accepted_on == "2026-01-31"
+    assert verdict.q_value == pytest.approx(0.6)
 
 
-def test_a_symbol_rejected_in_the_universe_does_not_pass_alone() -> None:
-    """Planted: the ledger is not read.  Then the same 1.2 % would be called an edge."""
-    assert_rejection_lasts(ledger_is_read=True)
-    with pytest.raises(AssertionError):
-        assert_rejection_lasts(ledger_is_read=False)
+def test_every_other_condition_is_asked_again() -> None:
+    (verdict,) = decide_verdicts([examined(0.3, reasons=("spread unknown",))], (), RULES, stands())
+
+    assert (verdict.tradable, verdict.reasons) == (False, ("spread unknown",))
 
 
-def test_the_same_run_again_has_the_same_verdicts() -> None:
-    """Equal candles and settings: nothing new was tested, so nothing counts twice."""
-    p_values = [0.001, 0.02, 0.2, 0.9]
-    run = [evaluation(p, f"S{i}USDT", at=f"2026-01-0{i + 1}") for i, p in enumerate(p_values)]
-    later = [replace(entry, at="2026-02-01") for entry in run]
+def test_an_acceptance_that_ended_needs_the_test_again() -> None:
+    (verdict,) = decide_verdicts([examined(0.3)], (), RULES, stands("accepted on 2026-01-31, but ..."))
+    (passed,) = decide_verdicts([examined(0.001)], (), RULES, stands("accepted on 2026-01-31, but ..."))
 
-    assert earlier_tests(later, [*run, *run]) == ()
-    assert [entry.symbol for entry in earlier_tests(later[:1], [*run, *run])] == [
-        "S1USDT",
-        "S2USDT",
-        "S3USDT",
+    assert verdict.reasons[0] == "accepted on 2026-01-31, but ..."
+    assert "may be chance" in verdict.reasons[1]
+    assert passed.tradable
+    assert passed.accepted_on is None
+
+
+def run_of(p_value: float, *, symbol: str = "XUSDT", net: float = 10.0, signals: bool = True) -> RunEvidence:
+    days = tuple(
+        day_line(f"2026-03-{day:02}", trades=3, net_bps=net + (20.0 if day % 2 else -20.0))
+        for day in range(1, 21)
+    )
+    return RunEvidence(
+        examination=examined(p_value, symbol=symbol),
+        evaluation=Evaluation(
+            kind="train",
+            symbol=symbol,
+            settings="abc",
+            first=0,
+            last=1,
+            tested=True,
+            p_value=p_value,
+            at="2026-03-21T00:00:00+00:00",
+        ),
+        days=days,
+        signals=signals,
+        control=Mean(0.5, 0.01, 30),
+    )
+
+
+def test_an_acceptance_of_a_run_is_kept_by_the_next_one() -> None:
+    """The figures on the day of acceptance are what later days are measured by."""
+    first = run_of(0.001)
+    accepted = acceptance_of(first, at="2026-03-21T00:00:00+00:00")
+
+    assert (accepted.last_day, accepted.settings, accepted.day_spread_bps) == ("2026-03-20", "abc", 140.0)
+
+    def decided(run: RunEvidence, net_by_day: dict[str, float]) -> Verdict:
+        standings = standings_of([run], {"XUSDT": (accepted, net_by_day)}, RULES)
+        (verdict,) = decide_run([run], (), standings, (), RULES)
+        return verdict
+
+    stays = decided(run_of(0.4), {"2026-03-25": -100.0})
+    other = decided(run_of(0.4, symbol="YUSDT"), {})
+    lost = {f"2026-04-{day:02}": -200.0 for day in range(1, 31)}
+    ended = decided(run_of(0.4), lost)
+
+    assert stays.tradable
+    assert not other.tradable
+    assert "speaks" in ended.reasons[0]
+
+
+# All symbols as one -------------------------------------------------------------------------------
+
+
+def test_symbols_with_a_signal_are_pooled_by_days_of_the_calendar() -> None:
+    """300 symbols that fell on one day are one observation."""
+    run = [
+        run_of(0.1, symbol="A"),
+        run_of(0.1, symbol="B"),
+        run_of(0.1, symbol="C", net=-500.0, signals=False),
     ]
 
+    found = pooled_verdict(run, RULES)
 
-@pytest.mark.parametrize(
-    ("changes", "counts"),
-    [
-        ({}, True),
-        ({"symbol": "YUSDT"}, True),  # the luckiest of many symbols is lucky whichever it is
-        ({"settings": "def"}, True),
-        ({"kind": "explore"}, True),
-        ({"kind": "explore", "passed_gate": False}, True),  # its test figures were shown and chosen by
-        ({"passed_gate": False}, False),
-        ({"test_last": 100 * DAY_MS, "test_first": 60 * DAY_MS}, True),  # one candle in common
-        ({"test_last": 100 * DAY_MS - 1, "test_first": 60 * DAY_MS}, False),
-        ({"test_first": 137 * DAY_MS, "test_last": 150 * DAY_MS}, False),
-    ],
-)
-def test_which_earlier_evaluations_count(changes: dict[str, object], counts: bool) -> None:
-    """Whatever looked at the same weeks and could have been chosen for what it saw there."""
-    earlier = evaluation(0.7, **changes)  # type: ignore[arg-type]
-
-    assert earlier_tests([evaluation(0.01)], [earlier]) == ((earlier,) if counts else ())
+    assert (found.symbols, found.trades, found.days) == (2, 120, 20)
+    assert found.net_bps == pytest.approx(10.0 / 3)
+    assert found.p_value == pytest.approx(pooled_verdict(run[:1], RULES).p_value)
+    assert found.earns
+    assert found.why == (
+        "all 2 symbols with a signal together: 120 trades on 20 days earned +3.3 bp each after costs, beyond "
+        f"chance (p {found.p_value:.2g})"
+    )
 
 
-def test_an_earlier_evaluation_that_could_not_be_tested_counts_as_a_failure() -> None:
-    (verdict,) = decide_verdicts([examined(0.08)], [evaluation(None)], RULES)
+def test_nothing_to_pool_is_said() -> None:
+    found = verdict_on_days({}, symbols=0, rules=RULES)
 
-    assert verdict.family_size == 2
-    assert verdict.q_value == pytest.approx(0.16)
-
-
-def test_an_entry_of_the_ledger_survives_json_to_the_last_bit() -> None:
-    """Else a repetition would count as another evaluation."""
-    for p in (*np.random.default_rng(3).random(100).tolist(), None):
-        entry = evaluation(p)
-        assert Evaluation(**json.loads(json.dumps(asdict(entry)))) == entry
+    assert (found.earns, found.why) == (False, "no symbol traded: there is nothing to pool")
 
 
 def test_all_complaints_come_at_once() -> None:
-    with pytest.raises(SettingsError, match=r"gate_level is 95.*min_test_days 1.*max_coverage_ratio is 0.5"):
-        replace(RULES, gate_level=95, min_test_days=1, max_coverage_ratio=0.5)
+    with pytest.raises(SettingsError, match=r"min_days 1.*recent_level is 90.*max_coverage_ratio is 0.5"):
+        VerdictRules(
+            min_trades=30,
+            min_days=1,
+            false_discovery_rate=0.1,
+            recent_days=36,
+            recent_level=90,
+            max_coverage_ratio=0.5,
+            coverage_level=0.95,
+            calibration_level=0.99,
+            min_labelled=2_000,
+            min_turnover=0.0,
+            max_spread_bps=20.0,
+            require_target_win_rate=False,
+            stay_error=0.1,
+            stay_days=180,
+        )

@@ -1,13 +1,14 @@
 """Markets, probabilities and a policy made for tests: the plain version reads candle by candle."""
 
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
 
+from desk.backtest import Trades, trades_of_sides
 from desk.costs import Costs
-from desk.learn.trades import Block
+from desk.learn.trades import Block, DayLine, TradeFigures, day_lines, figures
 from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, UNKNOWN, Candles, frozen
 
@@ -15,6 +16,8 @@ MIDNIGHT = 1_700_006_400_000
 """2023-11-15 00:00 UTC."""
 FREE = Costs(tick=0.0, slippage=0.0, fee_entry=0.0, fee_exit=0.0)
 TAKER = Costs(tick=0.01, slippage=0.0001, fee_entry=0.0006, fee_exit=0.0006)
+OUTER = Thresholds(long=0.62, short=0.35)
+"""Which a third of ``some_probabilities`` reach."""
 PLAIN = TradeRules(horizon=2, stop_loss=None, take_profit=None)
 
 
@@ -57,21 +60,43 @@ def walk(
 
 
 def labels_of(candles: Candles, *, horizon: int, threshold: float) -> NDArray[np.int8]:
-    """Labels straight from the definition, candle by candle."""
+    """Labels straight from the definition, candle by candle; none spans a hole."""
     label = np.full(len(candles), UNKNOWN, dtype=np.int8)
-    close = {int(t): float(c) for t, c in zip(candles.open_time, candles.close, strict=True)}
-    for row, time in enumerate(candles.open_time):
-        ahead = close.get(int(time) + horizon * CANDLE_MS)
-        if ahead is not None:
-            move = ahead / close[int(time)] - 1
+    times, close = candles.open_time.tolist(), candles.close.tolist()
+    for row in range(len(candles) - horizon):
+        if times[row + horizon] == times[row] + horizon * CANDLE_MS:
+            move = close[row + horizon] / close[row] - 1
             label[row] = 1 if move >= threshold else 0 if move <= -threshold else -1
     return label
 
 
-def block_on(candles: Candles, probability: NDArray[np.float64], *, horizon: int = 2) -> Block:
-    """A block of all ``candles``; where there is no probability there is no label."""
+def block_on(
+    candles: Candles,
+    probability: NDArray[np.float64],
+    *,
+    horizon: int = 2,
+    thresholds: Thresholds = OUTER,
+) -> Block:
+    """A block of all ``candles``; where there is no probability there is no label and nothing fires."""
     label = labels_of(candles, horizon=horizon, threshold=0.002)
-    return Block(candles, 0, probability, np.where(np.isnan(probability), UNKNOWN, label).astype(np.int8))
+    known = np.where(np.isnan(probability), UNKNOWN, label).astype(np.int8)
+    return Block(candles, probability, known, thresholds.sides(probability))
+
+
+def trades_in(block: Block, rules: TradeRules, costs: Costs) -> Trades:
+    """The trades of what fires in the block."""
+    return trades_of_sides(block.candles, block.sides, rules=rules, costs=costs)
+
+
+def earned(block: Block, rules: TradeRules, costs: Costs) -> TradeFigures:
+    """Their figures."""
+    return figures(day_lines(block, trades_in(block, rules, costs)))
+
+
+def day_line(date: str, **values: float) -> DayLine:
+    """A day of 288 candles; what is not given is zero."""
+    nothing = {field.name: 0 for field in fields(DayLine) if field.name != "date"}
+    return DayLine(date=date, **{**nothing, "candles": 288, **values})  # type: ignore[arg-type]
 
 
 def some_probabilities(n: int, *, seed: int, missing: float = 0.05) -> NDArray[np.float64]:
@@ -151,3 +176,19 @@ def _plain_trade(
     gross = (left - paid) / paid if side == "long" else (paid - left) / paid
     net = profit - costs.fee_entry - costs.fee_exit * exit_notional
     return PlainTrade(at, row, 1 if side == "long" else -1, gross, net, ended)
+
+
+def _column(candles: Candles, row: int) -> tuple[float, float, float, float, float]:
+    """High, low, close, volume and quote volume of one candle."""
+    _, high, low, close, volume, quote = (float(value[row]) for value in candles.values)
+    return high, low, close, volume, quote
+
+
+def plain_entry(candles: Candles, at: int, leave: int, side: int) -> float:
+    """The price of whoever follows a signal: of the next candle in which anybody traded before the exit."""
+    for row in range(at + 1, leave + 1 if leave == at + 1 else leave):
+        high, low, close, volume, quote = _column(candles, row)
+        if volume > 0:
+            mean = quote / volume
+            return mean if low <= mean <= high else min(max((high + low + close) / 3, low), high)
+    return _column(candles, leave)[0 if side > 0 else 1]

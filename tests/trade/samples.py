@@ -33,6 +33,7 @@ LIMITS = RiskLimits(
     max_candle_age_s=60,
     max_clock_drift_s=1.0,
     avoid_funding=True,
+    max_spread_ratio=2.0,
     leave_before_hours=24,
 )
 UNLIMITED = replace(

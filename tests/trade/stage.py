@@ -12,7 +12,7 @@ from desk.errors import ModelIncomplete
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import ContractTerms
-from desk.ports import Exchange
+from desk.ports import Exchange, SpreadSource
 from desk.trade.events import replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel
 from desk.trade.journal import Journal
@@ -138,6 +138,7 @@ def stage(
     funding: Mapping[str, Mapping[int, float]] | None = None,
     wrap: Callable[[PaperExchange, SimulatedClock], Exchange] = lambda paper, _: paper,
     confirm: Confirm | None = None,
+    spreads: SpreadSource | None = None,
     earlier: Stage | None = None,
 ) -> Stage:
     """Put a session together.
@@ -156,7 +157,7 @@ def stage(
         Settled rates by time (ms), by symbol.
     wrap : callable
         What stands between the session and the paper exchange.
-    confirm : callable or None
+    confirm, spreads
         As of ``open_session``.
     earlier : Stage or None
         Lends its clock and its exchange, as to a process that is started after that one died.
@@ -173,7 +174,14 @@ def stage(
     forecaster = Forecaster(source, list(models), WINDOW)
     news = RecordedNotifications()
     session = open_session(
-        exchange, journal, forecaster, clock, settings=chosen, notifications=news, confirm=confirm
+        exchange,
+        journal,
+        forecaster,
+        clock,
+        settings=chosen,
+        notifications=news,
+        confirm=confirm,
+        spreads=spreads,
     )
     first = {one.symbol: int(one.open_time[MEMORY - 1]) for one in series}
     feed = PaperFeed(ReplayFeed(series, first=first, memory=MEMORY, clock=clock), paper, funding)

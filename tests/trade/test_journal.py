@@ -16,6 +16,7 @@ from desk.orders import Balance, Fill, OrderRequest, OrderState
 from desk.policy import LONG
 from desk.trade.identity import client_id
 from desk.trade.journal import Journal
+from desk.trade.journal.database import net_by_day
 from desk.trade.journal.schema import MIGRATIONS
 from desk.trade.records import ClosedTrade, Decision, OpenTrade
 from tests.trade.samples import NOON, card, decisions_at, sample_signal
@@ -323,3 +324,17 @@ def test_a_kill_at_any_statement_leaves_the_state_before_or_after(tmp_path: Path
     if done >= 2:
         assert [one.size for one in trades] + [one.size for one in closed] == [Decimal("0.5")]
     assert len(closed) == 1 or done < 4
+
+
+@pytest.mark.parametrize(("mode", "found"), [("live", {"BTCUSDT": {"2025-11-06": -87.0}}), ("replay", {})])
+def test_training_reads_what_each_day_earned(
+    tmp_path: Path, mode: str, found: dict[str, dict[str, float]]
+) -> None:
+    """An acceptance ends by the days of live trading too; a replay repeats days that the walk had."""
+    path = tmp_path / "journal.sqlite"
+    assert net_by_day(path) == {}
+    with Journal(path) as journal:
+        journal.begin(NOON, mode=mode, settings="{}")
+        journal.ledger.open_trade(TRADE, REQUEST, NOON)
+        journal.ledger.close_trade(CLOSED)
+        assert net_by_day(path) == {symbol: pytest.approx(days) for symbol, days in found.items()}

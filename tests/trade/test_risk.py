@@ -11,6 +11,7 @@ from desk.policy import LONG, SHORT, TradeRules
 from desk.trade.risk import decide, to_step, with_approved
 from desk.trade.risk_rules import RULES, Proposal, daily_loss, leverage_for
 from desk.trade.risk_values import Exposure, OrderIntent
+from desk.trade.signals import EvaluatedCosts
 from tests.trade.samples import LIMITS, NOON, context, contract, intent
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
@@ -171,6 +172,7 @@ OF_INTENT: list[tuple[str, OrderIntent]] = [
     ("liquidation", intent(rules=TradeRules(horizon=2, stop_loss=0.6, take_profit=None))),
     ("funding", intent(rules=TradeRules(horizon=48, stop_loss=0.02, take_profit=None))),
 ]
+TEN_BP = EvaluatedCosts(slippage=0.0001, spread_bps=10.0)
 
 
 @pytest.mark.parametrize(("name", "changes"), OF_CONTEXT)
@@ -185,9 +187,33 @@ def test_every_rule_of_a_model_can_refuse(name: str, asked: OrderIntent) -> None
     assert [reason.rule for reason in decide(asked, context(), LIMITS).reasons] == [name]
 
 
+@pytest.mark.parametrize(
+    ("costs", "present", "said"),
+    [
+        (TEN_BP, {"BTCUSDT": 20.0}, None),
+        (TEN_BP, {"BTCUSDT": 20.1}, "20.1 bp apart now, at most 20.0 bp are allowed: 2 times the 10.0 bp"),
+        (TEN_BP, {"ETHUSDT": 1.0}, "the present spread is not known"),
+        (TEN_BP, None, None),  # stored candles know no book
+        (EvaluatedCosts(spread_bps=None), {}, None),  # such a verdict is not tradable anyway
+        (EvaluatedCosts(spread_bps=0.1), {"BTCUSDT": 20.0}, None),  # a tick of 0.1 at 100 is 10 bp
+        (EvaluatedCosts(spread_bps=0.1), {"BTCUSDT": 20.1}, "2 times the 10.0 bp"),
+        (EvaluatedCosts(slippage=0.001, spread_bps=0.1), {"BTCUSDT": 40.0}, None),
+        (EvaluatedCosts(slippage=0.001, spread_bps=0.1), {"BTCUSDT": 40.1}, "2 times the 20.0 bp"),
+    ],
+)
+def test_nothing_is_opened_in_a_book_that_is_much_wider_than_the_evaluated_one(
+    costs: EvaluatedCosts, present: dict[str, float] | None, said: str | None
+) -> None:
+    """The edge was counted after that spread; at another one nobody knows whether it is there."""
+    reasons = decide(intent(costs=costs), context(spreads_bps=present), LIMITS).reasons
+
+    assert [reason.rule for reason in reasons] == ([] if said is None else ["spread"])
+    assert said is None or said in reasons[0].text
+
+
 def test_every_rule_is_seen_to_refuse() -> None:
     """A new rule comes with a case; a name is never given twice, or counts of refusals would mix."""
-    cases = [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
+    cases = ["spread"] + [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
 
     assert set(cases) == {rule.name for rule in RULES}
     assert len(RULES) == len({rule.name for rule in RULES}) == len({rule.meaning for rule in RULES})

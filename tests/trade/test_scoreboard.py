@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from desk.trade.records import ClosedTrade
-from desk.trade.scoreboard import evidence_below, labelled_wins, score, score_cells, wilson
+from desk.trade.scoreboard import evidence_below, labelled_wins, score, score_cells
+from desk.trade.signals import EvaluatedCosts
 from tests.trade.samples import NOON, SCORE, card
 from tests.trade.test_journal import CLOSED
 
@@ -19,6 +20,11 @@ def made(nets: list[float]) -> list[ClosedTrade]:
         replace(CLOSED, trade=str(number), opened=NOON + number * 8_640_000, net=net)
         for number, net in enumerate(nets)
     ]
+
+
+def made_labels(wins: int, losses: int) -> list[tuple[int, bool]]:
+    """Labelled trades, ten a day."""
+    return [(NOON + at * 8_640_000, at < wins) for at in range(wins + losses)]
 
 
 def test_looking_after_every_trade_demotes_a_good_model_as_rarely_as_stated() -> None:
@@ -67,10 +73,9 @@ def test_the_floor_counts_labelled_trades() -> None:
     trades = made([0.001] * 100)
 
     assert (
-        "win rate 54.0% on 100 labelled trades"
-        in score(card(), trades, [True] * 54 + [False] * 46, SCORE).demotion
+        "win rate 54.0% on 100 labelled trades" in score(card(), trades, made_labels(54, 46), SCORE).demotion
     )
-    assert score(card(), trades, [True] * 54 + [False] * 45, SCORE).demotion == ""
+    assert score(card(), trades, made_labels(54, 45), SCORE).demotion == ""
 
 
 def test_labels_are_those_of_training() -> None:
@@ -80,22 +85,76 @@ def test_labels_are_those_of_training() -> None:
     closes = {NOON + number * CANDLE: price for number, price in
               enumerate([100.0, 100.0, 100.3, 100.1, 99.8, 100.5])}  # fmt: skip
 
-    assert labelled_wins(card(), trades, closes) == [True, True, False]
+    found = labelled_wins(card(), trades, closes)
+
+    assert found == [(trades[0].opened, True), (trades[2].opened, True), (trades[3].opened, False)]
 
 
-def test_intervals_count_days() -> None:
-    """Ten trades of one afternoon are one observation."""
-    one_day = [replace(CLOSED, net=net) for net in (0.001, -0.001, 0.002)]
+def test_below_ten_days_no_figure_has_an_interval() -> None:
+    """The first weeks of a model: 84 trades of nine days are nine observations."""
+    nine, ten = (
+        score(card(), made([0.001, -0.0005] * (trades // 2)), made_labels(63, trades - 63), SCORE)
+        for trades in (84, 94)
+    )
 
-    assert score(card(), one_day, [], SCORE).net_bps_ci95 is None
-    spread = score(card(), made([0.001, 0.002] * 40), [], SCORE)
-    assert spread.net_bps == pytest.approx(15.0)
-    assert spread.net_bps_ci95 is not None
-    assert spread.net_bps_ci95[0] < 15.0 < spread.net_bps_ci95[1]
+    for name in ("win_rate_ci95", "win_rate_labelled_ci95", "net_bps_ci95"):
+        assert getattr(nine, name) is None
+        assert getattr(ten, name) is not None
+    assert score_cells(nine)[2] == "50.0% [too few days]"
+    assert score_cells(nine)[4] == "+2.5 [too few days]"
+    assert score_cells(nine)[6] == "75.0% [too few days]"
+    assert not any("too few days" in cell for cell in score_cells(ten))
 
 
-def test_wilson_is_wilson() -> None:
-    """Known values: 60 of 100, and none of ten."""
-    assert wilson(60, 100) == pytest.approx((0.5020, 0.6906), abs=1e-4)
-    assert wilson(0, 10) == pytest.approx((0.0, 0.2775), abs=1e-4)
-    assert wilson(0, 0) is None
+def test_no_interval_is_narrower_than_independent_trades_give() -> None:
+    """Days that agree exactly are luck: of 200 trades, five of ten won on each day, no more is known."""
+    found = score(card(), made([0.001, -0.001] * 100), made_labels(100, 100), SCORE)
+
+    assert found.win_rate_ci95 is not None
+    assert found.win_rate_ci95[1] - found.win_rate_ci95[0] >= 2 * 1.96 * (0.25 / 200) ** 0.5
+    assert found.net_bps_ci95 is not None
+    assert found.net_bps_ci95[1] - found.net_bps_ci95[0] >= 2 * 1.96 * 10.0 / 200**0.5
+
+
+def test_trades_of_a_day_that_win_together_count_once() -> None:
+    """Twenty days, each all won or all lost: as wide as twenty trades, not as two hundred."""
+    nets = [net for day in range(21) for net in [0.001 if day % 2 else -0.001] * 10]
+    found = score(card(), made(nets[5:205]), [], SCORE)
+
+    assert found.win_rate == 0.5
+    assert found.win_rate_ci95 is not None
+    assert found.win_rate_ci95[1] - found.win_rate_ci95[0] > 0.3
+    assert found.net_bps_ci95 is not None
+    assert found.net_bps_ci95[1] > 3.0
+
+
+def test_the_demotion_does_not_depend_on_the_days() -> None:
+    """A rule that counts trades: a hundred of one afternoon are enough to fall below the floor."""
+    trades = [replace(CLOSED, trade=str(number), net=0.001) for number in range(100)]
+    labels = [(NOON, number < 54) for number in range(100)]
+
+    assert "win rate 54.0% on 100 labelled trades" in score(card(), trades, labels, SCORE).demotion
+
+
+def test_nothing_traded_has_no_figures() -> None:
+    """A dash, and no word of days: there is nothing whose interval could be missed."""
+    found = score(card(), [], [], SCORE)
+
+    assert (found.n, found.win_rate, found.net_bps, found.win_rate_labelled) == (0, None, None, None)
+    assert score_cells(found)[2:7] == ("–", "60.0%", "–", "+5.0", "–")
+
+
+@pytest.mark.parametrize(
+    ("costs", "marked"),
+    [
+        (EvaluatedCosts(tick_bps=5.0, spread_bps=5.0), False),
+        (EvaluatedCosts(tick_bps=5.1, spread_bps=1.0), True),
+        (EvaluatedCosts(spread_bps=5.1), True),
+        (EvaluatedCosts(), False),
+    ],
+)
+def test_a_symbol_with_coarse_prices_is_marked(costs: EvaluatedCosts, *, marked: bool) -> None:
+    """Its win rates count bounce between bid and ask, in the evaluation and live."""
+    cells = score_cells(score(card(costs=costs), made([0.001] * 5), [], SCORE))
+
+    assert cells[0] == ("BTCUSDT*" if marked else "BTCUSDT")

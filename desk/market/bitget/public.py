@@ -28,7 +28,7 @@ from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.history.candles import RawRows
-from desk.market.history.contracts import ContractTable
+from desk.market.history.contracts import ContractTable, TickerTable
 from desk.market.history.funding import FundingRates
 from desk.market.history.paging import Page
 from desk.market.settings import FetchSettings
@@ -38,7 +38,9 @@ from desk.retry import Backoff, Retry, RetryPolicy
 PRODUCT_TYPE = "USDT-FUTURES"
 TIME = "/api/v2/public/time"
 CONTRACTS = "/api/v2/mix/market/contracts"
+TICKER = "/api/v2/mix/market/ticker"
 TICKERS = "/api/v2/mix/market/tickers"
+BOOK = "/api/v2/mix/market/merge-depth"
 FUNDING = "/api/v2/mix/market/history-fund-rate"
 FUNDING_ROWS = 100
 """Most rows of one page of funding rates."""
@@ -115,9 +117,9 @@ class BitgetPublic:
         """Every USDT-margined contract, active or not."""
         return await self._read(CONTRACTS, {"productType": PRODUCT_TYPE}, wire.read_contracts)
 
-    async def turnover(self) -> dict[str, float]:
-        """What was traded in the last 24 hours, in USDT, by symbol."""
-        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_turnover)
+    async def tickers(self) -> TickerTable:
+        """Turnover of the last 24 hours, and bid and ask as they stand now, of every symbol."""
+        return await self._read(TICKERS, {"productType": PRODUCT_TYPE}, wire.read_tickers)
 
     async def expected_funding(self) -> dict[str, Decimal]:
         """Funding rate of the next settlement as it stands now (0.0001 is 0.01 %), by symbol."""
@@ -134,6 +136,11 @@ class BitgetPublic:
         }
         return await self._read(page.endpoint.path, query, wire.read_candles, symbol=symbol)
 
+    async def book_spread(self, symbol: str) -> float | None:
+        """Distance of the best bid and ask now, in basis points; None where a side is empty."""
+        query = {"symbol": symbol, "productType": PRODUCT_TYPE, "precision": "scale0", "limit": "1"}
+        return await self._read(BOOK, query, wire.read_book_spread, symbol=symbol)
+
     async def funding(self, symbol: str, page: int) -> FundingRates:
         """Page ``page`` (from 1) of settled funding rates, the newest on page 1; empty beyond the oldest."""
         query = {
@@ -143,6 +150,14 @@ class BitgetPublic:
             "pageNo": str(page),
         }
         return await self._read(FUNDING, query, wire.read_funding, symbol=symbol)
+
+    async def spreads_bps(self, symbol: str = "") -> dict[str, float]:
+        """Distance between bid and ask now, in basis points, by symbol: of one symbol, or of all."""
+        query = {"productType": PRODUCT_TYPE}
+        if not symbol:
+            return (await self._read(TICKERS, query, wire.read_tickers)).spreads_bps
+        one = await self._read(TICKER, query | {"symbol": symbol}, wire.read_tickers, symbol=symbol)
+        return one.spreads_bps
 
     async def _read(
         self,

@@ -14,6 +14,7 @@ References
 """
 
 import json
+import math
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import cast
@@ -23,7 +24,7 @@ import numpy as np
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.codes import refusal
 from desk.market.history.candles import NO_ROWS, RawRows
-from desk.market.history.contracts import Contract, ContractTable
+from desk.market.history.contracts import Contract, ContractTable, TickerTable, spread_bps
 from desk.market.history.funding import FundingRates
 from desk.values import COLUMNS
 
@@ -195,14 +196,16 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
     return ContractTable(tuple(contracts), tuple(unreadable))
 
 
-def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, float]:
-    """Read from the list of tickers what was traded in 24 hours, in USDT, by symbol.
+def read_tickers(body: bytes, *, endpoint: str, status: int = 200) -> TickerTable:
+    """Read from the list of tickers what was traded in 24 hours, and the distance of bid and ask.
 
     One row as it travels (other fields left out)::
 
-        {"symbol": "ETHUSDT", "usdtVolume": "1045227013.2", "quoteVolume": "1045227013.2"}
+        {"symbol": "ETHUSDT", "usdtVolume": "1045227013.2", "quoteVolume": "1045227013.2",
+         "bidPr": "3431.07", "askPr": "3431.08"}
 
-    A symbol without a readable figure counts as 0.
+    A symbol without a readable turnover counts as 0; bid and ask that cannot be read, are not positive or
+    are crossed are left out.
 
     Parameters
     ----------
@@ -214,14 +217,44 @@ def read_turnover(body: bytes, *, endpoint: str, status: int = 200) -> dict[str,
     Throttled, Unanswered, Refused
         As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
     """
-    turnover = {}
+    turnover, spreads = {}, {}
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
-        try:
-            value = float(str(row.get("usdtVolume") or row.get("quoteVolume") or 0))
-        except ValueError:
-            value = 0.0
-        turnover[str(row.get("symbol", ""))] = value if 0 <= value < float("inf") else 0.0
-    return turnover
+        symbol = str(row.get("symbol", ""))
+        value = _float(row.get("usdtVolume") or row.get("quoteVolume"))
+        turnover[symbol] = value if 0 <= value < math.inf else 0.0
+        spread = spread_bps(_float(row.get("bidPr")), _float(row.get("askPr")))
+        if spread is not None:
+            spreads[symbol] = spread
+    return TickerTable(turnover, spreads)
+
+
+def read_book_spread(body: bytes, *, endpoint: str, status: int = 200) -> float | None:
+    """Read from an order book the distance of its best prices over their mean, in basis points.
+
+    The book as it travels, best prices first, each with its size; numbers or text::
+
+        {"asks": [[3431.08, 12.4]], "bids": [[3431.07, 3.1]], "ts": "1762560123456", "scale": "0.01",
+         "precision": "scale0", "isMaxPrecision": "NO"}
+
+    None where a side is empty or the sides are crossed: such a book has no spread.
+
+    Parameters
+    ----------
+    body, endpoint, status
+        As those of ``read_data``.
+
+    Raises
+    ------
+    Throttled, Unanswered, Refused
+        As ``read_data``; ``Unanswered`` also if ``data`` is no book.
+    """
+    data = read_data(body, endpoint=endpoint, status=status)
+    try:
+        book = cast("dict[str, list[list[object]]]", data)
+        bids, asks = ([_float(level[0]) for level in book[side]] for side in ("bids", "asks"))
+    except (KeyError, TypeError, IndexError) as exc:
+        raise Unanswered(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
+    return spread_bps(max(bids), min(asks)) if bids and asks else None
 
 
 def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> dict[str, Decimal]:
@@ -319,6 +352,14 @@ def _announced(value: object) -> int | None:
     """A time in ms; ``"-1"`` stands for none."""
     time = _number(value)
     return int(time) if time is not None and 0 < time < LATEST else None
+
+
+def _float(value: object) -> float:
+    """A price or an amount; NaN where it is none."""
+    try:
+        return float(str(value))
+    except ValueError:
+        return math.nan
 
 
 def _number(value: object) -> Decimal | None:

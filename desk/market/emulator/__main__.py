@@ -39,7 +39,7 @@ from desk.market.series.sources import (
     read_synthetic,
     synthetic_series,
 )
-from desk.market.series.synthetic import KINDS
+from desk.market.series.synthetic import KIND_WORDS
 from desk.values import CANDLE_MS, Candles
 
 
@@ -153,8 +153,8 @@ def _parser() -> argparse.ArgumentParser:
         "--synthetic",
         default="",
         metavar="NAME=KIND:SEED,…",
-        help=f"synthetic series of 190 days; KIND is one of {', '.join(KINDS)}. While the clock runs "
-        f"(--speed) they continue for {DAYS_AHEAD} days",
+        help=f"synthetic series of 190 days; KIND is {'; '.join(map(': '.join, KIND_WORDS.items()))}. While "
+        f"the clock runs (--speed) they continue for {DAYS_AHEAD} days",
     )
     add(
         "--funding",

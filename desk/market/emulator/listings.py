@@ -103,11 +103,11 @@ class Listing:
         """Mark price; None before the first candle has opened."""
         return self.price(now) if self.mark is None else replace(self, candles=self.mark).price(now)
 
-    def quotes(self, last: float) -> tuple[float, float]:
-        """Best bid and ask around the last price, on the tick; one tick apart, the bid is the last price."""
-        ticks = max(round(self.spread_bps * 1e-4 * last / self.tick.size), 1)
-        below = min(ticks // 2, max(round(last / self.tick.size) - 1, 0))
-        bid = round(last - below * self.tick.size, self.tick.places)
+    def quotes(self, price: float) -> tuple[float, float]:
+        """Best bid and best ask around a price, on the tick; one tick apart, the bid is the price itself."""
+        ticks = max(round(self.spread_bps * 1e-4 * price / self.tick.size), 1)
+        below = min(ticks // 2, max(round(price / self.tick.size) - 1, 0))
+        bid = round(price - below * self.tick.size, self.tick.places)
         return bid, round(bid + ticks * self.tick.size, self.tick.places)
 
     def depth(self, now: int, *, levels: int) -> dict[str, object] | None:
@@ -122,10 +122,10 @@ class Listing:
         levels : int
             Number of levels on each side, at most.
         """
-        last = self.price(now)
-        if last is None:
+        mark = self.mark_price(now)
+        if mark is None:
             return None
-        bid, ask = self.quotes(last)
+        bid, ask = self.quotes(mark)
         sides = {}
         for name, best, way in (("asks", ask, 1), ("bids", bid, -1)):
             prices = (round(best + way * level * self.tick.size, self.tick.places) for level in range(levels))
@@ -193,8 +193,9 @@ class Listing:
             values[:, -1] = (part.open, part.high, part.low, part.close, part.volume, part.quote_volume)
         o, h, l, c, base, quote = values
         last, opened = float(c[-1]), float(o[0])
-        bid, ask = self.quotes(last)
-        mark = decimal_text(self.mark_price(now) or last)
+        mark_price = self.mark_price(now) or last
+        bid, ask = self.quotes(mark_price)
+        mark = decimal_text(mark_price)
         first_today = self.before(now - now % DAY_MS)
         midnight = float(self.candles.values[0, first_today]) if first_today < stop else last
         fresh = start < stop  # a series that ended more than a day ago has no turnover

@@ -19,7 +19,7 @@ import numpy as np
 from desk.market.emulator.endpoints import KEEP_MARGIN_RATE
 from desk.market.emulator.forming import STAGES, path_of
 from desk.market.emulator.listings import Listing, decimal_text
-from desk.market.matching import FillModel, Matching
+from desk.market.matching import FillCosts, FillModel, Matching
 from desk.orders import ContractTerms
 from desk.values import CANDLE_MS
 
@@ -58,10 +58,11 @@ class Venue:
     ) -> None:
         self._listings = listings
         contracts = [contract_of(listing, now) for listing in listings.values()]
-        half_spreads = {
-            symbol: Decimal(repr(listing.spread_bps)) / 20_000 for symbol, listing in listings.items()
+        costs = {
+            symbol: FillCosts(slippage=max(SLIPPAGE, Decimal(repr(listing.spread_bps)) / 20_000))
+            for symbol, listing in listings.items()
         }
-        fill_model = FillModel(slippage=SLIPPAGE, half_spreads=half_spreads, history_ms=history_ms)
+        fill_model = FillModel(slippage=SLIPPAGE, by_symbol=costs, history_ms=history_ms)
         self.matching = Matching(contracts, deposit, fill_model)
         self._advanced_to: dict[str, int] = {}
 

@@ -196,6 +196,13 @@ class CandleStore:
                 f"{path} cannot be read ({exc!r}): delete it, it is written by every fetch"
             ) from exc
 
+    def spreads(self) -> dict[str, tuple[float, ...]]:
+        """Readings of the spread of earlier runs, by symbol; none where ``contracts.json`` is of no use."""
+        try:
+            return self.load_contracts().spreads
+        except CacheError:
+            return {}
+
     def check_source(self, source: str) -> None:
         """Make sure that the folder holds candles of ``source`` and no other.
 

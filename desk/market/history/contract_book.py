@@ -6,20 +6,28 @@ Place in the house: a ``ContractBook`` comes in from ``data_fetcher`` and text g
 As it is written, numbers of a contract as text, so that none loses a digit::
 
     {"schema_version": 1, "source": "api.bitget.com", "server_time": 1762560000000,
-     "contracts": [{"symbol": "BTCUSDT", "tick": "0.1", "taker_fee": "0.0006", "turnover": 1.25e9, …}]}
+     "contracts": [{"symbol": "BTCUSDT", "tick": "0.1", "taker_fee": "0.0006", "turnover": 1.25e9,
+                    "spreads_bps": [0.01, 0.01], …}]}
+
+Fields that were added later, such as ``spreads_bps``, may be missing, so that version 1 stays version 1:
+books that are there are read by this program, and books of this program by older ones.
 
 Not here: how the exchange spells a contract, see ``desk.market.bitget.wire``.
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from desk.market.history.contracts import Contract
 
 SCHEMA_VERSION = 1
+MOST_READINGS = 15
+"""Readings of the spread that are kept of a symbol, one a run."""
+WIDEST_BPS = 20_000
+"""Distance over the mean of a bid of next to nothing and any ask, in basis points."""
 NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)
 """What ``read_book`` raises on a text that is none."""
 
@@ -35,11 +43,17 @@ class ContractBook:
     contracts: tuple[Contract, ...]
     turnover: dict[str, float]
     """USDT in 24 hours, by symbol."""
+    spreads: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    """Distances of bid and ask in the last runs, in basis points, the newest last, by symbol."""
 
     def text(self) -> str:
         """As it is written."""
         rows = [
-            {**asdict(contract), "turnover": self.turnover.get(contract.symbol, 0.0)}
+            {
+                **asdict(contract),
+                "turnover": self.turnover.get(contract.symbol, 0.0),
+                "spreads_bps": self.spreads.get(contract.symbol, ()),
+            }
             for contract in self.contracts
         ]
         document = {
@@ -49,6 +63,16 @@ class ContractBook:
             "contracts": rows,
         }
         return json.dumps(document, default=str, ensure_ascii=False, indent=1)
+
+
+def add_readings(
+    earlier: Mapping[str, tuple[float, ...]], newest: Mapping[str, float]
+) -> dict[str, tuple[float, ...]]:
+    """Spreads of the last ``MOST_READINGS`` runs: ``earlier`` ones with the ``newest`` behind them."""
+    return {
+        symbol: (*earlier.get(symbol, ()), *([newest[symbol]] if symbol in newest else []))[-MOST_READINGS:]
+        for symbol in earlier.keys() | newest.keys()
+    }
 
 
 def read_book(text: bytes) -> ContractBook:
@@ -68,6 +92,7 @@ def read_book(text: bytes) -> ContractBook:
         server_time=int(document["server_time"]),
         contracts=tuple(_contract(row) for row in rows),
         turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
+        spreads={str(row["symbol"]): spreads for row in rows if (spreads := _spreads(row))},
     )
 
 
@@ -92,6 +117,16 @@ def _contract(row: Mapping[str, Any]) -> Contract:
         limit_open_time=_time(row.get("limit_open_time")),
         off_time=_time(row.get("off_time")),
     )
+
+
+def _spreads(row: Mapping[str, Any]) -> tuple[float, ...]:
+    """Readings of the spread, which books of the first versions do not have."""
+    spreads = row.get("spreads_bps", [])
+    if not isinstance(spreads, list) or any(type(spread) not in (int, float) for spread in spreads):
+        raise TypeError(f"{spreads!r:.60} is no list of spreads")
+    if not all(0 < spread <= WIDEST_BPS for spread in spreads):
+        raise ValueError(f"{spreads!r:.60}: a spread lies between 0 and {WIDEST_BPS} bp")
+    return tuple(float(spread) for spread in spreads[-MOST_READINGS:])
 
 
 def _time(value: object) -> int | None:

@@ -1,11 +1,14 @@
-"""One USDT-margined contract as the exchange lists it.  Pure.
+"""One USDT-margined contract as the exchange lists it, and what the tickers say of all of them.  Pure.
 
-Made by ``desk.market.bitget.wire.read_contracts``; kept beside the candles by ``contract_book``; read as what
-orders must obey by ``contract_terms``.
+Made by ``desk.market.bitget.wire.read_contracts`` and ``read_tickers``; kept beside the candles by
+``contract_book``; read as what orders must obey by ``contract_terms``.
 """
 
 from dataclasses import dataclass
 from decimal import Decimal
+
+LARGEST_PRICE = 1e300
+"""Prices above it are none: figures made of them would overflow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +54,18 @@ class ContractTable:
 
     contracts: tuple[Contract, ...]
     unreadable: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TickerTable:
+    """What one answer says of every symbol."""
+
+    turnover: dict[str, float]
+    """USDT in 24 hours, by symbol; 0 where it cannot be read."""
+    spreads_bps: dict[str, float]
+    """Distance of bid and ask over their mean, in basis points, by symbol; only where both can be read."""
+
+
+def spread_bps(bid: float, ask: float) -> float | None:
+    """Distance of bid and ask over their mean, in basis points; None unless 0 < bid < ask."""
+    return 2e4 * (ask - bid) / (ask + bid) if 0 < bid < ask < LARGEST_PRICE else None

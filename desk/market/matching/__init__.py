@@ -13,6 +13,7 @@ and candles as events), ``exchange`` (requests of the customer).
 from desk.market.matching.exchange import Matching
 from desk.market.matching.values import (
     Denied,
+    FillCosts,
     FillModel,
     Force,
     MatchedFill,
@@ -25,6 +26,7 @@ from desk.market.matching.values import (
 
 __all__ = [
     "Denied",
+    "FillCosts",
     "FillModel",
     "Force",
     "MatchedFill",

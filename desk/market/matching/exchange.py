@@ -99,7 +99,7 @@ class Matching:
         ticket = self._cut(ticket)
         setup = self._setup_for(ticket)
         mark = account.marks[ticket.symbol]
-        taken = self.market.taken(mark, ticket.direction, contract)
+        taken = self.market.taken(mark, ticket.direction, contract, at)
         price = taken if ticket.price is None else ticket.price
         rules.check_size(ticket, contract, self.fill_model, price)
         rules.check_tick(price, contract, self.fill_model)

@@ -154,7 +154,8 @@ class Market:
                 case Order():
                     self._fill_resting(hit.what, hit.price, at)
                 case TriggerOrder():
-                    self._trigger(hit.what, hit.price, at)
+                    share = self.fill_model.costs(symbol).stop_overshoot
+                    self._trigger(hit.what, hit.overshot(span, share), at)
                 case SimulatedPosition():
                     self._liquidate(hit.what, at)
             self.settle(symbol, at)
@@ -179,7 +180,7 @@ class Market:
         size = position.size if plan.size is None else min(plan.size, position.size)
         order = self._own_order(position, size, plan.kind, at)
         contract = self.account.contracts[plan.symbol]
-        self.fill(order, self.taken(price, -plan.side, contract), size, maker=False, at=at)
+        self.fill(order, self.taken(price, -plan.side, contract, at), size, maker=False, at=at)
 
     def _liquidate(self, position: SimulatedPosition, at: int) -> None:
         """Take over a position at the price that leaves nothing of its margin; crossed ones all together."""
@@ -348,8 +349,10 @@ class Market:
         self.changes.append(order)
         return order
 
-    def taken(self, price: Decimal, direction: int, contract: ContractTerms) -> Decimal:
+    def taken(self, price: Decimal, direction: int, contract: ContractTerms, at: int) -> Decimal:
         """Price that a taker gets who buys (1) or sells (-1) at ``price``.
+
+        The grid is that of the newest candle's week: an order at a candle's close pays what its candle shows.
 
         Parameters
         ----------
@@ -358,9 +361,12 @@ class Market:
         direction : int
             1 buys, -1 sells.
         contract : ContractTerms
+        at : int
+            Time, ms; counts before the first candle.
         """
-        slippage = max(self.fill_model.slippage, self.fill_model.half_spreads.get(contract.symbol, ZERO))
-        worse = slipped(price, direction, slippage=slippage, tick=contract.tick)
+        costs = self.fill_model.costs(contract.symbol)
+        step = max(contract.tick, costs.step(self.newest.get(contract.symbol, at)))
+        worse = slipped(price, direction, slippage=costs.slippage, tick=step)
         return on_tick(worse, direction, tick=contract.tick) if self.fill_model.rounding else worse
 
     def room(self, symbol: str, wanted: Decimal) -> Decimal:

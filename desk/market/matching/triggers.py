@@ -29,8 +29,8 @@ class TriggerHit:
     reached: Decimal
     """The price at that moment."""
     price: Decimal
-    """Price of the fill before slippage: of a stop that was gapped over the price reached, not its level; a
-    resting order and a take-profit never get better than their level."""
+    """Price of the fill before overshoot and slippage: of a stop that was gapped over the price reached, not
+    its level; a resting order and a take-profit never get better than their level."""
 
     @property
     def rank(self) -> tuple[Decimal, int]:
@@ -40,6 +40,21 @@ class TriggerHit:
         if isinstance(self.what, TriggerOrder):
             return self.distance, 1 if self.what.kind == "stop_loss" else 3
         return self.distance, 2
+
+    def overshot(self, span: "PriceSpan", share: Decimal) -> Decimal:
+        """Price of the fill before slippage; a stop is a market order into a price that runs away.
+
+        Parameters
+        ----------
+        span : PriceSpan
+            The stretch on which it was hit.
+        share : Decimal
+            ``FillCosts.stop_overshoot``.
+        """
+        if not isinstance(self.what, TriggerOrder) or self.what.kind != "stop_loss":
+            return self.price
+        extreme = span.low if self.what.side > 0 else span.high
+        return self.price if extreme is None else self.price + share * (extreme - self.price)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Place in the house: the market, inside the matching core.  Pure.  Money, prices 
 Not here: how they change (``account``, ``exchange``).
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -32,13 +33,48 @@ class Denied(Exception):  # noqa: N818 - an answer, not a fault; the skins turn 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FillCosts:
+    """How much worse than the price a taker's fill is, in one symbol."""
+
+    slippage: Decimal = ZERO
+    """As a fraction of the price; never less than half a tick."""
+    stop_overshoot: Decimal = ZERO
+    """Share of the way from a stop to the candle's extreme at which it fills: 0.25 is a quarter.  Where the
+    path of the price is known it fills at its level."""
+    grid_from: tuple[int, ...] = ()
+    """Times from which each of ``grid`` holds, ms, increasing; the first holds before its time too."""
+    grid: tuple[Decimal, ...] = ()
+    """Price steps in USDT, one per ``grid_from``; half of one is charged where it is above the tick."""
+
+    def __post_init__(self) -> None:
+        check_settings("costs of fills", self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if not 0 <= self.slippage < Decimal("0.5"):
+            yield f"slippage is {self.slippage}, must lie between 0 and 0.5 as a fraction (0.0001 means 1 bp)"
+        if not 0 <= self.stop_overshoot <= 1:
+            yield f"stop_overshoot is {self.stop_overshoot}, must lie between 0 and 1"
+        if len(self.grid) != len(self.grid_from):
+            yield f"grid has {len(self.grid)} steps and grid_from {len(self.grid_from)} times"
+
+    def step(self, open_time: int) -> Decimal:
+        """Step of the grid on the candle that opens at ``open_time`` (ms); 0 without a grid."""
+        if not self.grid:
+            return ZERO
+        return self.grid[max(bisect_right(self.grid_from, open_time) - 1, 0)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FillModel:
     """How orders are filled."""
 
     slippage: Decimal = ZERO
     """How much worse than the price a taker's fill is, as a fraction; never less than half a tick."""
-    half_spreads: Mapping[str, Decimal] = field(default_factory=dict)
-    """Likewise by symbol, where the book is wider than ``slippage``: half of its spread, as a fraction."""
+    stop_overshoot: Decimal = ZERO
+    """As that of ``FillCosts``."""
+    by_symbol: Mapping[str, FillCosts] = field(default_factory=dict)
+    """Costs of single symbols, in place of the two above.  It is asked at every fill, so that it may change
+    while the account lives."""
     volume_share: Decimal | None = None
     """Largest share of a candle's volume that the account's own orders get, as a fraction; the rest of a
     market order is cancelled, the rest of a resting order waits.  None: no limit.  Stops and liquidations are
@@ -57,13 +93,17 @@ class FillModel:
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.1"):
             yield f"slippage is {self.slippage}, must lie between 0 and 0.1 as a fraction (0.0001 means 1 bp)"
-        for symbol, half in self.half_spreads.items():
-            if not 0 <= half < 1:
-                yield f"half the spread of {symbol} is {half}, must lie between 0 and 1 as a fraction"
+        if not 0 <= self.stop_overshoot <= 1:
+            yield f"stop_overshoot is {self.stop_overshoot}, must lie between 0 and 1"
         if self.volume_share is not None and not 0 < self.volume_share <= 1:
             yield f"volume_share is {self.volume_share}, must be None or above 0 and at most 1"
         if self.history_ms <= 0:
             yield f"history_ms is {self.history_ms}, must be above 0 (86400000 means a day)"
+
+    def costs(self, symbol: str) -> FillCosts:
+        """Costs of a symbol's fills."""
+        found = self.by_symbol.get(symbol)
+        return found or FillCosts(slippage=self.slippage, stop_overshoot=self.stop_overshoot)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,12 @@ Not here: the replay itself (``desk.trade.replay.feed``).
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
+
+import numpy as np
 
 from desk.errors import CacheError, SettingsError
 from desk.market.history.candle_store import CandleStore
@@ -39,6 +41,24 @@ class StoredMarket:
     """One per series."""
     funding: dict[str, dict[int, float]]
     """Settled rates by time (ms), by symbol; none where none are stored."""
+
+    def between(self, span: Mapping[str, tuple[int, int]]) -> "StoredMarket":
+        """Series that end where their span does, of those that have one with a candle in it.
+
+        Parameters
+        ----------
+        span : mapping
+            Open times (ms) of the first and the last candle, by symbol.  What lies before stays: features
+            need it.
+        """
+        kept = []
+        for one, contract in zip(self.series, self.contracts, strict=True):
+            first, last = span.get(one.symbol, (0, -1))
+            part = one.rows(0, int(np.searchsorted(one.open_time, last, side="right")))
+            if len(part.since(first)):
+                kept.append((part, contract))
+        series, contracts = tuple(part for part, _ in kept), tuple(terms for _, terms in kept)
+        return StoredMarket(series, contracts, self.funding)
 
 
 def read_stored(folder: Path, symbols: Sequence[str]) -> StoredMarket:

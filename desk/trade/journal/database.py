@@ -62,6 +62,34 @@ def newest_mode(path: Path) -> str | None:
     return None if found is None else str(found[0])
 
 
+def net_by_day(path: Path) -> dict[str, dict[str, float]]:
+    """What closed trades earned: net in basis points, summed by the UTC day of the signal, by symbol.
+
+    A replay is left out, and nothing is there to read where ``path`` holds no journal.  Neither a lock nor a
+    file is made, and no table is changed; a session may be writing meanwhile.
+
+    Raises
+    ------
+    SettingsError
+        If something else is at ``path``.
+    """
+    if newest_mode(path) in {None, "replay"}:
+        return {}
+    query = (
+        "SELECT symbol, date(opened / 1000, 'unixepoch') AS day, SUM(net) * 1e4 FROM trades "
+        "WHERE net IS NOT NULL GROUP BY symbol, day"
+    )
+    try:
+        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+            rows = connection.execute(query).fetchall()
+    except sqlite3.Error as exc:
+        raise _unusable(path, exc) from exc
+    found: dict[str, dict[str, float]] = {}
+    for symbol, day, net in rows:
+        found.setdefault(str(symbol), {})[str(day)] = float(net)
+    return found
+
+
 def _require_place(path: Path) -> None:
     """See that there can be a file at ``path``."""
     if path.is_dir():

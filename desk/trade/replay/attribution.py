@@ -17,13 +17,12 @@ from typing import Protocol
 
 import numpy as np
 
-from desk.backtest import trades_of
-from desk.costs import Costs
+from desk.backtest import trades_of_sides
 from desk.orders import Balance, ContractTerms, FundingPayment, Position
+from desk.trade.forecasting import OpenModel
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade, OpenTrade, OrderRecord
 from desk.trade.risk_rules import BY_NAME
-from desk.trade.signals import ModelCard
 from desk.values import Candles
 
 BPS = 1e4
@@ -125,37 +124,33 @@ def _why_missing(rule: str | None) -> str:
 
 def policy_trades(
     journal: Journal,
-    cards: Mapping[str, ModelCard],
+    models: Mapping[str, OpenModel],
     series: Sequence[Candles],
     contracts: Mapping[str, ContractTerms],
     *,
     first: Mapping[str, int],
-    slippage: float,
 ) -> dict[Key, float]:
     """Net of what the policy trades on the session's own probabilities, as fractions.
+
+    Sides fire by the thresholds of their block; trades pay what the evaluation charged.
 
     Parameters
     ----------
     journal : Journal
         Holds the probabilities.
-    cards, contracts, first : mapping
-        By symbol: the model, what trades pay, and the first open time (ms) that was traded.
+    models, contracts, first : mapping
+        By symbol: the model, the fee that trades pay, and the first open time (ms) that was traded.
     series : sequence of Candles
-    slippage : float
-        As the evaluation has it, a fraction of the price.
     """
     wanted: dict[Key, float] = {}
     for candles in series:
-        symbol, card = candles.symbol, cards[candles.symbol]
+        symbol, model = candles.symbol, models[candles.symbol]
         block, probability = candles.since(first[symbol]), journal.diary.probabilities(symbol)
-        fee = float(contracts[symbol].taker_fee)
-        trades = trades_of(
-            block,
-            np.array([probability.get(int(at), np.nan) for at in block.open_time]),
-            thresholds=card.thresholds,
-            rules=card.rules,
-            costs=Costs(tick=float(contracts[symbol].tick), slippage=slippage, fee_entry=fee, fee_exit=fee),
-        )
+        terms, card = contracts[symbol], model.card
+        known = np.array([probability.get(int(at), np.nan) for at in block.open_time])
+        costs = card.costs.charged(fee=float(terms.taker_fee), tick=float(terms.tick))
+        sides = model.sides(block.open_time, known)
+        trades = trades_of_sides(block, sides, rules=card.rules, costs=costs)
         pairs = zip(trades.opened, trades.net, strict=True)
         wanted |= {(symbol, int(opened)): float(net) for opened, net in pairs}
     return wanted

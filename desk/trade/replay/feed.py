@@ -75,17 +75,20 @@ class ReplayFeed:
     def _round(self, open_time: int) -> CandleRound:
         """What is known when the candle of ``open_time`` closes."""
         there: list[Candles] = []
-        absent = {}
+        absent, holes = {}, set()
         for candles in self._series:
+            if open_time > candles.open_time[-1]:
+                holes.add(candles.symbol)
             if open_time < self._first[candles.symbol] or open_time > candles.open_time[-1]:
                 continue
             row = int(np.searchsorted(candles.open_time, open_time))
             if candles.open_time[row] == open_time:
                 there.append(candles.rows(max(0, row + 1 - self._memory), row + 1))
             else:
+                holes.add(candles.symbol)
                 absent[candles.symbol] = "the candle is missing"
         found = round_of(there, open_time, memory=self._memory)
-        return replace(found, absent={**found.absent, **absent})
+        return replace(found, absent={**found.absent, **absent}, holes=frozenset(holes))
 
 
 class PriceSink(Protocol):

@@ -119,7 +119,8 @@ READERS = (
     wire.read_candles,
     wire.read_funding,
     wire.read_contracts,
-    wire.read_turnover,
+    wire.read_tickers,
+    wire.read_book_spread,
     wire.read_expected_funding,
     wire.read_server_time,
 )
@@ -216,13 +217,62 @@ def test_turnover_without_a_figure_counts_as_none() -> None:
         {"symbol": "E", "usdtVolume": "x"},
     ]
 
-    assert wire.read_turnover(body(rows), endpoint=PATH) == {
+    assert wire.read_tickers(body(rows), endpoint=PATH).turnover == {
         "A": 12.5,
         "B": 0.0,
         "C": 3.0,
         "D": 0.0,
         "E": 0.0,
     }
+
+
+@pytest.mark.parametrize(
+    ("bid", "ask", "bps"),
+    [
+        ("99.9", "100.1", 20.0),
+        (99.9, 100.1, 20.0),
+        ("100", "100", None),
+        ("100.1", "99.9", None),
+        ("0", "100", None),
+        ("-1", "100", None),
+        ("", "100", None),
+        (None, "100", None),
+        ("nan", "100", None),
+        ("1", "inf", None),
+        ("1e-300", "1e299", 20_000.0),
+        ("1", "1e308", None),
+        ([], {}, None),
+    ],
+)
+def test_a_spread_is_read_where_bid_and_ask_are_prices(bid: object, ask: object, bps: float | None) -> None:
+    """A crossed or half-empty book would make trades look free."""
+    rows = [{"symbol": "A", "bidPr": bid, "askPr": ask}, {"symbol": "B"}]
+
+    spreads = wire.read_tickers(body(rows), endpoint=PATH).spreads_bps
+
+    assert spreads == ({} if bps is None else {"A": pytest.approx(bps)})
+
+
+def test_the_spread_of_a_book_is_that_of_its_best_prices() -> None:
+    """Deeper levels are of no interest, and nobody promised their order."""
+    bids, asks = [[99.0, 5.0], [99.9, 1.0]], [["100.1", "2"], ["101", "9"]]
+
+    assert wire.read_book_spread(body({"bids": bids, "asks": asks}), endpoint=PATH) == pytest.approx(20.0)
+    for book in (
+        {"bids": [], "asks": asks},
+        {"bids": asks, "asks": bids},
+        {"bids": [["x", 1]], "asks": asks},
+    ):
+        assert wire.read_book_spread(body(book), endpoint=PATH) is None
+
+
+@pytest.mark.parametrize(
+    "data", [[], None, {"bids": []}, {"bids": [[]], "asks": [[]]}, {"bids": 1, "asks": 2}]
+)
+def test_what_is_no_book_is_no_answer(data: object) -> None:
+    """It is asked for again, where an empty side would be believed."""
+    with pytest.raises(Unanswered, match="order book"):
+        wire.read_book_spread(body(data), endpoint=PATH)
 
 
 def test_expected_funding_is_read_where_it_is_told() -> None:

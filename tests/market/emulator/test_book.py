@@ -132,6 +132,7 @@ async def test_a_leading_series_can_be_the_mark() -> None:
     assert [float(each[4]) for each in mark] == leader.close[-3:].tolist()
     assert float(row["markPrice"]) == leader.close[-1]
     assert float(row["lastPr"]) != leader.close[-1]
+    assert float(row["bidPr"]) <= leader.close[-1] < float(row["askPr"])
 
 
 def test_without_a_lag_the_mark_is_the_series() -> None:

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.history.contract_book import MOST_READINGS, NO_BOOK, ContractBook, add_readings, read_book
 from desk.market.history.contract_terms import usual_terms
 from desk.market.series.stored import read_stored
 from tests.market.history.test_candle_store import CONTRACT
 from tests.market.samples import NOW, random_candles
 
 LEAVING = replace(CONTRACT, limit_open_time=NOW + 1, off_time=NOW + 2)
-BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0})
+BOOK = ContractBook("api.bitget.com", NOW, (LEAVING,), {"BTCUSDT": 1.0}, {"BTCUSDT": (0.5, 0.25)})
 
 
 def test_what_is_announced_comes_back() -> None:
@@ -26,9 +26,11 @@ def test_a_book_of_the_first_versions_is_read() -> None:
     """Nobody fetches 180 days again for two fields."""
     document = json.loads(BOOK.text())
     for row in document["contracts"]:
-        del row["limit_open_time"], row["off_time"]
+        del row["limit_open_time"], row["off_time"], row["spreads_bps"]
+    book = read_book(json.dumps(document).encode())
 
-    assert read_book(json.dumps(document).encode()).contracts == (CONTRACT,)
+    assert book.contracts == (CONTRACT,)
+    assert book.spreads == {}
 
 
 @pytest.mark.parametrize("time", ["soon", 1.5, True])
@@ -39,6 +41,37 @@ def test_a_time_that_is_none_is_refused(time: object) -> None:
 
     with pytest.raises(NO_BOOK):
         read_book(json.dumps(document).encode())
+
+
+@pytest.mark.parametrize(
+    "spreads",
+    [5.0, "5.0", {}, ["5.0"], [True], [None], [0], [-1.0], [float("nan")], [float("inf")], [20_001]],
+)
+def test_readings_that_are_none_are_refused(spreads: object) -> None:
+    """They decide what a trade is charged."""
+    document = json.loads(BOOK.text())
+    document["contracts"][0]["spreads_bps"] = spreads
+
+    with pytest.raises(NO_BOOK):
+        read_book(json.dumps(document).encode())
+
+
+def test_readings_are_added_newest_last_and_the_oldest_leave() -> None:
+    """A spread of last year says nothing; one that was not read now keeps what is known."""
+    earlier = {"A": tuple(map(float, range(1, MOST_READINGS + 1))), "B": (7.0,)}
+
+    spreads = add_readings(earlier, {"A": 99.0, "C": 3.0})
+
+    assert spreads == {"A": (*earlier["A"][1:], 99.0), "B": (7.0,), "C": (3.0,)}
+    assert len(spreads["A"]) == MOST_READINGS == 15
+
+
+def test_a_book_with_too_many_readings_keeps_the_newest() -> None:
+    """The file is not ours alone."""
+    document = json.loads(BOOK.text())
+    document["contracts"][0]["spreads_bps"] = [1.0] * 5 + [2.0] * MOST_READINGS
+
+    assert read_book(json.dumps(document).encode()).spreads == {"BTCUSDT": (2.0,) * MOST_READINGS}
 
 
 def test_an_announcement_counts_live_and_not_in_a_replay(tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from desk.errors import SettingsError
-from desk.market.matching import Denied, FillModel, Matching
+from desk.market.matching import Denied, FillCosts, FillModel, Matching
 from desk.market.matching.report import open_positions
+from desk.values import CANDLE_MS
 from tests.market.matching.samples import BTC, ETH, T0, Desk, plain_equity
 
 LONG, SHORT = 1, -1
@@ -59,13 +60,72 @@ CANDLES: dict[str, tuple[dict[str, Any], tuple[str, str, str, str], list[tuple[s
 @pytest.mark.parametrize("side", [1, -1])
 def test_a_taker_pays_half_the_spread_where_it_is_wider_than_the_slippage(side: int) -> None:
     """A book of 40 bp is not traded at the last price, whatever the settings call slippage."""
-    desk = Desk(slippage=Decimal("0.0001"), half_spreads={"BTCUSDT": Decimal("0.002")})
+    wide = FillCosts(slippage=Decimal("0.002"))
+    desk = Desk(slippage=Decimal("0.0001"), by_symbol={"BTCUSDT": wide})
 
     bought = desk.order(side, "1")
     elsewhere = desk.order(side, "1", symbol="ETHUSDT")
 
     assert bought.quote == 100 + side * Decimal("0.2")
     assert elsewhere.quote == 100 + side * Decimal("0.1")
+
+
+@pytest.mark.parametrize("side", [1, -1])
+def test_a_taker_pays_half_a_step_of_the_grid_of_that_week(side: int) -> None:
+    """Prices that are rounded under a finer tick are no prices at which anybody trades."""
+    week = 7 * 86_400_000
+    grid = FillCosts(grid_from=(T0 - week, T0 + week), grid=(Decimal("0.8"), Decimal(2)))
+    desk = Desk(by_symbol={"BTCUSDT": grid})
+
+    early = desk.order(side, "1")
+    desk.now = T0 + week - CANDLE_MS
+    desk.candle("100", "100", "100", "100")
+    just_before = desk.order(side, "1")
+    desk.candle("100", "100", "100", "100")
+    later = desk.order(side, "1")
+
+    assert early.quote == just_before.quote == 100 + side * Decimal("0.4")
+    assert later.quote == 100 + side
+
+
+@pytest.mark.parametrize(
+    ("side", "candle", "fill"),
+    [
+        (LONG, ("100", "101", "91", "99"), "94"),
+        (LONG, ("93", "101", "91", "99"), "92.5"),  # gapped over: from the open on
+        (SHORT, ("100", "109", "99", "101"), "106"),
+        (SHORT, ("107", "109", "99", "101"), "107.5"),
+    ],
+)
+def test_a_stop_fills_part_of_the_way_to_the_extreme_and_a_target_does_not(
+    side: int, candle: tuple[str, str, str, str], fill: str
+) -> None:
+    """Stopped trades lose more than their level says: by 40 to 65 bp in the median of Bitget's candles."""
+    costs = FillCosts(stop_overshoot=Decimal("0.25"))
+    desk = Desk(rounding=False, by_symbol={"BTCUSDT": costs})
+    desk.order(side, "1", stop_loss="95" if side == LONG else "105")
+    desk.candle(*candle)
+
+    (stopped,) = [one.fill for one in desk.account.executions if one.fill.cause == "stop_loss"]
+    half_tick = desk.account.contracts["BTCUSDT"].tick / 2
+    assert stopped.price == Decimal(fill) - side * half_tick
+
+    calm = Desk(rounding=False, stop_overshoot=Decimal("0.25"))
+    calm.order(side, "1", take_profit="110" if side == LONG else "90")
+    calm.candle("100", "112", "88", "100")
+
+    (target,) = [one.fill for one in calm.account.executions if one.fill.cause == "take_profit"]
+    assert target.price == (110 if side == LONG else 90) - side * half_tick
+
+
+def test_a_stop_on_a_known_path_fills_at_its_level() -> None:
+    """Where every price is seen the extreme of a candle says nothing about the fill."""
+    desk = Desk(rounding=False, stop_overshoot=Decimal("0.25"))
+    desk.order(LONG, "1", stop_loss="95")
+    desk.core.market.move("BTCUSDT", Decimal(90), desk.now)
+
+    (stopped,) = [one.fill for one in desk.account.executions if one.fill.cause == "stop_loss"]
+    assert stopped.price == 95 - desk.account.contracts["BTCUSDT"].tick / 2
 
 
 @pytest.mark.parametrize(("told", "candle", "exits"), CANDLES.values(), ids=list(CANDLES))
@@ -441,8 +501,10 @@ def test_candles_happen_in_order() -> None:
 
 
 def test_all_wrong_terms_are_told_at_once() -> None:
-    with pytest.raises(SettingsError, match=r"slippage.*volume_share"):
-        FillModel(slippage=Decimal(1), volume_share=Decimal(2))
+    with pytest.raises(SettingsError, match=r"slippage.*stop_overshoot.*volume_share"):
+        FillModel(slippage=Decimal(1), stop_overshoot=Decimal(2), volume_share=Decimal(2))
+    with pytest.raises(SettingsError, match=r"slippage.*stop_overshoot.*grid has 1 steps"):
+        FillCosts(slippage=Decimal(1), stop_overshoot=Decimal(-1), grid=(Decimal(1),))
 
 
 def test_an_order_needs_a_price_to_be_filled_at() -> None:

@@ -9,11 +9,12 @@ import pytest
 
 from desk.backtest import Trades, trades_of
 from desk.costs import Costs
-from desk.market.matching import FillModel, MatchedFill, Matching, NewOrder
+from desk.market.matching import FillCosts, FillModel, MatchedFill, Matching, NewOrder
 from desk.market.paper.exchange import exactly
 from desk.market.series.facts import price_tick
 from desk.market.series.sources import read_candle_files
 from desk.market.series.synthetic import synthesize
+from desk.orders import Fill
 from desk.policy import Thresholds, TradeRules
 from desk.values import CANDLE_MS, Candles
 from tests.market.matching.samples import BTC
@@ -29,7 +30,14 @@ def traded(
     contract = replace(
         BTC, symbol=candles.symbol, tick=exactly(costs.tick), taker_fee=exactly(costs.fee_entry)
     )
-    core = Matching([contract], Decimal(10**9), FillModel(slippage=exactly(costs.slippage), rounding=False))
+    charged = FillCosts(
+        slippage=exactly(max(costs.slippage, costs.spread / 2)),
+        stop_overshoot=exactly(rules.stop_overshoot),
+        grid_from=costs.grid_from,
+        grid=tuple(map(exactly, costs.grid)),
+    )
+    fills = FillModel(by_symbol={candles.symbol: charged}, rounding=False)
+    core = Matching([contract], Decimal(10**9), fills)
     core.set_leverage(candles.symbol, Decimal(1))
     bases: list[Decimal] = []
     due = 0
@@ -71,13 +79,16 @@ def _of_pair(entry: MatchedFill, leave: MatchedFill, costs: Costs) -> tuple[floa
     notional = entry.fill.price * entry.fill.size
     net = (leave.profit - entry.fill.fee - leave.fill.fee) / notional
     side = entry.fill.side
-    before = _unslipped(entry.fill.price, side, costs), _unslipped(leave.fill.price, -side, costs)
+    before = _unslipped(entry.fill, side, costs), _unslipped(leave.fill, -side, costs)
     return float(side * (before[1] / before[0] - 1)), float(net)
 
 
-def _unslipped(price: Decimal, direction: int, costs: Costs) -> Decimal:
-    by_share = price / (1 + direction * exactly(costs.slippage))
-    by_tick = price - direction * exactly(costs.tick) / 2
+def _unslipped(fill: Fill, direction: int, costs: Costs) -> Decimal:
+    candle = fill.at - CANDLE_MS if fill.cause == "order" else fill.at // CANDLE_MS * CANDLE_MS
+    held = [step for since, step in zip(costs.grid_from, costs.grid, strict=True) if since <= candle]
+    step = max((costs.tick, *(held[-1:] or costs.grid[:1])))
+    by_share = fill.price / (1 + direction * exactly(max(costs.slippage, costs.spread / 2)))
+    by_tick = fill.price - direction * exactly(step) / 2
     return min(direction * by_share, direction * by_tick) * direction
 
 
@@ -96,19 +107,32 @@ def probabilities(count: int, seed: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("rules", "slippage"),
+    ("rules", "slippage", "spread"),
     [
-        (TradeRules(horizon=2, stop_loss=0.02, take_profit=None), 0.0002),
-        (TradeRules(horizon=6, stop_loss=0.002, take_profit=0.003), 0.0002),
-        (TradeRules(horizon=3, stop_loss=0.001, take_profit=0.0005), 0.0),
-        (TradeRules(horizon=1, stop_loss=None, take_profit=None), 0.001),
+        (TradeRules(horizon=2, stop_loss=0.02, take_profit=None), 0.0002, 0.0),
+        (TradeRules(horizon=6, stop_loss=0.002, take_profit=0.003), 0.0002, 0.0),
+        (TradeRules(horizon=6, stop_loss=0.002, take_profit=0.003, stop_overshoot=0.25), 0.0002, 0.0),
+        (TradeRules(horizon=3, stop_loss=0.001, take_profit=0.0005, stop_overshoot=1.0), 0.0, 0.004),
+        (TradeRules(horizon=1, stop_loss=None, take_profit=None), 0.001, 0.0),
     ],
 )
-def test_trades_on_the_core_are_the_evaluations(rules: TradeRules, slippage: float) -> None:
+@pytest.mark.parametrize("grid", [(), (0.0004, 0.0009, 0.0)])
+def test_trades_on_the_core_are_the_evaluations(
+    rules: TradeRules, slippage: float, spread: float, grid: tuple[float, ...]
+) -> None:
     """What the verdict promises is what the paper account delivers, fee by fee and stop by stop."""
     candles = synthesize("noise", 5, symbol="AUSDT", end=1_767_225_600_000)
     candles = candles.rows(0, 3000)
-    costs = Costs(tick=0.01, slippage=slippage, fee_entry=0.0006, fee_exit=0.0006)
+    first, price = int(candles.open_time[0]), float(candles.close[0])
+    costs = Costs(
+        tick=price * 1e-6,
+        slippage=slippage,
+        fee_entry=0.0006,
+        fee_exit=0.0006,
+        spread=spread,
+        grid_from=tuple(first + row * CANDLE_MS for row in (500, 1000, 2000)[: len(grid)]),
+        grid=tuple(price * share for share in grid),
+    )
     probability = probabilities(len(candles), 1)
 
     expected = trades_of(candles, probability, thresholds=THRESHOLDS, rules=rules, costs=costs)
@@ -119,7 +143,7 @@ def test_on_real_candles_with_gaps_and_holes_as_well() -> None:
     """Other venues' opens are not the previous close, and real series have holes: stops gap there."""
     if not REAL.is_dir():
         pytest.skip(f"no real candles at {REAL}")
-    rules = TradeRules(horizon=4, stop_loss=0.002, take_profit=0.003)
+    rules = TradeRules(horizon=4, stop_loss=0.002, take_profit=0.003, stop_overshoot=0.25)
     ended: set[int] = set()
     for series in read_candle_files(REAL)[:3]:
         stretch = series.rows(1000, 3000)

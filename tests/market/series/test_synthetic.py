@@ -6,15 +6,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from desk.market.series.facts import DAY_MS
 from desk.market.series.synthetic import (
+    DRIFT_BPS,
+    DRIFT_HOUR,
+    EDGE,
     EDGE_HORIZON,
     EDGE_THRESHOLD,
     EDGE_WIN_RATE,
     EDGE_WIN_RATE_SE,
     KINDS,
     SYNTHETIC_CANDLES,
+    EdgeRule,
     oracle,
     synthesize,
+    synthesize_edge,
 )
 from desk.values import CANDLE_MS, Candles, frozen
 
@@ -102,9 +108,59 @@ def test_equal_seeds_give_equal_series(kind: str) -> None:
 
     assert np.array_equal(first.values, again.values)
     assert not np.array_equal(first.values, later.values)
-    moved = synthesize(kind, 3, symbol="YUSDT", end=END + CANDLE_MS, candles=3000)
+    moved = synthesize(kind, 3, symbol="YUSDT", end=END + DAY_MS, candles=3000)
     assert np.array_equal(moved.values, first.values)
-    assert np.array_equal(moved.open_time, first.open_time + CANDLE_MS)
+    assert np.array_equal(moved.open_time, first.open_time + DAY_MS)
+
+
+@pytest.mark.parametrize(
+    ("kind", "closes"),
+    [
+        ("edge", [180.182, 180.0282, 175.7509, 188.0101]),
+        ("noise", [22.87087, 22.96628, 22.30075, 21.73927]),
+    ],
+)
+def test_old_seeds_keep_their_series(kind: str, closes: list[float]) -> None:
+    """Measured figures and models name a kind and a seed: a new kind must not change what they stand for."""
+    close = series(kind, 1, 3000).close
+
+    assert close[[0, 1, 100, -1]].tolist() == pytest.approx(closes, rel=1e-9)
+
+
+def test_the_drift_comes_once_a_day_at_its_hour() -> None:
+    """Ten minutes a day are worth more than a taker's costs, and no other ten minutes are worth anything."""
+    candles = series("drift", 3)
+    step = candles.open_time // CANDLE_MS % 288
+    gain = 1e4 * (candles.close[2:] / candles.close[:-2] - 1)
+    before = step[:-2] == DRIFT_HOUR * 12 - 1
+    elsewhere = (step[:-2] < DRIFT_HOUR * 12 - 2) | (step[:-2] > DRIFT_HOUR * 12)
+
+    error = gain[before].std() / math.sqrt(before.sum())
+    assert abs(gain[before].mean() - 0.97 * sum(DRIFT_BPS)) < 4 * error
+    assert abs(gain[elsewhere].mean()) < 4 * gain.std() / math.sqrt(elsewhere.sum() / 2)
+    assert gain[before].mean() - 14 > 5 * error
+
+
+def test_a_rule_can_be_stronger_and_can_end() -> None:
+    """Soaks ask what of an edge is found, and what of one that is over."""
+    usual = synthesize_edge(5, symbol="XUSDT", end=END, candles=20_000)
+    strong = EdgeRule(bias=0.9)
+    ending = EdgeRule(bias=0.9, ends_at=0.5)
+    series_of = {
+        rule: synthesize_edge(5, symbol="XUSDT", end=END, candles=40_000, rule=rule)
+        for rule in (EDGE, strong, ending)
+    }
+
+    def rate(candles: Candles, part: slice) -> float:
+        label, sure = labels(candles)[part], oracle(candles, strong)[part]
+        labelled = (label >= 0) & (sure != 0.5)
+        return float(((sure > 0.5) == (label == 1))[labelled].mean())
+
+    assert np.array_equal(usual.values, series("edge", 5, 20_000).values)
+    halves = slice(0, 20_000), slice(20_000, 40_000)
+    assert all(rate(series_of[strong], half) > rate(series_of[EDGE], half) + 0.05 for half in halves)
+    assert rate(series_of[ending], halves[0]) > 0.7
+    assert abs(rate(series_of[ending], halves[1]) - 0.5) < 0.03
 
 
 def test_the_series_is_as_long_as_said_and_closes_at_its_end() -> None:
@@ -115,7 +171,7 @@ def test_the_series_is_as_long_as_said_and_closes_at_its_end() -> None:
     assert candles.open_time[-1] == END - CANDLE_MS
     assert np.all(np.diff(candles.open_time) == CANDLE_MS)
     assert not candles.values.flags.writeable
-    assert [len(series(kind, 0, short)) for kind in KINDS for short in (1, 3, 60)] == [1, 3, 60] * 2
+    assert [len(series(kind, 0, short)) for kind in KINDS for short in (1, 3, 60)] == [1, 3, 60] * 3
 
 
 def test_wrong_arguments_are_programming_mistakes() -> None:

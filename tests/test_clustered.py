@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from desk.learn.clustered import (
+from desk.clustered import (
     DAY_MS,
     above_zero,
     binomial_interval,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from desk.learn.clustered import (
+from desk.clustered import (
     DAY_MS,
     Mean,
     above_zero,
