@@ -41,7 +41,7 @@ JOURNAL = "live_trading.sqlite"
 ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
 DEMO_SERIES = (
-    "DRIFTUSDT=drift:5,EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
+    "DRIFTUSDT=drift:8,EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
 )
 """Symbols of ``--demo``: invented candles.  One drifts at a known time of day and is worth trading after a
 taker's costs; in two something can be known beforehand that does not pay them; two are random walks."""
