@@ -61,8 +61,9 @@ class ModelRegistry:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        for folder in ("", "metadata", "evaluated", "trades", "studies"):
-            remove_drafts(self.folder / folder)
+        folders = [self.folder / name for name in ("", "metadata", "evaluated", "trades", "studies")]
+        for folder in (*folders, *self.folder.glob("evaluated/*_walk_*")):
+            remove_drafts(folder)
 
     def publish(self, trained: Trained, *, now: datetime) -> Json:
         """Make ``trained`` the newest model of its symbol; return its metadata as written.

@@ -193,7 +193,7 @@ def run_protocol(
         walk,
         walked,
         candles,
-        start=start,
+        since=evidence_row,
         window=window,
         labelled=len(learnable),
         bins=settings.calibration_bins,
@@ -216,7 +216,7 @@ def run_protocol(
         calibration=traded.calibration(evidence_row, bins=settings.calibration_bins),
         stability=stability(traded.block, traded.trades, volatility, since=since),
         evaluated=evaluated,
-        metrics=_guide_metrics(evaluated, labelled, candles, split),
+        metrics=_guide_metrics(evaluated, labelled, candles, learnable, split.test),
         published=published,
         train_rows=train_rows,
         evidence_row=evidence_row,
@@ -251,10 +251,11 @@ def _chosen_through(
     return shown_through, "this setting was"
 
 
-def _guide_metrics(evaluated: Model, labelled: LabelledSet, candles: Candles, split: Split) -> Metrics | None:
+def _guide_metrics(
+    evaluated: Model, labelled: LabelledSet, candles: Candles, learnable: Rows, test: Rows
+) -> Metrics | None:
     """The guide's figures of the last fifth."""
-    learnable = split.development[labelled.decided[split.development]]
-    rows = split.test[labelled.decided[split.test]]
+    rows = test[labelled.decided[test]]
     features = labelled.features
     return measure(
         evaluated.scores(features.x[rows]),

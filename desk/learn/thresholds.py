@@ -33,6 +33,7 @@ from scipy import stats
 from desk.costs import Costs
 from desk.learn.cuts import FIRST_TRADED, ScoredBlock, ShareCuts
 from desk.learn.shares import ShareTable, share_table
+from desk.learn.training import probability_of
 from desk.learn.win_rate import Side, proof, provable_rate
 from desk.policy import Thresholds, TradeRules
 from desk.settings import check_settings
@@ -138,7 +139,10 @@ class BlockThresholds:
     @property
     def thresholds(self) -> Thresholds:
         """As probabilities of up, for live trading."""
-        long, short = (None if cut is None else _probability(cut) for cut in (self.long.cut, self.short.cut))
+        long, short = (
+            None if cut is None else float(probability_of(np.array(cut)))
+            for cut in (self.long.cut, self.short.cut)
+        )
         return Thresholds(long=long, short=short)
 
     @property
@@ -225,10 +229,6 @@ def sides_of(blocks: Sequence[ScoredBlock], chosen: Sequence[BlockThresholds]) -
     return np.concatenate(
         [one.cuts.sides(block.score) for block, one in zip(blocks, chosen, strict=True)]
     ).astype(np.int8)
-
-
-def _probability(score: float) -> float:
-    return float(1.0 / (1.0 + np.exp(-score)))
 
 
 # The choice ---------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class Model:
 
     def probabilities(self, x: Features) -> Scores:
         """Probability of up for the rows ``x``, shape (n, features)."""
-        return 1.0 / (1.0 + np.exp(-self.scores(x)))
+        return probability_of(self.scores(x))
 
     def text(self) -> str:
         """The model as LightGBM's text format."""
@@ -90,6 +90,11 @@ class Model:
         gain = self.booster.feature_importance("gain")
         pairs = zip(self.names, (float(value) for value in gain), strict=True)
         return dict(sorted(pairs, key=lambda pair: (-pair[1], pair[0])))
+
+
+def probability_of(scores: Scores) -> Scores:
+    """Probability of up for centred log-odds, elementwise: what is traded on, in evaluation and live."""
+    return np.asarray(1.0 / (1.0 + np.exp(-scores)))
 
 
 def bin_rows(

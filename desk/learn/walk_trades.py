@@ -19,6 +19,7 @@ from desk.learn.evidence import DailySums, Evidence, daily_coverage, daily_sums,
 from desk.learn.splits import Rows
 from desk.learn.thresholds import BlockThresholds, Walked, sides_of
 from desk.learn.trades import Block, DayLine, day_lines
+from desk.learn.training import probability_of
 from desk.learn.walk import Walk
 from desk.policy import FLAT, LONG, TradeRules
 from desk.values import DOWN, UP, Candles
@@ -122,7 +123,7 @@ def evidence_of(
     walked: Walked,
     candles: Candles,
     *,
-    start: int | None,
+    since: int,
     window: str,
     labelled: int,
     bins: int,
@@ -140,8 +141,8 @@ def evidence_of(
     walked : Walked
     candles : Candles
         The whole series.
-    start : int or None
-        Position of the first block of evidence; None where there is none.
+    since : int
+        Row of ``traded.block`` from which on candles are evidence; its end where none are.
     window : str
         Why the evidence is shorter than the walk; empty where it is not.
     labelled : int
@@ -157,7 +158,6 @@ def evidence_of(
     spread_bps : float or None
         None: unknown.
     """
-    since = len(traded.block) if start is None else int(traded.starts[start])
     trades = traded.trades
     fired, promised = daily_coverage(candles, walk.blocks, walked.blocks)
     rows = _fired_and_labelled(traded.block, since)
@@ -193,8 +193,3 @@ def evidence_of(
         turnover=turnover,
         spread_bps=spread_bps,
     )
-
-
-def probability_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Probability of up for log-odds, elementwise."""
-    return 1.0 / (1.0 + np.exp(-scores))

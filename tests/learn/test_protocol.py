@@ -24,7 +24,7 @@ from desk.learn.protocol import SymbolReport, run_protocol
 from desk.learn.recipe import bin_labelled, fit, recipe_of
 from desk.learn.settings import LearnSettings
 from desk.learn.splits import Rows
-from desk.learn.walk_trades import probability_of
+from desk.learn.training import probability_of
 from desk.values import CANDLE_MS, DOWN, NEUTRAL, UP, Candles, LabelledSet, frozen
 from tests.learn.edge_market import FREE_CONTRACT, QUICK, SEED, edge_candles, labelled_from
 from tests.learn.samples import BASELINE, labelled_set, settings
