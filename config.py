@@ -40,6 +40,8 @@ JOURNAL = "live_trading.sqlite"
 """Of live trading, in the directory where it is started."""
 ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
+MAX_SPREAD_RATIO = 2.0
+"""The book may be so many times as wide as trades were charged: before a verdict, and before each entry."""
 DEMO_SERIES = (
     "DRIFTUSDT=drift:8,EDGEONEUSDT=edge:1,EDGETWOUSDT=edge:2,NOISEONEUSDT=noise:1,NOISETWOUSDT=noise:2"
 )
@@ -132,7 +134,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
                 take_profit=None,
                 slippage=0.0001,  # 1 bp per side, never less than half a tick or half the spread
                 stop_overshoot=0.25,
-                max_spread_ratio=2.0,
+                max_spread_ratio=MAX_SPREAD_RATIO,
                 taker_fee=0.0006,
                 maker_fee=0.0002,
             ),
@@ -196,7 +198,7 @@ def live_settings(max_model_age_days: int) -> LiveSettings:
             max_candle_age_s=45,
             max_clock_drift_s=1.0,
             avoid_funding=True,
-            max_spread_ratio=2.0,  # of the spread that the model was evaluated with
+            max_spread_ratio=MAX_SPREAD_RATIO,  # of the spread that the model was evaluated with
             leave_before_hours=24,
         ),
         session=SessionSettings(
