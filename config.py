@@ -88,7 +88,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
             num_boost_round=2_000,
             early_stopping_rounds=100,  # of the fit that sets the published rounds
             search_early_stopping_rounds=50,
-            min_boost_round=12,
+            min_boost_round=20,
             min_precision_each_side=0.45,
             min_recall_each_side=0.25,
             significance=0.05,
@@ -155,7 +155,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
                 stay_days=180,
             ),
             baseline=Parameters(
-                learning_rate=0.1,
+                learning_rate=0.06,
                 num_leaves=15,
                 min_data_in_leaf=50,
                 feature_fraction=0.2,
