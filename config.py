@@ -172,6 +172,8 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         ),
         models_dir=HERE / "models" / "live_trading",
         max_model_age_days=14,
+        publish_rule="always",  # or "better": what earned more than the published model after its training
+        experiment=False,
         N_JOBS=_whole_number(environ, "N_JOBS", 0),
         seed=20_261_122,
     )

@@ -4,7 +4,7 @@ A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle cac
 phase 2 carries ``desk.worker.train_symbol`` through a pool of processes.  Workers compute and return; this
 process alone publishes, prints, and writes the summary.
 
-Reading order: ``main``, ``run``, ``train_universe``; ``explore`` measures other horizons instead.
+Reading order: ``main``, ``run``, ``each_symbol``, ``finish``; ``explore`` measures other horizons instead.
 
 Not here: the command line (``desk.training_arguments``), what happens to one symbol (``desk.worker``), and
 what becomes of the outcomes (``desk.training_run``).
@@ -12,45 +12,52 @@ what becomes of the outcomes (``desk.training_run``).
 
 import asyncio
 import contextlib
+import itertools
 import signal
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from argparse import Namespace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import datetime
 from pathlib import Path
 
 import config
-from data_fetcher import Fetched, FetchProblem, FetchProgress, FetchReport, check_books, fetch_universe
+from data_fetcher import FetchReport, check_books, fetch_universe
 from desk.clock import SystemClock
-from desk.errors import DataError, DeskError, NotEnoughHistory, SettingsError
+from desk.errors import DeskError, NotEnoughHistory, SettingsError
 from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
+from desk.fetch_display import FetchBar, outcome_of_problem, print_fetch
 from desk.files import sole_writer
+from desk.interrupts import FinishFirst
 from desk.learn.exploration_record import describe_exploration
 from desk.learn.explore import Explored
-from desk.learn.protocol import ContractCosts
-from desk.learn.settings import ModelSettings, TradingSettings
-from desk.learn.summary import RunCost, RunResults, summarise, targets_met
+from desk.learn.settings import ModelSettings
+from desk.learn.summary import RunCost, summarise, targets_met
 from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
+from desk.model_commands import asks_for_models, carry_out, only_stale, prune, write_state
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
-from desk.reports.console import Console, ProgressBar
+from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
-from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
+from desk.training_jobs import jobs_of
 from desk.training_run import CheckBooks, TrainingRun, live_days
-from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+STOPPING = (
+    "Stopping: symbols under way are finished, then what is finished is judged and published. "
+    "Ctrl-C again stops at once."
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -61,12 +68,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = training_arguments(argv, base)
         console = Console(quiet=args.quiet, as_json=args.json)
         settings = narrowed(args, base)
+        if asks_for_models(args):
+            return carry_out(args, settings, console, journal=Path(config.JOURNAL))
         if args.fetch_only:
-            return print_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
+            report = asyncio.run(bring_candles(settings, console, demo=args.demo))
+            return OK if print_fetch(report, console) else FAILED
         with sole_writer(settings.models_dir):
-            if args.explore:
-                return explore(settings, console, demo=args.demo, reveal=args.reveal)
-            return run(settings, console, demo=args.demo)
+            return train(args, settings, console)
     except SettingsError as exc:
         console.error(str(exc))
         return WRONG
@@ -74,8 +82,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.error(str(exc))
         return FAILED
     except KeyboardInterrupt:
-        console.error("Interrupted. What was fetched is cached, and finished symbols stay published.")
+        console.error(
+            "Interrupted. What was fetched is cached; symbols that were finished wait for their verdict: the "
+            "same command, or --judge, goes on from there."
+        )
         return INTERRUPTED
+
+
+def train(args: Namespace, settings: Settings, console: Console) -> int:
+    """Carry out what the arguments ask for, as the only writer of the models directory; the exit status."""
+    if args.explore:
+        return explore(settings, console, demo=args.demo, reveal=args.reveal)
+    if args.judge:
+        return judge(settings, console, demo=args.demo)
+    if args.prune_keep is not None:
+        return prune(settings, console, keep=args.prune_keep, journal=Path(config.JOURNAL))
+    if args.retrain:
+        settings = only_stale(settings, console, journal=Path(config.JOURNAL))
+        if not settings.fetch.symbols:
+            return OK
+    return run(settings, console, demo=args.demo)
 
 
 def run(settings: Settings, console: Console, *, demo: bool) -> int:
@@ -99,23 +125,81 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     began = time.monotonic()
     with open_ledger(settings, registry) as ledger:
-        results = train_universe(settings, report, registry, ledger, console, demo=demo)
+        training = new_run(settings, registry, ledger, console, demo=demo)
+        interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
+        training.judge()
+    effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)
+    status = finish(training, effort, started=started)
+    if interrupted:
+        left = len(report.fetched) + len(report.problems) - training.count
+        console.error(
+            f"Interrupted: {training.count} symbols are finished, judged and published, {left} are left."
+        )
+        return INTERRUPTED
+    return status
+
+
+def judge(settings: Settings, console: Console, *, demo: bool) -> int:
+    """Judge and publish what an interrupted run has finished; train nothing.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    demo : bool
+        Whether the candles are those of the embedded exchange.
+    """
+    started, registry = utc_now(), ModelRegistry(settings.models_dir)
+    registry.tidy()
+    if not (waiting := registry.candidates.unjudged()):
+        console.print(f"{settings.models_dir} holds no model that waits for its verdict.")
+        return OK
+    with open_ledger(settings, registry) as ledger:
+        training = new_run(settings, registry, ledger, console, demo=demo)
+        for candidate in waiting:
+            training.take(candidate)
+        training.judge()
+    return finish(training, RunCost(0.0, 0.0, 0, 0), started=started)
+
+
+def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
+    """Write summary and state, and print the closing table.
+
+    Parameters
+    ----------
+    training : TrainingRun
+        Judged.
+    effort : RunCost
+    started : datetime
+        When the run began.
+
+    Returns
+    -------
+    int
+        Exit status: 0, or 1 where a symbol failed.
+    """
+    settings, registry, console = training.settings, training.registry, training.console
+    previous = registry.read_summary()
     summary = summarise(
-        results,
+        training.results(),
         settings=settings.model.as_json(),
-        effort=RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled),
+        effort=effort,
         started_at=started.isoformat(),
         finished_at=utc_now().isoformat(),
-        previous=registry.read_summary(),
+        previous=previous,
         published=registry.published(),
         max_model_age_days=settings.max_model_age_days,
     )
-    path = registry.write_summary(summary)
     target = settings.learn.thresholds.target_win_rate
     met = targets_met(summary["averages"], target)
-    words = f"{terminal.closing_words(summary, target=target, met=met)}\nSummary: {path}"
+    words = terminal.closing_words(summary, target=target, met=met)
+    if training.versions or previous is None:
+        words += f"\nSummary: {registry.write_summary(summary)}"
+    else:
+        words += "\nNothing was trained: the summary of the last run stays."
+    write_state(settings, console, journal=Path(config.JOURNAL))
     console.finish(terminal.closing_tables(summary), words, summary)
-    return FAILED if results.failed else OK
+    return FAILED if training.failed else OK
 
 
 def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -> int:
@@ -136,8 +220,10 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     registry.tidy()
     report = asyncio.run(bring_candles(settings, console, demo=demo))
     with open_ledger(settings, registry) as ledger:
-        run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
-        each_symbol(explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal)
+        run = new_run(settings, registry, ledger, console, demo=demo)
+        interrupted = each_symbol(
+            explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal
+        )
         run.note_pooled_look()
     document = exploration(
         describe_exploration(run.explored),
@@ -150,6 +236,9 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
     path, drawn = registry.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
     console.finish(exploration_tables(document), words, document)
+    if interrupted:
+        console.error(f"Interrupted: what is shown is of the {run.count} symbols that were finished.")
+        return INTERRUPTED
     return FAILED if run.failed else OK
 
 
@@ -203,54 +292,6 @@ def book_checker(settings: Settings, *, demo: bool) -> CheckBooks:
     return lambda spreads_bps: asyncio.run(check(spreads_bps))
 
 
-@dataclass(frozen=True, slots=True)
-class FetchBar:
-    """Shows a fetch on a bar; satisfies ``data_fetcher.Progress``."""
-
-    bar: ProgressBar
-    console: Console
-
-    def update(self, tally: FetchProgress) -> None:
-        """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
-        limit = f" of {tally.limit:g}" if tally.limit else ""
-        pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
-        refused = f", {tally.throttled} × 429" if tally.throttled else ""
-        done = f"{tally.symbols_done} of {tally.symbols} symbols · {tally.candles:,} candles"
-        expected = max(tally.requests_expected, tally.requests)
-        self.bar.show(tally.requests, expected, note=f"{done} · {pace}{refused}")
-
-    def finished(self, outcome: Fetched | FetchProblem) -> None:
-        """Print the notes on a symbol; problems are printed when the fetch is over."""
-        if isinstance(outcome, Fetched):
-            for note in outcome.notes:
-                self.console.print(f"⚠️ {outcome.symbol}: {note}")
-
-
-def print_fetch(report: FetchReport, console: Console) -> int:
-    """Print what ``--fetch-only`` fetched; return the exit status."""
-    rows = [
-        (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
-        for of in report.fetched
-    ]
-    console.table(terminal.fetch_table(rows))
-    console.print(
-        f"{len(report.fetched)} symbols, {report.requests:,} requests "
-        f"({report.throttled} × 429, {report.unanswered} without an answer) in {report.seconds:.1f} s."
-    )
-    for outcome in (unfetched := [_unfetched(problem) for problem in report.problems]):
-        if isinstance(outcome, Failed):
-            console.error(terminal.failed_line(outcome))
-        else:
-            console.print(terminal.skipped_line(outcome))
-    return FAILED if any(isinstance(outcome, Failed) for outcome in unfetched) else OK
-
-
-def _unfetched(problem: FetchProblem) -> Skipped | Failed:
-    if problem.error == NotEnoughHistory.__name__:
-        return Skipped(problem.symbol, f"Insufficient data: {problem.message}")
-    return Failed(problem.symbol, "fetch", problem.message, "")
-
-
 # Phase 2 ------------------------------------------------------------------------------------------
 
 
@@ -265,34 +306,24 @@ def open_ledger(settings: Settings, registry: ModelRegistry) -> EvaluationLedger
     return ledger
 
 
-def train_universe(
-    settings: Settings,
-    report: FetchReport,
-    registry: ModelRegistry,
-    ledger: EvaluationLedger,
-    console: Console,
-    *,
-    demo: bool,
-) -> RunResults:
-    """Train every symbol that was fetched, publish each as soon as it is trained, then write all verdicts.
+def new_run(
+    settings: Settings, registry: ModelRegistry, ledger: EvaluationLedger, console: Console, *, demo: bool
+) -> TrainingRun:
+    """A run without outcomes yet.
 
     Parameters
     ----------
     settings : Settings
-    report : FetchReport
-        Of phase 1.
     registry : ModelRegistry
     ledger : EvaluationLedger
     console : Console
     demo : bool
-        Whether the exchange is the embedded one.
+        Whether the exchange is the embedded one, whose days of trading do not count.
     """
-    run = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
+    training = TrainingRun(settings, registry, ledger, console, book_checker(settings, demo=demo))
     if not demo:
-        run.live_days = live_days(Path(config.JOURNAL), console)
-    each_symbol(train_symbol, settings, report, run, stage="train")
-    run.write_verdicts()
-    return run.results()
+        training.live_days = live_days(Path(config.JOURNAL), console)
+    return training
 
 
 def each_symbol(
@@ -304,8 +335,11 @@ def each_symbol(
     stage: str,
     grid: tuple[ModelSettings, ...] = (),
     reveal: bool = False,
-) -> None:
+) -> bool:
     """Call ``work`` on every symbol that was fetched, in a pool of processes; each outcome goes to ``run``.
+
+    Asked to end (Ctrl-C or SIGTERM), it lets the symbols under way finish and begins no other; asked twice,
+    it raises ``KeyboardInterrupt``.
 
     Parameters
     ----------
@@ -322,18 +356,27 @@ def each_symbol(
         What an exploration measures.
     reveal : bool
         Whether an exploration shows the test part.
+
+    Returns
+    -------
+    bool
+        Whether it was asked to end.
     """
     for problem in report.problems:
-        run.add(_unfetched(problem))
+        run.add(outcome_of_problem(problem))
     executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
-    with run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        outcomes = executor.run(work, _jobs(settings, report, run, grid, reveal=reveal))
+    stop = FinishFirst(lambda: run.console.error(STOPPING))
+    with stop, run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
+        symbols = [fetched.symbol for fetched in report.fetched]
+        jobs = jobs_of(settings, symbols, report.book, run, grid=grid, reveal=reveal)
+        outcomes = executor.run(work, itertools.takewhile(lambda _: not stop.asked, jobs))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
                 run.add(
                     outcome.result if isinstance(outcome, JobDone) else _outcome_of_failure(outcome, stage)
                 )
                 bar.show(run.count - len(report.problems))
+    return stop.asked
 
 
 def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
@@ -341,52 +384,6 @@ def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | 
     if failure.error == NotEnoughHistory.__name__:
         return Skipped(symbol, failure.message)
     return Failed(symbol, stage, failure.message, failure.traceback)
-
-
-def _jobs(
-    settings: Settings,
-    report: FetchReport,
-    run: TrainingRun,
-    grid: tuple[ModelSettings, ...],
-    *,
-    reveal: bool,
-) -> Iterator[SymbolJob]:
-    """One job per fetched symbol; its candles are read when a worker is about to be free."""
-    store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
-    symbols = [fetched.symbol for fetched in report.fetched]
-    sample = set(symbols[:: max(1, len(symbols) // learn.control_symbols)][: learn.control_symbols])
-    for symbol in symbols:
-        try:
-            candles = store.load(symbol, settings.fetch.days)
-        except DataError as exc:
-            run.add(Failed(symbol, "cache", str(exc), ""))
-            continue
-        costs = contract_costs(candles, report.book, learn.trading)
-        control = symbol in sample and len(symbols) >= learn.control_from
-        shown = run.ledger.shown_through(symbol, settings.model.explored_fingerprint())
-        yield SymbolJob(candles, settings.model, costs, control, grid, reveal, shown)
-
-
-def contract_costs(candles: Candles, book: ContractBook, trading: TradingSettings) -> ContractCosts:
-    """What trades in these candles pay by the exchange's contract data; None where these don't say.
-
-    Parameters
-    ----------
-    candles : Candles
-    book : ContractBook
-    trading : TradingSettings
-        Fees where the contract is missing.
-    """
-    contract = next((one for one in book.contracts if one.symbol == candles.symbol), None)
-    spread = spread_of(book.spreads.get(candles.symbol, ()), candles)
-    return ContractCosts(
-        tick=float(contract.tick) if contract else None,
-        taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,
-        maker_fee=float(contract.maker_fee) if contract else trading.maker_fee,
-        spread_bps=spread.bps,
-        spread_source=spread.why,
-        turnover=book.turnover.get(candles.symbol),
-    )
 
 
 if __name__ == "__main__":

@@ -206,6 +206,9 @@ class EvaluationLedger:
     def refused(self, run: Sequence[Json], *, above: float) -> set[str]:
         """Symbols of ``run`` that failed the test before, with the same settings, on overlapping candles.
 
+        A look at exactly these candles with exactly this p-value is the same look again, as when an
+        interrupted run is taken up, and does not count.
+
         Parameters
         ----------
         run : sequence of dict
@@ -219,8 +222,12 @@ class EvaluationLedger:
             for one in run
             if self._db.execute(
                 "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
-                "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?))",
-                (one["symbol"], one["settings"], one["first"], one["last"], above),
+                "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?) "
+                "AND NOT (first = ? AND last = ? AND p_value IS ?))",
+                (
+                    *(one["symbol"], one["settings"], one["first"], one["last"], above),
+                    *(one["first"], one["last"], one["p_value"]),
+                ),
             ).fetchone()[0]
         }
 

@@ -8,10 +8,12 @@ Not here: which features this checkout computes (handed in by the door), and wha
 """
 
 from dataclasses import replace
+from datetime import datetime
 
 from desk.arguments import nearest
 from desk.errors import ModelError, ModelIncomplete, SettingsError
 from desk.kept_walk import read_walk, walk_folder
+from desk.learn.challenge import Champion
 from desk.learn.training import Model, load_model
 from desk.registry import ModelRegistry
 from desk.trade.forecasting import OpenModel
@@ -144,3 +146,30 @@ class WalkModelSource(DiskModelSource):
         )
         self._span[symbol] = walk[0].first, walk[-1].last
         return OpenModel(card, blocks[0][1].predictor, blocks)
+
+
+def open_champion(registry: ModelRegistry, symbol: str) -> Champion | None:
+    """The published model of a symbol as a new one is compared with it; None where there is none.
+
+    Raises
+    ------
+    ModelError
+        If its metadata tell too little.
+    """
+    model_file = registry.latest(symbol)
+    if model_file is None:
+        return None
+    metadata = registry.metadata(model_file)
+    card = card_of(metadata)
+    try:
+        text = (registry.folder / model_file).read_text(encoding="utf-8")
+        through = datetime.fromisoformat(metadata["data"]["trained_through"])
+    except (OSError, KeyError, ValueError) as exc:
+        raise ModelIncomplete(f"{symbol}: {model_file} cannot be compared ({exc})") from exc
+    return Champion(
+        model_file=model_file,
+        model=text,
+        thresholds=card.thresholds,
+        rules=card.rules,
+        trained_through=int(through.timestamp() * 1000),
+    )

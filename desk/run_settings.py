@@ -10,12 +10,14 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal, get_args
 
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
 from desk.market.settings import FetchSettings
 from desk.settings import check_settings
 from desk.values import CANDLES_PER_DAY
 
+PublishRule = Literal["always", "better"]
 TEST_HORIZONS = 10
 """The test part must hold at least so many horizons, or nothing could be said about them."""
 
@@ -31,6 +33,11 @@ class Settings:
     """Where models, metadata and the summary go."""
     max_model_age_days: int
     """Published models that a run left alone and that are older are listed for retraining."""
+    publish_rule: PublishRule
+    """Which judged models are published: all, or those that earned more than the published one on the
+    weeks that it has not learned, see ``desk.learn.challenge``."""
+    experiment: bool
+    """Whether arguments chose other labels or another history than ``config.py``: nothing is published."""
     N_JOBS: int
     """Worker processes; 0 is one per core."""
     seed: int
@@ -55,6 +62,8 @@ class Settings:
             )
         if self.models_dir.resolve() == self.fetch.cache_dir.resolve():
             yield f"models and candles would share one folder, {self.models_dir}"
+        if self.publish_rule not in (rules := get_args(PublishRule)):
+            yield f"publish_rule is {self.publish_rule!r}, must be one of {', '.join(rules)}"
         if self.max_model_age_days < 1:
             yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
         if self.N_JOBS < 0:

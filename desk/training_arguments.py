@@ -63,7 +63,19 @@ def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
     learn = replace(
         base.learn, prediction_horizon=args.horizon, min_price_change=args.threshold, n_trials=args.trials
     )
-    return replace(base, fetch=fetch, learn=learn, models_dir=models_dir, N_JOBS=args.jobs, seed=args.seed)
+    labelled = ("prediction_horizon", "min_price_change")
+    differs = fetch.days != base.fetch.days or any(
+        getattr(learn, of) != getattr(base.learn, of) for of in labelled
+    )
+    return replace(
+        base,
+        fetch=fetch,
+        learn=learn,
+        models_dir=models_dir,
+        experiment=base.experiment or (differs and not args.publish),
+        N_JOBS=args.jobs,
+        seed=args.seed,
+    )
 
 
 def training_parser() -> argparse.ArgumentParser:
@@ -103,11 +115,30 @@ def training_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="with --explore: show the test part too, which spends it: no later choice can be tested on it",
     )
+    how.add_argument(
+        "--publish",
+        action="store_true",
+        help="publish although --horizon, --threshold or --days differ from config.py",
+    )
     how.add_argument("--demo", action="store_true", help="invented symbols, an exchange on this machine")
     where = parser.add_argument_group("where")
     where.add_argument("--base-url", metavar="URL", help="REST address of the exchange")
     where.add_argument("--models-dir", type=Path, metavar="DIR", help="where models go")
     where.add_argument("--cache-dir", type=Path, metavar="DIR", help="where candles are cached")
+    kept = parser.add_argument_group("models that are there (nothing is fetched)")
+    kept.add_argument("--list", action="store_true", help="all models, or those that a filter names")
+    filters = kept.add_mutually_exclusive_group()
+    filters.add_argument("--tradable", action="store_true", help="with --list: those that may be traded")
+    filters.add_argument(
+        "--retrain", action="store_true", help="train those that want it; with --list: show them"
+    )
+    filters.add_argument("--drop", action="store_true", help="with --list: those that are not worth training")
+    kept.add_argument(
+        "--judge", action="store_true", help="judge and publish what an interrupted run has finished"
+    )
+    kept.add_argument("--rollback", metavar="A[=VERSION]", help="put an older version back")
+    kept.add_argument("--retire", metavar="A", help="stop trading a symbol; its versions stay")
+    kept.add_argument("--prune-keep", type=int, metavar="N", help="remove all but the newest N versions")
     output = parser.add_argument_group("output")
     output.add_argument("--quiet", action="store_true", help="nothing but problems")
     output.add_argument(

@@ -1,17 +1,18 @@
-"""The outcomes of one run of training or exploration: published, printed, and in the end decided together.
+"""The outcomes of one run of training or exploration: kept, printed, and in the end judged and published.
 
 A service that joins registry, ledger, learning and reports for the door that trains.  Outcomes of symbols
-come in, one at a time; published models, lines of the terminal, rows of the ledger and the verdicts go out.
+come in, one at a time; candidates, lines of the terminal and rows of the ledger go out, and when all are
+there (or the run was interrupted) the verdicts on all of them together.  ``_latest`` moves only then.
 
 Not here: where outcomes come from (``train_live_lightgbm``), what happens to one symbol (``desk.worker``),
 and how mark price and book are asked (``CheckBooks``, handed in by the door).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from desk.errors import SettingsError
+from desk.errors import ModelError, SettingsError
 from desk.learn import record
 from desk.learn.exploration_record import describe_explored
 from desk.learn.explore import Cell, Explored
@@ -20,8 +21,10 @@ from desk.learn.run_verdicts import (
     acceptance_of,
     decide_run,
     describe_control,
+    describe_evidence,
     describe_pooled,
     pooled_verdict,
+    read_evidence,
     standings_of,
 )
 from desk.learn.stay import Acceptance, merged_days, whole_days
@@ -31,6 +34,7 @@ from desk.ledger import POOLED, EvaluationLedger
 from desk.market.history.book_check import BookCheck
 from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
+from desk.registry.candidates import Candidate
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.reports.exploration import explored_line
@@ -43,9 +47,19 @@ CheckBooks = Callable[[Mapping[str, float | None]], Mapping[str, BookCheck]]
 """Asks the exchange about symbols, each with the spread that its trades were charged, in basis points."""
 
 
+@dataclass(slots=True, eq=False)
+class TrainedVersion:
+    """A version that waits for its verdict; the model itself is not kept: hundreds would not fit."""
+
+    candidate: Candidate
+    metadata: Json
+    """As written."""
+    evidence: RunEvidence
+
+
 @dataclass(slots=True)
 class TrainingRun:
-    """The outcomes of a run so far: published, printed, and kept until the verdicts on all can be made."""
+    """The outcomes of a run so far: printed, and kept until the verdicts on all can be made."""
 
     settings: Settings
     registry: ModelRegistry
@@ -57,10 +71,7 @@ class TrainingRun:
     live_days: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """What live trading earned, in basis points, by symbol and day: where it traded, its days count."""
     explored: list[Explored] = field(default_factory=list)
-    published: list[Json] = field(default_factory=list)
-    """Metadata as written."""
-    evidence: list[RunEvidence] = field(default_factory=list)
-    """On each of ``published``; the models themselves are not kept: hundreds would not fit."""
+    versions: list[TrainedVersion] = field(default_factory=list)
     refused: set[str] = field(default_factory=set)
     """Symbols that failed the test before this run."""
     skipped: list[Skipped] = field(default_factory=list)
@@ -69,13 +80,18 @@ class TrainingRun:
     @property
     def count(self) -> int:
         """Symbols that have an outcome."""
-        return len(self.explored) + len(self.published) + len(self.skipped) + len(self.failed)
+        return len(self.explored) + len(self.versions) + len(self.skipped) + len(self.failed)
+
+    @property
+    def evidence(self) -> list[RunEvidence]:
+        """On each of ``versions``."""
+        return [version.evidence for version in self.versions]
 
     def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
-        """Publish what was trained, record what was evaluated, and print the line of the symbol."""
+        """Keep what was trained, record what was evaluated, and print the line of the symbol."""
         if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
+                self._keep(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
                     outcome
                 )
             except OSError as exc:
@@ -87,18 +103,45 @@ class TrainingRun:
             self.failed.append(outcome)
             self.console.error(terminal.failed_line(outcome))
 
-    def _publish(self, evaluated: EvaluatedSymbol) -> None:
-        """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
-        evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
-        look = record.as_json(evaluated.evidence.evaluation)
+    def _keep(self, evaluated: EvaluatedSymbol) -> None:
+        """Keep it as a candidate; the evaluation goes into the ledger before figures are shown."""
+        trained = evaluated.trained
+        trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
+        self._record_look(evaluated.evidence)
+        metadata = self.registry.add(trained, now=utc_now())
+        candidate = Candidate(
+            symbol=trained.symbol,
+            model_file=metadata["model_file"],
+            key=evaluated.key,
+            experiment=self.settings.experiment,
+            judged=False,
+            evidence=describe_evidence(evaluated.evidence),
+            comparison=None if evaluated.comparison is None else asdict(evaluated.comparison),
+        )
+        self.registry.candidates.keep(candidate)
+        self.versions.append(TrainedVersion(candidate, metadata, evaluated.evidence))
+        self.console.print(terminal.trained_line(metadata))
+
+    def take(self, candidate: Candidate) -> bool:
+        """Take what an earlier run trained of the same candles; whether that could be read."""
+        try:
+            evidence = read_evidence(candidate.evidence)
+            metadata = self.registry.metadata(candidate.model_file)
+        except ModelError as exc:
+            self.console.error(f"⚠️ {candidate.symbol}: {exc}")
+            return False
+        self._record_look(evidence)
+        candidate = replace(candidate, experiment=self.settings.experiment)
+        self.versions.append(TrainedVersion(candidate, metadata, evidence))
+        self.console.print(terminal.taken_line(metadata))
+        return True
+
+    def _record_look(self, evidence: RunEvidence) -> None:
+        look = record.as_json(evidence.evaluation)
         # Half of the rate: p-values that count are doubled.
         half = self.settings.learn.verdict.false_discovery_rate / 2
         self.refused |= self.ledger.refused([look], above=half)
         self.ledger.record([look])
-        metadata = self.registry.publish(evaluated.trained, now=utc_now())
-        self.published.append(metadata)
-        self.evidence.append(evaluated.evidence)
-        self.console.print(terminal.trained_line(metadata))
 
     def _record_exploration(self, explored: Explored) -> None:
         """What is shown of a symbol goes into the ledger first."""
@@ -118,25 +161,66 @@ class TrainingRun:
         looks = [(symbol, cell.setting, cell.last) for cell in cells if cell.setting != in_force]
         self.ledger.note_looks(looks, at=utc_now().isoformat())
 
-    def write_verdicts(self) -> None:
-        """Decide on all symbols together, and write the verdicts into their metadata and the ledger."""
+    def judge(self) -> None:
+        """Decide on all symbols together, write the verdicts, and publish.
+
+        A crash in between leaves candidates that the next run, or ``--judge``, judges again.
+        """
         rules = self.settings.learn.verdict
         acceptances = self._acceptances()
         standings = standings_of(self.evidence, acceptances, rules)
         earlier = self.ledger.family([record.as_json(one.evaluation) for one in self.evidence])
         decided = decide_run(self.evidence, earlier, standings, self.refused, rules)
         verdicts = self._verified(decided)
-        for metadata, evidence, before, verdict in zip(
-            self.published, self.evidence, decided, verdicts, strict=True
-        ):
-            standing = standings.get(metadata["symbol"])
+        for version, before, verdict in zip(self.versions, decided, verdicts, strict=True):
+            standing = standings.get(version.candidate.symbol)
             if not before.tradable:  # a book that could not be asked ends no acceptance
-                self._reject(evidence, before)
+                self._reject(version.evidence, before)
             elif verdict.tradable and (standing is None or standing.ended):
-                accepted = acceptance_of(evidence, at=utc_now().isoformat())
+                accepted = acceptance_of(version.evidence, at=utc_now().isoformat())
                 self.ledger.accept(record.as_json(accepted))
-            metadata["verdict"] = record.as_json(verdict)
-            self.registry.rewrite_metadata(metadata)
+            version.metadata["verdict"] = record.as_json(verdict)
+            self.registry.rewrite_metadata(version.metadata)
+        for version in self.versions:
+            self._publish(version)
+
+    def _publish(self, version: TrainedVersion) -> None:
+        """Move ``_latest`` to a judged version, unless the rule, a retirement or an experiment keeps it."""
+        symbol = version.candidate.symbol
+        try:
+            if why := self._kept_back(version.candidate):
+                self.console.print(f"⚠️ {symbol}: not published. {why}")
+                self._judge_champion(version)
+            else:
+                self.registry.publish(version.metadata)
+            self.registry.candidates.mark_judged(version.candidate)
+        except (OSError, ModelError) as exc:
+            self.failed.append(Failed(symbol, "publish", f"{exc}: it was not published", ""))
+            self.console.error(terminal.failed_line(self.failed[-1]))
+
+    def _kept_back(self, candidate: Candidate) -> str:
+        """Why a candidate is not published, as a sentence; empty where it is."""
+        symbol = candidate.symbol
+        if candidate.experiment:
+            return (
+                "It was trained with --horizon, --threshold or --days unlike config.py, so it is kept as a "
+                "candidate: give --publish to publish it."
+            )
+        if symbol in self.registry.retired() and symbol not in self.settings.fetch.symbols:
+            return "It is retired: name it in --symbols, or put it back with --rollback."
+        compared = candidate.comparison
+        if compared is not None and compared["champion"] == self.registry.latest(symbol):
+            return "" if compared["better"] else f"{compared['why']}."
+        return ""
+
+    def _judge_champion(self, version: TrainedVersion) -> None:
+        """Write the verdict of this run into the published model that stays; it counts as fresh by that."""
+        compared, published = version.candidate.comparison, self.registry.latest(version.candidate.symbol)
+        if compared is None or version.candidate.experiment or published != compared["champion"]:
+            return
+        metadata = self.registry.metadata(compared["champion"])
+        metadata["verdict"] = {**version.metadata["verdict"], "judged_at": utc_now().isoformat()}
+        self.registry.rewrite_metadata(metadata)
 
     def _verified(self, verdicts: Sequence[Verdict]) -> list[Verdict]:
         """The verdicts after mark price and book of those who passed everything else were asked."""
@@ -147,7 +231,9 @@ class TrainingRun:
         ]
         if not passed:
             return list(verdicts)
-        charged = {one["symbol"]: one["data"]["spread_bps"] for one in self.published}
+        charged = {
+            version.candidate.symbol: version.metadata["data"]["spread_bps"] for version in self.versions
+        }
         checks = self.check_books({symbol: charged[symbol] for symbol in passed})
         return [
             replace(verdict, tradable=False, reasons=check.problems, accepted_on=None)
@@ -164,7 +250,8 @@ class TrainingRun:
             walked = whole_days([(line.date, line.net_bps) for line in one.days])
             live = {day: net for day, net in self.live_days.get(symbol, {}).items() if day in walked}
             self.ledger.add_days(symbol, settings, merged_days(walked, live))
-            if (known := self.ledger.acceptance(symbol, settings)) is not None:
+            known = self.ledger.acceptance(symbol, settings)
+            if known is not None and not _of_this_look(Acceptance(**known[0]), one):
                 found[symbol] = (Acceptance(**known[0]), known[1])
         return found
 
@@ -176,13 +263,20 @@ class TrainingRun:
     def results(self) -> RunResults:
         """All that the summary needs."""
         return RunResults(
-            self.published,
+            [version.metadata for version in self.versions],
             self.skipped,
             self.failed,
             pooled=describe_pooled(self.evidence),
             portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
             controls=describe_control(self.evidence),
         )
+
+
+def _of_this_look(accepted: Acceptance, evidence: RunEvidence) -> bool:
+    """Whether it was this very look that was accepted, by a run that was interrupted afterwards."""
+    examination = evidence.examination
+    last = evidence.days[-1].date if evidence.days else None
+    return accepted.last_day == last and accepted.p_value == examination.p_value
 
 
 def live_days(journal: Path, console: Console) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ Reading order: ``Candles`` (made by ``desk.market.history.candles.check_candles`
 ``CandleRound`` is what live trading is given every five minutes.
 """
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -77,6 +78,10 @@ class Candles:
         if len(self) == 0:
             return 0
         return int(self.open_time[-1] - self.open_time[0]) // CANDLE_MS + 1 - len(self)
+
+    def digest(self) -> str:
+        """SHA-256 of times and values, in hexadecimal digits."""
+        return hashlib.sha256(self.open_time.tobytes() + self.values.tobytes()).hexdigest()
 
     def since(self, open_time: int) -> "Candles":
         """The candles that open at ``open_time`` (ms) or later."""

@@ -7,10 +7,13 @@ what becomes of the outcome is the business of the door.
 Reading order: ``SymbolJob``, ``train_symbol``, ``explore_symbol``.
 """
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
 
 from desk.errors import NotEnoughHistory
 from desk.learn import record
+from desk.learn.challenge import Champion, Comparison, compare
 from desk.learn.control import control_accuracy
 from desk.learn.explore import Explored, explore_grid
 from desk.learn.lookahead import check_features, check_labels, draw_rows
@@ -23,7 +26,7 @@ from desk.outcomes import Trained, WalkModel
 from desk.stopwatch import Stopwatch, peak_rss_mb, utc_now
 from desk.values import Candles, FeatureSet, LabelledSet
 from desk.versions import versions
-from ml_feature_engineering import attach_labels, build_features, memory_of, newest_rows
+from ml_feature_engineering import attach_labels, build_features, contract_id, memory_of, newest_rows
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,6 +44,23 @@ class SymbolJob:
     """Whether an exploration shows the test part."""
     shown_through: int | None = None
     """Open time (ms) of the last candle on which ``--explore`` showed the setting of a training."""
+    champion: Champion | None = None
+    """The published model, where the new one is only published if it is better."""
+
+    def key(self) -> str:
+        """Names everything that the outcome of a training depends on: equal keys, equal outcomes."""
+        parts = {
+            "candles": self.candles.digest(),
+            "settings": self.settings.as_json(),
+            "costs": asdict(self.costs),
+            "control": self.control,
+            "shown_through": self.shown_through,
+            "champion": self.champion and self.champion.model_file,
+            "features": contract_id(),
+            "versions": versions(),
+        }
+        text = json.dumps([self.candles.symbol, parts], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +69,10 @@ class EvaluatedSymbol:
 
     trained: Trained
     evidence: RunEvidence
+    key: str
+    """Of the job."""
+    comparison: Comparison | None
+    """With the published model, where the job named one."""
 
     @property
     def symbol(self) -> str:
@@ -81,6 +105,7 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
         shown_through=job.shown_through,
         lap=watch.lap,
     )
+    comparison = compare(report, labelled, candles, job.champion) if job.champion else None
     control = control_accuracy(labelled, report.split, settings, seed=seed) if job.control else None
     metadata = {
         "features": list(features.names),
@@ -109,6 +134,8 @@ def train_symbol(job: SymbolJob) -> EvaluatedSymbol:
             signals=bool(report.walked.tomorrow.firing),
             control=control,
         ),
+        key=job.key(),
+        comparison=comparison,
     )
 
 

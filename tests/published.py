@@ -12,7 +12,7 @@ from desk.outcomes import Json, Trained, WalkModel
 from desk.policy import Thresholds
 from desk.registry import ModelRegistry
 from ml_feature_engineering import FEATURES, contract_id
-from tests.test_registry import metadata
+from tests.test_registry import metadata, publish_version
 
 STOP_LOSS = 0.02
 
@@ -44,4 +44,4 @@ def publish(folder: Path, symbol: str, *, at_ms: int, walk: Sequence[tuple[int, 
         for first, last, long in walk
     )
     trained = Trained(symbol, model.text(), model.text(), b"", described, walk=blocks, trades="")
-    return ModelRegistry(folder).publish(trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))
+    return publish_version(ModelRegistry(folder), trained, now=datetime.fromtimestamp(at_ms / 1000, tz=UTC))

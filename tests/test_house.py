@@ -101,7 +101,21 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
     "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
-    "desk.registry": FOUNDATION | {"desk.kept_walk"},
+    "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
+    "desk.interrupts": set(),
+    "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
+    "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
+    "desk.model_commands": FOUNDATION
+    | {
+        *("desk.arguments", "desk.learn.verdict", "desk.market.history.candle_store", "desk.models_state"),
+        *("desk.registry", "desk.reports", "desk.run_settings", "desk.stopwatch"),
+        "desk.trade.journal.database",
+    },
+    "desk.training_jobs": FOUNDATION
+    | {
+        *("desk.learn", "desk.live_models", "desk.market.history", "desk.run_settings"),
+        *("desk.training_run", "desk.worker"),
+    },
     "desk.training_run": FOUNDATION
     | {
         *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
@@ -113,7 +127,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "desk.arguments",
         "desk.kept_walk",
         "desk.registry",
-        "desk.learn.training",
+        *("desk.learn.challenge", "desk.learn.training"),
         "desk.trade.forecasting",
         "desk.trade.signals",
     },

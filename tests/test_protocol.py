@@ -5,6 +5,7 @@
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -231,12 +232,12 @@ def test_a_symbol_rejected_in_the_universe_is_not_tradable_alone(tmp_path: Path,
         universe = run_on(ledger)
         for number, p_value in enumerate(lucky):
             universe.add(with_luck(cheap, f"S{number}USDT", p_value, settings="universe"))
-        universe.write_verdicts()
-        assert ledger.count() == len(universe.published) == 40
+        universe.judge()
+        assert ledger.count() == len(universe.versions) == 40
     with EvaluationLedger(tmp_path / ("ledger" if remembered else "another")) as ledger:
         alone = run_on(ledger)
         alone.add(with_luck(cheap, "S0USDT", 0.01, settings="alone"))
-        alone.write_verdicts()
+        alone.judge()
 
     written = [json.loads(path.read_text())["verdict"] for path in sorted(tmp_path.glob("metadata/S0USDT_*"))]
     assert [verdict["tradable"] for verdict in written] == [False, not remembered]
@@ -261,10 +262,10 @@ def test_who_passes_everything_else_is_asked_about_and_may_be_refused(
         )
         run.add(with_luck(cheap, "LAGUSDT", 0.001, settings="as they are"))
         run.add(with_luck(cheap, "LOSTUSDT", 0.9, settings="as they are"))
-        run.write_verdicts()
+        run.judge()
         accepted = ledger.acceptance("LAGUSDT", "as they are")
 
-    verdicts = {metadata["symbol"]: metadata["verdict"] for metadata in run.published}
+    verdicts = {version.candidate.symbol: version.metadata["verdict"] for version in run.versions}
     assert asked == {"LAGUSDT": CHEAP.spread_bps}
     assert verdicts["LAGUSDT"]["tradable"] is (problem is None)
     assert verdicts["LAGUSDT"]["reasons"] == ([] if problem is None else [problem])
@@ -283,6 +284,8 @@ def with_luck(examined: EvaluatedSymbol, symbol: str, p_value: float, *, setting
                 evidence.evaluation, symbol=symbol, tested=True, p_value=p_value, settings=settings
             ),
         ),
+        key=hashlib.sha256(f"{symbol} {settings}".encode()).hexdigest(),
+        comparison=None,
     )
 
 

@@ -117,6 +117,13 @@ def metadata() -> dict[str, Any]:
     }
 
 
+def publish_version(registry: ModelRegistry, version: Trained, *, now: datetime) -> dict[str, Any]:
+    """Add a version and publish it at once; its metadata."""
+    metadata = registry.add(version, now=now)
+    registry.publish(metadata)
+    return metadata
+
+
 def trained(model: str, symbol: str = "BTCUSDT") -> Trained:
     return Trained(symbol, model, f"evaluated {model}", b"", metadata(), (), "opened,closed\n")
 
@@ -127,7 +134,7 @@ def opened(shelf: ModelRegistry, symbol: str = "BTCUSDT") -> str:
 
 def test_a_published_model_has_the_files_that_the_readme_names(tmp_path: Path) -> None:
     """Users' own scripts rely on these names."""
-    ModelRegistry(tmp_path).publish(trained("m1"), now=NOW)
+    publish_version(ModelRegistry(tmp_path), trained("m1"), now=NOW)
 
     assert sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()) == [
         "BTCUSDT_features.txt",
@@ -146,7 +153,7 @@ def test_two_versions_in_one_second_are_two_versions(tmp_path: Path) -> None:
     """A model file is never changed once it is written."""
     shelf = ModelRegistry(tmp_path)
 
-    first, second = (shelf.publish(trained(text), now=NOW)["model_file"] for text in ("m1", "m2"))
+    first, second = (publish_version(shelf, trained(text), now=NOW)["model_file"] for text in ("m1", "m2"))
 
     assert (first, second) == (
         "BTCUSDT_lightgbm_20261122_120000.txt",
@@ -161,14 +168,14 @@ def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) 
     """Live trading may read at any moment; it never sees a mixture, and no draft stays."""
     shelf = ModelRegistry(tmp_path)
     block = WalkModel(first=0, last=CANDLE_MS, thresholds=Thresholds(long=0.6, short=None), model="tree\n")
-    shelf.publish(trained("m1"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
 
     with cut_power(step):
-        shelf.publish(replace(trained("m2"), walk=(block,)), now=NOW)
+        publish_version(shelf, replace(trained("m2"), walk=(block,)), now=NOW)
 
     assert opened(shelf) in {"m1", "m2"}
     shelf.tidy()
-    shelf.publish(trained("m3"), now=NOW)
+    publish_version(shelf, trained("m3"), now=NOW)
     assert opened(shelf) == "m3"
     assert not list(tmp_path.rglob(".draft-*"))
 
@@ -176,12 +183,12 @@ def test_a_power_cut_leaves_the_old_model_or_the_new(tmp_path: Path, step: int) 
 def test_metadata_that_break_the_schema_are_not_published(tmp_path: Path) -> None:
     """A malformed record is a defect of ours, found before the model replaces a good one."""
     shelf = ModelRegistry(tmp_path)
-    shelf.publish(trained("m1"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
     wrong = trained("m2")
     wrong.metadata["labels"]["up"] = -1
 
     with pytest.raises(jsonschema.ValidationError):
-        shelf.publish(wrong, now=NOW)
+        publish_version(shelf, wrong, now=NOW)
 
     assert opened(shelf) == "m1"
 
@@ -192,13 +199,13 @@ def test_a_number_that_is_none_is_not_published(tmp_path: Path) -> None:
     wrong.metadata["timing"]["fit"] = float("nan")
 
     with pytest.raises(ValueError, match="JSON"):
-        ModelRegistry(tmp_path).publish(wrong, now=NOW)
+        publish_version(ModelRegistry(tmp_path), wrong, now=NOW)
 
 
 def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
     """A half-copied or edited model must not trade."""
     shelf = ModelRegistry(tmp_path)
-    name = shelf.publish(trained("m1"), now=NOW)["model_file"]
+    name = publish_version(shelf, trained("m1"), now=NOW)["model_file"]
     (tmp_path / name).write_text("m1 edited")
 
     with pytest.raises(ModelIncomplete, match="not the one that its metadata describe"):
@@ -208,7 +215,7 @@ def test_a_changed_model_file_is_refused(tmp_path: Path) -> None:
 def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
     """Equal names do not make equal formulas; the contract tells."""
     shelf = ModelRegistry(tmp_path)
-    shelf.publish(trained("m1"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
 
     with pytest.raises(ContractMismatch, match="train the symbol again"):
         shelf.open_latest("BTCUSDT", features=FEATURES, contract="other")
@@ -219,7 +226,7 @@ def test_a_model_of_other_features_is_refused(tmp_path: Path) -> None:
 def test_hostile_metadata_are_refused_by_name(tmp_path: Path) -> None:
     """Nothing in the directory is trusted unchecked."""
     shelf = ModelRegistry(tmp_path)
-    shelf.publish(trained("m1"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
     path = tmp_path / "metadata" / "BTCUSDT_metadata_20261122_120000.json"
     good = json.loads(path.read_text())
 
@@ -232,8 +239,8 @@ def test_hostile_metadata_are_refused_by_name(tmp_path: Path) -> None:
 def test_a_link_to_elsewhere_is_not_followed(tmp_path: Path) -> None:
     """The link names a neighbour; another folder's model has no metadata here."""
     shelf = ModelRegistry(tmp_path / "here")
-    shelf.publish(trained("m1"), now=NOW)
-    ModelRegistry(tmp_path / "there").publish(trained("other"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
+    publish_version(ModelRegistry(tmp_path / "there"), trained("other"), now=NOW)
     link = tmp_path / "here" / "BTCUSDT_latest.txt"
     link.unlink()
     link.symlink_to(tmp_path / "there" / "BTCUSDT_lightgbm_20261122_120000.txt")
@@ -251,8 +258,8 @@ def test_without_symlinks_the_digest_finds_the_metadata(
 
     monkeypatch.setattr(Path, "symlink_to", refuse)
     shelf = ModelRegistry(tmp_path)
-    shelf.publish(trained("m1"), now=NOW)
-    shelf.publish(trained("m2"), now=NOW)
+    publish_version(shelf, trained("m1"), now=NOW)
+    publish_version(shelf, trained("m2"), now=NOW)
 
     assert not (tmp_path / "BTCUSDT_latest.txt").is_symlink()
     assert opened(shelf) == "m2"
@@ -271,7 +278,7 @@ def test_published_models_tell_when_they_were_made(
         monkeypatch.setattr(Path, "symlink_to", refuse)
     shelf, later = ModelRegistry(tmp_path), NOW + timedelta(days=3)
     for text, symbol, at in (("m1", "AUSDT", NOW), ("m2", "AUSDT", later), ("m3", "AAUSDT", NOW)):
-        shelf.publish(trained(text, symbol), now=at)
+        publish_version(shelf, trained(text, symbol), now=at)
 
     assert shelf.published() == {"AUSDT": later, "AAUSDT": NOW}
     assert ModelRegistry(tmp_path / "none").published() == {}
@@ -285,7 +292,7 @@ def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
 
 def test_a_directory_can_be_moved(tmp_path: Path) -> None:
     """Links are relative: models are copied from the training machine to the trading server."""
-    ModelRegistry(tmp_path / "a").publish(trained("m1"), now=NOW)
+    publish_version(ModelRegistry(tmp_path / "a"), trained("m1"), now=NOW)
     shutil.move(tmp_path / "a", tmp_path / "b")
 
     assert opened(ModelRegistry(tmp_path / "b")) == "m1"

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from tests.exchange import serving
 END = 1_767_225_600_000
 SIZES = {"LONGUSDT": 11_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}
 HOLED, TORN = "HOLEDUSDT", "TORNUSDT"
+WALKS = ",".join(f"WALK{number}USDT" for number in range(6))
 
 
 def without(candles: Candles, rows: slice | np.ndarray) -> Candles:
@@ -45,6 +46,7 @@ def exchange() -> Iterator[EmbeddedExchange]:
     ]
     holed = synthesize("noise", 60, symbol=HOLED, end=END, candles=3_000)
     torn = synthesize("noise", 61, symbol=TORN, end=END, candles=3_000)
+    series += [synthesize("noise", 70 + n, symbol=f"WALK{n}USDT", end=END, candles=1_500) for n in range(6)]
     series.append(without(holed, slice(2_000, 2_008)))
     series.append(without(torn, np.arange(10, 2_990, 7)))
     with serving(series) as exchange:
@@ -64,8 +66,8 @@ class Run:
     def __call__(self, *more: str) -> int:
         return train_live_lightgbm.main(self.arguments(*more))
 
-    def interrupted(self, *more: str) -> tuple[str, str]:
-        """Start the command, send Ctrl-C after its first line; that line, and standard error."""
+    def interrupted(self, *more: str, signals: Sequence[int], after: str) -> str:
+        """Start the command and send it signals after a line that holds ``after``; standard error."""
         with subprocess.Popen(
             [sys.executable, "train_live_lightgbm.py", *self.arguments(*more)],
             stdout=subprocess.PIPE,
@@ -76,14 +78,18 @@ class Run:
         ) as process:
             assert process.stdout is not None
             assert process.stderr is not None
-            watchdog = threading.Timer(60, process.kill)
+            watchdog = threading.Timer(120, process.kill)
             watchdog.start()
-            first = process.stdout.readline()
-            process.send_signal(signal.SIGINT)
-            said = process.stderr.read()
+            assert any(after in line for line in process.stdout)
+            process.send_signal(signals[0])
+            said = ""
+            for number in signals[1:]:
+                said += process.stderr.readline()  # the first is understood
+                process.send_signal(number)
+            said += process.stderr.read()
             watchdog.cancel()
-        assert process.returncode == 130, said
-        return first, said
+        self.status = process.returncode
+        return said
 
     def summary(self) -> dict[str, Any]:
         read: dict[str, Any] = json.loads((self.models / "training_summary.json").read_text())
@@ -279,15 +285,49 @@ def test_offline_needs_no_exchange_and_says_what_is_missing(
     assert nowhere("--symbols", "SHORTUSDT", "--offline") == 0
 
 
-def test_an_interrupt_ends_the_run_and_keeps_what_is_finished(run: Run) -> None:
-    """Ctrl-C in the middle of training: status 130, no draft, finished symbols stay published."""
-    first, said = run.interrupted("--jobs", "2", "--trials", "400")
+def test_an_interrupt_publishes_what_is_finished_and_begins_nothing_more(run: Run) -> None:
+    """Ctrl-C, or SIGTERM of a service: status 130, what was trained is judged, the rest is named as left."""
+    said = run.interrupted("--symbols", WALKS, signals=[signal.SIGINT], after="✅ WALK0USDT")
 
-    assert first
+    summary = run.summary()
+    assert run.status == 130, said
     assert "Interrupted" in said
     assert "Traceback" not in said
     assert run.left_behind() == []
-    assert not (run.models / "training_summary.json").exists()
+    assert 1 <= summary["counts"]["trained"] < len(WALKS.split(","))
+    assert len(list(run.models.glob("*_latest.txt"))) == summary["counts"]["trained"]
+
+
+def test_a_second_interrupt_stops_at_once_and_leaves_nothing_half_written(run: Run) -> None:
+    """Finished symbols wait for their verdict; ``--judge`` gives it without training."""
+    more = ("--symbols", WALKS, "--trials", "60")
+    said = run.interrupted(*more, signals=[signal.SIGINT, signal.SIGTERM], after="✅ WALK0USDT")
+
+    assert run.status == 130, said
+    assert "--judge" in said
+    assert "Traceback" not in said
+    assert run.left_behind() == []
+    assert list(run.models.glob("*_latest.txt")) == []
+    assert run("--judge") == 0
+    assert [path.name for path in run.models.glob("*_latest.txt")] == ["WALK0USDT_latest.txt"]
+    assert run.summary()["counts"]["trained"] == 1
+
+
+def test_a_killed_run_is_taken_up_by_the_same_command(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    """What was finished before kill -9 is not trained again, and ends as in an undisturbed run."""
+    run.interrupted("--symbols", WALKS, signals=[signal.SIGKILL], after="✅ WALK0USDT")
+    assert list(run.models.glob("*_latest.txt")) == []
+    kept = {path.name for path in run.models.glob("*_lightgbm_*.txt")}
+
+    assert run("--symbols", WALKS) == 0
+
+    assert capsys.readouterr().out.count("taken from") == len(kept)
+    undisturbed = Run(run.models.parent / "undisturbed", run.url)
+    assert undisturbed("--symbols", WALKS) == 0
+    for symbol in WALKS.split(","):
+        ours, theirs = (one.models / f"{symbol}_latest.txt" for one in (run, undisturbed))
+        assert ours.read_bytes() == theirs.read_bytes()
+        assert len(list(run.models.glob(f"{symbol}_lightgbm_*.txt"))) == 1
 
 
 def test_the_decision_table_asks_the_published_models(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

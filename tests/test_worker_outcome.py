@@ -14,6 +14,7 @@ from desk.registry import ModelRegistry
 from desk.values import CANDLE_MS
 from desk.worker import SymbolJob, kept_blocks, train_symbol
 from tests.learn.edge_market import FREE_CONTRACT, QUICK, edge_candles, honest
+from tests.test_registry import publish_version
 
 
 @pytest.mark.parametrize("candles", [3_456, 15_000])
@@ -26,8 +27,10 @@ def test_what_a_worker_returns_can_be_published(candles: int, tmp_path: Path) ->
     found = train_symbol(job)
     described = pending(found.evidence.examination)
     metadata = {**found.trained.metadata, "verdict": as_json(described)}
-    written = ModelRegistry(tmp_path).publish(
-        replace(found.trained, metadata=metadata), now=datetime(2026, 11, 22, tzinfo=UTC)
+    written = publish_version(
+        ModelRegistry(tmp_path),
+        replace(found.trained, metadata=metadata),
+        now=datetime(2026, 11, 22, tzinfo=UTC),
     )
 
     rows = (tmp_path / "trades" / "EDGEUSDT_trades_20261122_000000.csv").read_text().splitlines()

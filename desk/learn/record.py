@@ -6,7 +6,6 @@ stands in ``desk/schemas/metadata.schema.json``.
 Not here: names, digest and time of publishing (``desk.registry``).
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -55,7 +54,6 @@ def describe_data(
     refit_on_all : bool
         Whether the published model is another one than the evaluated one.
     """
-    digest = hashlib.sha256(candles.open_time.tobytes() + candles.values.tobytes())
     return {
         "first": iso(int(candles.open_time[0])),
         "last": iso(int(candles.open_time[-1])),
@@ -69,7 +67,7 @@ def describe_data(
         "spread_source": contract_costs.spread_source,
         "turnover": contract_costs.turnover,
         "mean_prices": "volume-weighted" if knows_mean_prices(candles) else "typical",
-        "sha256": digest.hexdigest(),
+        "sha256": candles.digest(),
         "trained_through": iso(trained_through),
         "refit_on_all": refit_on_all,
     }

@@ -7,11 +7,13 @@ Not here: what can be said of one symbol alone (``desk.learn.conditions``), the 
 (``desk.learn.verdict``), and what is remembered of earlier runs (``desk.ledger``).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from desk.clustered import Mean
+from desk.errors import ModelIncomplete
 from desk.learn.record import describe_controls, describe_trades
 from desk.learn.stay import Acceptance, Standing, standing
 from desk.learn.trades import DayLine, pooled
@@ -26,6 +28,8 @@ from desk.learn.verdict import (
 )
 from desk.outcomes import Json
 
+_DAY_FIELDS = tuple(field.name for field in fields(DayLine))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RunEvidence:
@@ -39,6 +43,44 @@ class RunEvidence:
     """Whether a side fires today."""
     control: Mean | None
     """Win rate of the control, where the symbol is of the sample."""
+
+
+def describe_evidence(evidence: RunEvidence) -> Json:
+    """The evidence as JSON, from which ``read_evidence`` makes an equal one."""
+    control = evidence.control
+    return {
+        "examination": asdict(evidence.examination),
+        "evaluation": asdict(evidence.evaluation),
+        "day_fields": list(_DAY_FIELDS),
+        "days": [[getattr(line, name) for name in _DAY_FIELDS] for line in evidence.days],
+        "signals": evidence.signals,
+        "control": None
+        if control is None
+        else {**asdict(control), "se": control.se if math.isfinite(control.se) else None},
+    }
+
+
+def read_evidence(described: Json) -> RunEvidence:
+    """The evidence that ``describe_evidence`` described.
+
+    Raises
+    ------
+    ModelIncomplete
+        If another version described it, or the file was edited.
+    """
+    try:
+        examination, control, named = described["examination"], described["control"], described["day_fields"]
+        return RunEvidence(
+            examination=Examination(**{**examination, "reasons": tuple(examination["reasons"])}),
+            evaluation=Evaluation(**described["evaluation"]),
+            days=tuple(DayLine(**dict(zip(named, line, strict=True))) for line in described["days"]),
+            signals=described["signals"],
+            control=None
+            if control is None
+            else Mean(**{**control, "se": math.nan if control["se"] is None else control["se"]}),
+        )
+    except (KeyError, TypeError, ValueError) as exc:
+        raise ModelIncomplete(f"the evidence of a candidate cannot be read ({exc}): train again") from exc
 
 
 def standings_of(

@@ -46,7 +46,7 @@ class RunCost:
 class RunResults:
     """The outcomes of a run, one entry per symbol, in the order in which they were finished."""
 
-    published: list[Json]
+    trained: list[Json]
     """Metadata as written."""
     skipped: list[Skipped]
     failed: list[Failed]
@@ -81,14 +81,14 @@ def summarise(
     """
     rows = sorted(
         [
-            *(trained_row(metadata) for metadata in results.published),
+            *(trained_row(metadata) for metadata in results.trained),
             *(_untrained_row(skip.symbol, "skipped", skip.reason) for skip in results.skipped),
             *(_untrained_row(failure.symbol, "failed", failure.message) for failure in results.failed),
         ],
         key=lambda row: str(row["symbol"]),
     )
     averages = _averages(rows)
-    compared = None if previous is None else _compared(rows, averages, settings, previous)
+    compared = None if previous is None else _compared(rows, settings, previous)
     cpu = [row["cpu_seconds"] for row in rows if row["cpu_seconds"] is not None]
     return {
         "schema_version": 2,
@@ -97,7 +97,7 @@ def summarise(
         "settings": settings,
         "counts": {
             "requested": len(rows),
-            "trained": len(results.published),
+            "trained": len(results.trained),
             "skipped": len(results.skipped),
             "failed": len(results.failed),
             "tradable": sum(row["tradable"] for row in rows),
@@ -129,7 +129,7 @@ def summarise(
         "drop": [
             {"symbol": row["symbol"], "reason": "; ".join(reasons)}
             for row in rows
-            if (reasons := list(_drop_reasons(row)))
+            if (reasons := list(drop_reasons(row)))
         ],
     }
 
@@ -188,18 +188,25 @@ def targets_met(averages: Json | None, target: float) -> tuple[str, ...]:
     return tuple(name for name in TARGETED if averages[name] is not None and averages[name] >= target)
 
 
-def _compared(rows: Sequence[Json], averages: Json | None, settings: Json, previous: Json) -> Json:
-    before = previous["averages"]
+def _compared(rows: Sequence[Json], settings: Json, previous: Json) -> Json:
+    """Compare with the run before: averages over the symbols that both trained."""
+    known = {row["symbol"] for row in previous["symbols"] if row["status"] == "trained"}
+    common = [row for row in rows if row["status"] == "trained" and row["symbol"] in known]
+    names = {row["symbol"] for row in common}
+    now = _averages(common)
+    before = _averages([row for row in previous["symbols"] if row["symbol"] in names])
     change = None
-    if averages is not None and before is not None:
-        pairs = {name: (averages[name], before[name]) for name in AVERAGED}
+    if now is not None and before is not None:
+        pairs = {name: (now[name], before[name]) for name in AVERAGED}
         change = {
-            name: None if now is None or then is None else now - then for name, (now, then) in pairs.items()
+            name: None if after is None or then is None else after - then
+            for name, (after, then) in pairs.items()
         }
     same_labels = all(settings.get(name) == previous["settings"].get(name) for name in LABELS)
     moved = list(_beyond_chance(rows, previous["symbols"])) if same_labels else []
     return {
         "finished_at": previous["finished_at"],
+        "symbols": len(common),
         "averages": before,
         "change": change,
         "same_labels": same_labels,
@@ -260,7 +267,7 @@ def _retrain(
     return [{"symbol": symbol, "reason": reasons[symbol]} for symbol in sorted(reasons)]
 
 
-def _drop_reasons(row: Json) -> Iterator[str]:
+def drop_reasons(row: Json) -> Iterator[str]:
     """Why a trained symbol is not worth its training, each a sentence."""
     net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
     if net is not None and net[1] < 0:

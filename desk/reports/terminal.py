@@ -43,13 +43,23 @@ def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
 
 
 def trained_line(metadata: Json) -> str:
-    """The line of a symbol that was trained and published."""
+    """The line of a symbol that was trained."""
+    return f"✅ {metadata['symbol']}: {_figures_part(metadata)} · {metadata['timing']['cpu_seconds']:.1f} s"
+
+
+def taken_line(metadata: Json) -> str:
+    """The line of a symbol that an earlier run trained of the same candles."""
+    when = metadata["created_at"][:16].replace("T", " ")
+    return f"✅ {metadata['symbol']}: {_figures_part(metadata)} · taken from {when} UTC"
+
+
+def _figures_part(metadata: Json) -> str:
     parts = [
         _labelled_part(metadata["metrics"]) + coarse_part(metadata["data"]),
         _trades_part(metadata["signals"]),
         _verdict_part(metadata),
     ]
-    return f"✅ {metadata['symbol']}: {' · '.join(parts)} · {metadata['timing']['cpu_seconds']:.1f} s"
+    return " · ".join(parts)
 
 
 def _labelled_part(metrics: Json | None) -> str:

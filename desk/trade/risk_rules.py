@@ -99,7 +99,7 @@ def _watching(proposal: Proposal) -> str | None:
 
 
 def _model_age(proposal: Proposal) -> str | None:
-    age = (proposal.context.now - proposal.intent.signal.card.created) / DAY_MS
+    age = (proposal.context.now - proposal.intent.signal.card.fresh) / DAY_MS
     most = proposal.limits.max_model_age_days
     if age <= most:
         return None

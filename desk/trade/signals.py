@@ -88,6 +88,13 @@ class ModelCard:
     """Why it is not tradable."""
     expectation: BacktestExpectation
     costs: EvaluatedCosts = EvaluatedCosts()
+    judged: int | None = None
+    """When a later run judged it again and left it published, ms; None: its own run was the last."""
+
+    @property
+    def fresh(self) -> int:
+        """From when on its age counts, ms."""
+        return self.created if self.judged is None else self.judged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +149,8 @@ def card_of(metadata: Json) -> ModelCard:
         return ModelCard(
             symbol=symbol,
             model_file=metadata["model_file"],
-            created=int(datetime.fromisoformat(metadata["created_at"]).timestamp() * 1000),
+            created=_ms(metadata["created_at"]),
+            judged=_ms(verdict["judged_at"]) if "judged_at" in verdict else None,
             thresholds=Thresholds(long=signals["long_threshold"], short=signals["short_threshold"]),
             rules=TradeRules(
                 horizon=labels["horizon"],
@@ -158,6 +166,11 @@ def card_of(metadata: Json) -> ModelCard:
         )
     except (KeyError, TypeError, ValueError, AttributeError, SettingsError) as exc:
         raise ModelIncomplete(f"{symbol}: its metadata tell too little to trade it: train it again") from exc
+
+
+def _ms(time: str) -> int:
+    """An ISO 8601 time in ms."""
+    return int(datetime.fromisoformat(time).timestamp() * 1000)
 
 
 def expectation_of(figures: Json) -> BacktestExpectation:

@@ -84,7 +84,7 @@ def summary(
     """``ages`` are the days since the models that stand in the directory were published."""
     return summarise(
         RunResults(
-            published=list(published),
+            trained=list(published),
             skipped=[Skipped(symbol, "Insufficient data") for symbol in skipped],
             failed=[Failed(symbol, "train", "broken", "") for symbol in failed],
             pooled=None,

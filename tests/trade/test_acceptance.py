@@ -26,6 +26,7 @@ from desk.values import CANDLE_MS, Candles, iso
 from desk.worker import SymbolJob, train_symbol
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 from tests.learn.samples import THRESHOLDS, settings
+from tests.test_registry import publish_version
 from tests.trade.samples import NOTHING, UNLIMITED, contract
 from tests.trade.stage import live_settings
 
@@ -75,7 +76,7 @@ def published(candles: Candles, folder: Path) -> Json:
         "family_size": None,
         "accepted_on": None,
     }
-    return ModelRegistry(folder).publish(trained, now=datetime(2026, 1, 1, tzinfo=UTC))
+    return publish_version(ModelRegistry(folder), trained, now=datetime(2026, 1, 1, tzinfo=UTC))
 
 
 def rows_of(folder: Path, symbol: str) -> list[dict[str, str]]:

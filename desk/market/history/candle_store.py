@@ -135,6 +135,17 @@ class CandleStore:
                 problems.append(self._set_aside(path, exc))
         return _joined(found), tuple(problems)
 
+    def remove_other_days(self, days: int) -> int:
+        """Remove caches of other lengths of history where there is one of ``days``; how many those were."""
+        removed = 0
+        for symbol in self.symbols():
+            kept = self.path(symbol, days)
+            for path in self.files(symbol) if kept.is_file() else ():
+                if path != kept:
+                    path.unlink(missing_ok=True)
+                    removed += 1
+        return removed
+
     def journal(self, symbol: str) -> PageJournal:
         """Where the pages of ``symbol`` are kept until its cache is written.
 

@@ -3,38 +3,43 @@
 A ``Trained`` symbol comes in and is there whole or not at all; a ``RegisteredModel`` model goes out only
 if its files belong together.  Layout: see the README, "Files".
 
-Order of publishing: model, evaluated model, metadata, features, and last the link ``_latest``, by
-an atomic rename.  A crash in between leaves files that nothing points to.
+A version is added first: model, evaluated model, walk, trades, metadata.  It waits, with the record of
+its evidence in ``candidates``, until the verdicts of its run are in; only then is it published: features,
+and last the link ``_latest``, by an atomic rename.  A crash in between leaves files that nothing points to,
+and ``_latest`` points at a judged model at every moment.
 
-Not here: what a model is (``desk.learn.training``) and what its metadata say (``desk.learn.record``).
+Not here: what a model is (``desk.learn.training``), what its metadata say (``desk.learn.record``), and which
+version deserves to be published (``desk.training_run``).
 """
 
-import functools
+import glob
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from importlib import resources
 from pathlib import Path
-from typing import Any, Final, cast
-
-import jsonschema
+from typing import Final
 
 from desk.errors import ContractMismatch, ModelIncomplete
-from desk.files import point_link, remove_drafts, write_file
+from desk.files import flush_folder, point_link, remove_drafts, write_file
 from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
+from desk.registry import candidates
+from desk.registry.documents import checked_json, read_json, read_metadata
 
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
 OLD_LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
-_SCHEMAS = resources.files("desk") / "schemas"
-_VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt")
+STATE: Final = "models.json"
+RETIRED: Final = "retired"
+"""Folder with one file for each symbol that was retired."""
+_VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt$")
 _LATEST = "_latest.txt"
+_FOLDERS = ("metadata", "evaluated", "trades", "studies", candidates.FOLDER, RETIRED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,17 +66,22 @@ class ModelRegistry:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        folders = [self.folder / name for name in ("", "metadata", "evaluated", "trades", "studies")]
+        folders = [self.folder / name for name in ("", *_FOLDERS)]
         for folder in (*folders, *self.folder.glob("evaluated/*_walk_*")):
             remove_drafts(folder)
 
-    def publish(self, trained: Trained, *, now: datetime) -> Json:
-        """Make ``trained`` the newest model of its symbol; return its metadata as written.
+    @property
+    def candidates(self) -> candidates.CandidateStore:
+        """What runs have trained, with the evidence on it."""
+        return candidates.CandidateStore(self.folder)
+
+    def add(self, trained: Trained, *, now: datetime) -> Json:
+        """Keep ``trained`` as a version that nothing points to; return its metadata as written.
 
         Raises
         ------
         OSError
-            If the disk refuses; the model that was published before stays published.
+            If the disk refuses; what is published stays published.
         """
         symbol, stamp = trained.symbol, self._free_stamp(trained.symbol, now)
         model_file = f"{symbol}_lightgbm_{stamp}.txt"
@@ -85,7 +95,7 @@ class ModelRegistry:
             "evaluated_file": f"evaluated/{model_file}" if trained.evaluated is not None else None,
             **trained.metadata,
         }
-        described = _checked_json(metadata, "metadata")
+        described = checked_json(metadata, "metadata")
         write_file(self.folder / model_file, body)
         if trained.evaluated is not None:
             write_file(self.folder / "evaluated" / model_file, trained.evaluated.encode())
@@ -95,25 +105,132 @@ class ModelRegistry:
         if trained.study:
             write_file(self.folder / "studies" / f"{symbol}_{stamp}.log", trained.study)
         write_file(self._metadata_file(symbol, stamp), described)
+        return metadata
+
+    def publish(self, metadata: Json) -> None:
+        """Make the version that ``metadata`` describe the published one of its symbol.
+
+        A symbol that was retired is active again.
+
+        Raises
+        ------
+        ModelIncomplete
+            If the version's model file is not the one that the metadata describe.
+        OSError
+            If the disk refuses; what was published stays published.
+        """
+        symbol, model_file = metadata["symbol"], metadata["model_file"]
+        try:
+            body = (self.folder / model_file).read_bytes()
+        except OSError as exc:
+            raise ModelIncomplete(f"{symbol}: {model_file} cannot be read ({exc.strerror})") from exc
+        if hashlib.sha256(body).hexdigest() != metadata["model_sha256"]:
+            raise ModelIncomplete(f"{symbol}: {model_file} is not the file that its metadata describe")
         write_file(self.folder / f"{symbol}_features.txt", "\n".join([*metadata["features"], ""]).encode())
         self._point_latest(symbol, model_file, body)
-        return metadata
+        self._retired_file(symbol).unlink(missing_ok=True)
+
+    def retire(self, symbol: str, *, at: datetime) -> None:
+        """Remove the link of a symbol; its versions stay.
+
+        Raises
+        ------
+        ModelIncomplete
+            If no model of the symbol is published.
+        """
+        if symbol not in self.symbols():
+            raise ModelIncomplete(f"{symbol}: no model is published that could be retired")
+        note = json.dumps({"symbol": symbol, "at": at.isoformat(), "model_file": self.latest(symbol)})
+        write_file(self._retired_file(symbol), f"{note}\n".encode())
+        (self.folder / f"{symbol}{_LATEST}").unlink()
+        flush_folder(self.folder)
+
+    def retired(self) -> set[str]:
+        """Symbols that were retired."""
+        return {path.stem for path in self.folder.glob(f"{RETIRED}/*.json")}
+
+    def latest(self, symbol: str) -> str | None:
+        """File name of the published version; None where there is none, or its name is not known."""
+        link = self.folder / f"{symbol}{_LATEST}"
+        try:
+            if link.is_symlink():
+                return link.readlink().name
+            digest = hashlib.sha256(link.read_bytes()).hexdigest()
+            return str(self._metadata_of_copy(symbol, digest)["model_file"])
+        except (OSError, ModelIncomplete):
+            return None
+
+    def published_at(self, symbol: str) -> str | None:
+        """When the link of a symbol was made, ISO 8601 UTC; None where there is none."""
+        try:
+            made = (self.folder / f"{symbol}{_LATEST}").lstat().st_mtime
+        except OSError:
+            return None
+        return datetime.fromtimestamp(int(made), tz=UTC).isoformat()
+
+    def all_symbols(self) -> list[str]:
+        """Symbols with a version, published or not, sorted."""
+        names = (path.name for path in self.folder.glob("*_lightgbm_*.txt"))
+        found = {self._symbol_of(name) for name in names if _VERSION.search(name)}
+        return sorted(found.union(self.symbols()))
+
+    def versions(self, symbol: str) -> list[str]:
+        """File names of all versions of a symbol that have metadata, newest first."""
+        return [name for name in self._versions(symbol) if self._metadata_of(name).is_file()]
+
+    def metadata(self, model_file: str) -> Json:
+        """Metadata of a version.
+
+        Raises
+        ------
+        ModelIncomplete
+            If they cannot be read.
+        """
+        return read_metadata(self._metadata_of(model_file))
+
+    def remove(self, model_file: str) -> None:
+        """Remove a version with all that belongs to it; the published one is never removed.
+
+        Raises
+        ------
+        ModelIncomplete
+            If it is published.
+        """
+        symbol, stamp = self._symbol_of(model_file), self._stamp_of(model_file)
+        if self.latest(symbol) == model_file:
+            raise ModelIncomplete(f"{model_file} is published: roll back to another version first")
+        shutil.rmtree(walk_folder(self.folder, symbol, model_file), ignore_errors=True)
+        for path in (
+            self.folder / candidates.FOLDER / f"{symbol}_{stamp}.json",
+            self.folder / model_file,
+            self.folder / "evaluated" / model_file,
+            self.folder / "trades" / f"{symbol}_trades_{stamp}.csv",
+            self.folder / "studies" / f"{symbol}_{stamp}.log",
+            self._metadata_file(symbol, stamp),
+        ):
+            path.unlink(missing_ok=True)
 
     def rewrite_metadata(self, metadata: Json) -> None:
         """Replace the metadata of a published model, as when the whole run's verdicts are in."""
         stamp = self._stamp_of(metadata["model_file"])
-        write_file(self._metadata_file(metadata["symbol"], stamp), _checked_json(metadata, "metadata"))
+        write_file(self._metadata_file(metadata["symbol"], stamp), checked_json(metadata, "metadata"))
 
     def write_summary(self, summary: Json) -> Path:
         """Replace ``training_summary.json``; return its path."""
         path = self.folder / SUMMARY
-        write_file(path, _checked_json(summary, "training_summary"))
+        write_file(path, checked_json(summary, "training_summary"))
+        return path
+
+    def write_state(self, document: Json) -> Path:
+        """Replace ``models.json``; return its path."""
+        path = self.folder / STATE
+        write_file(path, checked_json(document, "models"))
         return path
 
     def write_exploration(self, document: Json, picture: str) -> tuple[Path, Path]:
         """Replace ``exploration.json`` and ``exploration.svg``; return their paths."""
         path, drawn = self.folder / EXPLORATION, self.folder / PICTURE
-        write_file(path, _checked_json(document, "exploration"))
+        write_file(path, checked_json(document, "exploration"))
         write_file(drawn, picture.encode())
         return path, drawn
 
@@ -125,7 +242,7 @@ class ModelRegistry:
     def read_summary(self) -> Json | None:
         """The last run's summary; None where there is none that can be read."""
         try:
-            return _read_json(self.folder / SUMMARY, "training_summary")
+            return read_json(self.folder / SUMMARY, "training_summary")
         except ModelIncomplete:
             return None
 
@@ -133,11 +250,8 @@ class ModelRegistry:
         """When the newest published version of every symbol was made, by symbol, as its file name says."""
         made = {}
         for symbol in self.symbols():
-            link = self.folder / f"{symbol}{_LATEST}"
-            names = [link.readlink().name] if link.is_symlink() else self._versions(symbol)
-            stamps = [found.group(1) for name in names if (found := _VERSION.search(name))]
-            if stamps:
-                made[symbol] = datetime.strptime(max(stamps), STAMP).replace(tzinfo=UTC)
+            if found := _VERSION.search(self.latest(symbol) or ""):
+                made[symbol] = datetime.strptime(found.group(1), STAMP).replace(tzinfo=UTC)
         return made
 
     def mark(self, symbol: str) -> tuple[str, int]:
@@ -215,11 +329,11 @@ class ModelRegistry:
         return RegisteredModel(symbol, metadata["model_file"], body.decode(), metadata)
 
     def _metadata_of_version(self, symbol: str, model: Path) -> Json:
-        return _read_metadata(self._metadata_file(symbol, self._stamp_of(model.name)))
+        return read_metadata(self._metadata_file(symbol, self._stamp_of(model.name)))
 
     def _metadata_of_copy(self, symbol: str, digest: str) -> Json:
         for path in sorted(self.folder.glob(f"metadata/{symbol}_metadata_*.json"), reverse=True):
-            metadata = _read_metadata(path)
+            metadata = read_metadata(path)
             if metadata["model_sha256"] == digest:
                 return metadata
         raise ModelIncomplete(f"{symbol}: no metadata describe {symbol}{_LATEST}: train the symbol again")
@@ -236,6 +350,16 @@ class ModelRegistry:
             )
         return found.group(1)
 
+    def _metadata_of(self, model_file: str) -> Path:
+        return self._metadata_file(self._symbol_of(model_file), self._stamp_of(model_file))
+
+    @staticmethod
+    def _symbol_of(model_file: str) -> str:
+        return _VERSION.sub("", model_file)
+
+    def _retired_file(self, symbol: str) -> Path:
+        return self.folder / RETIRED / f"{symbol}.json"
+
     def _free_stamp(self, symbol: str, now: datetime) -> str:
         """``now`` to the second, or the next second that no version of the symbol has."""
         at = now.astimezone(UTC).replace(microsecond=0)
@@ -244,8 +368,9 @@ class ModelRegistry:
         return f"{at:{STAMP}}"
 
     def _versions(self, symbol: str) -> list[str]:
-        """File names of all versions of a symbol: where there are no symlinks, the newest is published."""
-        return [path.name for path in self.folder.glob(f"{symbol}_lightgbm_*.txt")]
+        """File names of all versions of a symbol, newest first."""
+        found = (path.name for path in self.folder.glob(f"{glob.escape(symbol)}_lightgbm_*.txt"))
+        return sorted((name for name in found if _VERSION.search(name)), reverse=True)
 
     def _point_latest(self, symbol: str, model_file: str, body: bytes) -> None:
         link = self.folder / f"{symbol}{_LATEST}"
@@ -253,48 +378,3 @@ class ModelRegistry:
             point_link(link, model_file)
         except OSError:  # a file system without symlinks: the digest finds the metadata of a copy
             write_file(link, body)
-
-
-def _checked_json(document: Mapping[str, Any], schema: str) -> bytes:
-    """``document`` as UTF-8 JSON, after its schema has passed it."""
-    text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-    _validator(schema).validate(json.loads(text))
-    return f"{text}\n".encode()
-
-
-def _read_metadata(path: Path) -> Json:
-    """Metadata of this version or of the one before."""
-    document = _parsed(path)
-    old = isinstance(document, dict) and document.get("schema_version") == 1
-    return _conforming(document, path, "metadata_v1" if old else "metadata")
-
-
-def _read_json(path: Path, schema: str) -> Json:
-    return _conforming(_parsed(path), path, schema)
-
-
-def _parsed(path: Path) -> object:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as exc:
-        raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
-    except ValueError as exc:
-        raise ModelIncomplete(f"{path} is not JSON: train again") from exc
-
-
-def _conforming(document: object, path: Path, schema: str) -> Json:
-    for error in _complaints(document, schema):
-        raise ModelIncomplete(f"{path} breaks its schema ({error}): train again")
-    return cast(Json, document)
-
-
-def _complaints(document: object, schema: str) -> Iterator[str]:
-    for error in _validator(schema).iter_errors(document):
-        yield f"{error.json_path}: {error.message[:200]}"
-
-
-@functools.cache
-def _validator(schema: str) -> jsonschema.Draft202012Validator:
-    rules = json.loads((_SCHEMAS / f"{schema}.schema.json").read_bytes())
-    jsonschema.Draft202012Validator.check_schema(rules)
-    return jsonschema.Draft202012Validator(rules)

@@ -1,0 +1,63 @@
+"""What phase 1 shows: a bar while it runs, and the table of ``--fetch-only``.
+
+A service between the report of a fetch and the console.
+
+Not here: how candles are fetched (``data_fetcher``).
+"""
+
+from dataclasses import dataclass
+
+from desk.errors import NotEnoughHistory
+from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
+from desk.outcomes import Failed, Skipped
+from desk.reports import terminal
+from desk.reports.console import Console, ProgressBar
+
+
+@dataclass(frozen=True, slots=True)
+class FetchBar:
+    """Shows a fetch on a bar; satisfies ``data_fetcher.Progress``."""
+
+    bar: ProgressBar
+    console: Console
+
+    def update(self, tally: FetchProgress) -> None:
+        """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
+        limit = f" of {tally.limit:g}" if tally.limit else ""
+        pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
+        refused = f", {tally.throttled} × 429" if tally.throttled else ""
+        done = f"{tally.symbols_done} of {tally.symbols} symbols · {tally.candles:,} candles"
+        expected = max(tally.requests_expected, tally.requests)
+        self.bar.show(tally.requests, expected, note=f"{done} · {pace}{refused}")
+
+    def finished(self, outcome: Fetched | FetchProblem) -> None:
+        """Print the notes on a symbol; problems are printed when the fetch is over."""
+        if isinstance(outcome, Fetched):
+            for note in outcome.notes:
+                self.console.print(f"⚠️ {outcome.symbol}: {note}")
+
+
+def print_fetch(report: FetchReport, console: Console) -> bool:
+    """Print what ``--fetch-only`` fetched; whether every symbol has its candles, or a reason for none."""
+    rows = [
+        (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
+        for of in report.fetched
+    ]
+    console.table(terminal.fetch_table(rows))
+    console.print(
+        f"{len(report.fetched)} symbols, {report.requests:,} requests "
+        f"({report.throttled} × 429, {report.unanswered} without an answer) in {report.seconds:.1f} s."
+    )
+    for outcome in (unfetched := [outcome_of_problem(problem) for problem in report.problems]):
+        if isinstance(outcome, Failed):
+            console.error(terminal.failed_line(outcome))
+        else:
+            console.print(terminal.skipped_line(outcome))
+    return not any(isinstance(outcome, Failed) for outcome in unfetched)
+
+
+def outcome_of_problem(problem: FetchProblem) -> Skipped | Failed:
+    """What becomes of a symbol without candles: it is skipped where there are too few yet."""
+    if problem.error == NotEnoughHistory.__name__:
+        return Skipped(problem.symbol, f"Insufficient data: {problem.message}")
+    return Failed(problem.symbol, "fetch", problem.message, "")
