@@ -74,7 +74,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = asyncio.run(bring_candles(settings, console, demo=args.demo))
             return OK if print_fetch(report, console) else FAILED
         with sole_writer(settings.models_dir):
-            return train(args, settings, console)
+            return write_models(args, settings, console)
     except SettingsError as exc:
         console.error(str(exc))
         return WRONG
@@ -89,7 +89,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def train(args: Namespace, settings: Settings, console: Console) -> int:
+def write_models(args: Namespace, settings: Settings, console: Console) -> int:
     """Carry out what the arguments ask for, as the only writer of the models directory; the exit status."""
     if args.explore:
         return explore(settings, console, demo=args.demo, reveal=args.reveal)
@@ -126,6 +126,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     began = time.monotonic()
     with open_ledger(settings, registry) as ledger:
         training = new_run(settings, registry, ledger, console, demo=demo)
+        training.print_changes()
         interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
         training.judge()
     effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)

@@ -87,6 +87,18 @@ class TrainingRun:
         """On each of ``versions``."""
         return [version.evidence for version in self.versions]
 
+    def print_changes(self) -> None:
+        """Print which settings differ from those of the last run: its models are replaced by others."""
+        if (last := self.registry.read_summary()) is None:
+            return
+        before, now = flat(last["settings"]), flat(record.plain(self.settings.model.as_json()))
+        changed = [
+            f"{name} {before[name]} → {now[name]}" for name in now if before.get(name, now[name]) != now[name]
+        ]
+        if changed:
+            what = "An experiment" if self.settings.experiment else "Settings changed since the last run"
+            self.console.print(f"⚠️ {what}: {', '.join(changed)}")
+
     def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
         """Keep what was trained, record what was evaluated, and print the line of the symbol."""
         if isinstance(outcome, EvaluatedSymbol | Explored):
@@ -270,6 +282,17 @@ class TrainingRun:
             portfolio=record.as_json(pooled_verdict(self.evidence, self.settings.learn.verdict)),
             controls=describe_control(self.evidence),
         )
+
+
+def flat(settings: Json, prefix: str = "") -> dict[str, object]:
+    """Settings by their dotted names."""
+    found: dict[str, object] = {}
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            found |= flat(value, f"{prefix}{name}.")
+        else:
+            found[f"{prefix}{name}"] = value
+    return found
 
 
 def _of_this_look(accepted: Acceptance, evidence: RunEvidence) -> bool:

@@ -30,10 +30,10 @@ from desk.worker import EvaluatedSymbol
 from tests.test_registry import opened, trained
 
 QUIET = Console(quiet=True, as_json=False)
-NOTHING = dict.fromkeys(
+NOTHING: dict[str, Any] = dict.fromkeys(
     ("candles", "fired", "trades", "wins", "hits", "labelled", "labelled_wins", "across_hole"), 0
 )
-SUMS = dict.fromkeys(
+SUMS: dict[str, Any] = dict.fromkeys(
     (
         *("gross_bps", "net_bps", "executable_gross_bps", "executable_net_bps"),
         *("gross_squares", "net_squares", "executable_gross_squares", "executable_net_squares", "lost_bps"),
@@ -296,3 +296,18 @@ def test_the_state_of_all_models_is_one_row_a_symbol(
     assert "20 days old" in rows["AUSDT"]["retrain"]
     assert rows["CUSDT"]["retrain"] is None
     assert state["counts"]["tradable"] == 1
+
+
+def test_settings_that_were_edited_are_told(
+    registry: ModelRegistry, ledger: EvaluationLedger, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever edits ``config.py`` replaces all models by others: one line says what changed."""
+    told = run(registry, ledger)
+    told.console = Console(quiet=False, as_json=False)
+    last = told.settings.model.as_json()
+    document = {"settings": json.loads(json.dumps({**last, "prediction_horizon": 3, "n_trials": 50}))}
+    registry.read_summary = lambda: document  # type: ignore[method-assign]
+
+    told.print_changes()
+
+    assert "Settings changed since the last run: prediction_horizon 3 → 2\n" in capsys.readouterr().out

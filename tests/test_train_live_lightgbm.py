@@ -169,10 +169,14 @@ def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run:
     """A user who trains again sees whether anything changed, and may use all cores."""
     assert run("--symbols", "LONGUSDT,SHORTUSDT") == 0
     first = {path.name[:5]: path.read_bytes() for path in run.models.glob("*_latest.txt")}
-    assert run("--symbols", "LONGUSDT,SHORTUSDT", "--jobs", "2", "--offline") == 0
+    other = Run(run.models.parent / "other", run.url)
+    other.cache = run.cache
+    assert other("--symbols", "LONGUSDT,SHORTUSDT", "--jobs", "2", "--offline") == 0
+    assert run("--symbols", "LONGUSDT,SHORTUSDT", "--offline") == 0
 
+    assert {path.name[:5]: path.read_bytes() for path in other.models.glob("*_latest.txt")} == first
     assert {path.name[:5]: path.read_bytes() for path in run.models.glob("*_latest.txt")} == first
-    assert len(list(run.models.glob("LONGUSDT_lightgbm_*.txt"))) == 2
+    assert len(list(run.models.glob("LONGUSDT_lightgbm_*.txt"))) == 1, "the same is not trained twice"
     assert run.summary()["previous"]["change"] == dict.fromkeys(run.summary()["averages"], 0.0)
     assert run("--symbols", "LONGUSDT", "--offline", "--seed", "5") == 0
     assert (run.models / "LONGUSDT_latest.txt").read_bytes() != first["LONGU"]
@@ -315,15 +319,17 @@ def test_a_second_interrupt_stops_at_once_and_leaves_nothing_half_written(run: R
 
 def test_a_killed_run_is_taken_up_by_the_same_command(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """What was finished before kill -9 is not trained again, and ends as in an undisturbed run."""
-    run.interrupted("--symbols", WALKS, signals=[signal.SIGKILL], after="✅ WALK0USDT")
+    assert run("--symbols", WALKS, "--fetch-only") == 0
+    run.interrupted("--symbols", WALKS, "--offline", signals=[signal.SIGKILL], after="✅ WALK0USDT")
     assert list(run.models.glob("*_latest.txt")) == []
     kept = {path.name for path in run.models.glob("*_lightgbm_*.txt")}
 
-    assert run("--symbols", WALKS) == 0
+    assert run("--symbols", WALKS, "--offline") == 0
 
     assert capsys.readouterr().out.count("taken from") == len(kept)
     undisturbed = Run(run.models.parent / "undisturbed", run.url)
-    assert undisturbed("--symbols", WALKS) == 0
+    undisturbed.cache = run.cache
+    assert undisturbed("--symbols", WALKS, "--offline") == 0
     for symbol in WALKS.split(","):
         ours, theirs = (one.models / f"{symbol}_latest.txt" for one in (run, undisturbed))
         assert ours.read_bytes() == theirs.read_bytes()

@@ -260,7 +260,12 @@ def as_json(
     value: TradeFigures | Calibration | Stability | Verdict | Evaluation | Acceptance | PooledVerdict,
 ) -> Json:
     """A value of this room as JSON: tuples become lists."""
-    section: Json = json.loads(json.dumps(asdict(value)))
+    return plain(asdict(value))
+
+
+def plain(values: Json) -> Json:
+    """Values as they are after JSON: tuples become lists."""
+    section: Json = json.loads(json.dumps(values))
     return section
 
 
