@@ -10,9 +10,14 @@ Not here: the command line (``desk.training_arguments``), what happens to one sy
 what becomes of the outcomes (``desk.training_run``).
 """
 
+if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
+    from desk.doors import start_training
+
+    raise SystemExit(start_training())
+
 import asyncio
 import contextlib
-import signal
+import os
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -42,7 +47,9 @@ from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
+from desk.reports.settings import print_settings
 from desk.run_settings import Settings
+from desk.settings_files import in_force
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
@@ -57,22 +64,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and print; return the exit status that ``--help`` explains: 0, 1, 2 or 130."""
     console = Console(quiet=False, as_json=True)
     try:
-        base = config.default_settings()
-        args = training_arguments(argv, base)
+        force = in_force(config, os.environ)
+        args = training_arguments(argv, force.training)
         console = Console(quiet=args.quiet, as_json=args.json)
-        settings = narrowed(args, base)
+        settings = narrowed(args, force.training)
+        if args.print_config:
+            print_settings(force.rows(settings), force.files, console)
+            return OK
+        for line in force.remarks(settings):
+            console.print(line)
         if args.fetch_only:
             return print_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
             if args.explore:
                 return explore(settings, console, demo=args.demo, reveal=args.reveal)
             return run(settings, console, demo=args.demo)
-    except SettingsError as exc:
-        console.error(str(exc))
-        return WRONG
     except DeskError as exc:
         console.error(str(exc))
-        return FAILED
+        return WRONG if isinstance(exc, SettingsError) else FAILED
     except KeyboardInterrupt:
         console.error("Interrupted. What was fetched is cached, and finished symbols stay published.")
         return INTERRUPTED
@@ -387,8 +396,3 @@ def contract_costs(candles: Candles, book: ContractBook, trading: TradingSetting
         spread_source=spread.why,
         turnover=book.turnover.get(candles.symbol),
     )
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
-    raise SystemExit(main())

@@ -75,11 +75,15 @@ class TrainingRun:
         """Publish what was trained, record what was evaluated, and print the line of the symbol."""
         if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                self._publish(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
-                    outcome
+                line = (
+                    self._publish(outcome)
+                    if isinstance(outcome, EvaluatedSymbol)
+                    else self._record_exploration(outcome)
                 )
             except OSError as exc:
                 outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
+            else:
+                self.console.print(line)  # outside: a line that cannot be printed leaves it published
         if isinstance(outcome, Skipped):
             self.skipped.append(outcome)
             self.console.print(terminal.skipped_line(outcome))
@@ -87,8 +91,8 @@ class TrainingRun:
             self.failed.append(outcome)
             self.console.error(terminal.failed_line(outcome))
 
-    def _publish(self, evaluated: EvaluatedSymbol) -> None:
-        """Publish with a pending verdict; the evaluation goes into the ledger before figures are shown."""
+    def _publish(self, evaluated: EvaluatedSymbol) -> str:
+        """Publish with a pending verdict, the evaluation in the ledger first; the line to be shown."""
         evaluated.trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
         look = record.as_json(evaluated.evidence.evaluation)
         # Half of the rate: p-values that count are doubled.
@@ -98,15 +102,15 @@ class TrainingRun:
         metadata = self.registry.publish(evaluated.trained, now=utc_now())
         self.published.append(metadata)
         self.evidence.append(evaluated.evidence)
-        self.console.print(terminal.trained_line(metadata))
+        return terminal.trained_line(metadata)
 
-    def _record_exploration(self, explored: Explored) -> None:
-        """What is shown of a symbol goes into the ledger first."""
+    def _record_exploration(self, explored: Explored) -> str:
+        """Record what is to be shown of a symbol in the ledger; the line to be shown."""
         self._note_looks(explored.symbol, explored.cells)
         looks = [cell.evaluation for cell in explored.cells if cell.evaluation is not None]
         self.ledger.record([record.as_json(look) for look in looks])
         self.explored.append(explored)
-        self.console.print(explored_line(describe_explored(explored)))
+        return explored_line(describe_explored(explored))
 
     def note_pooled_look(self) -> None:
         """Before all symbols are shown together: their settings may be chosen by that for any symbol."""
