@@ -109,12 +109,13 @@ class OwnFile:
             if name not in known:
                 sections = ", ".join(sorted(one for one in known if known[one]))
                 raise SettingsError(
-                    f"{self._place(name)}: there is no section {name}{nearest_name(name, list(known))}; "
-                    f"sections are {sections}, and names that begin with _ are your own"
+                    f"{self.place(name)}: there is no section {name}{nearest_name(name, list(known))}; "
+                    f"sections are {sections}, a setting is written in its section as "
+                    'fetch = {"days": 180}, and names that begin with _ are your own'
                 )
             if known[name] and not isinstance(value, Mapping):
                 raise SettingsError(
-                    f"{self._place(name)}: {name} is {quoted(value)}, must be a section: "
+                    f"{self.place(name)}: {name} is {quoted(value)}, must be a section: "
                     f'{name} = {{"NAME": value}}'
                 )
 
@@ -125,19 +126,20 @@ class OwnFile:
             dotted = f"{name}.{key}"
             if key not in of:
                 raise SettingsError(
-                    f"{self._place(dotted)}: {name} has no setting {key}{nearest_name(str(key), list(of))}"
+                    f"{self.place(dotted)}: {name} has no setting {key}{nearest_name(str(key), list(of))}"
                 )
             if dotted in DERIVED:
-                raise SettingsError(f"{self._place(dotted)}: {dotted} follows {DERIVED[dotted]}: set that")
+                raise SettingsError(f"{self.place(dotted)}: {dotted} follows {DERIVED[dotted]}: set that")
             inner = of[key]
             nested = is_dataclass(inner) and isinstance(value, Mapping)
             wanted[key] = self._changed(dotted, inner, value) if nested else value
         try:
             return replace(part, **wanted)  # type: ignore[type-var]
         except SettingsError as exc:
-            raise SettingsError(f"{self._place(*_complained(name, wanted, str(exc)))}: {exc}") from exc
+            raise SettingsError(f"{self.place(*_complained(name, wanted, str(exc)))}: {exc}") from exc
 
-    def _place(self, *names: str) -> str:
+    def place(self, *names: str) -> str:
+        """File and line of the first of the dotted ``names`` that has one."""
         line = next((self.lines[name] for name in names if name in self.lines), None)
         return f"{self.path}, line {line}" if line else str(self.path)
 
@@ -304,7 +306,7 @@ def _with_own(own: OwnFile, training: Settings) -> Settings:
     try:
         return replace(training, **changes)
     except SettingsError as exc:
-        raise SettingsError(f"{own.path}: {exc}") from exc
+        raise SettingsError(f"{own.place(*_complained('', changes, str(exc)))}: {exc}") from exc
 
 
 def _dotted(name: str, value: object) -> Iterator[str]:
@@ -318,7 +320,7 @@ def _dotted(name: str, value: object) -> Iterator[str]:
 def _complained(section: str, wanted: Mapping[str, object], complaint: str) -> list[str]:
     """Dotted names of the settings that ``complaint`` names, then that of their section."""
     words = complaint.replace(";", " ").replace(":", " ").split()
-    return [*(f"{section}.{word}" for word in words if word in wanted), section]
+    return [*(f"{section}.{word}".lstrip(".") for word in words if word in wanted), section]
 
 
 def _lines(tree: ast.Module) -> Iterator[tuple[str, int]]:

@@ -13,6 +13,7 @@ import re
 import warnings
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from decimal import InvalidOperation
 from pathlib import Path
 from types import FrameType
 
@@ -105,6 +106,8 @@ def _sentence(exc: Exception, frame: FrameType | None) -> tuple[str, str]:
         return f"{kind} has no setting {name}{nearest_name(name, _settings_of(kind, frame))}", name
     if isinstance(exc, TypeError) and (absent := _ABSENT.match(text)):
         return f"{absent[1]} lacks the setting {absent[2].replace(chr(39), '')}", ""
+    if isinstance(exc, InvalidOperation):
+        return "a Decimal is made of a text that is no number", ""
     return f"{type(exc).__name__}: {text}", ""
 
 
