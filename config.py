@@ -1,5 +1,8 @@
 """The values of all settings.  Edit them here; arguments of the commands only narrow or point.
 
+Whoever updates the suite keeps values of their own in ``config_local.py`` beside this file instead, or in the
+file that ``DESK_CONFIG`` names (``desk.settings_files``); ``--print-config`` shows what is in force.
+
 Place in the house: a door.  Each part of the suite declares its settings, with their units and checks
 (``desk.market.settings``, ``desk.learn.settings``, ``desk.trade.settings``, and ``desk.run_settings`` for all
 that a training depends on); the values stand here and nowhere else.
@@ -16,13 +19,12 @@ from decimal import Decimal
 from pathlib import Path
 
 from desk.doors import working_folder
-from desk.errors import SettingsError
 from desk.learn.parameters import Parameters
 from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
 from desk.learn.thresholds import ThresholdRules
 from desk.learn.verdict import VerdictRules
 from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
-from desk.run_settings import Settings
+from desk.run_settings import Settings, with_environment
 from desk.trade.settings import (
     LiveSettings,
     NotifySettings,
@@ -40,6 +42,10 @@ JOURNAL = "live_trading.sqlite"
 """Of live trading, in the directory where it is started."""
 ATTEMPTS_ONCE, ATTEMPTS_LIVE = 3, 4
 """Reads of a decision that somebody waits for are not repeated for minutes."""
+SET_FOR_LIVE = dict.fromkeys(
+    ("fetch.attempts", "fetch.timeout_s", "fetch.give_up_after_s"), "config.py, settings_of_live"
+)
+"""What live trading sets otherwise than training, for ``--print-config``."""
 MAX_SPREAD_RATIO = 2.0
 """The book may be so many times as wide as trades were charged: before a verdict, and before each entry."""
 DEMO_SERIES = (
@@ -51,9 +57,9 @@ taker's costs; in two something can be known beforehand that does not pay them; 
 
 def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """The values.  ``N_JOBS`` and ``BITGET_BASE_URL`` in the environment win over those below."""
-    return Settings(
+    values = Settings(
         fetch=FetchSettings(
-            base_url=environ.get("BITGET_BASE_URL", BITGET),
+            base_url=BITGET,
             cache_dir=HERE / "backtest_data",
             days=180,
             symbols=(),  # all active perpetuals
@@ -174,9 +180,10 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         max_model_age_days=14,
         publish_rule="always",  # or "better": what earned more than the published model after its training
         experiment=False,
-        N_JOBS=_whole_number(environ, "N_JOBS", 0),
+        N_JOBS=0,  # one per core that may be used
         seed=20_261_122,
     )
+    return with_environment(values, environ)[0]
 
 
 def live_settings(max_model_age_days: int) -> LiveSettings:
@@ -258,11 +265,15 @@ def stream_settings(memory: int) -> StreamSettings:
     )
 
 
-def settings_of_live(*, base_url: str, cache_dir: Path, models_dir: Path, once: bool) -> Settings:
+def settings_of_live(
+    base: Settings, *, base_url: str, cache_dir: Path, models_dir: Path, once: bool
+) -> Settings:
     """The values as live trading reads models and candles with them.
 
     Parameters
     ----------
+    base : Settings
+        Those in force.
     base_url : str
         REST address of the exchange.
     cache_dir, models_dir : Path
@@ -270,7 +281,6 @@ def settings_of_live(*, base_url: str, cache_dir: Path, models_dir: Path, once: 
     once : bool
         Whether somebody waits for one decision: then reads are repeated less often.
     """
-    base = default_settings()
     fetch = replace(
         base.fetch,
         base_url=base_url,
@@ -280,11 +290,3 @@ def settings_of_live(*, base_url: str, cache_dir: Path, models_dir: Path, once: 
         give_up_after_s=30.0,
     )
     return replace(base, fetch=fetch, models_dir=models_dir)
-
-
-def _whole_number(environ: Mapping[str, str], name: str, default: int) -> int:
-    text = environ.get(name, "")
-    try:
-        return int(text) if text else default
-    except ValueError as exc:
-        raise SettingsError(f"{name} in the environment is {text!r}, must be a whole number") from exc

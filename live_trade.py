@@ -8,6 +8,11 @@ exchange, on which candles and by which clock.
 Reading order: ``main``; then ``decide_once``, ``trade`` and ``replay``; models at the end.
 """
 
+if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
+    from desk.doors import start_trading
+
+    raise SystemExit(start_trading())
+
 import argparse
 import asyncio
 import json
@@ -42,7 +47,9 @@ from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports import terminal
 from desk.reports.console import Console
+from desk.reports.settings import print_settings
 from desk.run_settings import Settings
+from desk.settings_files import SettingsInForce, in_force
 from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
@@ -68,6 +75,7 @@ class LiveRun:
 
     args: argparse.Namespace
     settings: Settings
+    force: SettingsInForce
     console: Console
 
 
@@ -75,17 +83,22 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
     console = Console(quiet=False, as_json=False)
     try:
-        args = live_arguments(
-            argv,
-            config.default_settings(),
-            journal=Path(config.JOURNAL),
-            websockets=config.BITGET_WS,
-        )
+        force = in_force(config, os.environ)
+        args = live_arguments(argv, force.training, journal=Path(config.JOURNAL), websockets=config.BITGET_WS)
         settings = config.settings_of_live(
-            base_url=args.base_url, cache_dir=args.cache_dir, models_dir=args.models_dir, once=args.once
+            force.training,
+            base_url=args.base_url,
+            cache_dir=args.cache_dir,
+            models_dir=args.models_dir,
+            once=args.once,
         )
+        if args.print_config:
+            print_settings(force.rows(settings, config.SET_FOR_LIVE), force.files, console)
+            return OK
+        for line in force.remarks(settings):
+            console.print(line)
         named = named_symbols(args.symbols)
-        run = LiveRun(args, settings, console)
+        run = LiveRun(args, settings, force, console)
         if args.once:
             return decide_once(run, named)
         stored = args.replay is not None or args.demo
@@ -211,8 +224,12 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     """
     args, settings, console = run.args, run.settings, run.console
     mode, clock = str(args.mode), SystemClock()
-    live = config.live_settings(settings.max_model_age_days)
-    link = config.link_settings(mode, base_url=args.base_url, ws_url=args.ws_url)
+    if settings.fetch.offline:
+        raise SettingsError(
+            "offline is True in the settings, and a session needs the exchange: set it to False"
+        )
+    live = run.force.live
+    link = run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
     channels = channels_from(os.environ)
     require_startable(args.journal, mode)
@@ -224,7 +241,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             symbols,
             market=market,
             ws_url=link.ws_url,
-            settings=config.stream_settings(memory_of()),
+            settings=run.force.stream(memory_of()),
             clock=clock,
         )
         forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
@@ -300,7 +317,7 @@ async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         )
     first = {one.symbol: max(models.span[one.symbol][0], int(one.open_time[0])) for one in stored.series}
     contracts = {one.symbol: one for one in stored.contracts}
-    live = config.live_settings(settings.max_model_age_days)
+    live = run.force.live
     clock = SimulatedClock(float(min(first.values())))
     fills = fill_model_of(forecaster, slippage=settings.learn.trading.slippage, least=False)
     paper = PaperExchange(stored.contracts, deposit=live.paper.balance, clock=clock, fill_model=fills)
@@ -366,7 +383,3 @@ def feature_window(settings: Settings) -> FeatureWindow:
     return FeatureWindow(
         memory=memory_of(), max_missing_share=settings.learn.max_missing_share, rows=newest_rows
     )
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

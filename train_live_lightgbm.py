@@ -10,10 +10,15 @@ Not here: the command line (``desk.training_arguments``), what happens to one sy
 what becomes of the outcomes (``desk.training_run``).
 """
 
+if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
+    from desk.doors import start_training
+
+    raise SystemExit(start_training())
+
 import asyncio
 import contextlib
 import itertools
-import signal
+import os
 import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -46,7 +51,9 @@ from desk.reports import terminal
 from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
+from desk.reports.settings import print_settings
 from desk.run_settings import Settings
+from desk.settings_files import in_force
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments
 from desk.training_jobs import jobs_of
@@ -64,10 +71,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and print; return the exit status that ``--help`` explains: 0, 1, 2 or 130."""
     console = Console(quiet=False, as_json=True)
     try:
-        base = config.default_settings()
-        args = training_arguments(argv, base)
+        force = in_force(config, os.environ)
+        args = training_arguments(argv, force.training)
         console = Console(quiet=args.quiet, as_json=args.json)
-        settings = narrowed(args, base)
+        settings = narrowed(args, force.training)
+        if args.print_config:
+            print_settings(force.rows(settings), force.files, console)
+            return OK
+        for line in force.remarks(settings):
+            console.print(line)
         if asks_for_models(args):
             return carry_out(args, settings, console, journal=Path(config.JOURNAL))
         if args.fetch_only:
@@ -75,12 +87,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return OK if print_fetch(report, console) else FAILED
         with sole_writer(settings.models_dir):
             return write_models(args, settings, console)
-    except SettingsError as exc:
-        console.error(str(exc))
-        return WRONG
     except DeskError as exc:
         console.error(str(exc))
-        return FAILED
+        return WRONG if isinstance(exc, SettingsError) else FAILED
     except KeyboardInterrupt:
         console.error(
             "Interrupted. What was fetched is cached; symbols that were finished wait for their verdict: the "
@@ -385,8 +394,3 @@ def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | 
     if failure.error == NotEnoughHistory.__name__:
         return Skipped(symbol, failure.message)
     return Failed(symbol, stage, failure.message, failure.traceback)
-
-
-if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
-    raise SystemExit(main())

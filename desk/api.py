@@ -8,6 +8,7 @@ Not here: training and trading, which are commands.
 """
 
 import asyncio
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
@@ -25,6 +26,8 @@ from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import check_candles
 from desk.outcomes import Json
 from desk.registry import ModelRegistry
+from desk.run_settings import Settings
+from desk.settings_files import in_force
 from desk.values import COLUMNS, UP, Candles, FeatureSet, LabelledSet
 
 
@@ -65,7 +68,7 @@ def load_candles(
     CacheError
         If there is no cache of ``symbol``, or it is not what it should be.
     """
-    fetch = door("config").default_settings().fetch
+    fetch = _settings().fetch
     return _frame(CandleStore(Path(cache_dir or fetch.cache_dir)).load(symbol, days or fetch.days))
 
 
@@ -101,10 +104,11 @@ def fetch_candles(
     ExchangeError
         If the exchange does not answer.
     """
-    fetch = door("config").default_settings().fetch
+    fetch = _settings().fetch
     asked = replace(
         fetch,
         symbols=tuple(symbols),
+        top=None,
         days=days or fetch.days,
         cache_dir=Path(cache_dir or fetch.cache_dir),
         base_url=base_url or fetch.base_url,
@@ -166,7 +170,7 @@ def open_model(symbol: str, *, models_dir: Path | str | None = None) -> Notebook
         If it may not be used, and why.
     """
     table = door("ml_feature_engineering")
-    registry = ModelRegistry(Path(models_dir or door("config").default_settings().models_dir))
+    registry = ModelRegistry(Path(models_dir or _settings().models_dir))
     names = tuple(feature.name for feature in table.FEATURES)
     found = registry.open_latest(symbol, features=names, contract=table.contract_id())
     evaluated = load_model(registry.evaluated(found.metadata), subject=f"{symbol}: evaluated model")
@@ -220,15 +224,20 @@ def evaluate(model: NotebookModel, candles: pd.DataFrame) -> pd.Series:
     return pd.Series(asdict(figures), name=model.symbol)
 
 
+def _settings() -> Settings:
+    """Those in force, as the commands have them."""
+    return in_force(door("config"), os.environ).training
+
+
 def _features(candles: Candles) -> FeatureSet:
-    learn = door("config").default_settings().learn
+    learn = _settings().learn
     shares = {"max_missing_share": learn.max_missing_share, "min_feature_share": learn.min_feature_share}
     found: FeatureSet = door("ml_feature_engineering").build_features(candles, **shares)
     return found
 
 
 def _labels(candles: Candles, *, horizon: int | None, threshold: float | None) -> LabelledSet:
-    learn = door("config").default_settings().learn
+    learn = _settings().learn
     found: LabelledSet = door("ml_feature_engineering").attach_labels(
         _features(candles),
         candles,

@@ -61,7 +61,7 @@ class Costs:
     """Price steps that the closes were seen to lie on, in USDT, one per ``grid_from``."""
 
     def __post_init__(self) -> None:
-        check_settings("costs", self._problems())
+        check_settings("costs", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.tick < math.inf:

@@ -19,6 +19,7 @@
     - Unanswered               nobody knows: repeat a read, look a write up first
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
+  + OutputLost               all was done, and the document about it could not be handed over
 
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
@@ -158,3 +159,7 @@ class FetchEnds(DeskError):  # noqa: N818 - says what it does
 
 class Unwritable(FetchEnds):
     """The cache folder cannot be written any more: the disk is full, or the folder is gone."""
+
+
+class OutputLost(DeskError):  # noqa: N818 - says what happened
+    """Standard output is closed or full, and a document was to be written there."""

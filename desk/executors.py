@@ -24,6 +24,8 @@ from multiprocessing.connection import wait as wait_for
 from types import ModuleType
 from typing import Generic, Protocol, TypeVar
 
+from desk.cores import most_workers
+
 Job = TypeVar("Job")
 Result = TypeVar("Result")
 
@@ -85,7 +87,7 @@ class Processes:
     def __init__(self, workers: int) -> None:
         if workers < 1:
             raise ValueError(f"workers is {workers}, must be at least 1")
-        self._workers = workers
+        self._workers = min(workers, most_workers() or workers)
 
     def run(
         self, work: Callable[[Job], Result], jobs: Iterable[Job]
@@ -138,7 +140,7 @@ def _submit(
 ) -> Future[JobDone[Job, Result] | JobFailed[Job]]:
     """Hand a job to the pool; into one that has just died it goes as a job that broke."""
     try:
-        with _main_module_hidden():
+        with _main_module_hidden(), _interrupts_of_children_blocked():
             return pool.submit(_attempt, work, job)
     except BrokenProcessPool as exc:
         lost: Future[JobDone[Job, Result] | JobFailed[Job]] = Future()
@@ -180,6 +182,23 @@ def _main_module_hidden() -> Iterator[None]:
         yield
     finally:
         sys.modules["__main__"] = main
+
+
+@contextlib.contextmanager
+def _interrupts_of_children_blocked() -> Iterator[None]:
+    """Let processes that are started meanwhile be deaf to Ctrl-C from their first moment on.
+
+    The terminal sends it to them as well, and one that still imports would answer with a traceback.  In this
+    process it is taken a moment later.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # not on this system
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ Not here: which files there are, see ``desk.registry`` and ``desk.market.history
 """
 
 import contextlib
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -24,6 +25,15 @@ DRAFT = ".draft-"
 """Prefix of files that are still being written; a crash may leave one behind."""
 LOCK = ".lock"
 """Held by the one process that writes below a folder; the file itself means nothing."""
+NOT_OFFERED = frozenset(
+    getattr(errno, name)
+    for name in ("EINVAL", "EPERM", "EACCES", "ENOSYS", "ENOTSUP", "EOPNOTSUPP", "ENOTTY", "EBADF", "EISDIR")
+    if hasattr(errno, name)
+)
+"""Answers of shares and FUSE mounts that have no flush, no modes, or none for folders: these only make a file
+safer that is written already.  A full or failing disk answers otherwise."""
+NO_LOCKS = frozenset({errno.ENOLCK, *NOT_OFFERED})
+"""Answers of those that have no locks."""
 
 
 def write_file(target: Path, body: bytes) -> None:
@@ -41,8 +51,9 @@ def write_file(target: Path, body: bytes) -> None:
         with os.fdopen(handle, "wb") as file:
             file.write(body)
             file.flush()
-            os.fsync(file.fileno())
-        draft.chmod(0o644)
+            flush_to_disk(file.fileno())
+        with _unless_not_offered():
+            draft.chmod(0o644)
         draft.replace(target)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -85,11 +96,34 @@ def flush_folder(folder: Path) -> None:
     """Make the renames in ``folder`` survive a power cut, where the system allows it."""
     if os.name != "posix":
         return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
+    with _unless_not_offered():
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def flush_to_disk(handle: int) -> None:
+    """Make what was written to the open file ``handle`` survive a power cut, where the system allows it.
+
+    Raises
+    ------
+    OSError
+        If the disk is full or fails.
+    """
+    with _unless_not_offered():
         os.fsync(handle)
-    finally:
-        os.close(handle)
+
+
+@contextlib.contextmanager
+def _unless_not_offered() -> Iterator[None]:
+    """Pass over an error that says that the file system has no such service."""
+    try:
+        yield
+    except OSError as exc:
+        if exc.errno not in NOT_OFFERED:
+            raise
 
 
 @contextlib.contextmanager
@@ -133,7 +167,7 @@ def hold_lock(path: Path, *, taken: str) -> Iterator[None]:
     Raises
     ------
     SettingsError
-        If another process holds it.
+        If another process holds it, or the file system has no locks.
     OSError
         If the file cannot be made.
     """
@@ -143,4 +177,11 @@ def hold_lock(path: Path, *, taken: str) -> Iterator[None]:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as exc:
                 raise SettingsError(taken) from exc
+            except OSError as exc:
+                if exc.errno not in NO_LOCKS:
+                    raise
+                raise SettingsError(
+                    f"the file system of {path.parent} has no locks ({exc.strerror}), and two programs that "
+                    "write there would spoil each other's files: name a folder on a local disk"
+                ) from exc
         yield

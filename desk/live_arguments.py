@@ -59,7 +59,8 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         prog="python live_trade.py",
         description="Trade the published models: simulated fills by default, demo account, or real money.",
         epilog=(
-            "All other values: config.py. Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
+            "All other values: config.py, or your own in config_local.py beside it. "
+            "Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
             "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. Messages go to NOTIFY_WEBHOOK (an "
             "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set. A file STOP beside the "
             "journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong "
@@ -76,6 +77,9 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         help="simulated fills on real candles, Bitget's demo account (which --demo is not), or real money",
     )
     what.add_argument("--once", action="store_true", help="decide once, print the table, send nothing, end")
+    what.add_argument(
+        "--print-config", action="store_true", help="show the settings in force and where each is from, end"
+    )
     what.add_argument("--replay", type=Path, metavar="DIR", help="run on stored candles, a simulated clock")
     what.add_argument(
         "--demo",

@@ -94,7 +94,7 @@ class TradeRules:
     """Share of the way from the stop to the candle's extreme at which a stop fills: 0.25 is a quarter."""
 
     def __post_init__(self) -> None:
-        check_settings("trade rules", self._problems())
+        check_settings("trade rules", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.horizon < 1:

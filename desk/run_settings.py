@@ -6,12 +6,13 @@ own settings (``desk.market.settings``, ``desk.learn.settings``); what one deman
 Not here: values.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from desk.cores import usable_cores
+from desk.errors import SettingsError
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
 from desk.market.settings import FetchSettings
 from desk.settings import check_settings
@@ -39,12 +40,12 @@ class Settings:
     experiment: bool
     """Whether arguments chose other labels or another history than ``config.py``: nothing is published."""
     N_JOBS: int
-    """Worker processes; 0 is one per core."""
+    """Worker processes; 0 is one per core that this process may use."""
     seed: int
     """The one seed of every random choice."""
 
     def __post_init__(self) -> None:
-        check_settings("settings", self._problems())
+        check_settings("settings", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         learn, candles = self.learn, self.fetch.days * CANDLES_PER_DAY
@@ -74,7 +75,7 @@ class Settings:
     @property
     def workers(self) -> int:
         """Worker processes."""
-        return self.N_JOBS or os.cpu_count() or 1
+        return self.N_JOBS or usable_cores()
 
     @property
     def model(self) -> ModelSettings:
@@ -90,3 +91,39 @@ class Settings:
             If a horizon is too long for the history.
         """
         return tuple(replace(self, learn=learn).model for learn in self.explore.cells(self.learn))
+
+
+def with_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[Settings, dict[str, str]]:
+    """``settings``, in which what the environment says wins.
+
+    Parameters
+    ----------
+    settings : Settings
+    environ : mapping
+        ``N_JOBS`` and ``BITGET_BASE_URL``; one that is empty says nothing.
+
+    Returns
+    -------
+    settings : Settings
+    sources : dict
+        By dotted name of what was set: the variable.
+
+    Raises
+    ------
+    SettingsError
+        If a variable holds what cannot be.
+    """
+    sources = {}
+    try:
+        if address := environ.get("BITGET_BASE_URL", ""):
+            settings = replace(settings, fetch=replace(settings.fetch, base_url=address))
+            sources["fetch.base_url"] = "BITGET_BASE_URL"
+    except SettingsError as exc:
+        raise SettingsError(f"BITGET_BASE_URL in the environment: {exc}") from exc
+    if jobs := environ.get("N_JOBS", ""):
+        try:
+            settings = replace(settings, N_JOBS=int(jobs))
+        except ValueError as exc:
+            raise SettingsError(f"N_JOBS in the environment is {jobs!r}, must be a whole number") from exc
+        sources["N_JOBS"] = "N_JOBS"
+    return settings, sources

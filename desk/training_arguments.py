@@ -13,10 +13,18 @@ from desk.errors import SettingsError
 from desk.run_settings import Settings
 
 
+class _Default(str):
+    """A text that nobody typed."""
+
+    __slots__ = ()
+
+
 def training_arguments(argv: Sequence[str] | None, base: Settings) -> argparse.Namespace:
     """Read the command line of training; its defaults are the values of ``base``."""
     parser = training_parser()
     parser.set_defaults(
+        symbols=_Default(",".join(base.fetch.symbols)),
+        top=base.fetch.top,
         days=base.fetch.days,
         horizon=base.learn.prediction_horizon,
         threshold=base.learn.min_price_change,
@@ -45,19 +53,17 @@ def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
     if args.demo:  # where nothing else was named, the demo keeps to folders of its own
         cache_dir = cache_dir / "demo" if cache_dir == base.fetch.cache_dir else cache_dir
         models_dir = models_dir.parent / "demo" if models_dir == base.models_dir else models_dir
-    top = args.top
-    if args.explore and not args.symbols and top is None:
-        top = base.explore.symbols
+    symbols, top = _selection(args, base)
     fetch = replace(
         base.fetch,
         base_url=args.base_url,
-        symbols=named_symbols(args.symbols),
+        symbols=symbols,
         include_rwa=args.include_rwa or base.fetch.include_rwa,
         top=top,
         days=args.days,
         requests_per_second=args.rps,
         use_cache=base.fetch.use_cache and not args.refresh,
-        offline=args.offline,
+        offline=args.offline or (base.fetch.offline and not args.demo),
         cache_dir=cache_dir,
     )
     learn = replace(
@@ -78,13 +84,33 @@ def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
     )
 
 
+def _selection(args: argparse.Namespace, base: Settings) -> tuple[tuple[str, ...], int | None]:
+    """Symbols and number of the largest; what was typed replaces both settings of the file.
+
+    The demo has symbols of its own, whatever the file names.
+    """
+    typed = not isinstance(args.symbols, _Default)
+    symbols, top = named_symbols(args.symbols), args.top
+    if typed and not symbols:
+        raise SettingsError("--symbols names no symbol: leave it out for those of the settings")
+    if typed and top == base.fetch.top:
+        top = None
+    elif not typed and (args.demo or top != base.fetch.top):
+        symbols = ()
+        top = None if top == base.fetch.top else top
+    if args.explore and not symbols and top is None:
+        top = base.explore.symbols
+    return symbols, top
+
+
 def training_parser() -> argparse.ArgumentParser:
     """Arguments of ``train_live_lightgbm.py``."""
     parser = argparse.ArgumentParser(
         prog="python train_live_lightgbm.py",
         description="Fetch candles of Bitget USDT futures and train one LightGBM model per symbol.",
         epilog=(
-            "All other values: config.py. Exit status: 0 all trained, or skipped for a stated reason, "
+            "All other values: config.py, or your own in config_local.py beside it. "
+            "Exit status: 0 all trained, or skipped for a stated reason, "
             "1 something failed, 2 wrong arguments or settings, 130 interrupted."
         ),
         allow_abbrev=False,
@@ -140,6 +166,9 @@ def training_parser() -> argparse.ArgumentParser:
     kept.add_argument("--retire", metavar="A", help="stop trading a symbol; its versions stay")
     kept.add_argument("--prune-keep", type=int, metavar="N", help="remove all but the newest N versions")
     output = parser.add_argument_group("output")
+    output.add_argument(
+        "--print-config", action="store_true", help="show the settings in force and where each is from, end"
+    )
     output.add_argument("--quiet", action="store_true", help="nothing but problems")
     output.add_argument(
         "--json", action="store_true", help="the summary on standard output, all else on standard error"

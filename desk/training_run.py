@@ -103,11 +103,15 @@ class TrainingRun:
         """Keep what was trained, record what was evaluated, and print the line of the symbol."""
         if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                self._keep(outcome) if isinstance(outcome, EvaluatedSymbol) else self._record_exploration(
-                    outcome
+                line = (
+                    self._keep(outcome)
+                    if isinstance(outcome, EvaluatedSymbol)
+                    else self._record_exploration(outcome)
                 )
             except OSError as exc:
                 outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
+            else:
+                self.console.print(line)  # outside: a line that cannot be printed leaves it published
         if isinstance(outcome, Skipped):
             self.skipped.append(outcome)
             self.console.print(terminal.skipped_line(outcome))
@@ -115,8 +119,8 @@ class TrainingRun:
             self.failed.append(outcome)
             self.console.error(terminal.failed_line(outcome))
 
-    def _keep(self, evaluated: EvaluatedSymbol) -> None:
-        """Keep it as a candidate; the evaluation goes into the ledger before figures are shown."""
+    def _keep(self, evaluated: EvaluatedSymbol) -> str:
+        """Keep it as a candidate, the evaluation in the ledger first; the line to be shown."""
         trained = evaluated.trained
         trained.metadata["verdict"] = record.as_json(pending(evaluated.evidence.examination))
         self._record_look(evaluated.evidence)
@@ -132,7 +136,7 @@ class TrainingRun:
         )
         self.registry.candidates.keep(candidate)
         self.versions.append(TrainedVersion(candidate, metadata, evaluated.evidence))
-        self.console.print(terminal.trained_line(metadata))
+        return terminal.trained_line(metadata)
 
     def take(self, candidate: Candidate) -> bool:
         """Take what an earlier run trained of the same candles; whether that could be read."""
@@ -155,13 +159,13 @@ class TrainingRun:
         self.refused |= self.ledger.refused([look], above=half)
         self.ledger.record([look])
 
-    def _record_exploration(self, explored: Explored) -> None:
-        """What is shown of a symbol goes into the ledger first."""
+    def _record_exploration(self, explored: Explored) -> str:
+        """Record what is to be shown of a symbol in the ledger; the line to be shown."""
         self._note_looks(explored.symbol, explored.cells)
         looks = [cell.evaluation for cell in explored.cells if cell.evaluation is not None]
         self.ledger.record([record.as_json(look) for look in looks])
         self.explored.append(explored)
-        self.console.print(explored_line(describe_explored(explored)))
+        return explored_line(describe_explored(explored))
 
     def note_pooled_look(self) -> None:
         """Before all symbols are shown together: their settings may be chosen by that for any symbol."""

@@ -14,6 +14,9 @@ settings.register_profile("unattended", settings.get_profile("any machine"), der
 if os.environ.get("CI"):
     settings.load_profile("unattended")
 
+# What a developer keeps in a config_local.py is not what the tests speak of.
+os.environ["DESK_CONFIG"] = ""
+
 # Started in the background of a script, processes and their children ignore SIGINT; several tests send it to
 # children of theirs, as a user's Ctrl-C does.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -1,10 +1,14 @@
 """What the command lines say, and how names of symbols are read."""
 
+from dataclasses import replace
+
 import pytest
 
 import config
 from desk.arguments import named_symbols, nearest
+from desk.errors import SettingsError
 from desk.live_arguments import live_parser
+from desk.run_settings import Settings
 from desk.training_arguments import narrowed, training_arguments
 
 
@@ -54,3 +58,64 @@ def test_a_default_that_is_zero_is_told(capsys: pytest.CaptureFixture[str]) -> N
     told = " ".join(capsys.readouterr().out.split())
     assert "one per core (default: 0)" in told
     assert "(default: None)" not in told
+
+
+def in_file(**fetch: object) -> Settings:
+    """The settings of a file that sets these of fetching."""
+    base = config.default_settings({})
+    return replace(base, fetch=replace(base.fetch, **fetch))  # type: ignore[arg-type]
+
+
+def trained(base: Settings, *typed: str) -> tuple[tuple[str, ...], int | None, bool]:
+    """Symbols, number of the largest and offline, of a command line."""
+    fetch = narrowed(training_arguments(typed, base), base).fetch
+    return fetch.symbols, fetch.top, fetch.offline
+
+
+NAMED = ("BTCUSDT", "ETHUSDT")
+
+
+@pytest.mark.parametrize(
+    ("in_config", "typed", "found"),
+    [
+        ({"symbols": NAMED}, "", (NAMED, None, False)),
+        ({"symbols": NAMED}, "--symbols SOLUSDT", (("SOLUSDT",), None, False)),
+        ({"symbols": NAMED}, "--symbols BTCUSDT,ETHUSDT", (NAMED, None, False)),
+        ({"symbols": NAMED}, "--top 3", ((), 3, False)),
+        ({"symbols": NAMED}, "--explore", (NAMED, None, False)),
+        ({"symbols": NAMED}, "--demo", ((), None, False)),
+        ({"top": 5}, "", ((), 5, False)),
+        ({"top": 5}, "--top 3", ((), 3, False)),
+        ({"top": 5}, "--symbols SOLUSDT", (("SOLUSDT",), None, False)),
+        ({"top": 5}, "--explore", ((), 5, False)),
+        ({"top": 5}, "--demo", ((), None, False)),
+        ({"offline": True}, "", ((), None, True)),
+        ({"offline": True}, "--demo", ((), None, False)),
+        ({}, "--offline", ((), None, True)),
+        ({}, "", ((), None, False)),
+        ({}, "--explore", ((), config.default_settings({}).explore.symbols, False)),
+    ],
+)
+def test_arguments_win_only_when_they_are_given(
+    in_config: dict[str, object], typed: str, found: tuple[object, ...]
+) -> None:
+    """Whoever wrote two symbols into the settings file must not train 786."""
+    assert trained(in_file(**in_config), *typed.split()) == found
+
+
+def test_an_empty_list_of_symbols_does_not_mean_all_of_them() -> None:
+    """A script whose variable is empty would otherwise train everything."""
+    with pytest.raises(SettingsError, match="--symbols names no symbol"):
+        trained(in_file(), "--symbols", "")
+
+
+def test_what_is_typed_still_excludes_each_other() -> None:
+    with pytest.raises(SettingsError, match="top and symbols exclude each other"):
+        trained(in_file(), "--symbols", "BTCUSDT", "--top", "3")
+
+
+def test_help_shows_what_the_file_selects(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        training_arguments(["--help"], in_file(symbols=NAMED))
+
+    assert "(default: BTCUSDT,ETHUSDT)" in " ".join(capsys.readouterr().out.split())

@@ -1,7 +1,11 @@
 """Files are there whole, or not there."""
 
+import errno
 import os
+import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,5 +83,65 @@ def test_a_file_where_a_directory_should_be_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(SettingsError, match="is a file, a directory is needed"),
         sole_writer(tmp_path / "models"),
+    ):
+        pass
+
+
+def refusing(number: int, *, folders_only: bool = False) -> Callable[..., None]:
+    """A call of the system that is not offered here."""
+
+    def call(handle: object, *_: object, **__: object) -> None:
+        if not folders_only or stat.S_ISDIR(os.fstat(int(str(handle))).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    return call
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+@pytest.mark.parametrize("service", ["fsync of folders", "fsync", "chmod", "open of folders"])
+def test_a_file_is_written_where_the_file_system_has_no_such_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: str, number: int
+) -> None:
+    """Shares and FUSE mounts: the file is there and whole, only a power cut could still take it."""
+    opened = os.open
+
+    def open_files(path: Any, *args: Any, **more: Any) -> int:
+        if Path(path).is_dir():
+            raise OSError(number, os.strerror(number))
+        return opened(path, *args, **more)
+
+    if service == "open of folders":
+        monkeypatch.setattr(os, "open", open_files)
+    else:
+        refused = refusing(number, folders_only=service.endswith("folders"))
+        monkeypatch.setattr(os, service.partition(" ")[0], refused)
+    write_file(tmp_path / "file", b"new")
+    point_link(tmp_path / "link", "file")
+
+    assert (tmp_path / "link").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("number", [errno.EIO, errno.ENOSPC])
+def test_a_disk_that_fails_is_still_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """What is passed over is a service that is missing, never an error of the disk."""
+    monkeypatch.setattr(os, "fsync", refusing(number, folders_only=True))
+
+    with pytest.raises(OSError, match=os.strerror(number)):
+        write_file(tmp_path / "file", b"new")
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
+def test_a_file_system_without_locks_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """Without a lock two runs would remove each other's drafts; a traceback says nothing of that."""
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(fcntl, "flock", refusing(number))
+
+    with (
+        pytest.raises(SettingsError, match=f"the file system of {tmp_path} has no locks"),
+        sole_writer(tmp_path),
     ):
         pass

@@ -36,10 +36,12 @@ FOUNDATION = {
     "desk.costs",
     "desk.policy",
     "desk.orders",
+    "desk.proxies",
     "desk.retry",
     "desk.settings",
     "desk.spreads",
     "desk.ticks",
+    "desk.typed_fields",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
 
@@ -68,10 +70,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
+    "desk.proxies": {"desk.errors"},
     "desk.retry": {"desk.errors", "desk.ports"},
-    "desk.settings": {"desk.errors"},
+    "desk.settings": {"desk.errors", "desk.typed_fields"},
+    "desk.typed_fields": set(),
     "desk": FOUNDATION,
-    "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
+    "desk.cores": set(),
+    "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
+    "desk.settings_files": FOUNDATION
+    | {
+        *("desk.cores", "desk.doors.mistakes", "desk.market.settings", "desk.plausible"),
+        *("desk.run_settings", "desk.trade.settings"),
+    },
     "desk.training_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
     "desk.live_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
     "desk.worker": FOUNDATION | {"desk.learn", "desk.stopwatch", "desk.versions", "ml_feature_engineering"},
@@ -157,6 +167,7 @@ PURE = {
         "desk.settings",
         "desk.spreads",
         "desk.ticks",
+        "desk.typed_fields",
         "desk.indicators",
     ),
     "desk.learn",
@@ -213,8 +224,14 @@ MAY_WRITE = {
     "desk.market.paper.file",
     "data_fetcher",
 }
-# Where everything may be caught: the end of a symbol's job.
-CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session", "desk.trade.events"}
+# Where everything may be caught: the end of a symbol's job, and a file of settings, which is anybody's code.
+CATCHES_ALL = {
+    "desk.doors.mistakes",
+    "desk.executors",
+    "data_fetcher",
+    "desk.trade.session",
+    "desk.trade.events",
+}
 LONGEST = 400
 """Lines of a file."""
 # What may have one name in several modules, and why.

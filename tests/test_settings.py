@@ -7,16 +7,19 @@ import pytest
 from desk.errors import SettingsError
 from desk.settings import check_settings, outside, outside_above
 
+NOTHING = SimpleNamespace()
+"""Has no annotated fields."""
+
 
 def test_all_complaints_come_in_one_error() -> None:
     """Who corrects one value a run gives up at the third."""
     with pytest.raises(SettingsError, match=r"^fetch: days is 0; top is 0$"):
-        check_settings("fetch", iter(("days is 0", "top is 0")))
+        check_settings("fetch", NOTHING, iter(("days is 0", "top is 0")))
 
 
 def test_settings_without_a_complaint_pass() -> None:
     """An iterator that yields nothing is no complaint."""
-    check_settings("fetch", iter(()))
+    check_settings("fetch", NOTHING, iter(()))
 
 
 @pytest.mark.parametrize(

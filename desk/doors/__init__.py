@@ -1,6 +1,10 @@
-"""The commands of an installed suite, and where the five files of the root are then.
+"""How the commands start, and where the five files of the root are in an installed suite.
 
-A service.  In a checkout the five files stand in the root, and Python finds them beside the one that is
+A service.  ``train_live_lightgbm.py`` and ``live_trade.py`` start here as well, before they import anything:
+importing takes seconds, in which somebody may press Ctrl-C, and runs ``config.py``, in which there may be
+mistakes.  Both end with one sentence.
+
+  In a checkout the five files stand in the root, and Python finds them beside the one that is
 started.  The wheel carries them in this folder (``force-include`` in ``pyproject.toml``), ``config.py`` under
 the name ``packaged_config.py``, so that no module of such a common name is installed at the top level.  A
 console script puts the folder on the path of its own process, which worker processes take over: there
@@ -11,6 +15,7 @@ Not here: what the commands do.
 """
 
 import importlib
+import importlib.util
 import os
 import signal
 import sys
@@ -22,8 +27,8 @@ from desk.errors import SettingsError
 FOLDER = Path(__file__).resolve().parent
 PACKAGED = FOLDER / "packaged_config.py"
 """The settings that the wheel carries; not there in a checkout."""
-WRONG = 2
-"""Exit status for settings that cannot be used."""
+WRONG, INTERRUPTED = 2, 130
+"""Exit status for settings that cannot be used, and after Ctrl-C."""
 
 
 def start_training() -> int:
@@ -53,7 +58,11 @@ def settings_file() -> Path:
     own = Path.cwd() / "config.py"
     if not own.is_file():
         return PACKAGED
-    if "def default_settings" not in own.read_text(encoding="utf-8", errors="replace"):
+    try:
+        text = own.read_text(encoding="utf-8", errors="replace")
+    except OSError as exc:
+        raise SettingsError(f"{own} cannot be read ({exc.strerror})") from exc
+    if "def default_settings" not in text:
         raise SettingsError(
             f"{own} is not a settings file of this suite: it defines no default_settings. Start in another "
             f"folder, or put a copy of {PACKAGED} in its place"
@@ -68,15 +77,40 @@ def working_folder(config_file: str) -> Path:
 
 
 def _run(name: str) -> int:
+    """Import the settings, then the command ``name``, and run it."""
+    try:
+        _import_settings()
+        status: int = importlib.import_module(name).main()
+    except SettingsError as exc:
+        sys.stderr.write(f"{exc}\n")
+        return WRONG
+    except KeyboardInterrupt:
+        sys.stderr.write("Interrupted.\n")
+        return INTERRUPTED
+    return status
+
+
+def _import_settings() -> None:
+    """Import ``config``, wherever it is.
+
+    Raises
+    ------
+    SettingsError
+        If it is not there, or has a mistake.
+    """
+    from desk.doors.mistakes import check_syntax, settings_mistakes  # noqa: PLC0415 - after Ctrl-C is met
+
     if PACKAGED.is_file():
-        try:
-            chosen = settings_file()
-        except SettingsError as exc:
-            sys.stderr.write(f"{exc}\n")
-            return WRONG
+        file = settings_file()
         if "--quiet" not in sys.argv:
-            where = f"packaged values, no config.py in {Path.cwd()}" if chosen == PACKAGED else str(chosen)
+            where = f"packaged values, no config.py in {Path.cwd()}" if file == PACKAGED else str(file)
             sys.stderr.write(f"Settings: {where}\n")
         sys.path.insert(0, os.fspath(FOLDER))
-    status: int = importlib.import_module(name).main()
-    return status
+    else:
+        found = importlib.util.find_spec("config")
+        if found is None or found.origin is None:
+            raise SettingsError("config.py is not there, which has the values of all settings: put it back")
+        file = Path(found.origin)
+    check_syntax(file)
+    with settings_mistakes(file):
+        importlib.import_module("config")

@@ -1,6 +1,9 @@
 """Parameters of LightGBM's trees.  Pure."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from desk.settings import check_settings, outside, outside_above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,3 +17,14 @@ class Parameters:
     bagging_fraction: float
     lambda_l2: float
     path_smooth: float
+
+    def __post_init__(self) -> None:
+        check_settings("parameters", self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        for name in ("learning_rate", "feature_fraction", "bagging_fraction"):
+            yield from outside_above(self, name, 0, 1)
+        yield from outside(self, "num_leaves", 2, 131_072)
+        yield from outside(self, "min_data_in_leaf", 0, 1_000_000)
+        for name in ("lambda_l2", "path_smooth"):
+            yield from outside(self, name, 0, 1e6)

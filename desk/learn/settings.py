@@ -13,7 +13,10 @@ from dataclasses import asdict, dataclass, replace
 from desk.learn.parameters import Parameters
 from desk.learn.thresholds import ThresholdRules
 from desk.learn.verdict import VerdictRules
-from desk.settings import check_settings
+from desk.settings import check_settings, outside
+
+LARGEST_MOVE = 0.1
+"""A larger one is a percentage that was written for a fraction: candles move by it once in years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +40,7 @@ class TradingSettings:
     """Likewise."""
 
     def __post_init__(self) -> None:
-        check_settings("trading", self._problems())
+        check_settings("trading", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name in ("stop_loss", "take_profit"):
@@ -119,14 +122,14 @@ class LearnSettings:
     """The fixed sensible set that tuning has to beat."""
 
     def __post_init__(self) -> None:
-        check_settings("learning", self._problems())
+        check_settings("learning", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.prediction_horizon < 1:
             yield f"prediction_horizon is {self.prediction_horizon} candles, must be at least 1"
-        if not 0 < self.min_price_change < 1:
+        if not 0 < self.min_price_change < LARGEST_MOVE:
             yield (
-                f"min_price_change is {self.min_price_change:g}, must lie between 0 and 1 "
+                f"min_price_change is {self.min_price_change:g}, must be above 0 and below {LARGEST_MOVE:g}, "
                 "as a fraction (0.002 means 0.2 %)"
             )
         for name in (
@@ -138,14 +141,18 @@ class LearnSettings:
             "search_early_stopping_rounds",
             "n_seeds",
             "walk_seeds",
+            "control_symbols",
+            "control_from",
         ):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
         for name in ("max_missing_share", "test_share", "first_share", "walk_first_share", "significance"):
             if not 0 < getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
-        if not 0 <= self.min_feature_share <= 1:
-            yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
+        for name in ("min_feature_share", "min_precision_each_side", "min_recall_each_side"):
+            yield from outside(self, name, 0, 1)
+        yield from outside(self, "window_checks", 0, 100_000, unit="rows")
+        yield from outside(self, "calibration_bins", 2, 1_000)
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:
@@ -199,7 +206,7 @@ class ExploreSettings:
     that last four hours, half a year holds few."""
 
     def __post_init__(self) -> None:
-        check_settings("explore", self._problems())
+        check_settings("explore", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         horizons = self.horizons

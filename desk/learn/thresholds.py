@@ -67,7 +67,7 @@ class ThresholdRules:
     """Labelled trades that a share needs for its win rate to be tested."""
 
     def __post_init__(self) -> None:
-        check_settings("thresholds", self._problems())
+        check_settings("thresholds", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         inside = all(0 < share < 0.5 for share in self.shares)
@@ -78,8 +78,6 @@ class ThresholdRules:
                 yield f"{name} is {getattr(self, name)}, must be at least {least}"
         if not 0 <= self.narrow_share < 0.5:
             yield f"narrow_share is {self.narrow_share}, must be at least 0 and below 0.5"
-        if self.select_by not in {"net", "win_rate"}:
-            yield f'select_by is {self.select_by!r}, must be "net" or "win_rate"'
         if not 0 < self.target_win_rate < 1:
             yield f"target_win_rate is {self.target_win_rate}, must lie between 0 and 1"
         if not 0.5 <= self.level < 1:

@@ -77,7 +77,7 @@ class VerdictRules:
     """So long an accepted model need not pass the test again."""
 
     def __post_init__(self) -> None:
-        check_settings("verdict", self._problems())
+        check_settings("verdict", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if self.min_trades < 1 or self.min_days < 2:

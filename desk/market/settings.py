@@ -65,7 +65,7 @@ class FetchSettings:
     """True: cached candles and contract data only, no network at all."""
 
     def __post_init__(self) -> None:
-        check_settings("fetch", self._problems())
+        check_settings("fetch", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         yield from self._address_problems()
@@ -144,7 +144,7 @@ class LinkSettings:
     """Longest time for one read with all its repetitions and throttling pauses: 30."""
 
     def __post_init__(self) -> None:
-        check_settings("link", self._problems())
+        check_settings("link", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name, schemes in (("base_url", {"http", "https"}), ("ws_url", {"ws", "wss"})):
@@ -181,7 +181,7 @@ class StreamSettings:
     """Seconds between two symbols whose newest candles are compared with REST, in turn: 1; 0 is never."""
 
     def __post_init__(self) -> None:
-        check_settings("stream", self._problems())
+        check_settings("stream", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         yield from outside(self, "memory", 1, 900, unit="candles, which one request surely brings")

@@ -5,14 +5,18 @@ With ``as_json`` all of it goes to standard error, so that standard output holds
 """
 
 import contextlib
+import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
+from typing import TextIO, cast
 
 import rich.console
 from rich.console import RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
 
+from desk.errors import OutputLost
 from desk.outcomes import Json
 
 PLAIN_WIDTH = 120
@@ -58,11 +62,12 @@ class Console:
     def __init__(self, *, quiet: bool, as_json: bool) -> None:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(AttributeError, ValueError):  # a stream that was replaced
-                stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+                # Two symbols that a code page lacks must not both become "??USDT".
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
         self._console = _console(to_stderr=as_json or quiet)
         self._problems = _console(to_stderr=True)
         self._quiet = quiet
-        self._as_json = as_json
+        self.as_json = as_json
         self._live = False
 
     @property
@@ -90,11 +95,31 @@ class Console:
             Printed below the table.
         document : dict
             Written as one line of JSON.
+
+        Raises
+        ------
+        OutputLost
+            If standard output takes it no more.
         """
         self.table(table)
         self.print(words)
-        if self._as_json:
-            sys.stdout.write(json.dumps(document, ensure_ascii=False) + "\n")
+        if self.as_json:
+            self.document(document)
+
+    def document(self, document: Json) -> None:
+        """Write the document that standard output is kept for, as one line of JSON in plain ASCII.
+
+        Raises
+        ------
+        OutputLost
+            If standard output takes it no more.
+        """
+        try:
+            sys.stdout.write(json.dumps(document) + "\n")
+            sys.stdout.flush()
+        except OSError as exc:
+            _let_go(sys.stdout)
+            raise OutputLost(f"standard output takes no document any more ({exc.strerror})") from exc
 
     def error(self, text: str) -> None:
         """Say what went wrong, even when quiet; on standard error where no bar is in the way."""
@@ -135,8 +160,60 @@ class Console:
                 self._live = False
 
 
+class _Tolerant(io.TextIOBase):
+    """A stream that takes every line, and loses those that its own stream takes no more.
+
+    A reader that went away (``| head``), a terminal that was closed or a full disk must not keep a run from
+    what it does: training publishes, a session trades.  What was lost is not known to whoever wrote it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lost = False
+
+    def write(self, text: str) -> int:
+        """Write ``text``, or lose it."""
+        self._attempt(lambda: self._stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush what was written."""
+        self._attempt(self._stream.flush)
+
+    def isatty(self) -> bool:
+        """Whether somebody sees it at once."""
+        return self._stream.isatty()
+
+    def fileno(self) -> int:
+        """Number of the stream itself, whose terminal has a width."""
+        return self._stream.fileno()
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """That of the stream itself, by which rich chooses its lines."""
+        return self._stream.encoding
+
+    def _attempt(self, work: Callable[[], object]) -> None:
+        if self._lost:
+            return
+        try:
+            work()
+        except OSError:
+            self._lost = True
+            _let_go(self._stream)
+
+
+def _let_go(stream: TextIO) -> None:
+    """Lead ``stream`` nowhere from now on; Python would complain of it once more when it ends."""
+    with contextlib.suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
 def _console(*, to_stderr: bool) -> rich.console.Console:
-    console = rich.console.Console(stderr=to_stderr)
+    stream = cast(TextIO, _Tolerant(sys.stderr if to_stderr else sys.stdout))
+    console = rich.console.Console(file=stream, stderr=to_stderr)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console

@@ -27,6 +27,7 @@ import aiohttp
 
 from desk.errors import SettingsError
 from desk.ports import Clock
+from desk.proxies import require_usable_proxies
 from desk.trade.settings import NotifySettings
 
 log = logging.getLogger("desk.trade")
@@ -297,6 +298,7 @@ async def notifying(
     if not channels:
         yield NoNotifier()
         return
+    require_usable_proxies()
     notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:

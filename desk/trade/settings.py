@@ -9,9 +9,8 @@ from dataclasses import dataclass, fields
 from decimal import Decimal
 from typing import Literal
 
-from desk.errors import SettingsError
 from desk.orders import MarginMode, PositionMode
-from desk.settings import check_settings
+from desk.settings import check_settings, outside, outside_above
 
 OnStop = Literal["flatten", "wait", "leave"]
 Unknown = Literal["adopt", "close"]
@@ -60,7 +59,7 @@ class RiskLimits:
     """Open nothing in a contract that is to be closed for trading within so many hours."""
 
     def __post_init__(self) -> None:
-        check_settings("risk", self._problems())
+        check_settings("risk", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 < self.risk_per_trade < 1:
@@ -120,12 +119,14 @@ class SessionSettings:
     """Decisions without an order are forgotten after so many days."""
 
     def __post_init__(self) -> None:
-        check_settings("session", self._problems())
+        check_settings("session", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         for name in ("reconcile_s", "look_s", "fill_wait_s", "fill_look_s", "resend_within_s"):
             if getattr(self, name) <= 0:
                 yield f"{name} is {getattr(self, name)}, must be positive"
+        if self.wait_on_stop_s < 0:
+            yield f"wait_on_stop_s is {self.wait_on_stop_s}, must not be negative"
         if not 0 < self.protective_stop < 1:
             yield f"protective_stop is {self.protective_stop}, must lie between 0 and 1 (0.02 means 2 %)"
         for name in ("max_failed_steps", "keep_decisions_days"):
@@ -145,7 +146,7 @@ class ScoreSettings:
     """Chance of ever demoting a model that trades as its backtest expected, however often one looks."""
 
     def __post_init__(self) -> None:
-        check_settings("scoreboard", self._problems())
+        check_settings("scoreboard", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.floor < 1:
@@ -168,10 +169,12 @@ class NotifySettings:
     """Of one delivery."""
 
     def __post_init__(self) -> None:
-        if self.digest_hours < 0 or self.queue < 1 or self.timeout_s <= 0:
-            raise SettingsError(
-                "notify: digest_hours must be 0 or more, queue at least 1 and timeout_s positive"
-            )
+        check_settings("notify", self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        yield from outside(self, "digest_hours", 0, 8_760, unit="hours")
+        yield from outside(self, "queue", 1, 1_000_000, unit="messages")
+        yield from outside_above(self, "timeout_s", 0, 600, unit="seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -182,8 +185,11 @@ class PaperSettings:
     """USDT at the start."""
 
     def __post_init__(self) -> None:
+        check_settings("paper", self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
         if self.balance <= 0:
-            raise SettingsError(f"paper: balance is {self.balance}, must be positive")
+            yield f"balance is {self.balance}, must be positive"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,3 +201,6 @@ class LiveSettings:
     score: ScoreSettings
     notify: NotifySettings
     paper: PaperSettings
+
+    def __post_init__(self) -> None:
+        check_settings("live trading", self, ())

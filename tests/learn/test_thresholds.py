@@ -443,5 +443,5 @@ def test_blocks_that_do_not_follow_each_other_are_a_mistake() -> None:
 
 
 def test_all_complaints_come_at_once() -> None:
-    with pytest.raises(SettingsError, match=r"shares are.*min_days is 1.*select_by is 'luck'.*level is 97"):
+    with pytest.raises(SettingsError, match=r"select_by is 'luck'.*shares are.*min_days is 1.*level is 97"):
         replace(RULES, shares=(0.1, 0.05), min_days=1, select_by="luck", level=97)  # type: ignore[arg-type]

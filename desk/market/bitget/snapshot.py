@@ -43,15 +43,17 @@ async def market_snapshot(
     clock : Clock
         Gives the time where the exchange does not.
     """
-    try:
-        async with BitgetPublic(fetch, clock=clock) as exchange:
-            now = await exchange.server_time()
-            return MarketSnapshot(await newest_candles(exchange, symbols, count=count, now=now), now)
-    except Unreachable:
-        unreached = (
-            f"{fetch.base_url} is not reached: check the connection, a proxy or firewall, and the address "
-            "(--base-url or BITGET_BASE_URL)."
-        )
+    unreached = "offline is True in the settings: the candles are the cached ones."
+    if not fetch.offline:
+        try:
+            async with BitgetPublic(fetch, clock=clock) as exchange:
+                now = await exchange.server_time()
+                return MarketSnapshot(await newest_candles(exchange, symbols, count=count, now=now), now)
+        except Unreachable:
+            unreached = (
+                f"{fetch.base_url} is not reached: check the connection, a proxy or firewall, and the "
+                "address (--base-url or BITGET_BASE_URL)."
+            )
     store = CandleStore(fetch.cache_dir)
     cached: dict[str, Candles | str] = {}
     for symbol in symbols:

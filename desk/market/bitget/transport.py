@@ -32,6 +32,7 @@ from yarl import URL
 
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.throttle import Throttle
+from desk.proxies import require_usable_proxies
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
@@ -112,6 +113,8 @@ class RestTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        if self._use_proxy:
+            require_usable_proxies()
         self._session = aiohttp.ClientSession(
             headers=self._headers,
             timeout=aiohttp.ClientTimeout(total=self._timeout_s),

@@ -99,7 +99,7 @@ class ExchangeOptions:
     """API key of the account, and the kind of account."""
 
     def __post_init__(self) -> None:
-        check_settings("embedded exchange", self._problems())
+        check_settings("embedded exchange", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not _is_loopback(self.host):

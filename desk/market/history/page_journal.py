@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from desk.files import flush_folder
+from desk.files import flush_folder, flush_to_disk
 from desk.market.history.candles import RawRows, broken, merge
 from desk.values import COLUMNS
 
@@ -100,7 +100,7 @@ def _write_through(file: FileIO, record: bytes) -> None:
     """Write all of ``record`` to the disk itself."""
     if file.write(record) < len(record):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    os.fsync(file.fileno())
+    flush_to_disk(file.fileno())
 
 
 def _record(body: bytes, place: int) -> RawRows | None:

@@ -47,7 +47,7 @@ class FillCosts:
     """Price steps in USDT, one per ``grid_from``; half of one is charged where it is above the tick."""
 
     def __post_init__(self) -> None:
-        check_settings("costs of fills", self._problems())
+        check_settings("costs of fills", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.5"):
@@ -88,7 +88,7 @@ class FillModel:
     position of their symbol was already open when the order ended."""
 
     def __post_init__(self) -> None:
-        check_settings("matching", self._problems())
+        check_settings("matching", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
         if not 0 <= self.slippage < Decimal("0.1"):
