@@ -120,7 +120,7 @@ async def test_a_lagging_symbol_is_refused_and_a_clean_one_passes(tmp_path: Path
     assert checks["CLEANUSDT"].spread_bps == pytest.approx(10.0, rel=0.05)
     (sentence,) = checks["LAGUSDT"].problems
     assert "LAGUSDT: the last price lags behind the mark price" in sentence
-    assert "makes up 35% of the gap" in sentence
+    assert "makes up 35 % of the gap" in sentence
     assert checks["LAGUSDT"].lag == lag_behind(LAGGING.since(NOW - 4 * 288 * 300_000), MARK)
     if not faults:
         asked = exchange.stats.requests

@@ -284,10 +284,10 @@ def test_the_closing_words_give_what_was_found_and_what_it_cost() -> None:
         "In the development part, the 95 % interval of 0 of 6 cells lies above zero after taker fees, each "
         "taken alone."
     ) in words
-    assert "together, the best horizon is 12 candles (0.49%): before costs +5.0 bp a trade" in words
+    assert "together, the best horizon is 12 candles (0.49 %): before costs +5.0 bp a trade" in words
     assert (
         "The test part then showed: before costs -30.0 bp a trade (-30.6 entered at the next candle's mean "
-        "price), after taker fees -44.0 [-104.0, +16.0] (-45.5 without its best day); resting entries, 60% "
+        "price), after taker fees -44.0 [-104.0, +16.0] (-45.5 without its best day); resting entries, 60 % "
         "of them filled, -40.0 [-100.0, +20.0] (-41.5 without its best day); the 40 missed would have earned "
         "-26.0 before costs."
     ) in words
@@ -307,7 +307,7 @@ def test_the_line_of_a_symbol_names_its_best_horizon_and_what_was_left_out() -> 
     one = {**measured("AUSDT", CELLS), "left_out": [{"horizon": 96, "reason": "Insufficient data: 3 labels"}]}
 
     assert explored_line(one) == (
-        "✅ AUSDT: 3 horizons · best at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
+        "✅ AUSDT: 3 horizons · best at 12 candles (0.49 %): -9.0 ±40.0 bp a trade after taker "
         "fees, -10.5 without its best day · 1 left out: Insufficient data: 3 labels"
     )
     assert "no signal in the development part" in explored_line(measured("AUSDT", [CELLS[2]]))

@@ -396,7 +396,7 @@ def test_a_series_on_too_coarse_a_grid_is_left_out_with_a_reason() -> None:
     """Two prices that lie 2 % apart, whatever the tick of the contract: no cost charged for it is honest."""
     two = prices(np.where(np.arange(LENGTH) % 4 < 2, 100.0, 102.0))
 
-    with pytest.raises(UntradablePrices, match=r"steps of 2 USDT, 2\.0 % of the price.* at most 1% "):
+    with pytest.raises(UntradablePrices, match=r"steps of 2 USDT, 2\.0 % of the price.* at most 1 % "):
         train_symbol(job_on(two))
 
 

@@ -231,8 +231,8 @@ def _require_learnable(learnable: Rows, blocks: tuple[WalkBlock, ...], settings:
     if len(learnable) < settings.min_labels:
         raise NotEnoughHistory(
             f"Insufficient data: {len(learnable)} labelled development candles, {settings.min_labels} "
-            f"needed; closes rarely move {settings.min_price_change:.2%} in {settings.prediction_horizon} "
-            "candles: give a smaller --threshold or a longer history"
+            f"needed; closes rarely move {settings.min_price_change * 100:g} % in "
+            f"{settings.prediction_horizon} candles: give a smaller --threshold or a longer history"
         )
     if not blocks:
         raise NotEnoughHistory(

@@ -242,8 +242,8 @@ def _retrain(
     """Symbols whose published model should not be relied on as it is, each with the reason, by symbol."""
     reasons = {
         row["symbol"]: (
-            f"its win rate fell from {row['accuracy_before']:.1%} to {row['accuracy']:.1%}, which is beyond "
-            "chance: train it again soon, perhaps on a shorter history"
+            f"its win rate fell from {row['accuracy_before'] * 100:.1f} % to {row['accuracy'] * 100:.1f} %, "
+            "which is beyond chance: train it again soon, perhaps on a shorter history"
         )
         for row in worse
     }
@@ -271,5 +271,6 @@ def _drop_reasons(row: Json) -> Iterator[str]:
     if accuracy is not None and accuracy[0] <= 0.5:
         where = "lies below" if accuracy[1] < 0.5 else "cannot be distinguished from"
         yield (
-            f"its win rate of {row['accuracy']:.1%} [{accuracy[0]:.1%}, {accuracy[1]:.1%}] {where} one half"
+            f"its win rate of {row['accuracy'] * 100:.1f} % [{accuracy[0] * 100:.1f}, "
+            f"{accuracy[1] * 100:.1f}] {where} one half"
         )

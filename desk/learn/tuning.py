@@ -363,6 +363,7 @@ def _compare(
 
 
 def _gain(gain: Mean) -> str:
-    return (
-        f"best trial against baseline: {gain.value * 100:+.2f} ± {gain.se * 100:.2f} points of soft win rate"
-    )
+    """The gain of the best trial with its standard error, where there are enough days for one."""
+    sure = f" ± {gain.se * 100:.2f}" if gain.reported() else ""
+    few = "" if sure else f" ({gain.clusters} days are too few for an interval)"
+    return f"best trial against baseline: {gain.value * 100:+.2f}{sure} points of soft win rate{few}"

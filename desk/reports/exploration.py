@@ -213,7 +213,7 @@ def _between(interval: Sequence[float] | None) -> str:
 
 def _candles(cell: Json) -> str:
     horizon = cell["horizon"]
-    return f"at {horizon} candle{'' if horizon == 1 else 's'} ({cell['threshold']:.2%})"
+    return f"at {horizon} candle{'' if horizon == 1 else 's'} ({cell['threshold'] * 100:.2f} %)"
 
 
 def exploration_words(document: Json) -> str:
@@ -267,7 +267,8 @@ def _net(part: Json | None) -> str:
     if part is None or not part["trades"]:
         return "no trade"
     maker, missed = part["maker"], part["maker"]["missed"]
-    resting = f"resting entries, {maker['trades'] / part['trades']:.0%} of them filled, {_after(maker)}"
+    filled = maker["trades"] / part["trades"] * 100
+    resting = f"resting entries, {filled:.0f} % of them filled, {_after(maker)}"
     return (
         f"before costs {_bps(part['gross_bps'])} bp a trade ({_bps(part['executable_gross_bps'])} entered at "
         f"the next candle's mean price), after taker fees {_after(part['taker'])}; "

@@ -180,7 +180,7 @@ def test_symbols_that_got_worse_are_to_be_retrained() -> None:
     )["retrain"]
 
     assert entry["symbol"] == "AUSDT"
-    assert "fell from 58.0% to 51.0%" in entry["reason"]
+    assert "fell from 58.0 % to 51.0 %" in entry["reason"]
 
 
 def test_a_failure_matters_where_an_old_model_stays_in_use() -> None:
