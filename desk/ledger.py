@@ -6,7 +6,7 @@ of candles, because looks are looks at candles, whichever folder the models go t
 
 * ``evaluations``: every look, for ever.  ``newest`` holds the last one of each symbol with each setting,
   which is all that a verdict asks for: one symbol with one setting counts once.
-* ``looks``: up to which candle a setting was shown by ``--explore``.
+* ``looks``: up to which candle a setting was shown by ``--explore``, and which one was in force then.
 * ``acceptances``: when a symbol with one setting was called tradable, on what, and how that ended.
   ``acceptance_days`` holds what every later day earned; what is written of a day first stays.
 
@@ -29,7 +29,7 @@ from desk.outcomes import Json
 NAME: Final = "evaluations.sqlite"
 POOLED: Final = "*"
 """The symbol of a look at many symbols together."""
-VERSION = 1
+VERSION = 2
 PATIENCE_S = 60.0
 """How long an append waits for another process."""
 
@@ -49,7 +49,7 @@ _TABLES = (
     "CREATE INDEX newest_in_time ON newest (last, first) WHERE tested",
     """CREATE TABLE looks (
         symbol TEXT NOT NULL, settings TEXT NOT NULL, last INTEGER NOT NULL, at TEXT NOT NULL,
-        PRIMARY KEY (symbol, settings, last)
+        in_force TEXT, PRIMARY KEY (symbol, settings, last)
     ) WITHOUT ROWID""",
     """CREATE TABLE acceptances (
         acceptance INTEGER PRIMARY KEY, symbol TEXT NOT NULL, settings TEXT NOT NULL, last_day TEXT NOT NULL,
@@ -63,6 +63,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE TABLE taken_over (path TEXT PRIMARY KEY, lines INTEGER NOT NULL) WITHOUT ROWID",
 )
+_FROM_VERSION_1 = "ALTER TABLE looks ADD COLUMN in_force TEXT"
 
 
 class EvaluationLedger:
@@ -127,6 +128,9 @@ class EvaluationLedger:
             if version == 0:
                 for statement in _TABLES:
                     self._db.execute(statement)
+            elif version == 1:
+                self._db.execute(_FROM_VERSION_1)
+            if version < VERSION:
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextlib.contextmanager
@@ -264,7 +268,9 @@ class EvaluationLedger:
 
     # Settings that were shown ---------------------------------------------------------------------
 
-    def note_looks(self, looks: Sequence[tuple[str, str, int]], *, at: str) -> None:
+    def note_looks(
+        self, looks: Sequence[tuple[str, str, int]], *, at: str, in_force: str | None = None
+    ) -> None:
         """Note what ``--explore`` is about to show.
 
         Parameters
@@ -274,17 +280,25 @@ class EvaluationLedger:
             last candle, ms.  The setting in force is not chosen by what is shown, and is left out.
         at : str
             ISO 8601 UTC.
+        in_force : str, optional
+            Fingerprint of the setting in force, the only one that is not chosen with a view of ``looks``.
         """
         with self._appending():
             self._db.executemany(
-                "INSERT OR IGNORE INTO looks (symbol, settings, last, at) VALUES (?, ?, ?, ?)",
-                [(*look, at) for look in looks],
+                "INSERT OR IGNORE INTO looks (symbol, settings, last, at, in_force) VALUES (?, ?, ?, ?, ?)",
+                [(*look, at, in_force) for look in looks],
             )
 
     def shown_through(self, symbol: str, settings: str) -> int | None:
-        """Open time (ms) of the last candle on which a setting was shown, by symbol or pooled, if it was."""
+        """Open time (ms) of the last candle that ``--explore`` may have chosen a setting by; None: of none.
+
+        A setting is chosen by the looks at its symbol, or pooled, that show it, and by all that were taken
+        while another one was in force: who sees a horizon of 6 candles earn trains 7 candles, or the same 6
+        at a threshold with other digits.
+        """
         (last,) = self._db.execute(
-            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND settings = ?", (symbol, POOLED, settings)
+            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
+            (symbol, POOLED, settings, settings),
         ).fetchone()
         return None if last is None else int(last)
 

@@ -203,7 +203,7 @@ def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
 
-    with pytest.raises(SettingsError, match="version 99, this program knows 1"):
+    with pytest.raises(SettingsError, match="version 99, this program knows 2"):
         EvaluationLedger(tmp_path)
 
 
@@ -281,6 +281,33 @@ def test_a_setting_that_was_shown_is_known_by_symbol_and_pooled(ledger: Evaluati
     assert ledger.shown_through("YUSDT", "h6") is None
     assert ledger.shown_through("YUSDT", "h12") == 700
     assert ledger.shown_through("XUSDT", "h2") is None
+
+
+def test_a_setting_beside_one_that_was_shown_was_chosen_by_it(ledger: EvaluationLedger) -> None:
+    """A threshold with one digit more is another fingerprint, and the same choice."""
+    ledger.note_looks([("XUSDT", "h6", 500), ("XUSDT", "h12", 500)], at=AT, in_force="h2")
+
+    assert ledger.shown_through("XUSDT", "h6 at 0.35 %") == 500
+    assert ledger.shown_through("XUSDT", "h7") == 500
+    assert ledger.shown_through("XUSDT", "h2") is None
+    assert ledger.shown_through("YUSDT", "h7") is None
+
+
+def test_a_ledger_of_the_first_version_keeps_its_looks(tmp_path: Path) -> None:
+    """Which setting was in force then is not known: what was shown stays shown."""
+    with EvaluationLedger(tmp_path) as ledger:
+        ledger.note_looks([("XUSDT", "h6", 500)], at=AT)
+        ledger.record([entry()])
+    with sqlite3.connect(tmp_path / NAME) as connection:
+        connection.execute("ALTER TABLE looks DROP COLUMN in_force")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    with EvaluationLedger(tmp_path) as again:
+        again.note_looks([("XUSDT", "h6", 700)], at=AT, in_force="h2")
+        assert again.count() == 1
+        assert again.shown_through("XUSDT", "h6") == 700
+        assert again.shown_through("XUSDT", "h7") == 700
 
 
 # Acceptances --------------------------------------------------------------------------------------

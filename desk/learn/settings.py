@@ -138,14 +138,19 @@ class LearnSettings:
             "search_early_stopping_rounds",
             "n_seeds",
             "walk_seeds",
+            "window_checks",
+            "calibration_bins",
+            "control_symbols",
+            "control_from",
         ):
             if getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must be at least 1"
         for name in ("max_missing_share", "test_share", "first_share", "walk_first_share", "significance"):
             if not 0 < getattr(self, name) < 1:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
-        if not 0 <= self.min_feature_share <= 1:
-            yield f"min_feature_share is {self.min_feature_share}, must lie between 0 and 1"
+        for name in ("min_feature_share", "min_precision_each_side", "min_recall_each_side"):
+            if not 0 <= getattr(self, name) <= 1:
+                yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"
         if not 1 <= self.min_boost_round <= self.num_boost_round:
