@@ -94,10 +94,7 @@ class EvaluationLedger:
         except BaseException as exc:
             self._db.close()
             if isinstance(exc, sqlite3.Error):
-                raise SettingsError(
-                    f"{self.path} is not the ledger of evaluations ({exc}): restore it from a copy, or "
-                    "remove it and with it the memory of every look at these candles"
-                ) from exc
+                raise self._spoilt(str(exc)) from exc
             raise
 
     def __enter__(self) -> Self:
@@ -157,6 +154,20 @@ class EvaluationLedger:
                 "is shown; free the disk, or end the process that holds the file"
             ) from exc
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Say what to do where the file can no longer be read."""
+        try:
+            yield
+        except sqlite3.Error as exc:
+            raise self._spoilt(str(exc)) from exc
+
+    def _spoilt(self, why: str) -> SettingsError:
+        return SettingsError(
+            f"{self.path} is not the ledger of evaluations ({why}): restore it from a copy, or "
+            "remove it and with it the memory of every look at these candles"
+        )
+
     # Looks ----------------------------------------------------------------------------------------
 
     def record(self, evaluations: Sequence[Json]) -> None:
@@ -200,11 +211,15 @@ class EvaluationLedger:
         if not tested:
             return []
         own = {(one["symbol"], one["settings"]) for one in run}
-        rows = self._db.execute(
-            "SELECT symbol, settings, p_value FROM newest WHERE tested AND last >= ? AND first <= ? "
-            "ORDER BY symbol, settings",
-            (min(one["first"] for one in tested), max(one["last"] for one in tested)),
-        )
+        with self._reading():
+            rows = self._db.execute(
+                "SELECT symbol, settings, p_value FROM newest WHERE tested AND last >= ? AND first <= ? "
+                "ORDER BY symbol, settings",
+                (min(one["first"] for one in tested), max(one["last"] for one in tested)),
+            ).fetchall()
+        for symbol, _, p_value in rows:
+            if p_value is not None and not (isinstance(p_value, float) and 0 <= p_value <= 1):
+                raise self._spoilt(f"the p-value of {symbol} is {p_value!r:.40}, must lie between 0 and 1")
         return [p_value for symbol, settings, p_value in rows if (symbol, settings) not in own]
 
     def refused(self, run: Sequence[Json], *, above: float) -> set[str]:
@@ -218,27 +233,30 @@ class EvaluationLedger:
             p-values above it failed even alone: half of the false discovery rate, because those that count
             are doubled.
         """
-        return {
-            one["symbol"]
-            for one in run
-            if self._db.execute(
-                "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
-                "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?))",
-                (one["symbol"], one["settings"], one["first"], one["last"], above),
-            ).fetchone()[0]
-        }
+        with self._reading():
+            return {
+                one["symbol"]
+                for one in run
+                if self._db.execute(
+                    "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
+                    "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?))",
+                    (one["symbol"], one["settings"], one["first"], one["last"], above),
+                ).fetchone()[0]
+            }
 
     def count(self) -> int:
         """Number of evaluations, repetitions included."""
-        (count,) = self._db.execute("SELECT COUNT(*) FROM evaluations").fetchone()
+        with self._reading():
+            (count,) = self._db.execute("SELECT COUNT(*) FROM evaluations").fetchone()
         return int(count)
 
     def evaluations(self) -> Iterator[Json]:
         """Every evaluation, oldest first, one at a time."""
-        rows = self._db.execute(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation")  # noqa: S608 - our own names
-        for row in rows:
-            entry = dict(zip(EVALUATION, row, strict=True))
-            yield {**entry, "tested": bool(entry["tested"])}
+        with self._reading():
+            rows = self._db.execute(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation")  # noqa: S608 - our own names
+            for row in rows:
+                entry = dict(zip(EVALUATION, row, strict=True))
+                yield {**entry, "tested": bool(entry["tested"])}
 
     def take_over(self, lines: Path) -> int:
         """Append what an ``evaluations.jsonl`` of an earlier version holds; how many entries that were.
@@ -296,10 +314,11 @@ class EvaluationLedger:
         while another one was in force: who sees a horizon of 6 candles earn trains 7 candles, or the same 6
         at a threshold with other digits.
         """
-        (last,) = self._db.execute(
-            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
-            (symbol, POOLED, settings, settings),
-        ).fetchone()
+        with self._reading():
+            (last,) = self._db.execute(
+                "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
+                (symbol, POOLED, settings, settings),
+            ).fetchone()
         return None if last is None else int(last)
 
     # Acceptances ----------------------------------------------------------------------------------
@@ -359,17 +378,18 @@ class EvaluationLedger:
 
     def acceptance(self, symbol: str, settings: str) -> tuple[Json, dict[str, float]] | None:
         """The acceptance that lasts, with the net of every day after it; None without one."""
-        row = self._db.execute(
-            f"SELECT acceptance, {', '.join(ACCEPTANCE)} FROM acceptances "  # noqa: S608 - our own names
-            "WHERE symbol = ? AND settings = ? AND ended_at IS NULL",
-            (symbol, settings),
-        ).fetchone()
-        if row is None:
-            return None
-        days = self._db.execute(
-            "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
-        )
-        return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days.fetchall())
+        with self._reading():
+            row = self._db.execute(
+                f"SELECT acceptance, {', '.join(ACCEPTANCE)} FROM acceptances "  # noqa: S608 - our own names
+                "WHERE symbol = ? AND settings = ? AND ended_at IS NULL",
+                (symbol, settings),
+            ).fetchone()
+            if row is None:
+                return None
+            days = self._db.execute(
+                "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
+            ).fetchall()
+        return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days)
 
 
 def _old_entry(line: bytes, where: str) -> Json:

@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -195,6 +196,36 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> 
 
     with pytest.raises(SettingsError, match="is not the ledger of evaluations"):
         EvaluationLedger(tmp_path)
+
+
+READS: dict[str, Callable[[EvaluationLedger], object]] = {
+    "family": lambda ledger: ledger.family([entry(symbol="NEWUSDT")]),
+    "refused": lambda ledger: ledger.refused([entry()], above=0.05),
+    "count": EvaluationLedger.count,
+    "evaluations": lambda ledger: list(ledger.evaluations()),
+    "shown_through": lambda ledger: ledger.shown_through("XUSDT", "h6"),
+    "acceptance": lambda ledger: ledger.acceptance("XUSDT", "h6"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_ledger_that_lost_its_tables_says_what_to_do(ledger: EvaluationLedger, read: str) -> None:
+    """It is found out in the middle of a run, and a traceback of sqlite helps nobody."""
+    for table in ("newest", "evaluations", "looks", "acceptances"):
+        ledger._db.execute(f"DROP TABLE {table}")
+
+    with pytest.raises(SettingsError, match="restore it from a copy, or remove it"):
+        READS[read](ledger)
+
+
+@pytest.mark.parametrize("p_value", ["zero", -1.0, 7.0, float("inf")])
+def test_a_p_value_that_is_none_is_no_part_of_a_family(ledger: EvaluationLedger, p_value: object) -> None:
+    """An edited number would end a run of hours at its last step, or lend its rank to all others."""
+    ledger.record([entry()])
+    ledger._db.execute("UPDATE newest SET p_value = ?", (p_value,))
+
+    with pytest.raises(SettingsError, match="the p-value of .* must lie between 0 and 1"):
+        ledger.family([entry(symbol="NEWUSDT")])
 
 
 def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
