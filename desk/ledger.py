@@ -21,7 +21,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from desk.errors import SettingsError, Unwritable
 from desk.outcomes import Json
@@ -154,11 +154,10 @@ class EvaluationLedger:
                 "is shown; free the disk, or end the process that holds the file"
             ) from exc
 
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[None]:
-        """Say what to do where the file can no longer be read."""
+    def _rows(self, query: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        """The answer, row by row; what to do where the file can no longer be read."""
         try:
-            yield
+            yield from self._db.execute(query, values)
         except sqlite3.Error as exc:
             raise self._spoilt(str(exc)) from exc
 
@@ -173,10 +172,7 @@ class EvaluationLedger:
     def record(self, evaluations: Sequence[Json]) -> None:
         """Append looks, before what they showed is shown.
 
-        Parameters
-        ----------
-        evaluations : sequence of dict
-            With the keys of ``EVALUATION``, as ``desk.learn.verdict.Evaluation`` has them.
+        The keys are those of ``EVALUATION``, as ``desk.learn.verdict.Evaluation`` has them.
         """
         with self._appending():
             for one in evaluations:
@@ -198,29 +194,26 @@ class EvaluationLedger:
     def family(self, run: Sequence[Json]) -> list[float | None]:
         """p-values of the earlier evaluations that are tests of the same family as those of ``run``.
 
-        Of every symbol with every setting the newest evaluation counts, where it had enough trades to be
+        ``run`` is as for ``record``.  Of every symbol with every setting the newest evaluation counts, where it had enough trades to be
         tested and its candles overlap in time with those of a tested symbol of the run.  What the run itself
         evaluated is left out, whether or not it is in the ledger yet.
-
-        Parameters
-        ----------
-        run : sequence of dict
-            As for ``record``.
         """
         tested = [one for one in run if one["tested"]]
         if not tested:
             return []
         own = {(one["symbol"], one["settings"]) for one in run}
-        with self._reading():
-            rows = self._db.execute(
-                "SELECT symbol, settings, p_value FROM newest WHERE tested AND last >= ? AND first <= ? "
-                "ORDER BY symbol, settings",
-                (min(one["first"] for one in tested), max(one["last"] for one in tested)),
-            ).fetchall()
-        for symbol, _, p_value in rows:
+        rows = self._rows(
+            "SELECT symbol, settings, p_value FROM newest WHERE tested AND last >= ? AND first <= ? "
+            "ORDER BY symbol, settings",
+            (min(one["first"] for one in tested), max(one["last"] for one in tested)),
+        )
+        family = []
+        for symbol, settings, p_value in rows:
             if p_value is not None and not (isinstance(p_value, float) and 0 <= p_value <= 1):
                 raise self._spoilt(f"the p-value of {symbol} is {p_value!r:.40}, must lie between 0 and 1")
-        return [p_value for symbol, settings, p_value in rows if (symbol, settings) not in own]
+            if (symbol, settings) not in own:
+                family.append(p_value)
+        return family
 
     def refused(self, run: Sequence[Json], *, above: float) -> set[str]:
         """Symbols of ``run`` that failed the test before, with the same settings, on overlapping candles.
@@ -233,30 +226,26 @@ class EvaluationLedger:
             p-values above it failed even alone: half of the false discovery rate, because those that count
             are doubled.
         """
-        with self._reading():
-            return {
-                one["symbol"]
-                for one in run
-                if self._db.execute(
-                    "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
-                    "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?))",
-                    (one["symbol"], one["settings"], one["first"], one["last"], above),
-                ).fetchone()[0]
-            }
+        query = (
+            "SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
+            "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?) LIMIT 1"
+        )
+        return {
+            one["symbol"]
+            for one in run
+            if any(self._rows(query, [*(one[key] for key in ("symbol", "settings", "first", "last")), above]))
+        }
 
     def count(self) -> int:
         """Number of evaluations, repetitions included."""
-        with self._reading():
-            (count,) = self._db.execute("SELECT COUNT(*) FROM evaluations").fetchone()
+        ((count,),) = self._rows("SELECT COUNT(*) FROM evaluations")
         return int(count)
 
     def evaluations(self) -> Iterator[Json]:
         """Every evaluation, oldest first, one at a time."""
-        with self._reading():
-            rows = self._db.execute(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation")  # noqa: S608 - our own names
-            for row in rows:
-                entry = dict(zip(EVALUATION, row, strict=True))
-                yield {**entry, "tested": bool(entry["tested"])}
+        for row in self._rows(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation"):  # noqa: S608 - our own names
+            entry = dict(zip(EVALUATION, row, strict=True))
+            yield {**entry, "tested": bool(entry["tested"])}
 
     def take_over(self, lines: Path) -> int:
         """Append what an ``evaluations.jsonl`` of an earlier version holds; how many entries that were.
@@ -314,11 +303,10 @@ class EvaluationLedger:
         while another one was in force: who sees a horizon of 6 candles earn trains 7 candles, or the same 6
         at a threshold with other digits.
         """
-        with self._reading():
-            (last,) = self._db.execute(
-                "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
-                (symbol, POOLED, settings, settings),
-            ).fetchone()
+        ((last,),) = self._rows(
+            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
+            (symbol, POOLED, settings, settings),
+        )
         return None if last is None else int(last)
 
     # Acceptances ----------------------------------------------------------------------------------
@@ -326,10 +314,7 @@ class EvaluationLedger:
     def accept(self, acceptance: Json) -> None:
         """Note that a symbol was called tradable by the test; an acceptance that lasts is replaced.
 
-        Parameters
-        ----------
-        acceptance : dict
-            With the keys of ``ACCEPTANCE``, as ``desk.learn.stay.Acceptance`` has them.
+        The keys are those of ``ACCEPTANCE``, as ``desk.learn.stay.Acceptance`` has them.
         """
         with self._appending():
             self._end(acceptance["symbol"], acceptance["settings"], acceptance["at"], "passed the test again")
@@ -378,17 +363,16 @@ class EvaluationLedger:
 
     def acceptance(self, symbol: str, settings: str) -> tuple[Json, dict[str, float]] | None:
         """The acceptance that lasts, with the net of every day after it; None without one."""
-        with self._reading():
-            row = self._db.execute(
-                f"SELECT acceptance, {', '.join(ACCEPTANCE)} FROM acceptances "  # noqa: S608 - our own names
-                "WHERE symbol = ? AND settings = ? AND ended_at IS NULL",
-                (symbol, settings),
-            ).fetchone()
-            if row is None:
-                return None
-            days = self._db.execute(
-                "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
-            ).fetchall()
+        found = self._rows(
+            f"SELECT acceptance, {', '.join(ACCEPTANCE)} FROM acceptances "  # noqa: S608 - our own names
+            "WHERE symbol = ? AND settings = ? AND ended_at IS NULL",
+            (symbol, settings),
+        )
+        if (row := next(found, None)) is None:
+            return None
+        days = self._rows(
+            "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
+        )
         return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days)
 
 

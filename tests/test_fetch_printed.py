@@ -115,6 +115,33 @@ def closing(*rows: dict[str, object], width: int = 100) -> list[str]:
     return captured.get().splitlines()
 
 
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"reasons": ["pending"], "family_size": None}, "nothing speaks against it; verdict at the end"),
+        ({"reasons": ["a: b", "pending"], "family_size": None}, "not tradable: a"),
+        ({"reasons": ["a: b", "c", "pending"], "family_size": None}, "not tradable: a (and 1 more)"),
+        ({"reasons": ["a: b", "c"], "family_size": 3}, "not tradable: a (and 1 more)"),
+    ],
+)
+def test_who_passed_alone_is_not_called_untradable_before_the_verdict(
+    verdict: dict[str, object], words: str
+) -> None:
+    """The line of the one good symbol of a run said "not tradable", and the table below it "yes"."""
+    line = terminal.trained_line(
+        {
+            "symbol": "BTCUSDT",
+            "metrics": None,
+            "data": {"tick_bps": 0.5, "spread_bps": 1.5},
+            "signals": {"n": 0},
+            "verdict": {"tradable": False, **verdict},
+            "timing": {"cpu_seconds": 1.0},
+        }
+    )
+
+    assert line == f"✅ BTCUSDT: no labelled test candle · no trade in the walk · {words} · 1.0 s"
+
+
 def test_the_closing_tables_show_what_was_earned_and_what_could_have_been() -> None:
     """Both entries beside each other: what earns only at the close is bounce."""
     lines = closing(summarised("BTCUSDT"))

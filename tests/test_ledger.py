@@ -224,7 +224,7 @@ def test_a_p_value_that_is_none_is_no_part_of_a_family(ledger: EvaluationLedger,
     ledger.record([entry()])
     ledger._db.execute("UPDATE newest SET p_value = ?", (p_value,))
 
-    with pytest.raises(SettingsError, match="the p-value of .* must lie between 0 and 1"):
+    with pytest.raises(SettingsError, match=r"the p-value of .* must lie between 0 and 1"):
         ledger.family([entry(symbol="NEWUSDT")])
 
 

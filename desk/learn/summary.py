@@ -129,7 +129,7 @@ def summarise(
         "drop": [
             {"symbol": row["symbol"], "reason": "; ".join(reasons)}
             for row in rows
-            if (reasons := list(_drop_reasons(row)))
+            if not row["tradable"] and (reasons := list(_drop_reasons(row)))
         ],
     }
 
@@ -261,7 +261,7 @@ def _retrain(
 
 
 def _drop_reasons(row: Json) -> Iterator[str]:
-    """Why a trained symbol is not worth its training, each a sentence."""
+    """Why a trained symbol that is not tradable is not worth its training, each a sentence."""
     net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
     if net is not None and net[1] < 0:
         yield (

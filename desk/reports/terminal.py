@@ -94,6 +94,11 @@ def _verdict_part(metadata: Json) -> str:
     verdict = metadata["verdict"]
     if verdict["tradable"]:
         return "TRADABLE"
+    if verdict["family_size"] is None:  # pending: what is said last is that the other symbols are to come
+        failed = verdict["reasons"][:-1]
+        return (
+            f"not tradable: {in_short(failed)}" if failed else "nothing speaks against it; verdict at the end"
+        )
     return f"not tradable: {in_short(verdict['reasons'])}"
 
 

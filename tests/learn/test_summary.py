@@ -222,6 +222,13 @@ def test_a_win_rate_at_or_below_one_half_is_a_reason_to_drop(accuracy: float, wo
     assert f"{words} one half" in entry["reason"]
 
 
+def test_what_is_tradable_is_not_to_be_dropped() -> None:
+    """An edge of one candle a day does not show in the win rate of all labelled ones."""
+    traded = trained("AUSDT", accuracy=0.5) | {"verdict": {"tradable": True, "reasons": []}}
+
+    assert summary(traded)["drop"] == []
+
+
 def test_both_reasons_are_told() -> None:
     (entry,) = summary(trained("AUSDT", accuracy=0.5, net=(-9.0, -3.0)))["drop"]
 
