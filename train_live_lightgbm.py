@@ -45,7 +45,7 @@ from desk.reports.exploration_picture import exploration_picture
 from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.stopwatch import utc_now
-from desk.training_arguments import narrowed, training_arguments
+from desk.training_arguments import narrowed, training_arguments, where_given
 from desk.training_run import CheckBooks, TrainingRun, live_days
 from desk.values import Candles
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
@@ -65,7 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return print_fetch(asyncio.run(bring_candles(settings, console, demo=args.demo)), console)
         with sole_writer(settings.models_dir):
             if args.explore:
-                return explore(settings, console, demo=args.demo, reveal=args.reveal)
+                where = where_given(args, base)
+                return explore(settings, console, demo=args.demo, reveal=args.reveal, where=where)
             return run(settings, console, demo=args.demo)
     except SettingsError as exc:
         console.error(str(exc))
@@ -118,7 +119,7 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     return FAILED if results.failed else OK
 
 
-def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -> int:
+def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, where: Sequence[str]) -> int:
     """Phase 1, then every horizon of the grid in place of training; no model is published.
 
     Parameters
@@ -129,6 +130,8 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
         Whether the candles are those of the embedded exchange.
     reveal : bool
         Whether the test part is shown too.
+    where : sequence of str
+        Arguments that a training of the same candles needs too.
     """
     started = utc_now()
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
@@ -148,7 +151,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
         finished_at=utc_now().isoformat(),
     )
     path, drawn = registry.write_exploration(document, exploration_picture(document))
-    words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
+    words = f"{exploration_words(document, where)}\nExploration: {path}\nPicture: {drawn}"
     console.finish(exploration_tables(document), words, document)
     return FAILED if run.failed else OK
 

@@ -194,9 +194,9 @@ class EvaluationLedger:
     def family(self, run: Sequence[Json]) -> list[float | None]:
         """p-values of the earlier evaluations that are tests of the same family as those of ``run``.
 
-        ``run`` is as for ``record``.  Of every symbol with every setting the newest evaluation counts, where it had enough trades to be
-        tested and its candles overlap in time with those of a tested symbol of the run.  What the run itself
-        evaluated is left out, whether or not it is in the ledger yet.
+        ``run`` is as for ``record``.  Of every symbol with every setting the newest evaluation counts, where
+        it had enough trades to be tested and its candles overlap with those of a tested symbol of the run.
+        What the run itself evaluated is left out, whether or not it is in the ledger yet.
         """
         tested = [one for one in run if one["tested"]]
         if not tested:

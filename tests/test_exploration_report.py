@@ -117,7 +117,7 @@ def document(*symbols: str, together: list[dict[str, Any]] | None = None) -> dic
     return exploration(
         found,
         left_out=([Skipped("YOUNGUSDT", "Insufficient data")], [Failed("BADUSDT", "explore", "broken", "")]),
-        settings={"days": 180},
+        settings={"days": 180, "prediction_horizon": 2, "min_price_change": 0.002},
         grid={"horizons": [2, 12, 48]},
         started_at="2026-11-22T12:00:00+00:00",
         finished_at="2026-11-22T12:10:00+00:00",
@@ -208,6 +208,24 @@ def test_the_command_that_trains_the_best_cell_is_printed() -> None:
         "To train it: python train_live_lightgbm.py --symbols AUSDT,BUSDT --days 180 --horizon 12 "
         f"--threshold {threshold!r}"
     ) in words
+
+
+def test_the_command_trains_the_candles_that_were_explored() -> None:
+    """Of an exploration of the demo it named symbols that the real exchange does not have."""
+    words = exploration_words(document("AUSDT"), ["--demo", "--cache-dir", "my candles"])
+
+    (line,) = (line for line in words.splitlines() if line.startswith("To train it"))
+    assert line.endswith(" --demo --cache-dir 'my candles'")
+
+
+def test_what_was_chosen_here_has_its_evidence_still_before_it() -> None:
+    """Who trains it at once is not to wonder at "no evidence yet"."""
+    chosen = "It was chosen on these candles, so that only later ones are evidence of it."
+    told = document("AUSDT")
+    in_force = {"prediction_horizon": CELLS[1]["horizon"], "min_price_change": CELLS[1]["threshold"]}
+
+    assert chosen in exploration_words(told)
+    assert chosen not in exploration_words({**told, "settings": {**told["settings"], **in_force}})
 
 
 def test_cells_without_a_trade_are_dashes_not_zeros() -> None:

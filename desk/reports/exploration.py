@@ -6,6 +6,7 @@ and rich tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 Not here: the picture (``desk.reports.exploration_picture``).
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -216,11 +217,19 @@ def _candles(cell: Json) -> str:
     return f"at {horizon} candle{'' if horizon == 1 else 's'} ({cell['threshold'] * 100:.2f} %)"
 
 
-def exploration_words(document: Json) -> str:
-    """The best cell, the command that trains it, and what the measurement costs later verdicts."""
+def exploration_words(document: Json, where: Sequence[str] = ()) -> str:
+    """The best cell, the command that trains it, and what the measurement costs later verdicts.
+
+    Parameters
+    ----------
+    document : dict
+        As ``exploration`` makes it.
+    where : sequence of str
+        Arguments that the command needs besides, such as ``--demo``.
+    """
     counts = document["counts"]
     outcomes = f"{counts['explored']} explored, {counts['skipped']} skipped, {counts['failed']} failed"
-    lines = [f"{outcomes} of {counts['requested']}. {document['recipe']}", *_best_lines(document)]
+    lines = [f"{outcomes} of {counts['requested']}. {document['recipe']}", *_best_lines(document, where)]
     if counts["revealed"]:
         lines.append(
             f"{counts['revealed']} evaluations on test candles were recorded in the ledger: every later "
@@ -231,7 +240,7 @@ def exploration_words(document: Json) -> str:
     return "\n".join(lines)
 
 
-def _best_lines(document: Json) -> Iterator[str]:
+def _best_lines(document: Json, where: Sequence[str]) -> Iterator[str]:
     cells = [cell for one in document["symbols"] for cell in one["cells"]]
     if not cells:
         return
@@ -251,15 +260,19 @@ def _best_lines(document: Json) -> Iterator[str]:
     )
     if best["test"] is not None:
         yield f"The test part then showed: {_net(best['test'])}."
-    yield f"To train it: {_command(best, document)}"
+    yield f"To train it: {_command(best, document, where)}"
+    in_force = document["settings"]
+    if (best["horizon"], best["threshold"]) != (in_force["prediction_horizon"], in_force["min_price_change"]):
+        yield "It was chosen on these candles, so that only later ones are evidence of it."
 
 
-def _command(best: Json, document: Json) -> str:
+def _command(best: Json, document: Json, where: Sequence[str]) -> str:
     """The command that trains the symbols with the horizon and threshold of ``best``."""
     symbols = ",".join(one["symbol"] for one in document["symbols"])
     return (
         f"python train_live_lightgbm.py --symbols {symbols} --days {document['settings']['days']} "
         f"--horizon {best['horizon']} --threshold {best['threshold']!r}"
+        f"{''.join(f' {shlex.quote(part)}' for part in where)}"
     )
 
 
