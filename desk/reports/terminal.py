@@ -84,9 +84,10 @@ def _trades_part(signals: Json) -> str:
         return "no trade in the walk"
     needed = signals["break_even_win_rate"]
     enough = "" if needed is None else f" ({percent(needed)} to break even)"
+    window = signals["evidence"]["window"]
     return (
         f"{signals['n']:,} trades, {signals['net_bps']:+.1f} bp each after costs, "
-        f"{percent(signals['win_rate'])} won{enough}"
+        f"{percent(signals['win_rate'])} won{enough}{f' ({window})' if window else ''}"
     )
 
 
