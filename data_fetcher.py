@@ -28,7 +28,7 @@ from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
 from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, merge
-from desk.market.history.contract_book import ContractBook, add_readings
+from desk.market.history.contract_book import ContractBook, Readings, add_readings
 from desk.market.history.download import Download, download
 from desk.market.history.fetch_report import (
     NO_PROGRESS,
@@ -164,14 +164,14 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
 
 
 async def _contract_book(
-    market: BitgetPublic, settings: FetchSettings, now: int, earlier: dict[str, tuple[float, ...]]
+    market: BitgetPublic, settings: FetchSettings, now: int, earlier: dict[str, Readings]
 ) -> ContractBook:
     """What the exchange lists now, and the spreads of the ``earlier`` runs with the present ones."""
     table = await market.contracts()
     if table.unreadable:
         log.warning("left out, their contract data cannot be read: %s", ", ".join(table.unreadable))
     tickers = await market.tickers()
-    spreads = add_readings(earlier, tickers.spreads_bps)
+    spreads = add_readings(earlier, tickers.spreads_bps, at=now)
     return ContractBook(settings.source, now, table.contracts, tickers.turnover, spreads)
 
 

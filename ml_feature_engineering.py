@@ -296,9 +296,10 @@ def build_features(candles: Candles, *, max_missing_share: float, min_feature_sh
     if usable.mean() < min_feature_share:
         names = [FEATURES[column].name for column in np.flatnonzero(not_finite.any(axis=0))]
         raise MissingFeatures(
-            f"{candles.symbol}: Too many missing features: {1 - usable.mean():.1%} of {rows} rows have "
-            f"none, at most {1 - min_feature_share:.1%} may. {has_holes.mean():.1%} need candles of a span "
-            f"that misses more than {max_missing_share:.1%} of its candles ({candles.missing} are missing)"
+            f"{candles.symbol}: Too many missing features: {(1 - usable.mean()) * 100:.1f} % of {rows} rows "
+            f"have none, at most {(1 - min_feature_share) * 100:.1f} % may. {has_holes.mean() * 100:.1f} % "
+            f"need candles of a span that misses more than {max_missing_share * 100:.1f} % of its candles "
+            f"({candles.missing} are missing)"
             + (f"; not finite: {', '.join(names)}" if names else "")
             + ". Fetch the candles again with --refresh, or leave the symbol out"
         )

@@ -55,7 +55,7 @@ from desk.reports.settings import print_settings
 from desk.run_settings import Settings
 from desk.settings_files import in_force
 from desk.stopwatch import utc_now
-from desk.training_arguments import narrowed, training_arguments
+from desk.training_arguments import narrowed, training_arguments, where_given
 from desk.training_jobs import jobs_of
 from desk.training_run import CheckBooks, TrainingRun, live_days
 from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
@@ -86,7 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             report = asyncio.run(bring_candles(settings, console, demo=args.demo))
             return OK if print_fetch(report, console) else FAILED
         with sole_writer(settings.models_dir):
-            return write_models(args, settings, console)
+            return write_models(args, settings, console, where=where_given(args, force.training))
     except DeskError as exc:
         console.error(str(exc))
         return WRONG if isinstance(exc, SettingsError) else FAILED
@@ -98,10 +98,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def write_models(args: Namespace, settings: Settings, console: Console) -> int:
+def write_models(args: Namespace, settings: Settings, console: Console, *, where: Sequence[str]) -> int:
     """Carry out what the arguments ask for, as the only writer of the models directory; the exit status."""
     if args.explore:
-        return explore(settings, console, demo=args.demo, reveal=args.reveal)
+        return explore(settings, console, demo=args.demo, reveal=args.reveal, where=where)
     if args.judge:
         return judge(settings, console, demo=args.demo)
     if args.prune_keep is not None:
@@ -212,7 +212,7 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
     return FAILED if training.failed else OK
 
 
-def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -> int:
+def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, where: Sequence[str]) -> int:
     """Phase 1, then every horizon of the grid in place of training; no model is published.
 
     Parameters
@@ -223,6 +223,8 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
         Whether the candles are those of the embedded exchange.
     reveal : bool
         Whether the test part is shown too.
+    where : sequence of str
+        Arguments that a training of the same candles needs too.
     """
     started = utc_now()
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
@@ -244,7 +246,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool) -
         finished_at=utc_now().isoformat(),
     )
     path, drawn = registry.write_exploration(document, exploration_picture(document))
-    words = f"{exploration_words(document)}\nExploration: {path}\nPicture: {drawn}"
+    words = f"{exploration_words(document, where)}\nExploration: {path}\nPicture: {drawn}"
     console.finish(exploration_tables(document), words, document)
     if interrupted:
         console.error(f"Interrupted: what is shown is of the {run.count} symbols that were finished.")

@@ -7,6 +7,8 @@ import argparse
 import difflib
 from collections.abc import Iterable
 
+from desk.errors import SettingsError
+
 
 class HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
     """Help that shows a default only where it says something: not None, False or an empty text."""
@@ -18,8 +20,19 @@ class HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def named_symbols(text: str) -> tuple[str, ...]:
-    """Names as the exchange spells them: `` btcusdt, ETHUSDT`` is BTCUSDT and ETHUSDT."""
-    return tuple(name for part in text.split(",") if (name := part.strip().upper()))
+    """Names as the exchange spells them: `` btcusdt, ETHUSDT`` is BTCUSDT and ETHUSDT; "" names none.
+
+    Raises
+    ------
+    SettingsError
+        If something is given that names nothing, such as a comma: that does not mean all symbols.
+    """
+    names = tuple(name for part in text.split(",") if (name := part.strip().upper()))
+    if text and not names:
+        raise SettingsError(
+            f"--symbols is {text!r}, which names no symbol: name some, or leave it out for all"
+        )
+    return names
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -44,10 +44,6 @@ class Mean:
         """``interval`` for a reader; None where there are fewer than ``FEWEST_DAYS`` days."""
         return None if self.clusters < FEWEST_DAYS else self.interval(level)
 
-    def lower_bound(self, level: float = 0.95) -> float:
-        """One-sided; minus infinity where there are fewer than two clusters."""
-        return self.interval(2 * level - 1)[0]
-
     def t(self) -> float:
         """The mean in units of its standard error; 0 where nothing varies."""
         return self.value / self.se if self.se > 0 else 0.0

@@ -141,7 +141,7 @@ def require_tradable_prices(candles: Candles, tick: float | None, weekly: Weekly
     ------
     UntradablePrices
     """
-    symbol, most = candles.symbol, f"{COARSEST_STEP:.0%} of the price"
+    symbol, most = candles.symbol, f"{COARSEST_STEP * 100:.0f} % of the price"
     if tick is None:
         raise UntradablePrices(
             f"{symbol}: the exchange lists no contract, so its tick and fees are unknown and nothing can be "

@@ -6,7 +6,7 @@ of candles, because looks are looks at candles, whichever folder the models go t
 
 * ``evaluations``: every look, for ever.  ``newest`` holds the last one of each symbol with each setting,
   which is all that a verdict asks for: one symbol with one setting counts once.
-* ``looks``: up to which candle a setting was shown by ``--explore``.
+* ``looks``: up to which candle a setting was shown by ``--explore``, and which one was in force then.
 * ``acceptances``: when a symbol with one setting was called tradable, on what, and how that ended.
   ``acceptance_days`` holds what every later day earned; what is written of a day first stays.
 
@@ -21,7 +21,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from desk.errors import SettingsError, Unwritable
 from desk.outcomes import Json
@@ -29,7 +29,7 @@ from desk.outcomes import Json
 NAME: Final = "evaluations.sqlite"
 POOLED: Final = "*"
 """The symbol of a look at many symbols together."""
-VERSION = 1
+VERSION = 2
 PATIENCE_S = 60.0
 """How long an append waits for another process."""
 
@@ -49,7 +49,7 @@ _TABLES = (
     "CREATE INDEX newest_in_time ON newest (last, first) WHERE tested",
     """CREATE TABLE looks (
         symbol TEXT NOT NULL, settings TEXT NOT NULL, last INTEGER NOT NULL, at TEXT NOT NULL,
-        PRIMARY KEY (symbol, settings, last)
+        in_force TEXT, PRIMARY KEY (symbol, settings, last)
     ) WITHOUT ROWID""",
     """CREATE TABLE acceptances (
         acceptance INTEGER PRIMARY KEY, symbol TEXT NOT NULL, settings TEXT NOT NULL, last_day TEXT NOT NULL,
@@ -63,6 +63,7 @@ _TABLES = (
     ) WITHOUT ROWID""",
     "CREATE TABLE taken_over (path TEXT PRIMARY KEY, lines INTEGER NOT NULL) WITHOUT ROWID",
 )
+_FROM_VERSION_1 = "ALTER TABLE looks ADD COLUMN in_force TEXT"
 
 
 class EvaluationLedger:
@@ -93,10 +94,7 @@ class EvaluationLedger:
         except BaseException as exc:
             self._db.close()
             if isinstance(exc, sqlite3.Error):
-                raise SettingsError(
-                    f"{self.path} is not the ledger of evaluations ({exc}): restore it from a copy, or "
-                    "remove it and with it the memory of every look at these candles"
-                ) from exc
+                raise self._spoilt(str(exc)) from exc
             raise
 
     def __enter__(self) -> Self:
@@ -127,6 +125,9 @@ class EvaluationLedger:
             if version == 0:
                 for statement in _TABLES:
                     self._db.execute(statement)
+            elif version == 1:
+                self._db.execute(_FROM_VERSION_1)
+            if version < VERSION:
                 self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     @contextlib.contextmanager
@@ -153,15 +154,25 @@ class EvaluationLedger:
                 "is shown; free the disk, or end the process that holds the file"
             ) from exc
 
+    def _rows(self, query: str, values: Sequence[object] = ()) -> Iterator[Any]:
+        """The answer, row by row; what to do where the file can no longer be read."""
+        try:
+            yield from self._db.execute(query, values)
+        except sqlite3.Error as exc:
+            raise self._spoilt(str(exc)) from exc
+
+    def _spoilt(self, why: str) -> SettingsError:
+        return SettingsError(
+            f"{self.path} is not the ledger of evaluations ({why}): restore it from a copy, or "
+            "remove it and with it the memory of every look at these candles"
+        )
+
     # Looks ----------------------------------------------------------------------------------------
 
     def record(self, evaluations: Sequence[Json]) -> None:
         """Append looks, before what they showed is shown.
 
-        Parameters
-        ----------
-        evaluations : sequence of dict
-            With the keys of ``EVALUATION``, as ``desk.learn.verdict.Evaluation`` has them.
+        The keys are those of ``EVALUATION``, as ``desk.learn.verdict.Evaluation`` has them.
         """
         with self._appending():
             for one in evaluations:
@@ -183,25 +194,26 @@ class EvaluationLedger:
     def family(self, run: Sequence[Json]) -> list[float | None]:
         """p-values of the earlier evaluations that are tests of the same family as those of ``run``.
 
-        Of every symbol with every setting the newest evaluation counts, where it had enough trades to be
-        tested and its candles overlap in time with those of a tested symbol of the run.  What the run itself
-        evaluated is left out, whether or not it is in the ledger yet.
-
-        Parameters
-        ----------
-        run : sequence of dict
-            As for ``record``.
+        ``run`` is as for ``record``.  Of every symbol with every setting the newest evaluation counts, where
+        it had enough trades to be tested and its candles overlap with those of a tested symbol of the run.
+        What the run itself evaluated is left out, whether or not it is in the ledger yet.
         """
         tested = [one for one in run if one["tested"]]
         if not tested:
             return []
         own = {(one["symbol"], one["settings"]) for one in run}
-        rows = self._db.execute(
+        rows = self._rows(
             "SELECT symbol, settings, p_value FROM newest WHERE tested AND last >= ? AND first <= ? "
             "ORDER BY symbol, settings",
             (min(one["first"] for one in tested), max(one["last"] for one in tested)),
         )
-        return [p_value for symbol, settings, p_value in rows if (symbol, settings) not in own]
+        family = []
+        for symbol, settings, p_value in rows:
+            if p_value is not None and not (isinstance(p_value, float) and 0 <= p_value <= 1):
+                raise self._spoilt(f"the p-value of {symbol} is {p_value!r:.40}, must lie between 0 and 1")
+            if (symbol, settings) not in own:
+                family.append(p_value)
+        return family
 
     def refused(self, run: Sequence[Json], *, above: float) -> set[str]:
         """Symbols of ``run`` that failed the test before, with the same settings, on overlapping candles.
@@ -217,29 +229,26 @@ class EvaluationLedger:
             p-values above it failed even alone: half of the false discovery rate, because those that count
             are doubled.
         """
+        query = (
+            "SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
+            "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?) "
+            "AND NOT (first = ? AND last = ? AND p_value IS ?) LIMIT 1"
+        )
+        where, same = ("symbol", "settings", "first", "last"), ("first", "last", "p_value")
         return {
             one["symbol"]
             for one in run
-            if self._db.execute(
-                "SELECT EXISTS (SELECT 1 FROM evaluations WHERE symbol = ? AND settings = ? AND tested "
-                "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?) "
-                "AND NOT (first = ? AND last = ? AND p_value IS ?))",
-                (
-                    *(one["symbol"], one["settings"], one["first"], one["last"], above),
-                    *(one["first"], one["last"], one["p_value"]),
-                ),
-            ).fetchone()[0]
+            if any(self._rows(query, [*(one[key] for key in where), above, *(one[key] for key in same)]))
         }
 
     def count(self) -> int:
         """Number of evaluations, repetitions included."""
-        (count,) = self._db.execute("SELECT COUNT(*) FROM evaluations").fetchone()
+        ((count,),) = self._rows("SELECT COUNT(*) FROM evaluations")
         return int(count)
 
     def evaluations(self) -> Iterator[Json]:
         """Every evaluation, oldest first, one at a time."""
-        rows = self._db.execute(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation")  # noqa: S608 - our own names
-        for row in rows:
+        for row in self._rows(f"SELECT {', '.join(EVALUATION)} FROM evaluations ORDER BY evaluation"):  # noqa: S608 - our own names
             entry = dict(zip(EVALUATION, row, strict=True))
             yield {**entry, "tested": bool(entry["tested"])}
 
@@ -271,7 +280,9 @@ class EvaluationLedger:
 
     # Settings that were shown ---------------------------------------------------------------------
 
-    def note_looks(self, looks: Sequence[tuple[str, str, int]], *, at: str) -> None:
+    def note_looks(
+        self, looks: Sequence[tuple[str, str, int]], *, at: str, in_force: str | None = None
+    ) -> None:
         """Note what ``--explore`` is about to show.
 
         Parameters
@@ -281,18 +292,26 @@ class EvaluationLedger:
             last candle, ms.  The setting in force is not chosen by what is shown, and is left out.
         at : str
             ISO 8601 UTC.
+        in_force : str, optional
+            Fingerprint of the setting in force, the only one that is not chosen with a view of ``looks``.
         """
         with self._appending():
             self._db.executemany(
-                "INSERT OR IGNORE INTO looks (symbol, settings, last, at) VALUES (?, ?, ?, ?)",
-                [(*look, at) for look in looks],
+                "INSERT OR IGNORE INTO looks (symbol, settings, last, at, in_force) VALUES (?, ?, ?, ?, ?)",
+                [(*look, at, in_force) for look in looks],
             )
 
     def shown_through(self, symbol: str, settings: str) -> int | None:
-        """Open time (ms) of the last candle on which a setting was shown, by symbol or pooled, if it was."""
-        (last,) = self._db.execute(
-            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND settings = ?", (symbol, POOLED, settings)
-        ).fetchone()
+        """Open time (ms) of the last candle that ``--explore`` may have chosen a setting by; None: of none.
+
+        A setting is chosen by the looks at its symbol, or pooled, that show it, and by all that were taken
+        while another one was in force: who sees a horizon of 6 candles earn trains 7 candles, or the same 6
+        at a threshold with other digits.
+        """
+        ((last,),) = self._rows(
+            "SELECT MAX(last) FROM looks WHERE symbol IN (?, ?) AND (settings = ? OR in_force <> ?)",
+            (symbol, POOLED, settings, settings),
+        )
         return None if last is None else int(last)
 
     # Acceptances ----------------------------------------------------------------------------------
@@ -300,10 +319,7 @@ class EvaluationLedger:
     def accept(self, acceptance: Json) -> None:
         """Note that a symbol was called tradable by the test; an acceptance that lasts is replaced.
 
-        Parameters
-        ----------
-        acceptance : dict
-            With the keys of ``ACCEPTANCE``, as ``desk.learn.stay.Acceptance`` has them.
+        The keys are those of ``ACCEPTANCE``, as ``desk.learn.stay.Acceptance`` has them.
         """
         with self._appending():
             self._end(acceptance["symbol"], acceptance["settings"], acceptance["at"], "passed the test again")
@@ -352,17 +368,17 @@ class EvaluationLedger:
 
     def acceptance(self, symbol: str, settings: str) -> tuple[Json, dict[str, float]] | None:
         """The acceptance that lasts, with the net of every day after it; None without one."""
-        row = self._db.execute(
+        found = self._rows(
             f"SELECT acceptance, {', '.join(ACCEPTANCE)} FROM acceptances "  # noqa: S608 - our own names
             "WHERE symbol = ? AND settings = ? AND ended_at IS NULL",
             (symbol, settings),
-        ).fetchone()
-        if row is None:
+        )
+        if (row := next(found, None)) is None:
             return None
-        days = self._db.execute(
+        days = self._rows(
             "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
         )
-        return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days.fetchall())
+        return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days)
 
 
 def _old_entry(line: bytes, where: str) -> Json:

@@ -101,7 +101,8 @@ def _row(
     row["figures"] = figures and {name: of for name, of in figures.items() if name not in NOT_FIGURES}
     if latest:
         row["retrain"] = _retrain(row, now, max_age_days, advised)
-        row["drop"] = "; ".join(drop_reasons(figures)) or None if figures else None
+        if figures and not figures["tradable"]:
+            row["drop"] = "; ".join(drop_reasons(figures)) or None
     if traded := earned.get(shown or ""):
         row["live"] = dict(zip(("trades", "win_rate", "net_bps"), traded, strict=True))
     return row

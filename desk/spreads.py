@@ -47,7 +47,7 @@ def spread_of(readings_bps: Sequence[float], candles: Candles) -> Spread:
     Parameters
     ----------
     readings_bps : sequence of float
-        Readings of the last runs, in basis points of the mid price.
+        One of each of the last days with a run, in basis points of the mid price.
     candles : Candles
         Of the same symbol.
     """

@@ -39,6 +39,19 @@ def training_arguments(argv: Sequence[str] | None, base: Settings) -> argparse.N
     return parser.parse_args(argv)
 
 
+def where_given(args: argparse.Namespace, base: Settings) -> tuple[str, ...]:
+    """The arguments that say where candles and models are, as they were given, for another command."""
+    given = [
+        ("--base-url", args.base_url, base.fetch.base_url),
+        ("--cache-dir", args.cache_dir, base.fetch.cache_dir),
+        ("--models-dir", args.models_dir, base.models_dir),
+    ]
+    return (
+        *(["--demo"] if args.demo else []),
+        *(part for name, value, usual in given if value != usual for part in (name, str(value))),
+    )
+
+
 def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
     """The settings ``base``, narrowed by the arguments of ``training_arguments``.
 

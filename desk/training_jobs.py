@@ -95,7 +95,7 @@ def contract_costs(candles: Candles, book: ContractBook, trading: TradingSetting
         Fees where the contract is missing.
     """
     contract = next((one for one in book.contracts if one.symbol == candles.symbol), None)
-    spread = spread_of(book.spreads.get(candles.symbol, ()), candles)
+    spread = spread_of(tuple(book.spreads.get(candles.symbol, {}).values()), candles)
     return ContractCosts(
         tick=float(contract.tick) if contract else None,
         taker_fee=float(contract.taker_fee) if contract else trading.taker_fee,

@@ -175,7 +175,7 @@ class TrainingRun:
         """Up to which candle each setting is shown; the one in force is not chosen by what is shown."""
         in_force = self.settings.model.explored_fingerprint()
         looks = [(symbol, cell.setting, cell.last) for cell in cells if cell.setting != in_force]
-        self.ledger.note_looks(looks, at=utc_now().isoformat())
+        self.ledger.note_looks(looks, at=utc_now().isoformat(), in_force=in_force)
 
     def judge(self) -> None:
         """Decide on all symbols together, write the verdicts, and publish.

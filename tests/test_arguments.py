@@ -9,13 +9,29 @@ from desk.arguments import named_symbols, nearest
 from desk.errors import SettingsError
 from desk.live_arguments import live_parser
 from desk.run_settings import Settings
-from desk.training_arguments import narrowed, training_arguments
+from desk.training_arguments import narrowed, training_arguments, where_given
 
 
 def test_names_are_read_as_the_exchange_spells_them() -> None:
     """A blank after a comma is no part of a name."""
     assert named_symbols(" btcusdt, ETHUSDT,,") == ("BTCUSDT", "ETHUSDT")
     assert named_symbols("") == ()
+
+
+def test_where_the_candles_are_is_handed_to_the_next_command() -> None:
+    """What was explored elsewhere is not trained here."""
+    base = config.default_settings({})
+    given = training_arguments(["--explore", "--cache-dir", "elsewhere", "--demo", "--top", "3"], base)
+
+    assert where_given(given, base) == ("--demo", "--cache-dir", "elsewhere")
+    assert where_given(training_arguments([], base), base) == ()
+
+
+@pytest.mark.parametrize("text", [",", " ", " , ,"])
+def test_a_list_that_names_nothing_is_not_all_symbols(text: str) -> None:
+    """A slip of the comma would fetch and train 500 symbols."""
+    with pytest.raises(SettingsError, match="names no symbol"):
+        named_symbols(text)
     base = config.default_settings({})
     args = training_arguments(["--symbols", "btcusdt, ethUSDT"], base)
     assert narrowed(args, base).fetch.symbols == ("BTCUSDT", "ETHUSDT")

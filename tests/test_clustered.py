@@ -73,13 +73,6 @@ def test_sums_per_day_are_as_good_as_the_values() -> None:
     assert sums.clusters == whole.clusters
 
 
-def test_the_one_sided_bound_is_the_end_of_the_wider_interval() -> None:
-    mean = clustered_mean(np.arange(10.0), np.arange(10) * DAY_MS)
-
-    assert mean.lower_bound(0.95) == pytest.approx(4.5 - stats.t.ppf(0.95, 9) * mean.se)
-    assert clustered_mean(np.ones(3), np.zeros(3, dtype=np.int64)).lower_bound() == -np.inf
-
-
 def test_the_exact_interval_is_scipys() -> None:
     for wins, n in ((0, 10), (3, 10), (10, 10)):
         exact = stats.binomtest(wins, n).proportion_ci(0.95, method="exact")

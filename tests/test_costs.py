@@ -142,7 +142,7 @@ def moving(*weeks: tuple[float, int]) -> Candles:
         (-0.1, "tick is -0.1 USDT"),
         (float("nan"), "tick is nan USDT"),
         (float("inf"), "tick is inf USDT"),
-        (1.0, "tick is 1 USDT at a median price of .* at most 1% of the price is needed"),
+        (1.0, "tick is 1 USDT at a median price of .* at most 1 % of the price is needed"),
     ],
 )
 def test_a_tick_that_is_unknown_or_too_coarse_is_said(tick: float | None, found: str) -> None:

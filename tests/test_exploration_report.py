@@ -117,7 +117,7 @@ def document(*symbols: str, together: list[dict[str, Any]] | None = None) -> dic
     return exploration(
         found,
         left_out=([Skipped("YOUNGUSDT", "Insufficient data")], [Failed("BADUSDT", "explore", "broken", "")]),
-        settings={"days": 180},
+        settings={"days": 180, "prediction_horizon": 2, "min_price_change": 0.002},
         grid={"horizons": [2, 12, 48]},
         started_at="2026-11-22T12:00:00+00:00",
         finished_at="2026-11-22T12:10:00+00:00",
@@ -210,6 +210,24 @@ def test_the_command_that_trains_the_best_cell_is_printed() -> None:
     ) in words
 
 
+def test_the_command_trains_the_candles_that_were_explored() -> None:
+    """Of an exploration of the demo it named symbols that the real exchange does not have."""
+    words = exploration_words(document("AUSDT"), ["--demo", "--cache-dir", "my candles"])
+
+    (line,) = (line for line in words.splitlines() if line.startswith("To train it"))
+    assert line.endswith(" --demo --cache-dir 'my candles'")
+
+
+def test_what_was_chosen_here_has_its_evidence_still_before_it() -> None:
+    """Who trains it at once is not to wonder at "no evidence yet"."""
+    chosen = "It was chosen on these candles, so that only later ones are evidence of it."
+    told = document("AUSDT")
+    in_force = {"prediction_horizon": CELLS[1]["horizon"], "min_price_change": CELLS[1]["threshold"]}
+
+    assert chosen in exploration_words(told)
+    assert chosen not in exploration_words({**told, "settings": {**told["settings"], **in_force}})
+
+
 def test_cells_without_a_trade_are_dashes_not_zeros() -> None:
     """A zero would read as break-even."""
     last = [line.split() for line in shown(document("AUSDT")).splitlines() if " AUSDT " in line][-1]
@@ -284,10 +302,10 @@ def test_the_closing_words_give_what_was_found_and_what_it_cost() -> None:
         "In the development part, the 95 % interval of 0 of 6 cells lies above zero after taker fees, each "
         "taken alone."
     ) in words
-    assert "together, the best horizon is 12 candles (0.49%): before costs +5.0 bp a trade" in words
+    assert "together, the best horizon is 12 candles (0.49 %): before costs +5.0 bp a trade" in words
     assert (
         "The test part then showed: before costs -30.0 bp a trade (-30.6 entered at the next candle's mean "
-        "price), after taker fees -44.0 [-104.0, +16.0] (-45.5 without its best day); resting entries, 60% "
+        "price), after taker fees -44.0 [-104.0, +16.0] (-45.5 without its best day); resting entries, 60 % "
         "of them filled, -40.0 [-100.0, +20.0] (-41.5 without its best day); the 40 missed would have earned "
         "-26.0 before costs."
     ) in words
@@ -307,7 +325,7 @@ def test_the_line_of_a_symbol_names_its_best_horizon_and_what_was_left_out() -> 
     one = {**measured("AUSDT", CELLS), "left_out": [{"horizon": 96, "reason": "Insufficient data: 3 labels"}]}
 
     assert explored_line(one) == (
-        "✅ AUSDT: 3 horizons · best at 12 candles (0.49%): -9.0 ±40.0 bp a trade after taker "
+        "✅ AUSDT: 3 horizons · best at 12 candles (0.49 %): -9.0 ±40.0 bp a trade after taker "
         "fees, -10.5 without its best day · 1 left out: Insufficient data: 3 labels"
     )
     assert "no signal in the development part" in explored_line(measured("AUSDT", [CELLS[2]]))

@@ -156,7 +156,7 @@ def test_too_many_missing_features_are_told_with_the_reason() -> None:
     with pytest.raises(MissingFeatures, match="BTCUSDT: Too many missing features") as caught:
         built(candles)
 
-    assert "at most 5.0% may" in str(caught.value)
+    assert "at most 5.0 % may" in str(caught.value)
     assert "(40 are missing)" in str(caught.value)
     assert "--refresh" in str(caught.value)
 

@@ -115,6 +115,51 @@ def closing(*rows: dict[str, object], width: int = 100) -> list[str]:
     return captured.get().splitlines()
 
 
+@pytest.mark.parametrize(
+    ("verdict", "words"),
+    [
+        ({"reasons": ["pending"], "family_size": None}, "nothing speaks against it; verdict at the end"),
+        ({"reasons": ["a: b", "pending"], "family_size": None}, "not tradable: a"),
+        ({"reasons": ["a: b", "c", "pending"], "family_size": None}, "not tradable: a (and 1 more)"),
+        ({"reasons": ["a: b", "c"], "family_size": 3}, "not tradable: a (and 1 more)"),
+    ],
+)
+def test_who_passed_alone_is_not_called_untradable_before_the_verdict(
+    verdict: dict[str, object], words: str
+) -> None:
+    """The line of the one good symbol of a run said "not tradable", and the table below it "yes"."""
+    line = terminal.trained_line(
+        {
+            "symbol": "BTCUSDT",
+            "metrics": None,
+            "data": {"tick_bps": 0.5, "spread_bps": 1.5},
+            "signals": {"n": 0},
+            "verdict": {"tradable": False, **verdict},
+            "timing": {"cpu_seconds": 1.0},
+        }
+    )
+
+    assert line == f"✅ BTCUSDT: no labelled test candle · no trade in the walk · {words} · 1.0 s"
+
+
+def test_the_line_of_a_symbol_says_where_fewer_trades_are_evidence() -> None:
+    """87 trades in the line and 31 in the verdict, without a word, look like a mistake."""
+    window = "evidence from 2026-10-25 on: this setting was chosen on the earlier candles"
+    signals = {"n": 87, "net_bps": 41.2, "win_rate": 0.862, "break_even_win_rate": None}
+    line = terminal.trained_line(
+        {
+            "symbol": "BTCUSDT",
+            "metrics": None,
+            "data": {"tick_bps": 0.5, "spread_bps": 1.5},
+            "signals": {**signals, "evidence": {"window": window}},
+            "verdict": {"tradable": True},
+            "timing": {"cpu_seconds": 1.0},
+        }
+    )
+
+    assert f"87 trades, +41.2 bp each after costs, 86.2 % won ({window}) · TRADABLE" in line
+
+
 def test_the_closing_tables_show_what_was_earned_and_what_could_have_been() -> None:
     """Both entries beside each other: what earns only at the close is bounce."""
     lines = closing(summarised("BTCUSDT"))

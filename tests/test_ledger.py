@@ -5,6 +5,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -197,13 +198,43 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path, content: bytes) -> 
         EvaluationLedger(tmp_path)
 
 
+READS: dict[str, Callable[[EvaluationLedger], object]] = {
+    "family": lambda ledger: ledger.family([entry(symbol="NEWUSDT")]),
+    "refused": lambda ledger: ledger.refused([entry()], above=0.05),
+    "count": EvaluationLedger.count,
+    "evaluations": lambda ledger: list(ledger.evaluations()),
+    "shown_through": lambda ledger: ledger.shown_through("XUSDT", "h6"),
+    "acceptance": lambda ledger: ledger.acceptance("XUSDT", "h6"),
+}
+
+
+@pytest.mark.parametrize("read", READS)
+def test_a_ledger_that_lost_its_tables_says_what_to_do(ledger: EvaluationLedger, read: str) -> None:
+    """It is found out in the middle of a run, and a traceback of sqlite helps nobody."""
+    for table in ("newest", "evaluations", "looks", "acceptances"):
+        ledger._db.execute(f"DROP TABLE {table}")
+
+    with pytest.raises(SettingsError, match="restore it from a copy, or remove it"):
+        READS[read](ledger)
+
+
+@pytest.mark.parametrize("p_value", ["zero", -1.0, 7.0, float("inf")])
+def test_a_p_value_that_is_none_is_no_part_of_a_family(ledger: EvaluationLedger, p_value: object) -> None:
+    """An edited number would end a run of hours at its last step, or lend its rank to all others."""
+    ledger.record([entry()])
+    ledger._db.execute("UPDATE newest SET p_value = ?", (p_value,))
+
+    with pytest.raises(SettingsError, match=r"the p-value of .* must lie between 0 and 1"):
+        ledger.family([entry(symbol="NEWUSDT")])
+
+
 def test_a_newer_ledger_is_left_alone(tmp_path: Path) -> None:
     EvaluationLedger(tmp_path).close()
     with sqlite3.connect(tmp_path / NAME) as connection:
         connection.execute("PRAGMA user_version = 99")
     connection.close()
 
-    with pytest.raises(SettingsError, match="version 99, this program knows 1"):
+    with pytest.raises(SettingsError, match="version 99, this program knows 2"):
         EvaluationLedger(tmp_path)
 
 
@@ -281,6 +312,33 @@ def test_a_setting_that_was_shown_is_known_by_symbol_and_pooled(ledger: Evaluati
     assert ledger.shown_through("YUSDT", "h6") is None
     assert ledger.shown_through("YUSDT", "h12") == 700
     assert ledger.shown_through("XUSDT", "h2") is None
+
+
+def test_a_setting_beside_one_that_was_shown_was_chosen_by_it(ledger: EvaluationLedger) -> None:
+    """A threshold with one digit more is another fingerprint, and the same choice."""
+    ledger.note_looks([("XUSDT", "h6", 500), ("XUSDT", "h12", 500)], at=AT, in_force="h2")
+
+    assert ledger.shown_through("XUSDT", "h6 at 0.35 %") == 500
+    assert ledger.shown_through("XUSDT", "h7") == 500
+    assert ledger.shown_through("XUSDT", "h2") is None
+    assert ledger.shown_through("YUSDT", "h7") is None
+
+
+def test_a_ledger_of_the_first_version_keeps_its_looks(tmp_path: Path) -> None:
+    """Which setting was in force then is not known: what was shown stays shown."""
+    with EvaluationLedger(tmp_path) as ledger:
+        ledger.note_looks([("XUSDT", "h6", 500)], at=AT)
+        ledger.record([entry()])
+    with sqlite3.connect(tmp_path / NAME) as connection:
+        connection.execute("ALTER TABLE looks DROP COLUMN in_force")
+        connection.execute("PRAGMA user_version = 1")
+    connection.close()
+
+    with EvaluationLedger(tmp_path) as again:
+        again.note_looks([("XUSDT", "h6", 700)], at=AT, in_force="h2")
+        assert again.count() == 1
+        assert again.shown_through("XUSDT", "h6") == 700
+        assert again.shown_through("XUSDT", "h7") == 700
 
 
 # Acceptances --------------------------------------------------------------------------------------

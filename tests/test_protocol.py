@@ -26,7 +26,7 @@ from desk.executors import JobDone, Processes
 from desk.learn import record
 from desk.learn.cuts import ScoredBlock
 from desk.learn.evaluation import measure
-from desk.learn.protocol import ContractCosts, rules_of
+from desk.learn.protocol import ContractCosts, costs_of, rules_of
 from desk.learn.thresholds import prequential
 from desk.learn.trades import Block, day_lines, figures
 from desk.learn.verdict import Verdict, decide_verdicts
@@ -399,8 +399,16 @@ def test_a_series_on_too_coarse_a_grid_is_left_out_with_a_reason() -> None:
     """Two prices that lie 2 % apart, whatever the tick of the contract: no cost charged for it is honest."""
     two = prices(np.where(np.arange(LENGTH) % 4 < 2, 100.0, 102.0))
 
-    with pytest.raises(UntradablePrices, match=r"steps of 2 USDT, 2\.0 % of the price.* at most 1% "):
+    with pytest.raises(UntradablePrices, match=r"steps of 2 USDT, 2\.0 % of the price.* at most 1 % "):
         train_symbol(job_on(two))
+
+
+def test_a_contract_that_pays_for_taking_is_left_out_with_a_reason() -> None:
+    """A slip of a sign in one contract made a random walk earn 1,000 bp a trade, at p 1e-73."""
+    paid = replace(REAL_COSTS, taker_fee=-0.05)
+
+    with pytest.raises(UntradablePrices, match="taker's fee of -500 bp; nobody is paid for taking"):
+        costs_of(paid, synthesize("noise", 1, symbol="XUSDT", end=END, candles=600), product().learn)
 
 
 @pytest.mark.parametrize("length", [1, 587, 588, 589, 999, 1_000, 1_001])

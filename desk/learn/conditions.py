@@ -84,8 +84,8 @@ def _losses(evidence: Evidence) -> Iterator[str]:
             f"with a model 7 to 14 days old the trades earned {_per_trade(aged)} after costs, and a "
             "published model lives that long"
         )
-    if not _earns(rest):
-        across = evidence.net.n - rest.n
+    across = evidence.net.n - rest.n
+    if across and not _earns(rest):
         yield (
             f"without the {across} trades that ended across a hole in the candles the others earned "
             f"{_per_trade(rest)} after costs"

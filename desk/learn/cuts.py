@@ -78,7 +78,7 @@ class ShareCuts:
             cut[self._narrow], coverage[self._narrow] = _tail(side, whole, self._shares[self._narrow])
         scales = np.array([_scale(side, self._like(at, block)) for at in recent])
         middle, spread = scales.mean(axis=0)
-        # A cut at the median is none: a model without an opinion has the same score everywhere.
+        # A cut at the median is none: a model that has learned nothing has the same score everywhere.
         beyond = cut > 0 if side == "long" else cut < 0
         return np.where(beyond, cut * spread + middle, np.nan), np.where(beyond, coverage, 0.0)
 

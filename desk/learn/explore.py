@@ -181,8 +181,8 @@ def explore_cell(
         shown_through=None,
         lap=lambda _: None,
     )
-    block, borders = report.traded.block, report.traded.starts
-    first, late, stop = report.traded.first_traded, int(borders[report.walk.late]), len(block)
+    block, starts = report.traded.block, report.traded.starts
+    first, late, stop = report.traded.first_traded, int(starts[report.walk.late]), len(block)
     development, test = (
         explored_part(block.rows(start, end), report.costs, contract_costs, settings) if start < end else None
         for start, end in ((first, late), (late, stop if reveal else late))

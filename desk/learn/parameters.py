@@ -25,6 +25,7 @@ class Parameters:
         for name in ("learning_rate", "feature_fraction", "bagging_fraction"):
             yield from outside_above(self, name, 0, 1)
         yield from outside(self, "num_leaves", 2, 131_072)
-        yield from outside(self, "min_data_in_leaf", 0, 1_000_000)
+        yield from outside(self, "min_data_in_leaf", 1, 1_000_000)
         for name in ("lambda_l2", "path_smooth"):
-            yield from outside(self, name, 0, 1e6)
+            # They are searched on a logarithmic scale, which has no zero.
+            yield from outside_above(self, name, 0, 1e6)

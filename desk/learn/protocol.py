@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from desk.costs import WIDEST_SPREAD, Costs, coarsest_tick_bps, require_tradable_prices
-from desk.errors import NotEnoughHistory
+from desk.errors import NotEnoughHistory, UntradablePrices
 from desk.learn.calibration import Calibration
 from desk.learn.conditions import examine
 from desk.learn.evaluation import Metrics, last_return, measure
@@ -231,8 +231,8 @@ def _require_learnable(learnable: Rows, blocks: tuple[WalkBlock, ...], settings:
     if len(learnable) < settings.min_labels:
         raise NotEnoughHistory(
             f"Insufficient data: {len(learnable)} labelled development candles, {settings.min_labels} "
-            f"needed; closes rarely move {settings.min_price_change:.2%} in {settings.prediction_horizon} "
-            "candles: give a smaller --threshold or a longer history"
+            f"needed; closes rarely move {settings.min_price_change * 100:g} % in "
+            f"{settings.prediction_horizon} candles: give a smaller --threshold or a longer history"
         )
     if not blocks:
         raise NotEnoughHistory(
@@ -289,8 +289,13 @@ def costs_of(contract_costs: ContractCosts, candles: Candles, settings: LearnSet
     Raises
     ------
     UntradablePrices
-        If the price step is unknown or above 1 % of the price.
+        If the price step is unknown or above 1 % of the price, or the taker's fee is below 0.
     """
+    if contract_costs.taker_fee < 0:
+        raise UntradablePrices(
+            f"{candles.symbol}: the exchange lists a taker's fee of {contract_costs.taker_fee * 1e4:g} bp; "
+            "nobody is paid for taking, so 0 or more is needed; leave the symbol out"
+        )
     weekly = weekly_ticks(candles)
     require_tradable_prices(candles, contract_costs.tick, weekly)
     grid_from, grid = grid_of(candles, weekly)

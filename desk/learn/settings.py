@@ -151,7 +151,7 @@ class LearnSettings:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 1"
         for name in ("min_feature_share", "min_precision_each_side", "min_recall_each_side"):
             yield from outside(self, name, 0, 1)
-        yield from outside(self, "window_checks", 0, 100_000, unit="rows")
+        yield from outside(self, "window_checks", 1, 100_000, unit="rows")
         yield from outside(self, "calibration_bins", 2, 1_000)
         if self.n_folds < 3:
             yield f"n_folds is {self.n_folds}, must be at least 3"

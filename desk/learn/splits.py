@@ -1,15 +1,15 @@
-"""Which rows may teach, which may judge, and what lies between them.
+"""Which rows train, which validate, and what lies between them.
 
 A ``LabelledSet`` comes in; ``Split`` (development and test) and ``Fold`` (inside development) go
 out, both as positions in that set.  Pure.
 
-The border between two neighbouring parts, for a horizon of 2::
+The boundary between two neighbouring parts, for a horizon of 2::
 
     candles     … b-5  b-4  b-3  b-2  b-1 │  b   b+1 …
-                 train       embargo purge │ judge
-                       └─ 2 ─┘└─── 2 ───┘  b is the first candle that judges
+                 train       embargo purge │ validation
+                       └─ 2 ─┘└─── 2 ───┘  b is the first candle of the validation
 
-A row is purged when the candle that decides its label closes after the border; the embargo removes
+A row is purged when the candle that decides its label closes after the boundary; the embargo removes
 as many rows again.  Both are measured in time, so that holes change nothing.
 
 Source of purge and embargo: López de Prado (2018), "Advances in Financial Machine Learning", ch. 7.
@@ -40,7 +40,7 @@ class Split:
     test: Rows
     """Positions in the labelled set, neutral and undecided rows included."""
     purged: int
-    """Rows before the border that were left out."""
+    """Rows before the boundary that were left out."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Fold:
     """One step of the walk forward; every training label was known before validation begins."""
 
     train: Rows
-    """Positions of the rows before the border that were not purged, neutral ones included."""
+    """Positions of the rows before the boundary that were not purged, neutral ones included."""
     validation: Rows
     """Positions of all rows of the block, neutral ones included."""
 
@@ -61,16 +61,16 @@ def hold_out(labelled: LabelledSet, *, candles: int, test_share: float) -> Split
     labelled : LabelledSet
         Built from a series of ``candles`` candles.
     candles : int
-        Length of that series; the border counts candles, not rows with features.
+        Length of that series; the boundary counts candles, not rows with features.
     test_share : float
         0.2 keeps the last fifth.
     """
     row = labelled.features.row
-    border = candles - int(candles * test_share)
-    before, test = np.flatnonzero(row < border), np.flatnonzero(row >= border)
+    boundary = candles - int(candles * test_share)
+    before, test = np.flatnonzero(row < boundary), np.flatnonzero(row >= boundary)
     if len(test) == 0 or len(before) == 0:
         raise NotEnoughHistory(
-            f"{labelled.features.symbol}: no candle with features on one side of the border between "
+            f"{labelled.features.symbol}: no candle with features on one side of the boundary between "
             "development and test; a longer history (--days) is needed"
         )
     known = known_before(labelled, before, int(labelled.features.open_time[test[0]]))
@@ -84,13 +84,13 @@ def walk_forward(
 
     The picture, for three folds::
 
-        block   0 0 0 0 1 1 2 2 3 3      0 = the first share, never judged
+        block   0 0 0 0 1 1 2 2 3 3      0 = the first share, never validation
         fold 1  t t t t v v
         fold 2  t t t t t t v v          t = train (purged before v), v = validation
         fold 3  t t t t t t t t v v
 
-    A block in which a side never occurs cannot judge, and a training part with one side cannot
-    teach: such folds are left out, so that fewer than ``folds`` may come back on a short history.
+    A block in which a side never occurs validates nothing, and from a training part with one side
+    nothing is learned: such folds are left out, so that a short history may give fewer than ``folds``.
     """
     first = int(len(development) * first_share)
     edges = np.linspace(first, len(development), folds + 1).astype(int)
@@ -105,10 +105,10 @@ def walk_forward(
     return tuple(found)
 
 
-def known_before(labelled: LabelledSet, rows: Rows, border: int) -> Rows:
-    """Those of ``rows`` whose label was known a horizon before the time ``border`` (ms)."""
+def known_before(labelled: LabelledSet, rows: Rows, boundary: int) -> Rows:
+    """Those of ``rows`` whose label was known a horizon before the time ``boundary`` (ms)."""
     embargo = labelled.horizon * CANDLE_MS
-    return rows[labelled.known_at[rows] <= border - embargo]
+    return rows[labelled.known_at[rows] <= boundary - embargo]
 
 
 def has_both_sides(labelled: LabelledSet, rows: Rows) -> bool:

@@ -87,13 +87,13 @@ def stability(block: Block, trades: Trades, volatility: NDArray[np.float64], *, 
     months = parts(month, {int(m): _month_name(int(m)) for m in np.unique(month[since:])})
     thirds = parts(third, dict(enumerate(THIRDS)))
     hours = parts(times // HOUR_MS % 24, {hour: f"{hour:02}:00" for hour in range(24)})
-    judged = [part for part in months + thirds if part.labelled >= FEWEST_LABELLED]
+    labelled = [part for part in months + thirds if part.labelled >= FEWEST_LABELLED]
     traded = [part for part in months + thirds if part.trades >= FEWEST_TRADES]
     return Stability(
         months=months,
         thirds=thirds,
         hours=hours,
-        worst_accuracy=min(judged, key=lambda part: part.accuracy or 0.0).name if judged else None,
+        worst_accuracy=min(labelled, key=lambda part: part.accuracy or 0.0).name if labelled else None,
         worst_trades=min(traded, key=lambda part: part.net_bps or 0.0).name if traded else None,
     )
 

@@ -2,7 +2,7 @@
 
 The figures of the acceptance and what every day after it earned come in; a ``Standing`` goes out.  Pure.
 
-A model that is tested anew every week is refused in some week although its edge is steady: the p-value moves
+A model that is tested again every week is refused in some week although its edge is steady: the p-value moves
 with every week that leaves the walk.  So the test, once passed, stays passed for the same settings until the
 days after the acceptance say that nothing is earned, or ``stay_days`` have gone by.  They say so by an
 e-process: with days as bets against "the mean daily net is at least zero",

@@ -129,7 +129,7 @@ def summarise(
         "drop": [
             {"symbol": row["symbol"], "reason": "; ".join(reasons)}
             for row in rows
-            if (reasons := list(drop_reasons(row)))
+            if not row["tradable"] and (reasons := list(drop_reasons(row)))
         ],
     }
 
@@ -249,8 +249,8 @@ def _retrain(
     """Symbols whose published model should not be relied on as it is, each with the reason, by symbol."""
     reasons = {
         row["symbol"]: (
-            f"its win rate fell from {row['accuracy_before']:.1%} to {row['accuracy']:.1%}, which is beyond "
-            "chance: train it again soon, perhaps on a shorter history"
+            f"its win rate fell from {row['accuracy_before'] * 100:.1f} % to {row['accuracy'] * 100:.1f} %, "
+            "which is beyond chance: train it again soon, perhaps on a shorter history"
         )
         for row in worse
     }
@@ -268,7 +268,7 @@ def _retrain(
 
 
 def drop_reasons(row: Json) -> Iterator[str]:
-    """Why a trained symbol is not worth its training, each a sentence."""
+    """Why a trained symbol that is not tradable is not worth its training, each a sentence."""
     net, accuracy = row["net_bps_ci95"], row["accuracy_ci95"]
     if net is not None and net[1] < 0:
         yield (
@@ -278,5 +278,6 @@ def drop_reasons(row: Json) -> Iterator[str]:
     if accuracy is not None and accuracy[0] <= 0.5:
         where = "lies below" if accuracy[1] < 0.5 else "cannot be distinguished from"
         yield (
-            f"its win rate of {row['accuracy']:.1%} [{accuracy[0]:.1%}, {accuracy[1]:.1%}] {where} one half"
+            f"its win rate of {row['accuracy'] * 100:.1f} % [{accuracy[0] * 100:.1f}, "
+            f"{accuracy[1] * 100:.1f}] {where} one half"
         )

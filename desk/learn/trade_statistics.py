@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.backtest import Trades
+from desk.clustered import FEWEST_DAYS
 from desk.learn.trades import BPS, DayLine
 from desk.policy import ENDED, LONG, Ended
 from desk.values import CANDLE_MS, iso
@@ -84,21 +85,25 @@ class Drawdown:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TradeStatistics:
-    """What a trader looks at first.  A figure is None where its definition divides by nothing."""
+    """What a trader looks at first.  A figure is None where its definition divides by nothing.
+
+    The ratios of days (Sharpe, Sortino, Calmar) are None with fewer than ``FEWEST_DAYS`` days with a trade: a
+    year is not known from three trades.
+    """
 
     n: int
     """Trades."""
     profit_factor: float | None
     """Sum of the nets of winning trades over the sum of the losses of losing ones; None without a loss."""
     sharpe: float | None
-    """Mean of the daily sums over their standard deviation (n - 1), times √365; None with fewer than two
-    days or where the days do not vary."""
+    """Mean of the daily sums over their standard deviation (n - 1), times √365; None where the
+    days do not vary."""
     sortino: float | None
     """Mean of the daily sums over their downside deviation (root of the mean of min(day, 0)²), times √365;
-    None with fewer than two days or without a losing one."""
+    None without a losing one."""
     calmar: float | None
-    """365 times the mean of the daily sums over the depth of the largest drawdown; None with fewer than two
-    days or without a drawdown."""
+    """365 times the mean of the daily sums over the depth of the largest drawdown; None without
+    a drawdown."""
     max_drawdown: Drawdown | None
     """The deepest one, the first of several equal ones; None where the sum never fell."""
     longest_losing_streak: int
@@ -160,9 +165,10 @@ def trade_statistics(trades: Sequence[TradeRow], daily: Sequence[DayLine]) -> Tr
     """
     days = np.array([line.net_bps for line in daily], dtype=np.float64)
     drawdown = _max_drawdown(daily)
-    mean = float(np.mean(days)) if len(days) > 1 else None
-    spread = float(np.std(days, ddof=1)) if len(days) > 1 and np.ptp(days) > 0 else None
-    downside = float(np.sqrt(np.mean(np.minimum(days, 0.0) ** 2))) if len(days) > 1 else None
+    enough = sum(line.trades > 0 for line in daily) >= FEWEST_DAYS
+    mean = float(np.mean(days)) if enough else None
+    spread = float(np.std(days, ddof=1)) if enough and np.ptp(days) > 0 else None
+    downside = float(np.sqrt(np.mean(np.minimum(days, 0.0) ** 2))) if enough else None
     year = math.sqrt(DAYS_PER_YEAR)
     by_close = sorted(trades, key=lambda trade: (trade.closed, trade.opened))
     runs = [len(list(run)) for lost, run in itertools.groupby(by_close, lambda one: one.net_bps < 0) if lost]

@@ -275,7 +275,7 @@ def _search(
     records: list[TrialRecord] = []
 
     def objective(trial: optuna.Trial) -> float:
-        parameters = _suggested(trial)
+        parameters = _suggested(trial, settings.baseline)
         scores = _trial_scores(first, parameters, settings, seed=seed)
         value = float(np.mean(soft_wins(scores, first.side)))
         shortfalls = _shortfalls(scores, first.side, settings)
@@ -293,16 +293,25 @@ def _trial_scores(first: _FoldData, parameters: Parameters, settings: LearnSetti
     return model.scores(first.x)
 
 
-def _suggested(trial: optuna.Trial) -> Parameters:
-    """The search space: narrow, around the baseline, which is its first point."""
+def _suggested(trial: optuna.Trial, baseline: Parameters) -> Parameters:
+    """The search space: narrow, around the baseline, which is its first point and always within it."""
+
+    def whole(name: str, low: int, high: int) -> int:
+        own: int = getattr(baseline, name)
+        return trial.suggest_int(name, min(low, own), max(high, own), log=True)
+
+    def real(name: str, low: float, high: float, *, log: bool) -> float:
+        own: float = getattr(baseline, name)
+        return trial.suggest_float(name, min(low, own), max(high, own), log=log)
+
     return Parameters(
-        learning_rate=trial.suggest_float("learning_rate", 0.03, 0.3, log=True),
-        num_leaves=trial.suggest_int("num_leaves", 4, 48, log=True),
-        min_data_in_leaf=trial.suggest_int("min_data_in_leaf", 20, 400, log=True),
-        feature_fraction=trial.suggest_float("feature_fraction", 0.2, 0.8),
-        bagging_fraction=trial.suggest_float("bagging_fraction", 0.5, 0.95),
-        lambda_l2=trial.suggest_float("lambda_l2", 0.5, 50.0, log=True),
-        path_smooth=trial.suggest_float("path_smooth", 0.1, 10.0, log=True),
+        learning_rate=real("learning_rate", 0.03, 0.3, log=True),
+        num_leaves=whole("num_leaves", 4, 48),
+        min_data_in_leaf=whole("min_data_in_leaf", 20, 400),
+        feature_fraction=real("feature_fraction", 0.2, 0.8, log=False),
+        bagging_fraction=real("bagging_fraction", 0.5, 0.95, log=False),
+        lambda_l2=real("lambda_l2", 0.5, 50.0, log=True),
+        path_smooth=real("path_smooth", 0.1, 10.0, log=True),
     )
 
 
@@ -363,6 +372,7 @@ def _compare(
 
 
 def _gain(gain: Mean) -> str:
-    return (
-        f"best trial against baseline: {gain.value * 100:+.2f} ± {gain.se * 100:.2f} points of soft win rate"
-    )
+    """The gain of the best trial with its standard error, where there are enough days for one."""
+    sure = f" ± {gain.se * 100:.2f}" if gain.reported() else ""
+    few = "" if sure else f" ({gain.clusters} days are too few for an interval)"
+    return f"best trial against baseline: {gain.value * 100:+.2f}{sure} points of soft win rate{few}"

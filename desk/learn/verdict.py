@@ -277,7 +277,8 @@ def _not_beyond_chance(
         return "the trades cannot be tested: their days do not differ"
     earned = f"the trades earned {one.net_bps:+.1f} bp each after costs on {one.days} days"
     if one.p_value > DISCARD:
-        return f"{earned}: they lost (p {one.p_value:.2g})"
+        outcome = "they lost" if one.net_bps <= 0 else "no more than chance gives"
+        return f"{earned}: {outcome} (p {one.p_value:.2g})"
     alone = f"p {one.p_value:.2g} alone"
     if again:
         alone += f", {REPEATED * one.p_value:.2g} because it was refused before on some of these candles"
@@ -312,10 +313,12 @@ def verdict_on_days(
     if mean is None or p_value is None:
         why = "no symbol traded: there is nothing to pool"
     else:
+        many = f"all {symbols} symbols with a signal together"
+        which = "the one symbol with a signal" if symbols == 1 else many
         beyond = "beyond chance" if earns else "not above zero beyond chance"
         why = (
-            f"all {symbols} symbols with a signal together: {trades:,} trades on {len(net)} days earned "
-            f"{mean:+.1f} bp each after costs, {beyond} (p {p_value:.2g})"
+            f"{which}: {trades:,} trades on {len(net)} days earned {mean:+.1f} bp each after costs, "
+            f"{beyond} (p {p_value:.2g})"
         )
     return PooledVerdict(
         symbols=symbols,

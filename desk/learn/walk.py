@@ -87,8 +87,8 @@ def walk_blocks(labelled: LabelledSet, candles: Candles, *, first_share: float) 
     first = int(len(candles) * first_share)
     end = int(candles.open_time[-1]) + CANDLE_MS
     weeks = max(1, (end - int(candles.open_time[first])) // WEEK_MS)
-    borders = np.searchsorted(candles.open_time, [end - week * WEEK_MS for week in range(weeks - 1, 0, -1)])
-    edges = [first, *borders.tolist(), len(candles)]
+    weekly = np.searchsorted(candles.open_time, [end - week * WEEK_MS for week in range(weeks - 1, 0, -1)])
+    edges = [first, *weekly.tolist(), len(candles)]
     blocks = tuple(_block(labelled, candles, start, stop) for start, stop in pairwise(edges) if stop > start)
     blind = [at for at, block in enumerate(blocks) if not has_both_sides(labelled, block.train)]
     return blocks[blind[-1] + 1 :] if blind else blocks

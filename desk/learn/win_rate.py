@@ -62,9 +62,12 @@ def proof(
     """
     if n == 0:
         return f"{side}: there is no labelled trade"
-    seen = f"{side}: {wins} of {n} labelled trades won ({wins / n:.1%}), lower bound {lower_bound:.1%}"
+    seen = (
+        f"{side}: {wins} of {n} labelled trades won ({wins / n * 100:.1f} %), lower bound "
+        f"{lower_bound * 100:.1f} %"
+    )
     if met:
-        return f"{seen}, at least the {target:.0%} asked for, if the future resembles them"
+        return f"{seen}, at least the {target * 100:.0f} % asked for, if the future resembles them"
     if power is None:
-        return f"{seen}; {n} trades cannot prove {target:.0%} at all"
-    return f"{seen}; {n} trades can prove {target:.0%} only if {power:.0%} is true"
+        return f"{seen}; {n} trades cannot prove {target * 100:.0f} % at all"
+    return f"{seen}; {n} trades can prove {target * 100:.0f} % only if {power * 100:.0f} % is true"

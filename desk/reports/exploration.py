@@ -6,6 +6,7 @@ and rich tables go out.  Pure.  Keys: ``desk/schemas/exploration.schema.json``.
 Not here: the picture (``desk.reports.exploration_picture``).
 """
 
+import shlex
 from collections.abc import Iterator, Sequence
 
 from rich import box
@@ -213,14 +214,22 @@ def _between(interval: Sequence[float] | None) -> str:
 
 def _candles(cell: Json) -> str:
     horizon = cell["horizon"]
-    return f"at {horizon} candle{'' if horizon == 1 else 's'} ({cell['threshold']:.2%})"
+    return f"at {horizon} candle{'' if horizon == 1 else 's'} ({cell['threshold'] * 100:.2f} %)"
 
 
-def exploration_words(document: Json) -> str:
-    """The best cell, the command that trains it, and what the measurement costs later verdicts."""
+def exploration_words(document: Json, where: Sequence[str] = ()) -> str:
+    """The best cell, the command that trains it, and what the measurement costs later verdicts.
+
+    Parameters
+    ----------
+    document : dict
+        As ``exploration`` makes it.
+    where : sequence of str
+        Arguments that the command needs besides, such as ``--demo``.
+    """
     counts = document["counts"]
     outcomes = f"{counts['explored']} explored, {counts['skipped']} skipped, {counts['failed']} failed"
-    lines = [f"{outcomes} of {counts['requested']}. {document['recipe']}", *_best_lines(document)]
+    lines = [f"{outcomes} of {counts['requested']}. {document['recipe']}", *_best_lines(document, where)]
     if counts["revealed"]:
         lines.append(
             f"{counts['revealed']} evaluations on test candles were recorded in the ledger: every later "
@@ -231,7 +240,7 @@ def exploration_words(document: Json) -> str:
     return "\n".join(lines)
 
 
-def _best_lines(document: Json) -> Iterator[str]:
+def _best_lines(document: Json, where: Sequence[str]) -> Iterator[str]:
     cells = [cell for one in document["symbols"] for cell in one["cells"]]
     if not cells:
         return
@@ -251,15 +260,19 @@ def _best_lines(document: Json) -> Iterator[str]:
     )
     if best["test"] is not None:
         yield f"The test part then showed: {_net(best['test'])}."
-    yield f"To train it: {_command(best, document)}"
+    yield f"To train it: {_command(best, document, where)}"
+    in_force = document["settings"]
+    if (best["horizon"], best["threshold"]) != (in_force["prediction_horizon"], in_force["min_price_change"]):
+        yield "It was chosen on these candles, so that only later ones are evidence of it."
 
 
-def _command(best: Json, document: Json) -> str:
+def _command(best: Json, document: Json, where: Sequence[str]) -> str:
     """The command that trains the symbols with the horizon and threshold of ``best``."""
     symbols = ",".join(one["symbol"] for one in document["symbols"])
     return (
         f"python train_live_lightgbm.py --symbols {symbols} --days {document['settings']['days']} "
         f"--horizon {best['horizon']} --threshold {best['threshold']!r}"
+        f"{''.join(f' {shlex.quote(part)}' for part in where)}"
     )
 
 
@@ -267,7 +280,8 @@ def _net(part: Json | None) -> str:
     if part is None or not part["trades"]:
         return "no trade"
     maker, missed = part["maker"], part["maker"]["missed"]
-    resting = f"resting entries, {maker['trades'] / part['trades']:.0%} of them filled, {_after(maker)}"
+    filled = maker["trades"] / part["trades"] * 100
+    resting = f"resting entries, {filled:.0f} % of them filled, {_after(maker)}"
     return (
         f"before costs {_bps(part['gross_bps'])} bp a trade ({_bps(part['executable_gross_bps'])} entered at "
         f"the next candle's mean price), after taker fees {_after(part['taker'])}; "

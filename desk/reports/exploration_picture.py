@@ -189,7 +189,8 @@ def _panel(panel: PlotPanel, title: str, cells: Sequence[Json], part: str) -> It
     for middle, cell in zip(middles, cells, strict=True):
         yield from _column(panel, middle, column, cell[part])
         yield _text(middle, BOTTOM + 22, _duration(cell["horizon"]), weight=600, anchor="middle")
-        yield _text(middle, BOTTOM + 39, f"±{cell['threshold']:.2%}", size=12, kind="soft", anchor="middle")
+        moved = f"±{cell['threshold'] * 100:.2f} %"
+        yield _text(middle, BOTTOM + 39, moved, size=12, kind="soft", anchor="middle")
         trades = cell[part]["trades"] if cell[part] else 0
         yield _text(middle, BOTTOM + 56, f"{trades:,}", size=12, kind="soft", anchor="middle")
 

@@ -94,9 +94,10 @@ def _trades_part(signals: Json) -> str:
         return "no trade in the walk"
     needed = signals["break_even_win_rate"]
     enough = "" if needed is None else f" ({percent(needed)} to break even)"
+    window = signals["evidence"]["window"]
     return (
         f"{signals['n']:,} trades, {signals['net_bps']:+.1f} bp each after costs, "
-        f"{percent(signals['win_rate'])} won{enough}"
+        f"{percent(signals['win_rate'])} won{enough}{f' ({window})' if window else ''}"
     )
 
 
@@ -104,6 +105,11 @@ def _verdict_part(metadata: Json) -> str:
     verdict = metadata["verdict"]
     if verdict["tradable"]:
         return "TRADABLE"
+    if verdict["family_size"] is None:  # pending: what is said last is that the other symbols are to come
+        failed = verdict["reasons"][:-1]
+        return (
+            f"not tradable: {in_short(failed)}" if failed else "nothing speaks against it; verdict at the end"
+        )
     return f"not tradable: {in_short(verdict['reasons'])}"
 
 

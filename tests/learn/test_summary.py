@@ -180,7 +180,7 @@ def test_symbols_that_got_worse_are_to_be_retrained() -> None:
     )["retrain"]
 
     assert entry["symbol"] == "AUSDT"
-    assert "fell from 58.0% to 51.0%" in entry["reason"]
+    assert "fell from 58.0 % to 51.0 %" in entry["reason"]
 
 
 def test_a_failure_matters_where_an_old_model_stays_in_use() -> None:
@@ -220,6 +220,13 @@ def test_a_win_rate_at_or_below_one_half_is_a_reason_to_drop(accuracy: float, wo
 
     assert entry["symbol"] == "AUSDT"
     assert f"{words} one half" in entry["reason"]
+
+
+def test_what_is_tradable_is_not_to_be_dropped() -> None:
+    """An edge of one candle a day does not show in the win rate of all labelled ones."""
+    traded = trained("AUSDT", accuracy=0.5) | {"verdict": {"tradable": True, "reasons": []}}
+
+    assert summary(traded)["drop"] == []
 
 
 def test_both_reasons_are_told() -> None:

@@ -396,7 +396,7 @@ def test_by_win_rate_the_widest_proven_share_is_chosen() -> None:
     assert (chosen.share, chosen.labelled, chosen.wins) == held
     assert chosen.target_met
     assert chosen.cut is not None
-    assert "at least the 70% asked for" in chosen.proof
+    assert "at least the 70 % asked for" in chosen.proof
 
 
 def test_by_win_rate_an_unproven_side_is_silent_and_says_what_could_be_proven() -> None:
@@ -407,7 +407,7 @@ def test_by_win_rate_an_unproven_side_is_silent_and_says_what_could_be_proven() 
 
     assert not found.sides.any()
     assert "no share proves the target win rate" in found.tomorrow.long.why
-    assert "95%" in found.tomorrow.long.proof
+    assert "95 %" in found.tomorrow.long.proof
 
 
 def test_the_win_rate_is_reported_whichever_way_was_chosen() -> None:

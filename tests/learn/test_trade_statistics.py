@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.backtest import trades_of
+from desk.clustered import FEWEST_DAYS
 from desk.learn.trade_statistics import TradeRow, trade_rows, trade_statistics, trades_csv
 from desk.learn.trades import DayLine
 from desk.policy import Ended, Thresholds, TradeRules
@@ -27,10 +28,11 @@ START = 1_767_225_600_000
 
 
 def day_lines(nets: Sequence[float]) -> tuple[DayLine, ...]:
-    """Days from 2026-01-01 on with these sums; of the other figures none is read."""
+    """Days from 2026-01-01 on with these sums, each of one trade where it is not zero."""
     first = date(2026, 1, 1)
     return tuple(
-        day_line((first + timedelta(days=at)).isoformat(), net_bps=net) for at, net in enumerate(nets)
+        day_line((first + timedelta(days=at)).isoformat(), net_bps=net, trades=int(net != 0))
+        for at, net in enumerate(nets)
     )
 
 
@@ -51,8 +53,8 @@ def trade(net: float, at: int = 0, side: str = "long", ended: Ended = "horizon")
 
 
 @given(
-    st.lists(st.integers(-300, 300), min_size=3, max_size=60).filter(
-        lambda nets: min(nets) < 0 < np.ptp(nets)
+    st.lists(st.integers(-300, 300), min_size=FEWEST_DAYS, max_size=60).filter(
+        lambda nets: min(nets) < 0 < np.ptp(nets) and sum(net != 0 for net in nets) >= FEWEST_DAYS
     )
 )
 def test_ratios_agree_with_an_independent_library(nets: list[int]) -> None:
@@ -99,12 +101,21 @@ def test_what_divides_by_nothing_is_none(nets: list[float]) -> None:
     assert got.sides["long"].win_rate is got.ended["stop"].net_bps is None
 
 
-def test_one_losing_day_has_a_drawdown_and_no_ratio() -> None:
-    """A day is a fall; what a year of such days would be is not known."""
-    got = trade_statistics([], day_lines([-9.0]))
+@pytest.mark.parametrize("traded", [1, 3, FEWEST_DAYS - 1])
+def test_a_few_days_with_trades_have_a_drawdown_and_no_ratio(traded: int) -> None:
+    """Three lucky trades among a hundred days give a Sharpe ratio of 5, and say nothing of a year."""
+    nets = [-9.0, 80.0, 70.0, 60.0, 50.0, 40.0, 30.0, 20.0, 10.0][:traded]
+    got = trade_statistics([], day_lines(nets + [0.0] * 100))
 
     assert got.max_drawdown is not None
     assert (got.sharpe, got.sortino, got.calmar) == (None, None, None)
+
+
+def test_from_ten_days_with_trades_on_there_are_ratios() -> None:
+    """As with intervals: below that the words are "too few days"."""
+    got = trade_statistics([], day_lines([-9.0] * 5 + [0.0] * 20 + [12.0] * 5))
+
+    assert None not in (got.sharpe, got.sortino, got.calmar)
 
 
 def test_days_without_a_trade_are_neither_won_nor_lost() -> None:

@@ -8,10 +8,11 @@ import optuna
 import pytest
 from optuna.storages.journal import JournalFileBackend
 
+from desk.clustered import Mean
 from desk.learn.recipe import bin_labelled
 from desk.learn.splits import hold_out, walk_forward
 from desk.learn.training import train_with_early_stopping
-from desk.learn.tuning import Tuned, soft_wins, tune
+from desk.learn.tuning import Tuned, _gain, soft_wins, tune
 from desk.values import NEUTRAL, UP, LabelledSet
 from tests.learn.samples import BASELINE, labelled_set, settings
 
@@ -147,3 +148,20 @@ def test_the_soft_win_rate_is_blind_to_scale_and_between_zero_and_one() -> None:
     assert ((wins >= 0) & (wins <= 1)).all()
     assert soft_wins(np.zeros(3), np.array([0, 1, 1], dtype=np.int8)).tolist() == [0.5] * 3
     assert np.mean(soft_wins(np.where(side == UP, 1.0, -1.0), side)) > 0.9
+
+
+def test_a_baseline_outside_the_usual_space_is_the_first_trial_all_the_same() -> None:
+    """The space is around the baseline, wherever that is; Optuna's warning about it was an error here."""
+    wide = replace(BASELINE, num_leaves=64, learning_rate=0.02, bagging_fraction=1.0)
+
+    result = tuned(labelled_set(3_000), n_trials=3, baseline=wide)
+
+    assert result.trials[0].parameters == wide
+
+
+def test_the_gain_over_few_days_has_no_interval() -> None:
+    """Two days agree by luck: ± 0.01 points would be believed."""
+    few = _gain(Mean(0.01, 0.001, 9))
+
+    assert few.endswith(" +1.00 points of soft win rate (9 days are too few for an interval)")
+    assert "+1.00 ± 0.10 points" in _gain(Mean(0.01, 0.001, 10))

@@ -253,6 +253,13 @@ def test_symbols_with_a_signal_are_pooled_by_days_of_the_calendar() -> None:
     )
 
 
+def test_one_symbol_is_not_all_of_them_together() -> None:
+    """A portfolio of one is named as what it is."""
+    found = pooled_verdict([run_of(0.1)], RULES)
+
+    assert found.why.startswith("the one symbol with a signal: 60 trades on 20 days earned ")
+
+
 def test_nothing_to_pool_is_said() -> None:
     found = verdict_on_days({}, symbols=0, rules=RULES)
 

@@ -98,7 +98,7 @@ def test_one_silent_side_is_no_fault() -> None:
 @pytest.mark.parametrize("name", ["executable", "aged", "without_holes"])
 def test_earning_nothing_is_not_earning(name: str) -> None:
     """Exactly zero pays nobody."""
-    assert reasons(**{name: sums(0.0)}) != ""
+    assert reasons(**{name: sums(0.0, days=30)}) != ""
     assert reasons(**{name: sums(0.01)}) == ""
 
 

@@ -43,19 +43,22 @@ def test_a_proof_that_needs_every_trade_is_still_one() -> None:
         (
             150, 200, True, 0.7,
             (
-                "long: 150 of 200 labelled trades won (75.0%), lower bound 61.2%, at least the 60% asked "
+                "long: 150 of 200 labelled trades won (75.0 %), lower bound 61.2 %, at least the 60 % asked "
                 "for, if the future resembles them"
             ),
         ),
         (
             5, 5, False, None,
-            "long: 5 of 5 labelled trades won (100.0%), lower bound 61.2%; 5 trades cannot prove 60% at all",
+            (
+                "long: 5 of 5 labelled trades won (100.0 %), lower bound 61.2 %; 5 trades cannot prove 60 % "
+                "at all"
+            ),
         ),
         (
             110, 200, False, 0.6963,
             (
-                "long: 110 of 200 labelled trades won (55.0%), lower bound 61.2%; 200 trades can prove 60% "
-                "only if 70% is true"
+                "long: 110 of 200 labelled trades won (55.0 %), lower bound 61.2 %; 200 trades can prove 60 "
+                "% only if 70 % is true"
             ),
         ),
     ],

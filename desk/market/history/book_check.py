@@ -102,8 +102,8 @@ def check_book(
     ):
         problems.append(
             f"{symbol}: the last price lags behind the mark price: the next candle makes up "
-            f"{lag.share:.0%} of the gap between them, {lag.foretold_bps:.0f} bp where it is wide, and "
-            "nobody can trade at such a price"
+            f"{lag.share * 100:.0f} % of the gap between them, {lag.foretold_bps:.0f} bp where it is wide, "
+            "and nobody can trade at such a price"
         )
     if spread_bps is None:
         problems.append(f"{symbol}: the spread that trades were charged is unknown")

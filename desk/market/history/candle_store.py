@@ -27,7 +27,7 @@ from typing import TypeVar
 from desk.errors import CacheError, DataError, SettingsError
 from desk.files import sole_writer, write_file
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, between, check_candles, merge
-from desk.market.history.contract_book import NO_BOOK, ContractBook, read_book
+from desk.market.history.contract_book import NO_BOOK, ContractBook, Readings, read_book
 from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.history.inert_pickle import FrameParts, read_frame
 from desk.market.history.page_journal import PageJournal
@@ -207,7 +207,7 @@ class CandleStore:
                 f"{path} cannot be read ({exc!r}): delete it, it is written by every fetch"
             ) from exc
 
-    def spreads(self) -> dict[str, tuple[float, ...]]:
+    def spreads(self) -> dict[str, Readings]:
         """Readings of the spread of earlier runs, by symbol; none where ``contracts.json`` is of no use."""
         try:
             return self.load_contracts().spreads

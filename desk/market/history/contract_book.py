@@ -7,10 +7,13 @@ As it is written, numbers of a contract as text, so that none loses a digit::
 
     {"schema_version": 1, "source": "api.bitget.com", "server_time": 1762560000000,
      "contracts": [{"symbol": "BTCUSDT", "tick": "0.1", "taker_fee": "0.0006", "turnover": 1.25e9,
-                    "spreads_bps": [0.01, 0.01], …}]}
+                    "spreads_bps": [0.01, 0.01], "spread_days": ["2025-11-07", "2025-11-08"], …}]}
 
 Fields that were added later, such as ``spreads_bps``, may be missing, so that version 1 stays version 1:
 books that are there are read by this program, and books of this program by older ones.
+
+A day has one reading of the spread, the latest: three runs within a minute met the same book three times.
+Readings without days, of older books, are therefore one reading too, of the day of that book.
 
 Not here: how the exchange spells a contract, see ``desk.market.bitget.wire``.
 """
@@ -18,6 +21,7 @@ Not here: how the exchange spells a contract, see ``desk.market.bitget.wire``.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -25,9 +29,12 @@ from desk.market.history.contracts import Contract
 
 SCHEMA_VERSION = 1
 MOST_READINGS = 15
-"""Readings of the spread that are kept of a symbol, one a run."""
+"""Readings of the spread that are kept of a symbol, one a UTC day."""
 WIDEST_BPS = 20_000
 """Distance over the mean of a bid of next to nothing and any ask, in basis points."""
+Readings = dict[str, float]
+"""Distance of bid and ask of one symbol in basis points, by the UTC day on which it was read (ISO 8601, the
+newest last)."""
 NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)
 """What ``read_book`` raises on a text that is none."""
 
@@ -43,8 +50,8 @@ class ContractBook:
     contracts: tuple[Contract, ...]
     turnover: dict[str, float]
     """USDT in 24 hours, by symbol."""
-    spreads: dict[str, tuple[float, ...]] = field(default_factory=dict)
-    """Distances of bid and ask in the last runs, in basis points, the newest last, by symbol."""
+    spreads: dict[str, Readings] = field(default_factory=dict)
+    """Readings of the last days, by symbol."""
 
     def text(self) -> str:
         """As it is written."""
@@ -52,9 +59,11 @@ class ContractBook:
             {
                 **asdict(contract),
                 "turnover": self.turnover.get(contract.symbol, 0.0),
-                "spreads_bps": self.spreads.get(contract.symbol, ()),
+                "spreads_bps": list(readings.values()),
+                "spread_days": list(readings),
             }
             for contract in self.contracts
+            for readings in [self.spreads.get(contract.symbol, {})]
         ]
         document = {
             "schema_version": SCHEMA_VERSION,
@@ -66,13 +75,32 @@ class ContractBook:
 
 
 def add_readings(
-    earlier: Mapping[str, tuple[float, ...]], newest: Mapping[str, float]
-) -> dict[str, tuple[float, ...]]:
-    """Spreads of the last ``MOST_READINGS`` runs: ``earlier`` ones with the ``newest`` behind them."""
+    earlier: Mapping[str, Readings], newest: Mapping[str, float], *, at: int
+) -> dict[str, Readings]:
+    """Readings of the last ``MOST_READINGS`` days, those of today among them.
+
+    Parameters
+    ----------
+    earlier : mapping of str to Readings
+        Of earlier runs, by symbol; one of the same day is replaced.
+    newest : mapping of str to float
+        Read just now, in basis points.
+    at : int
+        When that was, by the exchange's clock, ms.
+    """
+    today = _day(at)
     return {
-        symbol: (*earlier.get(symbol, ()), *([newest[symbol]] if symbol in newest else []))[-MOST_READINGS:]
+        symbol: _newest({**earlier.get(symbol, {}), **({today: newest[symbol]} if symbol in newest else {})})
         for symbol in earlier.keys() | newest.keys()
     }
+
+
+def _newest(readings: Readings) -> Readings:
+    return dict(sorted(readings.items())[-MOST_READINGS:])
+
+
+def _day(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, tz=UTC).date().isoformat()
 
 
 def read_book(text: bytes) -> ContractBook:
@@ -86,13 +114,13 @@ def read_book(text: bytes) -> ContractBook:
     document = json.loads(text)
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']}, {SCHEMA_VERSION} needed")
-    rows = document["contracts"]
+    rows, server_time = document["contracts"], int(document["server_time"])
     return ContractBook(
         source=str(document["source"]),
-        server_time=int(document["server_time"]),
+        server_time=server_time,
         contracts=tuple(_contract(row) for row in rows),
         turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
-        spreads={str(row["symbol"]): spreads for row in rows if (spreads := _spreads(row))},
+        spreads={str(row["symbol"]): found for row in rows if (found := _readings(row, _day(server_time)))},
     )
 
 
@@ -119,14 +147,22 @@ def _contract(row: Mapping[str, Any]) -> Contract:
     )
 
 
-def _spreads(row: Mapping[str, Any]) -> tuple[float, ...]:
-    """Readings of the spread, which books of the first versions do not have."""
+def _readings(row: Mapping[str, Any], today: str) -> Readings:
+    """Readings of the spread, which books of the first versions do not have; ``today``: of undated ones."""
     spreads = row.get("spreads_bps", [])
     if not isinstance(spreads, list) or any(type(spread) not in (int, float) for spread in spreads):
         raise TypeError(f"{spreads!r:.60} is no list of spreads")
     if not all(0 < spread <= WIDEST_BPS for spread in spreads):
         raise ValueError(f"{spreads!r:.60}: a spread lies between 0 and {WIDEST_BPS} bp")
-    return tuple(float(spread) for spread in spreads[-MOST_READINGS:])
+    days = row.get("spread_days", [today] * len(spreads))
+    if not isinstance(days, list) or len(days) != len(spreads):
+        raise ValueError(f"{days!r:.60} are not the days of {len(spreads)} spreads")
+    return _newest(
+        {
+            date.fromisoformat(day).isoformat(): float(spread)
+            for day, spread in zip(days, spreads, strict=True)
+        }
+    )
 
 
 def _time(value: object) -> int | None:

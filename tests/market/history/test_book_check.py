@@ -43,7 +43,7 @@ def test_a_last_price_that_follows_the_book_is_found(share: float) -> None:
     assert lag.share == pytest.approx(share, abs=0.05)
     (sentence,) = problems(last, BOOK)
     assert "PLANTUSDT: the last price lags behind the mark price: the next candle makes up" in sentence
-    assert f"{lag.share:.0%}" in sentence
+    assert f"{lag.share * 100:.0f} %" in sentence
 
 
 def test_a_standing_premium_hides_no_lag() -> None:
