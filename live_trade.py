@@ -46,7 +46,7 @@ from desk.run_settings import Settings
 from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
-from desk.trade.notify import channels_from, notifying
+from desk.trade.notify import channels_from, notifying, try_channels
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
@@ -86,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         named = named_symbols(args.symbols)
         run = LiveRun(args, settings, console)
+        if args.test_notify:
+            return test_notify(run)
         if args.once:
             return decide_once(run, named)
         stored = args.replay is not None or args.demo
@@ -198,6 +200,32 @@ def _cells(signal: Signal, now: int) -> tuple[str, ...]:
     )
 
 
+# Notifications -------------------------------------------------------------------------------------
+
+
+def test_notify(run: LiveRun) -> int:
+    """Send a message on every channel that is configured, and show what came of it."""
+    channels, console = channels_from(os.environ), run.console
+    if not channels:
+        console.error(
+            "❌ Nobody would be notified: set NOTIFY_WEBHOOK, or TELEGRAM_TOKEN with TELEGRAM_CHAT, in the "
+            "environment."
+        )
+        return FATAL
+    live = config.live_settings(run.settings.max_model_age_days)
+    text = "a test of live_trade.py: this is where its messages go"
+    results = asyncio.run(try_channels(channels, live.notify, SystemClock(), text))
+    for name, failure in results:
+        if failure is None:
+            console.print(f"✅ {name}: delivered")
+        elif failure.moved_to:
+            moved = f"the group is a supergroup now: set TELEGRAM_CHAT to its new id, {failure.moved_to}"
+            console.error(f"❌ {name}: {moved}")
+        else:
+            console.error(f"❌ {name}: not delivered: {failure.kind}")
+    return FATAL if any(failure for _, failure in results) else OK
+
+
 # A session -----------------------------------------------------------------------------------------
 
 
@@ -264,6 +292,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             spreads=PresentSpreads(market, clock=clock),
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
+        notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=settings_text(live))
