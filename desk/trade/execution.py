@@ -12,7 +12,6 @@ Not here: whether anything should be sent (``desk.trade.risk``), and when (``des
 order is sent and looked up (``desk.trade.sending``); what a trade came to (``desk.trade.settlement``).
 """
 
-import contextlib
 from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
@@ -171,8 +170,7 @@ class Execution:
                 return await self._settlement.settle(trade, why)
             request = self._closing(trade)
             self._ledger.intend(request, name, self._clock.now_ms())
-            with contextlib.suppress(JournalError):  # it keeps nobody in
-                await self._journal.stored()
+            await self._journal.stored_soon()  # it keeps nobody in
             sent = await self._sender.send(request)
             last = sent.reason
             if sent.outcome == "unknown":

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
+from desk.errors import SettingsError
 from desk.orders import OrderRequest
-from desk.trade.journal import Journal, JournalError
+from desk.trade.journal import Journal, JournalError, database
 from desk.trade.journal import writer as writing
 from desk.trade.journal.aside import AsideFile, Batch
 from desk.trade.journal.database import connected
@@ -112,14 +113,13 @@ async def test_a_disk_that_does_not_answer_keeps_nobody_in(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One wait is enough for all that leave, and the file catches up later."""
-    monkeypatch.setattr(writing, "STORED_S", 0.05)
+    monkeypatch.setattr(writing, "SOON_S", 0.05)
     await bench.enter()
     with hanging(bench.journal):
         assert await bench.execution.leave(bench.trade, "horizon") is None
         assert await bench.held() == 0
-        monkeypatch.setattr(writing, "STORED_S", float("inf"))
-        with pytest.raises(JournalError, match="does not answer"):
-            await bench.journal.stored()
+        monkeypatch.setattr(writing, "SOON_S", float("inf"))
+        await bench.journal.stored_soon()
 
     assert bench.journal.settle()
     assert rows(bench.journal.path, "SELECT status FROM trades") == [("closed",)]
@@ -246,6 +246,24 @@ def test_a_session_that_ends_under_a_lock_leaves_its_last_writes_to_the_next(
         assert rows(path, "SELECT 1 FROM notes") == []
     with Journal(path) as later:
         assert later.diary.notes()[0] == (NOON, "session", "", "ended")
+
+
+def test_a_start_under_a_lock_with_writes_waiting_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To restore a copy would be wrong: the file is sound, somebody else is writing to it."""
+    monkeypatch.setattr(database, "OPEN_WAIT_S", 0.01)
+    path = tmp_path / "journal.sqlite"
+    Journal(path).close()
+    with locked(path):
+        with Journal(path) as journal:  # nothing waits yet: it begins all the same
+            journal.begin(NOON, mode="paper", settings="{}")
+            asyncio.run(journal.stored())
+            monkeypatch.setattr(writing, "CLOSE_S", 0.0)
+        with pytest.raises(SettingsError, match="is being written by another program: let that finish"):
+            Journal(path)
+    with Journal(path) as journal:
+        assert journal.unfinished() == NOON
 
 
 def test_what_waited_is_taken_in_once(tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ class Journal:
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
         self.path = path
+        self._begun: tuple[int, str] | None = None
         with contextlib.ExitStack() as held:
             held.enter_context(sole_user(path))
             file = held.enter_context(connected(path, "FULL" if durable else "NORMAL"))
@@ -75,9 +76,13 @@ class Journal:
         Raises
         ------
         JournalError
-            If it does not within a second, or the file is broken.
+            If it does not within some seconds, or the file is broken.
         """
         await self._writer.stored()
+
+    async def stored_soon(self) -> None:
+        """Wait for the same, less than a second: for what is done in any case."""
+        await self._writer.stored_soon()
 
     def settle(self, within_s: float = 10.0) -> bool:
         """Wait until the file holds all that was noted; False if it does not within so many seconds."""
@@ -103,10 +108,11 @@ class Journal:
         SettingsError
             If they were not: their trades and equity are of another account.
         """
-        last = self._reader.execute("SELECT mode FROM sessions ORDER BY session DESC LIMIT 1").fetchone()
-        if last is not None and last[0] != mode:
+        query = "SELECT session, mode FROM sessions ORDER BY session DESC LIMIT 1"
+        last = self._begun or self._reader.execute(query).fetchone()
+        if last is not None and last[1] != mode:
             raise SettingsError(
-                f"{self.path} is the journal of mode {last[0]}, and this is mode {mode}: name another file "
+                f"{self.path} is the journal of mode {last[1]}, and this is mode {mode}: name another file "
                 "with --journal"
             )
 
@@ -132,12 +138,13 @@ class Journal:
         SettingsError
             As ``require_mode``.
         """
-        self.settle()
         self.require_mode(mode)
-        (number,) = self._reader.execute("SELECT coalesce(max(session), 0) + 1 FROM sessions").fetchone()
+        (newest,) = self._reader.execute("SELECT coalesce(max(session), 0) FROM sessions").fetchone()
+        number = max(int(newest), self._begun[0] if self._begun else 0) + 1
+        self._begun = (number, mode)
         sql = "INSERT INTO sessions (session, began, mode, settings) VALUES (?, ?, ?, ?)"
         self._writer.write([(sql, (number, at, mode, settings))])
-        return int(number)
+        return number
 
     def end(self, session: int, at: int, *, status: int, why: str) -> None:
         """Note how a session ended.

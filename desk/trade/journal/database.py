@@ -16,6 +16,8 @@ from desk.files import hold_lock
 from desk.trade.journal.aside import SqlValue
 from desk.trade.journal.schema import MIGRATIONS
 
+OPEN_WAIT_S = 10.0
+"""How long another program's lock is waited for before a session begins."""
 Synchronous = Literal["FULL", "NORMAL"]
 JournalError = sqlite3.Error
 """The file cannot be read or written: the disk is full, or gone."""
@@ -53,7 +55,7 @@ def newest_mode(path: Path) -> str | None:
     if not path.exists() or not path.stat().st_size:
         return None
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=OPEN_WAIT_S)) as connection:
             if not _version(connection, path):
                 return None
             query = "SELECT mode FROM sessions ORDER BY session DESC LIMIT 1"
@@ -81,7 +83,7 @@ def net_by_day(path: Path) -> dict[str, dict[str, float]]:
         "WHERE net IS NOT NULL GROUP BY symbol, day"
     )
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=OPEN_WAIT_S)) as connection:
             rows = connection.execute(query).fetchall()
     except sqlite3.Error as exc:
         raise unusable(path, exc) from exc
@@ -125,7 +127,7 @@ def connected(path: Path, synchronous: Synchronous) -> Iterator[sqlite3.Connecti
         If the file is no journal, or a newer version of this program wrote it.
     """
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=10.0, check_same_thread=False)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=OPEN_WAIT_S, check_same_thread=False)
     except sqlite3.Error as exc:
         raise SettingsError(f"{path} cannot be opened ({exc}): name another file with --journal") from exc
     with contextlib.closing(connection):

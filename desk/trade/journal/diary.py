@@ -17,8 +17,6 @@ from desk.trade.records import Decision
 from desk.trade.signals import ModelCard
 
 DAY_MS = 86_400_000
-READ_WAIT_S = 0.2
-"""How long a question waits for what is still being written; it does not wait for another program's lock."""
 _MODEL = "(SELECT model FROM models WHERE model_file = ?)"
 
 
@@ -45,8 +43,7 @@ class Diary:
 
     def _rows(self, query: str, values: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
         """What the file holds."""
-        if not self._writer.trouble:
-            self._writer.settle(READ_WAIT_S)
+        self._writer.ready()
         return self._db.execute(query, values).fetchall()
 
     def record_decisions(self, decisions: Iterable[Decision]) -> None:

@@ -14,7 +14,7 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from desk.trade.journal.aside import AsideFile, Batch
@@ -25,8 +25,12 @@ LOCK_WAIT_S = 0.1
 """How long a write waits for another program's lock before it is set aside."""
 RETRY_S = 0.5
 """Between two tries to write what was set aside."""
-STORED_S = 0.7
-"""How long an order waits at most for being on the disk."""
+STORED_S = 5.0
+"""How long an order that opens something waits at most for being on the disk ..."""
+SOON_S = 0.7
+"""... and one that closes something, which is then sent all the same."""
+READ_S = 0.2
+"""How long a question waits for what is still being written."""
 CLOSE_S = 2.0
 """How long the end of a session waits for another program's lock."""
 DEFECTS = (
@@ -59,6 +63,12 @@ class Writer(Protocol):
         JournalError
             If it does not within ``STORED_S``, or the file is broken.
         """
+
+    async def stored_soon(self) -> None:
+        """Wait for the same, a moment only: for what is done in any case."""
+
+    def ready(self) -> None:
+        """Let the file hold all of it before a question is asked, if it soon can."""
 
     def close(self) -> None:
         """Write what is left."""
@@ -95,6 +105,12 @@ class DirectWriter:
 
     async def stored(self) -> None:
         """Return at once: a replay has nothing to lose."""
+
+    async def stored_soon(self) -> None:
+        """Return at once."""
+
+    def ready(self) -> None:
+        """Return at once."""
 
     def close(self) -> None:
         """Nothing is left."""
@@ -148,26 +164,37 @@ class BackgroundWriter:
     async def stored(self) -> None:
         """Wait until all of it survives a kill, in the file or set aside.
 
-        Where somebody has waited in vain already, nobody else does before the file has caught up.
-
         Raises
         ------
         JournalError
             If it does not within ``STORED_S``, or the file is broken.
         """
         upto = self._taken
-        if self._stored < upto and not self._late:
-            await asyncio.get_running_loop().run_in_executor(None, self._wait, upto)
+        if self._stored < upto:
+            await self._wait(lambda: self._stored >= upto or self._failing, STORED_S)
         if self._stored < upto or self._broken:
             raise JournalError(self._trouble or "the disk does not answer")
 
-    def _wait(self, upto: int) -> None:
-        def over() -> bool:
-            return self._stored >= upto or self._failing or self._late
+    async def stored_soon(self) -> None:
+        """Wait for the same, a moment only: for what is done in any case.
 
-        with self._changed:
-            if not self._changed.wait_for(over, STORED_S):
-                self._late = True
+        Where somebody has waited in vain already, nobody else does before the file has caught up.
+        """
+        upto = self._taken
+        if self._stored < upto and not self._late:
+            await self._wait(lambda: self._stored >= upto or self._failing or self._late, SOON_S)
+
+    async def _wait(self, over: Callable[[], bool], within_s: float) -> None:
+        def wait() -> None:
+            with self._changed:
+                self._late = not self._changed.wait_for(over, within_s) or self._late
+
+        await asyncio.get_running_loop().run_in_executor(None, wait)
+
+    def ready(self) -> None:
+        """Let the file hold all of it before a question is asked; nobody waits twice in vain."""
+        if not self._late and not self._trouble and not self.settle(READ_S):
+            self._late = True
 
     def close(self) -> None:
         """Write what is left; what cannot be written soon stays aside for the next session."""
