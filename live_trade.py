@@ -42,6 +42,7 @@ from desk.market.feed.stream import CandleStream
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
 from desk.market.series.stored import read_stored, synthetic_market
+from desk.notify_check import check_channels
 from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
@@ -97,25 +98,37 @@ def main(argv: Sequence[str] | None = None) -> int:
             return OK
         for line in force.remarks(settings):
             console.print(line)
-        named = named_symbols(args.symbols)
         run = LiveRun(args, settings, force, console)
-        if args.once:
-            return decide_once(run, named)
-        stored = args.replay is not None or args.demo
-        start_logging(logging.WARNING if stored else logging.INFO)
-        symbols = model_source(settings).published(named)
-        ending = asyncio.run((replay if stored else trade)(run, symbols))
-        (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
-        return ending.status  # noqa: TRY300 - the ways to end stand together
-    except SettingsError as exc:
-        console.error(str(exc))
-        return WRONG
+        return carry_out(run, named_symbols(args.symbols))
     except DeskError as exc:
         console.error(str(exc))
-        return FATAL
+        return WRONG if isinstance(exc, SettingsError) else FATAL
     except KeyboardInterrupt:
         console.error("Interrupted.")
         return INTERRUPTED
+
+
+def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
+    """Do what the arguments ask for; the exit status.
+
+    Parameters
+    ----------
+    run : LiveRun
+    named : tuple of str
+        Symbols; empty where none are named.
+    """
+    args, console = run.args, run.console
+    if args.test_notify:
+        delivered = check_channels(channels_from(os.environ), run.force.live.notify, SystemClock(), console)
+        return OK if delivered else FATAL
+    if args.once:
+        return decide_once(run, named)
+    stored = args.replay is not None or args.demo
+    start_logging(logging.WARNING if stored else logging.INFO)
+    symbols = model_source(run.settings).published(named)
+    ending = asyncio.run((replay if stored else trade)(run, symbols))
+    (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
+    return ending.status
 
 
 # One decision --------------------------------------------------------------------------------------
@@ -281,6 +294,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             spreads=PresentSpreads(market, clock=clock),
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
+        notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=settings_text(live))

@@ -43,8 +43,9 @@ def live_arguments(
     )
     args = parser.parse_args(argv)
     ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    if len(ways) > 1:
-        raise SettingsError(f"--{' and --'.join(ways)} exclude each other")
+    chosen = [*ways, *(["test-notify"] if args.test_notify else [])]
+    if len(chosen) > 1:
+        raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
@@ -85,6 +86,11 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         "--demo",
         action="store_true",
         help="run on the invented candles of the training demo; not --mode demo, Bitget's demo account",
+    )
+    what.add_argument(
+        "--test-notify",
+        action="store_true",
+        help="send a message on every channel of the environment, say what came of it, end",
     )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(

@@ -5,7 +5,8 @@ session of ``--mode live`` in one process with the embedded exchange, over HTTP 
 whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
 features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
 answers and pushes go wrong: refused, broken off, cut, never given, lost after an order was accepted, without
-some rows; sent twice, sent late and so out of order.  ``--push-lost`` loses a share of the pushes besides, as
+some rows; sent twice, sent late and so out of order.  Another program takes the journal's write lock again
+and again, and keeps it across the close of a candle.  ``--push-lost`` loses a share of the pushes besides, as
 no connection does.
 
 Afterwards every candle close of the day is compared with the true candles (``soaks.live_truth``), journal and
@@ -70,6 +71,8 @@ FAULTS = {
     "push_late": 0.01,
 }
 """Two of a hundred answers, and two of a hundred pushes."""
+LOCK_EVERY_S, LOCKED_S = (30.0, 400.0), (1.0, 320.0)
+"""Between two foreign locks of the journal, and how long one is held: a candle and more."""
 LINES = 7
 """Six websockets of candles at 300 symbols, and the private one."""
 MODELS = 10
@@ -162,7 +165,7 @@ def card(symbol: str) -> ModelCard:
 async def live(
     loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
 ) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, list[str]]:
-    """The day.
+    """The day; the last value is what is wrong afterwards.
 
     Parameters
     ----------
@@ -218,6 +221,7 @@ async def live(
                 tasks = [
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
+                    asyncio.ensure_future(locking(path, clock, random.Random(args.seed + 1))),  # noqa: S311
                 ]
                 feed = Listening(stream, reported, clock)
                 events = live_events(feed, account, clock, look_s=limits.session.look_s)
@@ -241,6 +245,24 @@ async def breaking(served: EmbeddedExchange, clock: VirtualClock, chance: random
     while True:
         await clock.sleep(chance.uniform(*BREAK_EVERY_S))
         served.sockets.disconnect(chance.randrange(LINES))
+
+
+async def locking(path: Path, clock: VirtualClock, chance: random.Random) -> None:
+    """Hold the journal's write lock, as a database tool with an open transaction does, again and again.
+
+    Parameters
+    ----------
+    path : Path
+        Of the journal.
+    clock : VirtualClock
+    chance : Random
+    """
+    while True:
+        await clock.sleep(chance.uniform(*LOCK_EVERY_S))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await clock.sleep(chance.uniform(*LOCKED_S))
+            other.execute("ROLLBACK")
 
 
 async def hourly(memory: Memory, clock: VirtualClock, session: Session, hours: float) -> None:
@@ -308,6 +330,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             ).fetchall()
             trades = db.execute("SELECT status, ended, count(*) FROM trades GROUP BY 1, 2").fetchall()
             size_mb = path.stat().st_size / 1e6
+    set_aside = dict(notes).get("journal", 0)
+    if not set_aside:
+        problems.append("no write of the journal was ever set aside: the foreign locks were not felt")
     looked = counts["only looked at wrong candles"]
     if not args.push_lost and looked > A_FEW + MOST_LOOKED_AT * counts["decided"]:
         problems.append(f"{looked} decisions looked at wrong candles: more than a late last word explains")
@@ -327,6 +352,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"sockets {stats['sockets']}")
     print(f"trading {stats['trading']}; trades {trades}")
     print(f"corrections {corrections}; notes {notes}; journal {size_mb:.1f} MB")
+    print(f"journal: writes were set aside {set_aside} times while another program held its lock")
     resident = [round(mb) for mb in memory.resident]
     print(f"memory: {memory.growth_mb_a_day:+.1f} MB a day after the first quarter; hour by hour {resident}")
     for problem in problems[:40]:

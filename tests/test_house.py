@@ -113,6 +113,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
+    "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
     "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
     "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
     "desk.model_commands": FOUNDATION

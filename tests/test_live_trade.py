@@ -54,7 +54,16 @@ def test_help_tells_every_option_with_its_default(capsys: pytest.CaptureFixture[
 
     told = capsys.readouterr().out
     assert ended.value.code == 0
-    for option in ("--mode", "--once", "--replay", "--demo", "--symbols", "--trade-untested", "--journal"):
+    for option in (
+        "--mode",
+        "--once",
+        "--replay",
+        "--demo",
+        "--symbols",
+        "--trade-untested",
+        "--test-notify",
+        "--journal",
+    ):
         assert option in told
     assert "live_trading.sqlite" in told
     assert "BITGET_LIVE=yes" in told

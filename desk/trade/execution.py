@@ -1,8 +1,9 @@
 """From decisions to orders, and from orders to what is known of them.
 
 Place in the house: the only module of the room that decides which orders are sent.  Approved
-``RiskDecision``s and open trades come in; the journal knows the outcome.  Every order is written down before
-it is sent, under an id that is a function of what it is for (``desk.trade.identity``).
+``RiskDecision``s and open trades come in; the journal knows the outcome.  Every order is on the disk before
+it is sent, under an id that is a function of what it is for (``desk.trade.identity``); one that closes does
+not wait for a disk that does not take it.
 
 A trade is over when the orders that closed it are filled, or when a look at the exchange shows no position of
 it; never because an order was refused.
@@ -19,7 +20,7 @@ from desk.errors import AccountError, ExchangeError, Refused
 from desk.orders import ContractTerms, OrderRequest, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
-from desk.trade.journal import Journal
+from desk.trade.journal import Journal, JournalError
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, Outcome
 from desk.trade.risk_values import RiskDecision
 from desk.trade.sending import NO_SYMBOL, Failure, OrderSender, SendResult
@@ -52,7 +53,7 @@ class Execution:
         on_close: Callable[[ClosedTrade], None],
     ) -> None:
         self._exchange = exchange
-        self._ledger = journal.ledger
+        self._journal, self._ledger = journal, journal.ledger
         self._clock = clock
         self._settings = settings
         self._sender = OrderSender(exchange, journal.ledger, clock, settings=settings)
@@ -134,6 +135,12 @@ class Execution:
         if self._clock.now_ms() > approved.until:
             return SendResult("refused", reason="its candle was too old when the order could be sent")
         self._ledger.open_trade(trade, request, self._clock.now_ms())
+        try:
+            await self._journal.stored()
+        except JournalError as exc:
+            self._ledger.answered(request.client_id, self._clock.now_ms(), status="absent")
+            self._ledger.void_trade(trade.trade)
+            return SendResult("refused", reason=f"the journal cannot be written: {exc}")
         sent = await self._sender.send(request, until=approved.until)
         if sent.outcome == "refused" and sent.meaning in NO_SYMBOL:
             self._barred[intent.symbol] = f"the exchange takes no orders in it: {sent.reason}"
@@ -163,6 +170,7 @@ class Execution:
                 return await self._settlement.settle(trade, why)
             request = self._closing(trade)
             self._ledger.intend(request, name, self._clock.now_ms())
+            await self._journal.stored_soon()  # it keeps nobody in
             sent = await self._sender.send(request)
             last = sent.reason
             if sent.outcome == "unknown":

@@ -8,19 +8,25 @@ Delivery never blocks or breaks trading, and an outage of a channel loses as lit
 taken is posted again, each wait twice the last, from ``RETRY_S`` to ``LONGEST_WAIT_S``, for as long as the
 session runs, and when it ends for ``LAST_TIMEOUTS`` timeouts more.  What waits is bounded; where there is
 more, the oldest is dropped, and the next message that gets through says how many were.  A message that the
-other side refuses (a status of 4xx) ``MOST_REFUSALS`` times is dropped too: it would hold up all others.
+other side refuses ``MOST_REFUSALS`` times for what it is (a status of 4xx) is dropped too: it would hold up
+all others.  What a refusal says is done: a pause that it asks for is kept, and a Telegram group that became a
+supergroup is written to under its new id (https://core.telegram.org/bots/api#responseparameters).
 
-Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where only the kind of
-the failure is named.
+Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where the kind of the
+failure is named and the words of the other side, without them.
 """
 
 import asyncio
 import contextlib
+import json
 import logging
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -38,9 +44,22 @@ LAST_TIMEOUTS = 3
 """Timeouts that are waited, when the session ends, for what is still on its way."""
 MOST_REFUSALS = 8
 """Some ten minutes."""
-LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
-"""Statuses of 4xx that refuse the moment, not the message."""
+LATER = frozenset(
+    {
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.REQUEST_TIMEOUT,
+        HTTPStatus.TOO_EARLY,
+        HTTPStatus.TOO_MANY_REQUESTS,
+    }
+)
+"""Statuses of 4xx that refuse the moment, or the channel, and not the message."""
 HOUR_S = 3_600.0
+FIRST_DIGEST_S = 60.0
+"""Until the first digest: people see soon what the session has begun with."""
+MOST_BODY, MOST_WORDS = 4_096, 160
+"""Bytes of a refusal that are read, and characters of its words that are logged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +77,13 @@ class DeliveryFailure:
     """Why a message was not taken."""
 
     kind: str
-    """Kind of the failure alone; never an address."""
+    """Kind of the failure, and the words of the other side; never an address."""
     refused: bool
     """Whether the other side refused the message itself."""
+    pause_s: float = 0.0
+    """How long the other side asks to be left alone."""
+    moved_to: str = ""
+    """Where the other side asks to be written to instead: the id of a Telegram chat."""
 
 
 def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
@@ -117,6 +140,7 @@ class Outbox:
 
     def __init__(self, channel: MessageChannel, settings: NotifySettings, clock: Clock) -> None:
         self._channel = channel
+        self._fixed = dict(channel.fixed)
         self._clock = clock
         self._waiting: asyncio.Queue[str] = asyncio.Queue(settings.queue)
         self._hurry = asyncio.Event()
@@ -161,11 +185,15 @@ class Outbox:
 
     async def _post(self, session: aiohttp.ClientSession, message: str) -> None:
         """Post until it is taken, or refused too often."""
-        wait, refusals = RETRY_S, 0
+        wait, refusals, moves = RETRY_S, 0, 0
         while True:
             lost = self._unreported
             remark = f"\n({lost} messages were dropped)" if lost else ""
-            failure = await self._post_once(session, message + remark)
+            failure = await self.post_once(session, message + remark)
+            if failure is not None and failure.moved_to and not moves:
+                moves += 1
+                self._move(failure.moved_to)
+                continue
             self._log_change("" if failure is None else failure.kind)
             if failure is None:
                 self._unreported -= lost
@@ -175,22 +203,27 @@ class Outbox:
                 self._drop()
                 return
             if self._hurry.is_set():
-                await self._clock.sleep(RETRY_S)
+                await self._clock.sleep(max(RETRY_S, failure.pause_s))
             else:
-                await _first_of(self._clock.sleep(wait), self._hurry.wait())
+                await _first_of(self._clock.sleep(max(wait, failure.pause_s)), self._hurry.wait())
             wait = min(2 * wait, LONGEST_WAIT_S)
 
-    async def _post_once(self, session: aiohttp.ClientSession, text: str) -> DeliveryFailure | None:
+    async def post_once(self, session: aiohttp.ClientSession, text: str) -> DeliveryFailure | None:
         """Post once; None if the message was taken."""
-        body = {**self._channel.fixed, self._channel.key: text}
+        body = {**self._fixed, self._channel.key: text}
         try:
             async with session.post(self._channel.url, json=body) as response:
-                status = response.status
+                if response.status < 300:
+                    return None
+                answer = await response.content.read(MOST_BODY)
+                return failure_of(response.status, response.headers, answer, secret=self._channel.url)
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
             return DeliveryFailure(type(exc).__name__, refused=False)
-        if status < 300:
-            return None
-        return DeliveryFailure(f"HTTP {status}", refused=status < 500 and status not in LATER)
+
+    def _move(self, chat: str) -> None:
+        self._fixed["chat_id"] = chat
+        name = self._channel.name
+        log.warning("%s: the group is a supergroup now; set TELEGRAM_CHAT to its new id, %s", name, chat)
 
     def _log_change(self, failure: str) -> None:
         """Log what goes on for long when it begins, when it changes and when it is over."""
@@ -229,7 +262,9 @@ class Notifier:
         return self._left_out + sum(box.dropped for box in self._boxes)
 
     def notify(self, text: str, *, urgent: bool) -> None:
-        """Take a sentence; returns at once."""
+        """Take a sentence, and note the time; returns at once."""
+        at = datetime.fromtimestamp(self._clock.now_ms() / 1000, tz=UTC)
+        text = "\n".join(f"{at:%Y-%m-%d %H:%M} UTC {line}" for line in text.split("\n"))
         if urgent:
             for box in self._boxes:
                 box.put(text)
@@ -253,10 +288,12 @@ class Notifier:
             box.give_up()
 
     async def digest(self) -> None:
-        """Put the rest on its way on schedule, until cancelled."""
+        """Put the rest on its way on schedule, first after a minute, until cancelled."""
+        wait = FIRST_DIGEST_S
         while self._settings.digest_hours:
-            await self._clock.sleep(self._settings.digest_hours * HOUR_S)
+            await self._clock.sleep(wait)
             self.put_digest()
+            wait = self._settings.digest_hours * HOUR_S
 
     def put_digest(self) -> None:
         """Put what has gathered on its way."""
@@ -269,6 +306,73 @@ class Notifier:
             self._left_out_reported = self._left_out
         for box in self._boxes if lines else ():
             box.put("\n".join(lines))
+
+
+def failure_of(status: int, headers: Mapping[str, str], body: bytes, *, secret: str) -> DeliveryFailure:
+    """What a refusal says.
+
+    Parameters
+    ----------
+    status : int
+        Of HTTP, 300 or more.
+    headers : mapping
+    body : bytes
+        Its beginning; JSON as Telegram sends it, or anything.
+    secret : str
+        The address, no part of which may be among the words.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = None
+    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
+    nested = told.get("parameters")
+    parameters: dict[str, Any] = nested if isinstance(nested, dict) else {}
+    pauses = (parameters.get("retry_after"), told.get("retry_after"), headers.get("Retry-After"))
+    moved = parameters.get("migrate_to_chat_id")
+    return DeliveryFailure(
+        " ".join((f"HTTP {status}", *_words(told.get("description"), secret))),
+        refused=status < 500 and status not in LATER,
+        pause_s=max(map(_seconds, pauses)),
+        moved_to=str(moved) if isinstance(moved, int) and not isinstance(moved, bool) else "",
+    )
+
+
+def _words(description: object, secret: str) -> list[str]:
+    """The words of a refusal, on one line and without any part of an address."""
+    if not isinstance(description, str):
+        return []
+    words = "".join(sign if sign.isprintable() else " " for sign in description)[:MOST_WORDS]
+    parts = [part for part in secret.replace("/bot", "/").split("/") if len(part) > 3]
+    return [] if any(part in words for part in parts) else [words]
+
+
+def _seconds(value: object) -> float:
+    """A pause that was asked for, an hour at most; 0 where it is none."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else 0.0
+    except (ValueError, OverflowError):
+        return 0.0
+    return min(max(seconds, 0.0), HOUR_S) if math.isfinite(seconds) else 0.0
+
+
+async def try_channels(
+    channels: Sequence[MessageChannel], settings: NotifySettings, clock: Clock, text: str
+) -> list[tuple[str, DeliveryFailure | None]]:
+    """Post a message on every channel, once; its name, and why it was not taken, None where it was.
+
+    Parameters
+    ----------
+    channels : sequence of MessageChannel
+    settings : NotifySettings
+    clock : Clock
+    text : str
+    """
+    timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+        boxes = [Outbox(channel, settings, clock) for channel in channels]
+        failures = await asyncio.gather(*(box.post_once(session, text) for box in boxes))
+    return [(channel.name, failure) for channel, failure in zip(channels, failures, strict=True)]
 
 
 async def _first_of(*works: Coroutine[object, object, object]) -> None:

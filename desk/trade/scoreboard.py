@@ -1,19 +1,26 @@
 """What the evaluation expected of models, and what they delivered.  Pure.
 
 Closed trades and a model's card come in; a ``Score`` goes out, with the reason for demoting the model if
-there is one.  Two rules, both of which may be asked after every trade:
+there is one.  Two rules, both of which may be asked as often as one likes:
 
-* Win rate on labelled trades (the guide's) below ``floor``, once there are ``floor_trades`` of them.
-* Share of trades that earned after costs below the expected share, beyond chance.  The test is an e-process:
-  with wins as bets against the expected share p, the mean over alternatives q < p of
-  ∏ (q/p)^win ((1-q)/(1-p))^loss is a nonnegative supermartingale as long as every trade wins with probability
-  p or more given the past.  That it ever reaches 1/error has probability ``error`` at most (Ville), however
-  often one looks.
+* Share of labelled trades that took the side to which the price moved (the guide's win rate) below
+  ``floor``, beyond chance; only of models whose evaluation expects more than the floor, and once there are
+  ``floor_trades`` of them.
+* Share of trades that earned after costs below the expected share, beyond chance.
+
+"Beyond chance" is the same test in both.  The share of each finished UTC day is one observation between 0 and
+1, because trades of a day win and lose together.  With it as a bet against the claimed share p, the mean over
+alternatives q < p of ∏ (x q/p + (1-x) (1-q)/(1-p)) is a nonnegative supermartingale as long as the expected
+share of every day, given the days before, is p or more.  That it ever reaches 2/error has probability
+error/2 at most (Ville), however often one looks, so that both rules together demote a model that keeps what
+was expected with probability ``error`` at most.  The shares p that the test has not rejected are a confidence
+sequence: the rule asks whether the floor lies above all of it.
 
 References
 ----------
-Ville (1939), "Étude critique de la notion de collectif"; Ramdas, Grünwald, Vovk, Shafer (2023),
-"Game-Theoretic Statistics and Safe Anytime-Valid Inference", Statistical Science 38(4).
+Ville (1939), "Étude critique de la notion de collectif"; Waudby-Smith, Ramdas (2024), "Estimating means of
+bounded random variables by betting", Journal of the Royal Statistical Society B 86(1); Ramdas, Grünwald,
+Vovk, Shafer (2023), "Game-Theoretic Statistics and Safe Anytime-Valid Inference", Statistical Science 38(4).
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from desk.clustered import Mean, clustered_mean, share_interval
+from desk.clustered import DAY_MS, Mean, clustered_mean, share_interval
 from desk.costs import coarse_steps
 from desk.trade.records import ClosedTrade
 from desk.trade.settings import ScoreSettings
@@ -31,6 +38,8 @@ from desk.values import CANDLE_MS
 
 ALTERNATIVES = np.arange(1, 20) / 20
 """Win rates that are bet on, as shares of the expected one."""
+RULES = 2
+"""Tests that share the error of the settings."""
 Interval = tuple[float, float]
 
 
@@ -55,7 +64,10 @@ class Score:
     """Mean per trade, after costs."""
     net_bps_ci95: Interval | None
     evidence: float
-    """Largest value of the e-process so far: 20 means that luck alone gets there once in 20 models."""
+    """Largest value of the e-process against the expected share of trades that earn, over finished days: 20
+    means that luck alone gets there once in 20 models."""
+    evidence_floor: float
+    """The same of labelled trades against the floor; 0 where the evaluation expects no more than that."""
     demotion: str
     """Why the model should only look on; empty while it need not."""
 
@@ -78,25 +90,39 @@ def score(
     settings : ScoreSettings
     """
     wins = [trade.net > 0 for trade in trades]
-    expected = card.expectation.win_rate
-    evidence = 0.0 if expected is None else evidence_below(expected, wins)
-    n, labelled = len(wins), len(labels)
     opened = [trade.opened for trade in trades]
+    labelled = [at for at, _ in labels]
+    rights = [right for _, right in labels]
+    expected, expected_labelled = card.expectation.win_rate, card.expectation.win_rate_labelled
+    evidence = 0.0 if expected is None else evidence_below(expected, finished_days(wins, opened))
+    floored = expected_labelled is not None and expected_labelled > settings.floor
+    evidence_floor = evidence_below(settings.floor, finished_days(rights, labelled)) if floored else 0.0
     rate, rate_ci95 = _share_of(wins, opened)
-    rate_labelled, rate_labelled_ci95 = _share_of([right for _, right in labels], [at for at, _ in labels])
+    rate_labelled, rate_labelled_ci95 = _share_of(rights, labelled)
     net = _mean([trade.net * 1e4 for trade in trades], opened)
+    enough, found = RULES / settings.error, []
+    if rate_labelled is not None and len(labels) >= settings.floor_trades and evidence_floor >= enough:
+        found.append(
+            f"win rate {rate_labelled:.1%} on {len(labels)} labelled trades, at least {settings.floor:.1%} "
+            f"is asked for: {_beyond(evidence_floor)}"
+        )
+    if expected is not None and rate is not None and evidence >= enough:
+        found.append(
+            f"{rate:.1%} of {len(wins)} trades earned, {expected:.1%} were expected: {_beyond(evidence)}"
+        )
     return Score(
         card=card,
-        n=n,
+        n=len(wins),
         win_rate=rate,
         win_rate_ci95=rate_ci95,
-        n_labelled=labelled,
+        n_labelled=len(labels),
         win_rate_labelled=rate_labelled,
         win_rate_labelled_ci95=rate_labelled_ci95,
         net_bps=net.value if net else None,
         net_bps_ci95=net.reported() if net else None,
         evidence=evidence,
-        demotion="; ".join(_demotion(rate, rate_labelled, labelled, n, evidence, expected, settings)),
+        evidence_floor=evidence_floor,
+        demotion="; ".join(found),
     )
 
 
@@ -112,26 +138,8 @@ def _mean(values: Sequence[float], opened: Sequence[int]) -> Mean | None:
     return clustered_mean(np.asarray(values, dtype=np.float64), np.asarray(opened, dtype=np.int64))
 
 
-def _demotion(
-    rate: float | None,
-    rate_labelled: float | None,
-    labelled: int,
-    n: int,
-    evidence: float,
-    expected: float | None,
-    settings: ScoreSettings,
-) -> list[str]:
-    found = []
-    if rate_labelled is not None and labelled >= settings.floor_trades and rate_labelled < settings.floor:
-        found.append(
-            f"win rate {rate_labelled:.1%} on {labelled} labelled trades, {settings.floor:.1%} is asked for"
-        )
-    if expected is not None and rate is not None and evidence >= 1 / settings.error:
-        found.append(
-            f"{rate:.1%} of {n} trades earned, {expected:.1%} were expected: chance does this to one in "
-            f"{evidence:,.0f} models at most"
-        )
-    return found
+def _beyond(evidence: float) -> str:
+    return f"chance does this to one in {evidence:,.0f} models at most"
 
 
 def labelled_wins(
@@ -169,14 +177,41 @@ def label_times(card: ModelCard, trade: ClosedTrade) -> tuple[int, int]:
     return trade.opened, trade.opened + card.rules.horizon * CANDLE_MS
 
 
-def evidence_below(expected: float, wins: Sequence[bool]) -> float:
-    """The largest value so far of the e-process against "each trade wins with ``expected`` or more"."""
-    if not wins or not 0 < expected < 1:
+def finished_days(won: Sequence[bool], opened: Sequence[int]) -> list[float]:
+    """The share won of each UTC day but the newest, which may still go on; oldest first.
+
+    Parameters
+    ----------
+    won : sequence of bool
+    opened : sequence of int
+        Open time of the signal candle of each trade, ms.
+    """
+    days: dict[int, list[bool]] = {}
+    for at, one in zip(opened, won, strict=True):
+        days.setdefault(at // DAY_MS, []).append(one)
+    return [sum(days[day]) / len(days[day]) for day in sorted(days)[:-1]]
+
+
+def evidence_below(expected: float, shares: Sequence[float]) -> float:
+    """The largest value so far of the e-process against "each of ``shares`` is ``expected`` or more".
+
+    Parameters
+    ----------
+    expected : float
+        In the mean, given the shares before; 0 and 1 cannot be tested.
+    shares : sequence of float
+        Between 0 and 1: the share won of each day, or 0 and 1 for single trades that are independent.
+
+    Returns
+    -------
+    float
+        0 where there is nothing to test.
+    """
+    if not shares or not 0 < expected < 1:
         return 0.0
     q = expected * ALTERNATIVES
-    won: NDArray[np.bool_] = np.asarray(wins, dtype=bool)
-    bet = np.where(won[:, None], np.log(q / expected), np.log((1 - q) / (1 - expected)))
-    paths = np.cumsum(bet, axis=0)
+    x: NDArray[np.float64] = np.asarray(shares, dtype=np.float64)[:, None]
+    paths = np.cumsum(np.log(x * (q / expected) + (1 - x) * ((1 - q) / (1 - expected))), axis=0)
     top = paths.max(axis=1, keepdims=True)
     mixed = top[:, 0] + np.log(np.mean(np.exp(paths - top), axis=1))
     return float(np.exp(min(float(mixed.max()), 700.0)))

@@ -114,6 +114,7 @@ class Session:
         try:
             unfinished = self._journal.unfinished()
             number = self._journal.begin(self._clock.now_ms(), mode=mode, settings=settings)
+            await self._journal.stored()
         except JournalError as exc:
             raise SettingsError(
                 f"{self._journal.path} cannot be written ({exc}): make room, or move it"
@@ -173,11 +174,20 @@ class Session:
         """Take one step; before it and after it, whatever came of it, see whether the session is over."""
         if isinstance(event, FeedEnded):
             return SessionResult(1, f"the feed of candles broke: {event.error or 'it ended'}")
+        self._watch_journal()
         kind, take = type(event).__name__, partial(self._take, event)
         for name, work in (("end", self._end_if_due), (kind, take), ("end", self._end_if_due)):
             if (ending := await self._guarded(name, work())) is not None:
                 return ending
         return None
+
+    def _watch_journal(self) -> None:
+        """Record when the journal cannot be written, and why."""
+        if trouble := self._journal.trouble:
+            text = f"the journal cannot be written, what happens is kept beside it: {trouble}"
+            self._events.record_on_change("trouble", text, about="journal", urgent=True)
+        else:
+            self._events.clear("trouble", "journal")
 
     async def _guarded(
         self, kind: str, work: Coroutine[Any, Any, SessionResult | Done | None]
@@ -207,6 +217,8 @@ class Session:
         self._failed[kind] += 1
         if isinstance(exc, DeskError):
             text = f"a step failed: {exc}"
+        elif isinstance(exc, JournalError):
+            text = f"a step failed, the journal cannot be written: {exc}"
         else:
             log.error("a step failed", exc_info=exc)
             text = f"a step failed by a defect ({type(exc).__name__}); the log has the whole story"

@@ -139,11 +139,12 @@ class ScoreSettings:
     """When a model has disappointed."""
 
     floor: float
-    """Win rate on labelled trades below which a model is demoted ..."""
+    """Win rate on labelled trades below which, beyond chance, a model is demoted that promised more ..."""
     floor_trades: int
     """... once it has so many of them."""
     error: float
-    """Chance of ever demoting a model that trades as its backtest expected, however often one looks."""
+    """Chance of ever demoting a model that trades as its backtest expected, by either rule, however often one
+    looks."""
 
     def __post_init__(self) -> None:
         check_settings("scoreboard", self, self._problems())

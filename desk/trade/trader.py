@@ -84,7 +84,7 @@ class Trader:
         spreads: SpreadSource | None,
     ) -> None:
         self._exchange = exchange
-        self._ledger, self._diary = journal.ledger, journal.diary
+        self._journal, self._ledger, self._diary = journal, journal.ledger, journal.diary
         self._forecaster = forecaster
         self._clock = clock
         self._events = event_log
@@ -157,6 +157,7 @@ class Trader:
             await self.upkeep.look()
         signals, decisions = await self._decide(candles)
         self._write_decisions(signals, decisions)
+        await self._journal.stored()
         await self._enter([decision for decision in decisions.values() if decision.order is not None])
         seen = self.upkeep.seen
         self._diary.record_equity(self._clock.now_ms(), seen.balance)

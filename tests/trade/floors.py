@@ -79,7 +79,7 @@ class Floor:
 
     def corrections(self) -> list[tuple[str, str]]:
         """Kind and symbol of every correction, oldest first."""
-        rows = self.journal.ledger._db.execute("SELECT kind, symbol FROM corrections ORDER BY rowid")
+        rows = self.journal.diary._rows("SELECT kind, symbol FROM corrections ORDER BY rowid")
         return [(str(kind), str(symbol)) for kind, symbol in rows]
 
     def agrees(self) -> None:

@@ -166,4 +166,4 @@ def by_hand(*, size: Decimal, purpose: str = "open", name: str = "by-hand") -> O
 def decisions_at(journal: Journal, open_time: int) -> list[tuple[str, float, str, str]]:
     """Symbol, probability, action and reasons (JSON, or empty) of one candle, by symbol."""
     query = "SELECT symbol, probability, action, reasons FROM decisions WHERE open_time = ? ORDER BY symbol"
-    return journal.diary._db.execute(query, (open_time,)).fetchall()
+    return journal.diary._rows(query, (open_time,))

@@ -6,7 +6,6 @@ that never was.
 
 import asyncio
 import contextlib
-import sqlite3
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from decimal import Decimal
@@ -26,6 +25,7 @@ from desk.values import CANDLE_MS, CandleRound, Candles, frozen
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import NOON, NOTHING, SESSION, UNLIMITED, by_hand, card, contract
 from tests.trade.stage import Stage, live_settings, scripted, stage
+from tests.trade.test_journal import file_of
 from tests.trade.test_session import ROUNDED, run
 
 SIGNAL = 4
@@ -368,17 +368,16 @@ async def test_a_journal_that_cannot_be_written_keeps_nobody_in(tmp_path: Path) 
         async for candles in play.feed.rounds():
             yield candles
             if number == ENTRY:
-                for connection in (play.journal.ledger._db, play.journal.diary._db):
-                    connection.execute("PRAGMA query_only = ON")
+                file_of(play.journal).execute("PRAGMA query_only = ON")
             number += 1
 
     with play.journal:
         ending = await run(play, events())
         assert ending.status == 1
         assert await held(play) == 0
-        assert any("closed without the journal" in text for text in play.news.urgent)
-        with pytest.raises(sqlite3.OperationalError):
-            play.journal.ledger.void_trade("")
+        assert any("the journal cannot be written" in text for text in play.news.urgent)
+        assert [one.ended for one in play.journal.ledger.closed_trades()] == ["horizon"]
+        assert play.journal.ledger.open_trades() == []
 
 
 class Yielding(SimulatedClock):
@@ -517,8 +516,7 @@ async def test_a_full_disk_lets_the_kill_switch_close_everything(tmp_path: Path)
         async for candles in play.feed.rounds():
             yield candles
             if number == ENTRY:
-                for connection in (play.journal.ledger._db, play.journal.diary._db):
-                    connection.execute("PRAGMA query_only = ON")
+                file_of(play.journal).execute("PRAGMA query_only = ON")
                 await play.paper.close("BTCUSDT", LONG)
                 play.session.ask("kill")
             number += 1

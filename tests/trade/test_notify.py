@@ -3,9 +3,13 @@
 import asyncio
 import contextlib
 import itertools
+import json
 import logging
+import re
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
 
 import pytest
 from aiohttp import web
@@ -13,7 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.errors import SettingsError
-from desk.trade.notify import LONGEST, MessageChannel, NoNotifier, Notifier, channels_from, notifying, packed
+from desk.trade.notify import (
+    LONGEST,
+    MessageChannel,
+    NoNotifier,
+    Notifier,
+    channels_from,
+    failure_of,
+    notifying,
+    packed,
+    try_channels,
+)
 from desk.trade.settings import NotifySettings
 from tests.market.lines import HandClock, settle
 
@@ -30,21 +44,36 @@ class Post:
     refuse: int = 0
     status: int = 500
     """Of what is refused."""
+    answer: str = ""
+    """Body of a refusal."""
+    pause: str = ""
+    """Header ``Retry-After`` of a refusal."""
+    moved: tuple[str, int] | None = None
+    """A chat that is refused for good, and its new id, as Telegram has it."""
     posted: int = 0
     arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def texts(self) -> list[str]:
-        """What was taken."""
-        return [message["text"] for message in self.got]
+        """What was taken, without the times."""
+        return [re.sub(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d UTC ", "", one["text"]) for one in self.got]
 
     async def take(self, request: web.Request) -> web.Response:
         """Keep the message, or refuse it."""
         self.posted += 1
         if self.refuse:
             self.refuse -= 1
-            return web.Response(status=self.status)
-        self.got.append(await request.json())
+            headers = {"Retry-After": self.pause} if self.pause else {}
+            return web.Response(status=self.status, text=self.answer, headers=headers)
+        message = await request.json()
+        if self.moved is not None and message.get("chat_id") == self.moved[0]:
+            answer = {
+                "ok": False,
+                "description": "Bad Request: group chat was upgraded to a supergroup chat",
+                "parameters": {"migrate_to_chat_id": self.moved[1]},
+            }
+            return web.json_response(answer, status=400)
+        self.got.append(message)
         self.arrived.set()
         return web.Response()
 
@@ -94,7 +123,8 @@ async def test_trouble_goes_out_at_once(post: Post) -> None:
         notifier.notify("all is well", urgent=False)
         notifier.notify("BTCUSDT: no stop", urgent=True)
         await asyncio.wait_for(post.arrived.wait(), 5)
-        assert post.got == [{"chat_id": "5", "text": "BTCUSDT: no stop"}]
+        assert [message["chat_id"] for message in post.got] == ["5"]
+        assert post.texts == ["BTCUSDT: no stop"]
 
     assert post.texts == ["BTCUSDT: no stop", "all is well"]  # with the last words, when the session ends
 
@@ -209,7 +239,7 @@ async def test_a_burst_arrives_whole(post: Post) -> None:
         await until(lambda: "entry 149" in "".join(post.texts), clock)
 
     assert "\n".join(post.texts).split("\n") == urgent + news
-    assert max(map(len, post.texts)) <= LONGEST
+    assert max(len(message["text"]) for message in post.got) <= LONGEST
 
 
 @given(texts=st.lists(st.text("ab \n", max_size=60), min_size=1, max_size=20), most=st.integers(1, 40))
@@ -245,3 +275,151 @@ def test_lines_come_from_the_environment() -> None:
         with pytest.raises(SettingsError) as caught:
             channels_from(environ)
         assert TOKEN not in str(caught.value)
+
+
+async def test_every_line_carries_its_time(post: Post) -> None:
+    """A digest of a day is read in the evening, and a message that waited out an outage is old."""
+    clock = HandClock()
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
+        notifier.notify("one\ntwo", urgent=True)
+        await clock.advance(120.0)
+        notifier.notify("three", urgent=True)
+
+    lines = "\n".join(message["text"] for message in post.got).split("\n")
+    at = [
+        f"{datetime.fromtimestamp(clock.now_ms() / 1000 - ago, tz=UTC):%Y-%m-%d %H:%M} UTC"
+        for ago in (120, 0)
+    ]
+    assert lines == [f"{at[0]} one", f"{at[0]} two", f"{at[1]} three"]
+
+
+async def test_what_a_session_begins_with_goes_out_after_a_minute(post: Post) -> None:
+    """Equity, positions and models are known then, and the next digest is a day away."""
+    clock = HandClock()
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
+        notifier.notify("session: equity 10 USDT, holding nothing", urgent=False)
+        await until(lambda: post.got, clock, step=1.0)
+        assert clock.monotonic() <= 1000 + 70
+        notifier.notify("an entry", urgent=False)
+        await clock.advance(3_600.0)
+        assert len(post.got) == 1
+
+    assert post.texts == ["session: equity 10 USDT, holding nothing", "an entry"]
+
+
+def _took(post: Post, count: int) -> bool:
+    return len(post.got) == count
+
+
+async def test_a_group_that_became_a_supergroup_is_written_to_under_its_new_id(
+    post: Post, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Telegram says where it went; nothing is lost, and the log says once what to set."""
+    post.moved, clock = ("-100", -1001), HandClock()
+    with caplog.at_level(logging.INFO):
+        async with telling(
+            clock, MessageChannel("Telegram", post.url, "text", {"chat_id": "-100"})
+        ) as notifier:
+            for count, text in enumerate(("one", "two"), start=1):
+                notifier.notify(text, urgent=True)
+                await until(partial(_took, post, count), clock)
+
+    assert [(message["chat_id"], text) for message, text in zip(post.got, post.texts, strict=True)] == [
+        ("-1001", "one"),
+        ("-1001", "two"),
+    ]
+    assert clock.monotonic() < 1005  # no wait came between
+    assert caplog.text.count("set TELEGRAM_CHAT to its new id, -1001") == 1
+
+
+async def test_a_chat_that_moves_in_a_circle_is_not_followed_for_ever(post: Post) -> None:
+    """A new id that is refused with another new id is a refusal like any other."""
+    post.moved, clock = ("5", 5), HandClock()
+    line = MessageChannel("Telegram", post.url, "text", {"chat_id": "5"})
+    async with telling(clock, line, step=5.0) as notifier:
+        notifier.notify("odd", urgent=True)
+        await until(lambda: notifier.dropped == 1, clock, step=5.0)
+
+    assert post.got == []
+
+
+@pytest.mark.parametrize(
+    ("answer", "header"),
+    [
+        ('{"ok": false, "parameters": {"retry_after": 400}}', ""),
+        ('{"retry_after": 400.0}', ""),
+        ("", "400"),
+    ],
+)
+async def test_a_pause_that_the_other_side_asks_for_is_kept(post: Post, answer: str, header: str) -> None:
+    """Telegram, Discord and Slack each have their way; who writes on meanwhile is kept out for longer."""
+    post.refuse, post.status, clock = 1, 429, HandClock()
+    post.answer, post.pause = answer, header
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
+        notifier.notify("BTCUSDT: no stop", urgent=True)
+        await until(lambda: post.posted, clock)
+        await clock.advance(399.0)
+        assert post.posted == 1
+        await until(lambda: post.got, clock, step=1.0)
+
+    assert post.texts == ["BTCUSDT: no stop"]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_channel_that_is_closed_for_a_while_costs_no_message(post: Post, status: int) -> None:
+    """The bot was blocked, or the webhook removed, and is put back: that refuses nobody's words."""
+    post.refuse, post.status, clock = 12, status, HandClock()
+    async with telling(clock, MessageChannel("webhook", post.url, "text", {})) as notifier:
+        notifier.notify("BTCUSDT: no stop", urgent=True)
+        await until(lambda: post.got, clock, step=60.0)
+
+    assert post.texts == ["BTCUSDT: no stop"]
+    assert notifier.dropped == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        (b'{"description": "Bad Request: chat not found"}', "HTTP 400 Bad Request: chat not found"),
+        (b'{"description": "two\\nlines\\u001b[31m"}', "HTTP 400 two lines [31m"),
+        (f'{{"description": "no {TOKEN} here"}}'.encode(), "HTTP 400"),
+        (b'{"description": {"deep": 1}, "parameters": []}', "HTTP 400"),
+        (b"[" * 4_000, "HTTP 400"),
+        (b"<html>", "HTTP 400"),
+        (b"[1]", "HTTP 400"),
+    ],
+)
+def test_a_refusal_is_logged_with_the_words_of_the_other_side(body: bytes, kind: str) -> None:
+    """A bare "HTTP 400" helps nobody; a token, an escape sequence or a page must not come with them."""
+    found = failure_of(400, {}, body, secret=f"https://api.telegram.org/bot{TOKEN}/sendMessage")
+
+    assert found.kind == kind
+    assert (found.refused, found.pause_s, found.moved_to) == (True, 0.0, "")
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"),
+    [("7", 7.0), (7, 7.0), (1e9, 3600.0), ("nan", 0.0), (-5, 0.0), ("Wed, 21 Oct 2026", 0.0), (None, 0.0)],
+)
+def test_a_pause_is_a_number_of_seconds_and_an_hour_at_most(asked: object, kept: float) -> None:
+    """Whatever a stranger's server answers, messages go on."""
+    body = json.dumps({"parameters": {"retry_after": asked}}).encode()
+
+    assert failure_of(429, {}, body, secret="").pause_s == kept
+
+
+async def test_each_channel_says_what_came_of_a_test(post: Post) -> None:
+    """Before money depends on it."""
+    post.moved = ("-100", -1001)
+    channels = [
+        MessageChannel("webhook", post.url, "text", {}),
+        MessageChannel("Telegram", post.url, "text", {"chat_id": "-100"}),
+        MessageChannel("deaf", "http://127.0.0.1:9/x", "text", {}),
+    ]
+    results = dict(await try_channels(channels, SETTINGS, HandClock(), "a test"))
+
+    assert results["webhook"] is None
+    assert results["Telegram"] is not None
+    assert results["Telegram"].moved_to == "-1001"
+    assert results["deaf"] is not None
+    assert post.texts == ["a test"]

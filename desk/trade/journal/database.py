@@ -1,6 +1,6 @@
 """The journal's file: who may open it, how it is written, and what its tables are brought up to.
 
-The only module that calls sqlite3.  A path comes in; connections go out.  WAL mode; a lock beside the file
+A path comes in; connections go out.  WAL mode; a lock beside the file
 keeps a second session out, and dies with its process.
 """
 
@@ -13,8 +13,11 @@ from typing import Any, Literal
 
 from desk.errors import SettingsError
 from desk.files import hold_lock
+from desk.trade.journal.aside import SqlValue
 from desk.trade.journal.schema import MIGRATIONS
 
+OPEN_WAIT_S = 10.0
+"""How long another program's lock is waited for before a session begins."""
 Synchronous = Literal["FULL", "NORMAL"]
 JournalError = sqlite3.Error
 """The file cannot be read or written: the disk is full, or gone."""
@@ -52,13 +55,13 @@ def newest_mode(path: Path) -> str | None:
     if not path.exists() or not path.stat().st_size:
         return None
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=OPEN_WAIT_S)) as connection:
             if not _version(connection, path):
                 return None
             query = "SELECT mode FROM sessions ORDER BY session DESC LIMIT 1"
             found = connection.execute(query).fetchone()
     except sqlite3.Error as exc:
-        raise _unusable(path, exc) from exc
+        raise unusable(path, exc) from exc
     return None if found is None else str(found[0])
 
 
@@ -101,10 +104,10 @@ def _of_trades(path: Path, query: str) -> list[tuple[Any, ...]]:
     if newest_mode(path) in {None, "replay"}:
         return []
     try:
-        with contextlib.closing(sqlite3.connect(path, timeout=10.0)) as connection:
+        with contextlib.closing(sqlite3.connect(path, timeout=OPEN_WAIT_S)) as connection:
             return connection.execute(query).fetchall()
     except sqlite3.Error as exc:
-        raise _unusable(path, exc) from exc
+        raise unusable(path, exc) from exc
 
 
 def _require_place(path: Path) -> None:
@@ -117,7 +120,13 @@ def _require_place(path: Path) -> None:
         )
 
 
-def _unusable(path: Path, exc: sqlite3.Error) -> SettingsError:
+def unusable(path: Path, exc: sqlite3.Error) -> SettingsError:
+    """What to do about a file that cannot be opened."""
+    if "locked" in str(exc):
+        return SettingsError(
+            f"{path} is being written by another program: let that finish its transaction, or close it, and "
+            "start again"
+        )
     return SettingsError(
         f"{path} cannot be opened as a journal ({exc}): restore a copy, or name another file with --journal"
     )
@@ -127,13 +136,15 @@ def _unusable(path: Path, exc: sqlite3.Error) -> SettingsError:
 def connected(path: Path, synchronous: Synchronous) -> Iterator[sqlite3.Connection]:
     """A connection for the block, with the tables up to date; ``FULL`` waits for the disk.
 
+    It may be handed to another thread, whole.
+
     Raises
     ------
     SettingsError
         If the file is no journal, or a newer version of this program wrote it.
     """
     try:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=10.0)
+        connection = sqlite3.connect(path, isolation_level=None, timeout=OPEN_WAIT_S, check_same_thread=False)
     except sqlite3.Error as exc:
         raise SettingsError(f"{path} cannot be opened ({exc}): name another file with --journal") from exc
     with contextlib.closing(connection):
@@ -143,7 +154,7 @@ def connected(path: Path, synchronous: Synchronous) -> Iterator[sqlite3.Connecti
             connection.execute("PRAGMA foreign_keys = ON")
             _migrate(connection, path)
         except sqlite3.DatabaseError as exc:
-            raise _unusable(path, exc) from exc
+            raise unusable(path, exc) from exc
         yield connection
 
 
@@ -184,9 +195,13 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def sql_value(value: object) -> object:
+def sql_value(value: object) -> SqlValue:
     """A value as SQLite keeps it: money as decimal text."""
-    return f"{value:f}" if isinstance(value, Decimal) else value
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if value is None or isinstance(value, str | int | float):
+        return value
+    raise TypeError(f"the journal keeps no {type(value).__name__}")
 
 
 def read(names: str, row: Sequence[object], money: str) -> dict[str, Any]:

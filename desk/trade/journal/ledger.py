@@ -1,14 +1,16 @@
 """What must not be lost: trades, orders, fills and corrections.
 
-Records come in and go out; every method is one transaction that waits for the disk.
+Records come in and go out; every method is one transaction.  It takes effect at once, and is on the disk when
+``Journal.stored`` returns.
 """
 
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
-from sqlite3 import Connection
 
 from desk.orders import Fill, OrderRequest, OrderState
-from desk.trade.journal.database import read, sql_value, transaction
+from desk.trade.journal.aside import SqlValue
+from desk.trade.journal.database import read, sql_value
+from desk.trade.journal.mirror import MirroredTables
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, SendStatus
 
 _TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size"
@@ -26,8 +28,8 @@ _LONGEST_STREAK = 1_000
 class Ledger:
     """Trades and their orders, from before an order is sent."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._db = connection
+    def __init__(self, tables: MirroredTables) -> None:
+        self._db = tables
 
     def open_trade(self, trade: OpenTrade, order: OrderRequest, at: int) -> None:
         """Write down a trade with the order that is about to be sent for it, before it is sent.
@@ -39,13 +41,13 @@ class Ledger:
         at : int
             Now, ms.
         """
-        with transaction(self._db):
+        with self._db.transaction():
             self._insert_trade(trade)
             self._insert_order(order, trade.trade, at)
 
     def adopt(self, trade: OpenTrade, at: int) -> None:
         """Write down a trade that the exchange was found to hold, as an entry that was filled whole."""
-        with transaction(self._db):
+        with self._db.transaction():
             self._insert_trade(trade)
             self._db.execute(
                 "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, "
@@ -85,7 +87,7 @@ class Ledger:
         at : int
             Now, ms.
         """
-        with transaction(self._db):
+        with self._db.transaction():
             self._insert_order(order, trade, at)
 
     def _insert_order(self, order: OrderRequest, trade: str, at: int) -> None:
@@ -129,7 +131,7 @@ class Ledger:
         In the same transaction, an entry that holds something makes its trade an open one, and an exit that
         was filled leaves so much less of its trade.
         """
-        with transaction(self._db):
+        with self._db.transaction():
             known = self._orders("client_id = ?", (state.client_id,))
             if not known or known[0].status in {"filled", "canceled"} or known[0].filled > state.filled:
                 return
@@ -233,7 +235,7 @@ class Ledger:
         """Orders of which it is not known what became of them."""
         return self._orders(f"status IN ({','.join('?' * len(UNRESOLVED))})", UNRESOLVED)
 
-    def _orders(self, where: str, values: Sequence[object]) -> list[OrderRecord]:
+    def _orders(self, where: str, values: Sequence[SqlValue]) -> list[OrderRecord]:
         rows = self._db.execute(f"SELECT {_ORDER} FROM orders WHERE {where} ORDER BY written, rowid", values)  # noqa: S608
         found = []
         for row in rows:
@@ -258,7 +260,7 @@ class Ledger:
         A fill belongs to the trade whose order made it; one that no order made, to ``trade`` if it closed
         some of that side.
         """
-        with transaction(self._db):
+        with self._db.transaction():
             for fill in fills:
                 query = "SELECT trade FROM orders WHERE client_id = ? OR (order_id = ? AND order_id <> '')"
                 found = self._db.execute(query, (fill.client_id, fill.order_id)).fetchone()
@@ -308,7 +310,7 @@ class Ledger:
         outcome : str
             ``done``, or why not.
         """
-        self._db.execute(
+        self._db.write_only(
             "INSERT INTO corrections (at, kind, symbol, why, outcome) VALUES (?, ?, ?, ?, ?)",
             (at, kind, symbol, why, outcome),
         )
