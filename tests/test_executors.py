@@ -1,6 +1,7 @@
 """Serial or pooled: the difference is where, never what."""
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
@@ -20,6 +21,10 @@ def double(number: int) -> int:
 
 def limits(_: int) -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in ONE_THREAD}
+
+
+def blocked(_: int) -> bool:
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def hang(_: int) -> int:
@@ -100,6 +105,15 @@ class TestProcesses(ExecutorContract):
 
         assert outcomes == [JobDone(1, ONE_THREAD)]
         assert dict(os.environ) == before
+
+    def test_workers_are_deaf_to_ctrl_c_from_their_first_moment_on(self, executor: Executor) -> None:
+        """A terminal sends it to them too, and one that still imports would answer with a traceback."""
+        if not hasattr(signal, "pthread_sigmask"):
+            pytest.skip("this system has no signal masks")
+        outcomes = list(executor.run(blocked, [1]))
+
+        assert outcomes == [JobDone(1, True)]
+        assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
     def test_closing_ends_the_workers_at_once(self, executor: Executor) -> None:
         """Ctrl-C is not answered after the last symbol."""

@@ -79,7 +79,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
-        *("desk.cores", "desk.doors.mistakes", "desk.market.settings", "desk.plausible"),
+        *("desk.cores", "desk.doors", "desk.market.settings", "desk.plausible"),
         *("desk.run_settings", "desk.trade.settings"),
     },
     "desk.training_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},

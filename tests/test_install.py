@@ -76,6 +76,26 @@ def test_a_settings_file_in_the_working_directory_wins(installed: Path, tmp_path
     assert "(default: 7)" in ended.stdout
 
 
+def test_an_own_file_in_the_working_directory_overrides_the_packaged_values(
+    installed: Path, tmp_path: Path
+) -> None:
+    """Nobody has to copy the whole settings file for one value of it."""
+    (tmp_path / "config_local.py").write_text('learn = {"n_trials": 7}\n')
+    environ = {name: value for name, value in os.environ.items() if name != "DESK_CONFIG"}
+
+    shown = subprocess.run(
+        [installed / "bitget-train", "--print-config"],
+        cwd=tmp_path,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    lines = {line.split("  # ")[0].strip(): line.split("  # ")[-1] for line in shown.stdout.splitlines()}
+    assert lines["learn.n_trials = 7"] == str(tmp_path / "config_local.py")
+
+
 @pytest.mark.parametrize("command", ["bitget-train", "bitget-live"])
 def test_a_config_of_something_else_starts_nothing(installed: Path, tmp_path: Path, command: str) -> None:
     """Risk limits must never be those of a file that somebody else's program reads."""
