@@ -246,8 +246,8 @@ def print_fetch(report: FetchReport, console: Console) -> int:
 
 
 def _unfetched(problem: FetchProblem) -> Skipped | Failed:
-    if problem.error == NotEnoughHistory.__name__:
-        return Skipped(problem.symbol, f"Insufficient data: {problem.message}")
+    if problem.skip:
+        return Skipped(problem.symbol, f"{problem.skip}: {problem.message}")
     return Failed(problem.symbol, "fetch", problem.message, "")
 
 

@@ -5,6 +5,7 @@ side, and the network on the other.  A method, a path, a query or body, and a re
 makes of the response goes out, or one of three errors::
 
     the connection failed, the timeout passed, the body is no answer   Unanswered
+    the body is compressed in a way that cannot be read                Unusable, an Unanswered
     HTTP 429, maintenance                                              Throttled   the endpoint is paused
     any other code than success                                        Refused
 
@@ -30,7 +31,7 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from desk.errors import Throttled, Unanswered
+from desk.errors import Throttled, Unanswered, Unusable
 from desk.market.bitget.throttle import Throttle
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
@@ -40,6 +41,8 @@ HEADERS = {
     "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
     "User-Agent": "bitget-lightgbm-desk",
 }
+UNREADABLE_ENCODING = "Can not decode content-encoding"
+"""How aiohttp begins to say that it cannot undo the compression of a body."""
 DEMO = {"paptrading": "1"}
 """Of every request to the demo, signed or not."""
 
@@ -209,5 +212,15 @@ class RestTransport:
                 return content, response.status, int(left) if left.isdecimal() else None
         except TimeoutError as exc:
             raise Unanswered(f"no answer within {self._timeout_s:g} s", endpoint=path) from exc
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as exc:
+            if UNREADABLE_ENCODING not in (text := " ".join(str(exc).split())):
+                raise Unanswered(f"{type(exc).__name__}: {text}", endpoint=path) from None
+            found = text[text.index(UNREADABLE_ENCODING) :]
+            offered = HEADERS["Accept-Encoding"]
+            raise Unusable(
+                f"the body is compressed and cannot be read here ({found}); {offered} were offered. Look for "
+                "a proxy in between that compresses by itself, or install what is named there",
+                endpoint=path,
+            ) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
             raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from None  # may quote a header
