@@ -183,10 +183,22 @@ class _Search:
         return [
             page
             for attempt in range(ROUNDS)
-            for page in plan_pages(
-                self._grid[wanted & (self._tries == attempt)], self._window, attempt=attempt
-            )
+            for page in plan_pages(self._to_ask(wanted, attempt), self._window, attempt=attempt)
         ]
+
+    def _to_ask(self, wanted: NDArray[np.bool_], attempt: int) -> NDArray[np.int64]:
+        """Open times of the wanted candles that were found absent ``attempt`` times.
+
+        Of a long hole that was asked for in full, the newest page is enough: it either brings some of it, or
+        passes over all of it.
+        """
+        missing: NDArray[np.int64] = self._grid[wanted & (self._tries == attempt)]
+        if not attempt or not len(missing):
+            return missing
+        ends = np.append(np.diff(missing) != CANDLE_MS, True)
+        end_of_hole = missing[ends][np.cumsum(ends) - ends]
+        newest: NDArray[np.int64] = missing[end_of_hole - missing < (HISTORY.limit - ROUNDS) * CANDLE_MS]
+        return newest
 
     def take(self, answers: Iterable[PageAnswer]) -> None:
         """Take what pages brought, and count against what they passed over."""
@@ -207,9 +219,15 @@ class _Search:
             self.beginning = None
 
     def _passed_over(self, answer: PageAnswer, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which wanted candles the page should have had: all that it covers, unless it was cut short."""
+        """Which wanted candles the page should have had: all that it covers, unless it was cut short.
+
+        A full page whose rows lie further apart reaches below that, down to its oldest row.
+        """
         page = answer.page
-        covered = wanted & (self._grid < page.end) & (self._grid >= page.end - page.limit * CANDLE_MS)
+        bottom = page.end - page.limit * CANDLE_MS
+        if answer.full:
+            bottom = min(bottom, answer.oldest)
+        covered = wanted & (self._grid < page.end) & (self._grid >= bottom)
         if np.isin(self._grid[covered], answer.candles.open_time).any():
             covered &= self._grid >= answer.oldest
         return covered

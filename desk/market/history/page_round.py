@@ -48,6 +48,8 @@ class PageAnswer:
     """Rows that are no candles."""
     oldest: int
     """Smallest open time of its rows below its end, whatever they are; the end where there is none, ms."""
+    full: bool
+    """Whether it has as many rows as were asked for: it then has passed over whatever lies between them."""
 
     def brings_older_than(self, open_time: int) -> bool:
         """Whether one of its candles opens before ``open_time`` (ms)."""
@@ -102,7 +104,8 @@ class PageRound:
         below = rows.open_time[(rows.open_time > 0) & (rows.open_time < page.end)]
         wrong = broken(rows)
         good = finished(rows.where(~wrong), self.now)
-        answer = PageAnswer(page, good, rows.where(wrong), int(below.min(initial=page.end)))
+        oldest, full = int(below.min(initial=page.end)), len(below) >= page.limit
+        answer = PageAnswer(page, good, rows.where(wrong), oldest, full)
         self.answers.append(answer)
         await self.observer.received(self.symbol, good)
         return answer

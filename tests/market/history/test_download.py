@@ -182,6 +182,36 @@ async def test_a_hole_is_asked_for_three_times_and_once_by_every_run_of_a_week()
     assert [one.seen for one in got.absent.holes] == [BELIEVED]
 
 
+async def test_a_halt_of_a_week_costs_a_page_more_and_not_its_whole_length_again() -> None:
+    """Contracts are halted, and stocks rest at weekends; every later run would ask for all of it."""
+    halted = without(WHOLE, (800, 7 * 288))
+    exchange = Exchange(halted)
+    got = await fetch(exchange)
+    again = Exchange(halted)
+    same = await fetch(again, known=known_of(got))
+
+    assert [one.hole.candles for one in got.absent.holes] == [7 * 288]
+    assert len(exchange.asked) == 25 + 2
+    assert len(again.asked) == 1
+    assert same.absent == got.absent
+    filled = await fetch(Exchange(WHOLE), known=known_of(got))
+    assert_same_candles(filled.candles, WANTED)
+
+
+async def test_a_halt_is_found_too_where_a_page_holds_only_what_lies_within_its_span() -> None:
+    """Sources disagree on whether an empty stretch is passed over or answered with nothing."""
+    halted = without(WHOLE, (3_000, 7 * 288))
+
+    def spanned(number: int, page: Page, rows: RawRows) -> RawRows:  # noqa: ARG001
+        return rows.where(rows.open_time >= page.end - page.limit * CANDLE_MS)
+
+    got = await fetch(Exchange(halted, spoil=spanned))
+
+    assert_same_candles(got.candles, halted.since(int(WANTED.open_time[0])))
+    assert [one.hole.candles for one in got.absent.holes] == [7 * 288]
+    assert got.absent.beginning is None
+
+
 @pytest.mark.parametrize("row", [11_000, 1_000])
 async def test_a_hole_that_the_exchange_fills_later_is_filled(row: int) -> None:
     """An absence that was learnt within seconds must not outlive them, however old the candle is."""
