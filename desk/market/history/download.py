@@ -212,14 +212,15 @@ class _Search:
         ]
         passed = np.zeros(len(self._grid), bool)
         for answer in every:
-            passed |= self._passed_over(answer, before)
+            span = self._passed_over(answer, before)
+            passed[span] |= before[span]
         self._tries[passed & ~np.isin(self._grid, self.rows.open_time, assume_unique=True)] += 1
         self._fruitless = 0 if len(self.rows) else self._fruitless + 1
         if self.beginning is not None and self.oldest < self.beginning:
             self.beginning = None
 
-    def _passed_over(self, answer: PageAnswer, wanted: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which wanted candles the page should have had: all that it covers, unless it was cut short.
+    def _passed_over(self, answer: PageAnswer, wanted: NDArray[np.bool_]) -> slice:
+        """Places in the grid that the page should have had: all that it covers, unless it was cut short.
 
         A full page whose rows lie further apart reaches below that, down to its oldest row.
         """
@@ -227,10 +228,14 @@ class _Search:
         bottom = page.end - page.limit * CANDLE_MS
         if answer.full:
             bottom = min(bottom, answer.oldest)
-        covered = wanted & (self._grid < page.end) & (self._grid >= bottom)
-        if np.isin(self._grid[covered], answer.candles.open_time).any():
-            covered &= self._grid >= answer.oldest
-        return covered
+        span = slice(self._place(bottom), self._place(page.end))
+        if np.isin(self._grid[span][wanted[span]], answer.candles.open_time).any():
+            span = slice(max(self._place(answer.oldest), span.start), span.stop)
+        return span
+
+    def _place(self, open_time: int) -> int:
+        """Place in the grid of the first candle that opens at ``open_time`` (ms) or later."""
+        return int(np.searchsorted(self._grid, open_time))
 
     def seems_to_begin(self, answers: Iterable[PageAnswer]) -> bool:
         """Whether a page that reaches below the oldest candle brought nothing from there."""
