@@ -4,9 +4,9 @@
 fetcher in a process of its own, which SIGKILLs itself at a seeded moment: in the middle of writing a page
 (the record is left torn), just before or just after a rename, or at any time.  The next one goes on in the
 same folder.  Before every fourth kill a whole fetch goes to an exchange whose pages are mostly empty, so that
-it learns of holes and beginnings that are none.  Whenever a fetch comes to its end the caches are compared
-with what was served, and the folder is emptied.  Prints what each restart asked for again: requests that
-brought no candle that had not been delivered before.  Linux only.
+it learns of holes and beginnings that are none.  Whenever a fetch comes to its end, after that one the second
+that does, the caches are compared with what was served, and the folder is emptied.  Prints what each restart
+asked for again: requests that brought no candle that had not been delivered before.  Linux only.
 
 The product has no hook for this: ``child`` wraps ``os.fsync``, ``os.replace`` and the client in its own
 process.
@@ -154,6 +154,8 @@ class Soak:
             for candles in synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)
         }
         self.compared = 0
+        self.lagged = False
+        """Whether no fetch came to its end since the one from the lagging exchange."""
 
     def run(self, death: Death, *, lagging: bool = False) -> int:
         """Fetch until death, or to the end; the exit status: how many symbols have no candles."""
@@ -235,7 +237,7 @@ def soak(kills: int, seed: int) -> int:
             if number % LAGS_EVERY == 0:
                 if (status := trial.run(Death("never", 0, 0.0), lagging=True)) not in range(SYMBOLS + 1):
                     raise SystemExit(f"a fetch from the lagging exchange ended with status {status}")
-                lags += 1
+                lags, trial.lagged = lags + 1, True
             while not (killed := _one(trial, death)):
                 pass
             answered, again = killed
@@ -267,7 +269,10 @@ def _one(trial: Soak, death: Death) -> tuple[int, int] | None:
         return len(trial.answers()) - before, trial.repeated(before)
     if status:
         raise SystemExit(f"a fetch ended with status {status}")
-    trial.compare()
+    if trial.lagged:  # what it learnt is asked for once by every run, and that answer may be faulty too
+        trial.lagged = False
+    else:
+        trial.compare()
     return None
 
 

@@ -214,7 +214,12 @@ class _Search:
         for answer in every:
             span = self._passed_over(answer, before)
             passed[span] |= before[span]
-        self._tries[passed & ~np.isin(self._grid, self.rows.open_time, assume_unique=True)] += 1
+        missing = ~np.isin(self._grid, self.rows.open_time, assume_unique=True)
+        self._tries[passed & missing] += 1
+        doubted = self.seen > BELIEVED
+        if (before & doubted & ~missing).any():  # what was absent in an earlier run was so for a time only
+            self._tries[doubted & missing] = 0
+            self.seen[doubted] = THERE
         self._fruitless = 0 if len(self.rows) else self._fruitless + 1
         if self.beginning is not None and self.oldest < self.beginning:
             self.beginning = None

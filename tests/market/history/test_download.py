@@ -182,6 +182,19 @@ async def test_a_hole_is_asked_for_three_times_and_once_by_every_run_of_a_week()
     assert [one.seen for one in got.absent.holes] == [BELIEVED]
 
 
+async def test_one_hole_that_is_filled_makes_the_others_doubtful() -> None:
+    """An exchange that has found again what it lacked is asked for the rest as if nothing were known."""
+    got = await fetch(Exchange(without(WHOLE, (11_000, 3), (1_000, 1))))
+
+    def slip_in_the_archive(number: int, page: Page, rows: RawRows) -> RawRows:
+        return NO_ROWS if number < 3 and page.endpoint is HISTORY else rows
+
+    filled = await fetch(Exchange(WHOLE, spoil=slip_in_the_archive), known=known_of(got))
+
+    assert_same_candles(filled.candles, WANTED)
+    assert filled.absent == NOTHING_ABSENT
+
+
 async def test_a_halt_of_a_week_costs_a_page_more_and_not_its_whole_length_again() -> None:
     """Contracts are halted, and stocks rest at weekends; every later run would ask for all of it."""
     halted = without(WHOLE, (800, 7 * 288))
