@@ -36,9 +36,10 @@ from desk.market.bitget.throttle import Throttle
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
+OFFERED = "gzip, deflate"
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
+    "Accept-Encoding": OFFERED,  # never brotli: some installations offer it and cannot read it
     "User-Agent": "bitget-lightgbm-desk",
 }
 UNREADABLE_ENCODING = "Can not decode content-encoding"
@@ -213,12 +214,14 @@ class RestTransport:
         except TimeoutError as exc:
             raise Unanswered(f"no answer within {self._timeout_s:g} s", endpoint=path) from exc
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as exc:
-            if UNREADABLE_ENCODING not in (text := " ".join(str(exc).split())):
-                raise Unanswered(f"{type(exc).__name__}: {text}", endpoint=path) from None
-            found = text[text.index(UNREADABLE_ENCODING) :]
-            offered = HEADERS["Accept-Encoding"]
+            # the text of the former ends with the whole address, its query included
+            text = exc.message if isinstance(exc, aiohttp.ClientResponseError) else str(exc)
+            found = " ".join(text.split())
+            if UNREADABLE_ENCODING not in found:
+                raise Unanswered(f"{type(exc).__name__}: {found}", endpoint=path) from None
+            found = found[found.index(UNREADABLE_ENCODING) :]
             raise Unusable(
-                f"the body is compressed and cannot be read here ({found}); {offered} were offered. Look for "
+                f"the body is compressed and cannot be read here ({found}); {OFFERED} were offered. Look for "
                 "a proxy in between that compresses by itself, or install what is named there",
                 endpoint=path,
             ) from None

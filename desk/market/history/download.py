@@ -25,7 +25,6 @@ from numpy.typing import NDArray
 from desk.errors import CandleError, NotEnoughHistory
 from desk.market.history.absence import BELIEVED, THERE, Absences, absences_of, seen_again
 from desk.market.history.candles import (
-    NO_ROWS,
     KnownCandles,
     RawRows,
     between,
@@ -55,8 +54,10 @@ class Download:
     """Candles that were not known before."""
     revised: int
     """Known candles that the exchange now reports with other numbers; the newer ones were taken."""
-    bad: RawRows = NO_ROWS
+    bad: RawRows
     """Rows in place of candles that are none, as ``merge`` gives them; each is a hole."""
+    untimed: int
+    """About how many rows had no open time that can be read; their candles are holes too."""
 
 
 async def download(
@@ -260,7 +261,7 @@ class _Search:
         return rows.where(wanted & ~np.isin(place, self.rows.open_time))
 
     @property
-    def unplaceable(self) -> int:
+    def untimed(self) -> int:
         """About how many rows had no time that can be read: each was asked for ``ROUNDS`` times."""
         return -(-sum(int((rows.open_time <= 0).sum()) for rows in self._bad) // ROUNDS)
 
@@ -295,7 +296,7 @@ def _downloaded(symbol: str, search: _Search, known: KnownCandles, now: int) -> 
         If nothing was found.
     """
     series, bad = search.series(), search.bad()
-    wrong = len(bad) + search.unplaceable
+    wrong = len(bad) + search.untimed
     if wrong > max(FEW_BROKEN, MOST_BROKEN_SHARE * search.existing):
         first = describe_broken(bad) or "their open times cannot be read"
         raise CandleError(
@@ -304,10 +305,12 @@ def _downloaded(symbol: str, search: _Search, known: KnownCandles, now: int) -> 
         )
     if not len(series):
         raise NotEnoughHistory(f"{symbol}: the exchange has no finished candle of the last days yet")
+    candles = check_candles(symbol, series.open_time, series.values, now=now)
     return Download(
-        candles=check_candles(symbol, series.open_time, series.values, now=now),
+        candles=candles,
         absent=search.absences(),
         fetched=int((~np.isin(series.open_time, known.rows.open_time, assume_unique=True)).sum()),
         revised=count_revised(merge([known.rows]), merge(search.received)),
         bad=bad,
+        untimed=search.untimed if candles.missing else 0,
     )

@@ -107,6 +107,8 @@ def download_notes(got: Download, days: int) -> tuple[str, ...]:
             else f"{len(got.bad)} rows that are no candles are"
         )
         notes.append(f"{rows} left out: {describe_broken(got.bad)}")
+    if got.untimed:
+        notes.append(f"rows without an open time that can be read are left out: {got.untimed}")
     if got.revised:
         news = "the exchange now reports other numbers, which were taken"
         notes.append(f"{got.revised} cached candles were revised: {news}")

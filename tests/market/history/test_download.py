@@ -438,6 +438,9 @@ async def test_rows_off_the_grid_and_without_a_time_are_holes() -> None:
         (int(WHOLE.open_time[-100]), 1),
     ]
     assert got.bad.open_time.tolist() == [int(WHOLE.open_time[-100]) + 14_838]
+    named, counted = download_notes(got, 40)
+    assert "is not on the 5-minute grid" in named
+    assert counted == "rows without an open time that can be read are left out: 1"
 
 
 async def test_a_first_candle_that_is_none_moves_the_beginning() -> None:
