@@ -173,6 +173,7 @@ PURE = {
     ),
     "desk.learn",
     *(
+        "desk.market.history.absence",
         "desk.market.history.candles",
         "desk.market.history.paging",
         "desk.market.bitget.wire",

@@ -293,8 +293,9 @@ def test_a_line_that_cannot_be_printed_leaves_a_symbol_published(
         console = Console(quiet=False, as_json=False)
         run = TrainingRun(product(), ModelRegistry(tmp_path), ledger, console, lambda _: {})
         run.add(with_luck(cheap, "AUSDT", 0.9, settings="as they are"))
+        run.judge()
 
-    assert [one["symbol"] for one in run.published] == ["AUSDT"]
+    assert [version.candidate.symbol for version in run.versions] == ["AUSDT"]
     assert run.failed == []
     assert (tmp_path / "AUSDT_latest.txt").exists()
 

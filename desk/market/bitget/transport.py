@@ -5,6 +5,7 @@ side, and the network on the other.  A method, a path, a query or body, and a re
 makes of the response goes out, or one of three errors::
 
     the connection failed, the timeout passed, the body is no answer   Unanswered
+    the body is compressed in a way that cannot be read                Unusable, an Unanswered
     HTTP 429, maintenance                                              Throttled   the endpoint is paused
     any other code than success                                        Refused
 
@@ -30,17 +31,20 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from desk.errors import Throttled, Unanswered
+from desk.errors import Throttled, Unanswered, Unusable
 from desk.market.bitget.throttle import Throttle
 from desk.proxies import require_usable_proxies
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
+OFFERED = "gzip, deflate"
 HEADERS = {
     "Accept": "application/json",
-    "Accept-Encoding": "gzip, deflate",  # never brotli: some installations offer it and cannot read it
+    "Accept-Encoding": OFFERED,  # never brotli: some installations offer it and cannot read it
     "User-Agent": "bitget-lightgbm-desk",
 }
+UNREADABLE_ENCODING = "Can not decode content-encoding"
+"""How aiohttp begins to say that it cannot undo the compression of a body."""
 DEMO = {"paptrading": "1"}
 """Of every request to the demo, signed or not."""
 
@@ -212,5 +216,17 @@ class RestTransport:
                 return content, response.status, int(left) if left.isdecimal() else None
         except TimeoutError as exc:
             raise Unanswered(f"no answer within {self._timeout_s:g} s", endpoint=path) from exc
+        except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as exc:
+            # the text of the former ends with the whole address, its query included
+            text = exc.message if isinstance(exc, aiohttp.ClientResponseError) else str(exc)
+            found = " ".join(text.split())
+            if UNREADABLE_ENCODING not in found:
+                raise Unanswered(f"{type(exc).__name__}: {found}", endpoint=path) from None
+            found = found[found.index(UNREADABLE_ENCODING) :]
+            raise Unusable(
+                f"the body is compressed and cannot be read here ({found}); {OFFERED} were offered. Look for "
+                "a proxy in between that compresses by itself, or install what is named there",
+                endpoint=path,
+            ) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
             raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from None  # may quote a header

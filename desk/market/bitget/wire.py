@@ -21,7 +21,7 @@ from typing import cast
 
 import numpy as np
 
-from desk.errors import Throttled, Unanswered
+from desk.errors import Throttled, Unanswered, Unusable
 from desk.market.bitget.codes import refusal
 from desk.market.history.candles import NO_ROWS, RawRows
 from desk.market.history.contracts import Contract, ContractTable, TickerTable, spread_bps
@@ -34,6 +34,9 @@ LATER = frozenset({"429", "40200", "40308", "41114", "43115", "40844", "45043"})
 """Codes that ask for a pause: too many requests, maintenance, upgrade."""
 LATEST = 10**15
 """No time in ms is that late."""
+CANDLE_WIDTH = 1 + len(COLUMNS)
+UNREADABLE = [math.nan] * len(COLUMNS)
+"""Fields of a row that cannot be read."""
 UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
 
@@ -103,8 +106,9 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
         {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
             ["1762560000000", "102263.4", "102310.8", "102201.1", "102288.5", "41.0382", "4196571.8801"]]}
 
-    Rows longer than seven fields are read up to the seventh.  An empty list gives no rows; ``data: ""`` or
-    no ``data`` at all is no answer.
+    Rows longer than seven fields are read up to the seventh.  A row with a field that is no number, such as
+    null or an empty text, is a row of NaN, and one without a time opens at 0: neither is a candle, and the
+    others of the page are.  An empty list gives no rows; ``data: ""`` or no ``data`` at all is no answer.
 
     Parameters
     ----------
@@ -114,23 +118,32 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list of rows of numbers.
+        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unanswered(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
+        raise Unusable(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
     if not data:
         return NO_ROWS
-    width = 1 + len(COLUMNS)
-    try:
-        open_time = np.array([int(row[0]) for row in data], dtype=np.int64)
-        fields = [[float(field) for field in row[1:width]] for row in data]
-        values = np.array(fields, dtype=np.float64).T
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
-        raise Unanswered(f"a row is no candle: {exc}", endpoint=endpoint) from exc
-    if values.shape != (len(COLUMNS), len(data)):
-        raise Unanswered(f"rows have {len(values) + 1} fields, {width} were expected", endpoint=endpoint)
+    rows = [_candle_row(row) for row in data]
+    open_time = np.array([time for time, _ in rows], dtype=np.int64)
+    values = np.array([fields for _, fields in rows], dtype=np.float64).T
     return RawRows(open_time, np.ascontiguousarray(values))
+
+
+def _candle_row(row: object) -> tuple[int, list[float]]:
+    """Open time and fields of one row; 0 or NaN in place of what cannot be read."""
+    if not isinstance(row, list) or not row:
+        return 0, UNREADABLE
+    try:
+        time = int(row[0])
+    except (ValueError, TypeError, OverflowError):
+        time = 0
+    try:
+        fields = [float(field) for field in row[1:CANDLE_WIDTH]]
+    except (ValueError, TypeError, OverflowError):
+        fields = UNREADABLE
+    return time if 0 < time < LATEST else 0, fields if len(fields) == len(COLUMNS) else UNREADABLE
 
 
 def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRates:
@@ -141,6 +154,8 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
         {"code": "00000", "msg": "success", "requestTime": 1762560712345, "data": [
             {"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762531200000"}]}
 
+    A rate that is no number is NaN; a row without a time is left out, unless all are.
+
     Parameters
     ----------
     body, endpoint, status
@@ -149,19 +164,18 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list of such rows, or a rate is no number.
+        As ``read_data``; ``Unusable`` also if ``data`` is not a list, or of other things.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unanswered(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
-    try:
-        time = np.array([int(row["fundingTime"]) for row in data], dtype=np.int64)
-        rate = np.array([float(row["fundingRate"]) for row in data], dtype=np.float64)
-    except (ValueError, TypeError, KeyError, OverflowError) as exc:
-        raise Unanswered(f"a row is no funding rate: {exc!r}", endpoint=endpoint) from exc
-    if not np.isfinite(rate).all() or (time <= 0).any():
-        raise Unanswered("a row is no funding rate: a number is not finite or positive", endpoint=endpoint)
-    return FundingRates(time, rate)
+        raise Unusable(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
+    rows = [(_announced(row.get("fundingTime")), _float(row.get("fundingRate"))) for row in _mappings(data)]
+    timed = [(time, rate) for time, rate in rows if time is not None]
+    if data and not timed:
+        raise Unusable(f"not one row is a funding rate, the first is {data[0]!r:.60}", endpoint=endpoint)
+    time = np.array([time for time, _ in timed], dtype=np.int64)
+    rate = np.array([rate for _, rate in timed], dtype=np.float64)
+    return FundingRates(time, np.where(np.isfinite(rate), rate, np.nan))
 
 
 def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> ContractTable:
@@ -185,7 +199,7 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
     """
     contracts, unreadable = [], []
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
@@ -215,7 +229,7 @@ def read_tickers(body: bytes, *, endpoint: str, status: int = 200) -> TickerTabl
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
     """
     turnover, spreads = {}, {}
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
@@ -246,14 +260,14 @@ def read_book_spread(body: bytes, *, endpoint: str, status: int = 200) -> float 
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is no book.
+        As ``read_data``; ``Unusable`` also if ``data`` is no book.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     try:
         book = cast("dict[str, list[list[object]]]", data)
         bids, asks = ([_float(level[0]) for level in book[side]] for side in ("bids", "asks"))
     except (KeyError, TypeError, IndexError) as exc:
-        raise Unanswered(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
+        raise Unusable(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
     return spread_bps(max(bids), min(asks)) if bids and asks else None
 
 
@@ -274,7 +288,7 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if ``data`` is not a list.
+        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
     """
     rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
     rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
@@ -292,19 +306,23 @@ def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unanswered`` also if there is no such number.
+        As ``read_data``; ``Unusable`` also if there is no such number.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     try:
         return int(cast("dict[str, str]", data)["serverTime"])
     except (KeyError, ValueError, TypeError) as exc:
-        raise Unanswered(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
+        raise Unusable(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
 
 
 def _rows_of(data: object, endpoint: str) -> list[Mapping[str, object]]:
     if not isinstance(data, list):
-        raise Unanswered(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
-    return [row for row in data if isinstance(row, Mapping)]
+        raise Unusable(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
+    return _mappings(data)
+
+
+def _mappings(rows: list[object]) -> list[Mapping[str, object]]:
+    return [row for row in rows if isinstance(row, Mapping)]
 
 
 def _contract(row: Mapping[str, object]) -> Contract:

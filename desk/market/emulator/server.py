@@ -255,7 +255,8 @@ class EmbeddedExchange:
             self.stats.faults.update(met)
             answer = f"[{','.join(rows)}]"
         response = self._envelope(answer)
-        if fault == "brotli" and "br" in request.headers.get("Accept-Encoding", ""):
+        offered = "br" in request.headers.get("Accept-Encoding", "")
+        if fault == "brotli_forced" or (fault == "brotli" and offered):
             self.stats.faults[fault] += 1
             return self._in_brotli(response)
         return await self._cut_off(request, response) if fault == "truncate" else response

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from desk.errors import CacheError, SettingsError
+from desk.market.history.absence import BELIEVED, NOTHING_ABSENT, Absence, Absences
 from desk.market.history.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.contracts import Contract
@@ -46,7 +47,8 @@ def store(tmp_path: Path) -> CandleStore:
 def test_a_cache_comes_back_value_by_value(store: CandleStore) -> None:
     """Training reads what was fetched and nothing else, holes included."""
     candles = without(random_candles(), (100, 3))
-    absent = (Hole(0, int(candles.open_time[0]) // CANDLE_MS), *candles.holes)
+    holes = (Absence(Hole(NOW - 9_000 * CANDLE_MS, 2), BELIEVED), Absence(candles.holes[0], NOW))
+    absent = Absences(holes, beginning=int(candles.open_time[0]))
 
     path = store.save(candles, days=180, absent=absent)
 
@@ -56,7 +58,7 @@ def test_a_cache_comes_back_value_by_value(store: CandleStore) -> None:
     assert known.absent == absent
     assert problems == ()
     assert store.is_current("BTCUSDT", 180, candles, absent)
-    assert not store.is_current("BTCUSDT", 180, candles, ())
+    assert not store.is_current("BTCUSDT", 180, candles, NOTHING_ABSENT)
     assert not store.is_current("BTCUSDT", 90, candles, absent)
 
 

@@ -48,6 +48,8 @@ PENDING_PLANS = f"{MIX}/order/orders-plan-pending"
 
 ROWS = 100
 """Most rows of one page of orders or fills."""
+SHORT_PAGE = 20
+"""From so many rows on a page may have been cut short below ``ROWS``, so the next one is asked for too."""
 USUAL_PACE = 9.0
 """Requests per second of an endpoint that the exchange counts to 10 per second and user."""
 PACE = {

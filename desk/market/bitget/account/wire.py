@@ -25,7 +25,7 @@ from typing import Generic, TypeVar, cast
 from desk.errors import Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account.requests import ROWS
+from desk.market.bitget.account.requests import SHORT_PAGE
 from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, Row
 from desk.market.history.contract_terms import strict_terms
 from desk.orders import Balance, ContractTerms, Fill, OrderState, Position, PositionMode
@@ -360,10 +360,10 @@ def _read(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint:
 
 
 def _page(data: object, name: str) -> tuple[list[Row], str | None]:
-    """Rows of one page, and the id that the next one lies below; a page that isn't full is the last."""
+    """Rows of one page, and the id that the next one lies below; a page of few rows is the last."""
     page = cast("Row", data)
     rows = _rows(page[name] or [])
-    return rows, str(page["endId"]) if len(rows) >= ROWS and page.get("endId") else None
+    return rows, str(page["endId"]) if len(rows) >= SHORT_PAGE and page.get("endId") else None
 
 
 def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> ListPage[Value]:
