@@ -10,6 +10,7 @@ import pytest
 from desk.errors import Refused, Throttled, Unanswered
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account import wire as private_wire
+from desk.market.bitget.account.requests import SHORT_PAGE
 from desk.orders import OrderState
 from desk.policy import LONG, SHORT
 
@@ -144,12 +145,12 @@ def test_no_open_orders_is_null() -> None:
 
 def test_a_page_is_full_by_the_rows_that_came_not_by_those_that_are_read() -> None:
     """One that is left out would end the list, and hide every older order."""
-    rows = [{**ORDER, "side": "hold"}, *[ORDER] * 99]
+    rows = [{**ORDER, "side": "hold"}, *[ORDER] * (SHORT_PAGE - 1)]
     full = private_wire.read_orders(body({"entrustedList": rows, "endId": "9"}), endpoint=PATH)
     short = private_wire.read_orders(body({"entrustedList": rows[1:], "endId": "9"}), endpoint=PATH)
 
-    assert (len(full.items), full.end) == (99, "9")
-    assert (len(short.items), short.end) == (99, None)
+    assert (len(full.items), full.end) == (SHORT_PAGE - 1, "9")
+    assert (len(short.items), short.end) == (SHORT_PAGE - 1, None)
 
 
 def test_an_unfilled_order_has_no_price() -> None:
