@@ -76,6 +76,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.typed_fields": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
+    "desk.executors": FOUNDATION | {"desk.cores"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
