@@ -214,16 +214,10 @@ def test_notify(run: LiveRun) -> int:
         return FATAL
     live = config.live_settings(run.settings.max_model_age_days)
     text = "a test of live_trade.py: this is where its messages go"
-    results = asyncio.run(try_channels(channels, live.notify, SystemClock(), text))
-    for name, failure in results:
-        if failure is None:
-            console.print(f"✅ {name}: delivered")
-        elif failure.moved_to:
-            moved = f"the group is a supergroup now: set TELEGRAM_CHAT to its new id, {failure.moved_to}"
-            console.error(f"❌ {name}: {moved}")
-        else:
-            console.error(f"❌ {name}: not delivered: {failure.kind}")
-    return FATAL if any(failure for _, failure in results) else OK
+    reasons = asyncio.run(try_channels(channels, live.notify, SystemClock(), text))
+    for name, why in reasons.items():
+        (console.error if why else console.print)(f"{'❌' if why else '✅'} {name}: {why or 'delivered'}")
+    return FATAL if any(reasons.values()) else OK
 
 
 # A session -----------------------------------------------------------------------------------------
