@@ -66,7 +66,7 @@ def order_row(account: SimulatedAccount, order: Order, *, status_word: str) -> R
         "enterPointSource": "API" if order.cause == "order" else "SYS",
         "tradeSide": _trade_side(account, order),
         "posMode": f"{account.mode}_mode",
-        "orderSource": _SOURCES.get(order.cause, "market" if ticket.kind == "market" else "normal"),
+        "orderSource": _source(account, order),
         "cancelReason": order.cancel_reason,
         "cTime": str(order.created),
         "uTime": str(order.updated),
@@ -228,7 +228,7 @@ def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
     return {
         "planType": ("pos_" if bound else "") + ("loss" if loss else "profit") + ("" if bound else "_plan"),
         "symbol": plan.symbol,
-        "size": decimal_field(plan.size),
+        "size": decimal_field(plan.size or ZERO),
         "orderId": plan.plan_id,
         "clientOid": plan.client_id or plan.plan_id,
         "price": "",
@@ -321,6 +321,13 @@ def leverage_row(account: SimulatedAccount, symbol: str) -> Row:
         "crossMarginLeverage": decimal_field(setup.cross_leverage),
         "marginMode": setup.margin_mode,
     }
+
+
+def _source(account: SimulatedAccount, order: Order) -> str:
+    """Where an order is from; exits of a whole position are spelled otherwise than those for a size."""
+    usual = "market" if order.ticket.kind == "market" else "normal"
+    bound = "pos_" if order.order_id in account.bound_exits else ""
+    return bound + _SOURCES.get(order.cause, usual)
 
 
 def _side(account: SimulatedAccount, order: Order) -> str:

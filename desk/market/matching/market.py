@@ -179,6 +179,7 @@ class Market:
         del self.account.plans[plan.plan_id]
         size = position.size if plan.size is None else min(plan.size, position.size)
         order = self._own_order(position, size, plan.kind, at)
+        self.account.bound_exits |= {order.order_id} if plan.size is None else set()
         contract = self.account.contracts[plan.symbol]
         self.fill(order, self.taken(price, -plan.side, contract, at), size, maker=False, at=at)
 

@@ -37,6 +37,13 @@ REQUEST = OrderRequest(
     take_profit=None,
 )
 NO_PLANS = tell({"entrustedList": None, "endId": None})
+
+
+def done(*order_ids: str) -> Answer:
+    """The answer of a call with several effects that did what it was asked for."""
+    return tell({"successList": [{"orderId": one} for one in order_ids], "failureList": []})
+
+
 HEDGE = {**BALANCE, "posMode": "hedge_mode"}
 
 
@@ -196,21 +203,85 @@ async def test_a_stop_on_the_second_page_is_found() -> None:
     assert [request.query.get("idLessThan") for _, request, _ in served.asked][1:] == [None, "101"]
 
 
-async def test_a_stop_for_a_part_is_no_stop() -> None:
-    """What is left of the position would be unprotected."""
-    plan = {
-        "orderId": "1",
-        "symbol": "BTCUSDT",
-        "planType": "loss_plan",
-        "triggerPrice": "101200",
-        "size": "0.004",
-    }
+def exits(*told: tuple[str, str, str]) -> list[dict[str, str]]:
+    """Waiting exits of BTCUSDT: kind, trigger and size of each."""
+    return [
+        {
+            "orderId": str(at),
+            "symbol": "BTCUSDT",
+            "planType": kind,
+            "triggerPrice": trigger,
+            "size": size,
+            "executePrice": "0",
+        }
+        for at, (kind, trigger, size) in enumerate(told, start=1)
+    ]
+
+
+@pytest.mark.parametrize("listed", ["", "101200"])
+@pytest.mark.parametrize(
+    ("plans", "stop", "profit"),
+    [
+        pytest.param(exits(("loss_plan", "101200", "0.004")), None, None, id="a part"),
+        pytest.param(exits(("loss_plan", "101200", "0.01")), "101200", None, id="the whole"),
+        pytest.param(
+            exits(("loss_plan", "101200", "0.004"), ("loss_plan", "100900", "0.006")),
+            "100900",
+            None,
+            id="two parts: the last one ends it",
+        ),
+        pytest.param(
+            exits(("loss_plan", "101200", "0.004"), ("pos_loss", "100900", "0")),
+            "100900",
+            None,
+            id="a part, and one of the position",
+        ),
+        pytest.param(
+            exits(("pos_loss", "101200", "0"), ("loss_plan", "90000", "0.01")),
+            "101200",
+            None,
+            id="one of the position shows size 0, and comes first",
+        ),
+        pytest.param(exits(("loss_plan", "101200", "")), None, None, id="no size"),
+        pytest.param(
+            [{**exits(("loss_plan", "101200", "0.01"))[0], "executePrice": "100000"}],
+            None,
+            None,
+            id="at a limit price",
+        ),
+        pytest.param(exits(("moving_plan", "101200", "0.01")), None, None, id="a trailing one"),
+        pytest.param(
+            exits(("profit_plan", "104000", "0.004"), ("profit_plan", "105000", "0.006")),
+            None,
+            "105000",
+            id="take-profits",
+        ),
+        pytest.param(exits(("profit_plan", "104000", "0.004")), None, None, id="a take-profit for a part"),
+    ],
+)
+async def test_only_what_ends_the_whole_position_is_its_stop(
+    plans: list[dict[str, str]], listed: str, stop: str | None, profit: str | None
+) -> None:
+    """Whatever the list of positions shows: what is left of a position would be unprotected."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
-        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "1"}))
+        shown = {"stopLoss": listed, "takeProfit": listed}
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, **shown}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
         (position,) = await client.positions()
 
-    assert position.stop_loss is None
+    assert position.stop_loss == (None if stop is None else Decimal(stop))
+    assert position.take_profit == (None if profit is None else Decimal(profit))
+
+
+async def test_the_stops_of_a_short_are_counted_from_below() -> None:
+    """The one that the rising price reaches last ends it."""
+    plans = exits(("loss_plan", "103000", "0.006"), ("loss_plan", "104000", "0.006"))
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "holdSide": "short"}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
+        (position,) = await client.positions()
+
+    assert position.stop_loss == Decimal(104000)
 
 
 async def test_executions_come_oldest_first_once_and_with_their_client_id() -> None:
@@ -421,6 +492,7 @@ async def test_a_new_stop_is_bound_before_old_ones_go() -> None:
             "planType": "loss_plan",
             "posSide": "long",
             "triggerPrice": "101000",
+            "size": "0.004",
         },
         {
             "orderId": "3",
@@ -441,13 +513,69 @@ async def test_a_new_stop_is_bound_before_old_ones_go() -> None:
         served.on(f"GET {asked.ACCOUNT}", tell(HEDGE))
         served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
         served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
-        served.on(f"POST {asked.CANCEL_PLAN}", tell({"successList": [], "failureList": []}))
+        served.on(f"POST {asked.CANCEL_PLAN}", done("2"), done("3"))
         await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
 
     posted = [request.path for name, request, _ in served.asked if name.startswith("POST")]
-    assert posted == [asked.BIND_EXITS, asked.CANCEL_PLAN]
-    (cancelled,) = served.bodies("cancel-plan-order")
-    assert cancelled["orderIdList"] == [{"orderId": "2"}, {"orderId": "3"}]
+    assert posted == [asked.BIND_EXITS, asked.CANCEL_PLAN, asked.CANCEL_PLAN]
+    cancelled = [(one["planType"], one["orderIdList"]) for one in served.bodies("cancel-plan-order")]
+    assert cancelled == [("loss_plan", [{"orderId": "2"}]), ("pos_profit", [{"orderId": "3"}])]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"successList": [], "failureList": []}, id="nothing is named"),
+        pytest.param({}, id="no lists"),
+        pytest.param(
+            {"successList": [], "failureList": [{"orderId": "2", "clientOid": "", "errorMsg": "no"}]},
+            id="a failure without a code",
+        ),
+    ],
+)
+async def test_an_answer_that_cancels_nothing_is_not_done(answer: dict[str, Any]) -> None:
+    """The exchange answers a cancellation that it does not understand with success and empty lists."""
+    plan = {"orderId": "2", "symbol": "BTCUSDT", "planType": "loss_plan", "triggerPrice": "9", "size": "0.01"}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "2"}))
+        served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
+        served.on(f"POST {asked.CANCEL_PLAN}", tell(answer))
+        with pytest.raises(Refused, match="1 former stops or take-profits of BTCUSDT wait on"):
+            await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_what_is_gone_by_itself_was_cancelled() -> None:
+    """A stop that was triggered meanwhile is named as a failure; nothing of it is left."""
+    plan = {"orderId": "2", "symbol": "BTCUSDT", "planType": "loss_plan", "triggerPrice": "9", "size": "0.01"}
+    failed = {"successList": [], "failureList": [{"orderId": "2", "clientOid": "", "errorMsg": "gone"}]}
+    async with account() as (client, served, _):
+        served.on(
+            f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "2"}), NO_PLANS, NO_PLANS
+        )
+        served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
+        served.on(f"POST {asked.CANCEL_PLAN}", tell(failed))
+        await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_a_stop_that_nobody_names_is_not_bound() -> None:
+    """An empty answer to the binding leaves the position bare: it is looked at, and reported."""
+    bound = {"orderId": "9", "symbol": "BTCUSDT", "planType": "pos_loss", "triggerPrice": "101500"}
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.BIND_EXITS}", tell([]))
+        with pytest.raises(Unanswered, match="no stop is there"):
+            await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [bound], "endId": "9"}))
+        await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_a_closing_that_names_nothing_is_looked_at() -> None:
+    """Two empty lists are no closed position, unless the account is flat."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.CLOSE}", done())
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]), tell([]))
+        with pytest.raises(Unanswered, match="still there"):
+            await client.close("BTCUSDT", LONG)
+        await client.close("BTCUSDT", LONG)
 
 
 # Settings -----------------------------------------------------------------------------------------------
@@ -652,6 +780,8 @@ async def test_positions_are_asked_for_when_they_have_changed() -> None:
     """A frame of the channel tells no stops: taken as it is, it would look like unprotected positions."""
     async with listening() as (pushes, served, clock):
         served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]), plain("", status=502))
+        stops = exits(("pos_loss", "101200", "0"))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": stops, "endId": "1"}))
         first = asyncio.ensure_future(anext(pushes))
         peer = await served.opened.get()
         await let_in(peer, clock)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from desk.errors import Refused, Throttled, Unanswered
+from desk.market.bitget.account import receipts
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account import wire as private_wire
 from desk.orders import OrderState
@@ -248,10 +249,10 @@ def test_an_open_order_that_cannot_be_read_is_left_out_with_a_remark(odd: dict[s
 
 
 def test_a_position_is_read() -> None:
-    """Also its stop, which the exchange calls ``stopLoss``; no take-profit is ""."""
+    """Not its stop: that of the row may be for a part of it."""
     (position,) = private_wire.read_positions(body([POSITION]), endpoint=PATH)
 
-    assert (position.side, position.size, position.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
+    assert (position.side, position.size, position.stop_loss) == (LONG, Decimal("0.01"), None)
     assert position.take_profit is None
     assert position.unrealized == Decimal("-0.368")
 
@@ -426,9 +427,9 @@ READERS: list[Callable[..., object]] = [
     private_wire.read_orders,
     private_wire.read_fills,
     private_wire.read_modes,
-    private_wire.read_position_mode,
+    receipts.read_position_mode,
     private_wire.read_bound_exits,
-    private_wire.read_placed,
+    receipts.read_placed,
 ]
 
 
