@@ -17,6 +17,7 @@
       . AccountError             and it will say so to everything: stop; the user puts key or account right
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
+      . Unreadable               an answer is there, and it means nothing: what else tells the same counts
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
 
@@ -150,6 +151,10 @@ class Unanswered(ExchangeError):  # noqa: N818 - says what happened
     A read is simply asked again.  A write is never repeated blindly: the order is looked up by its
     client order id first, because the first attempt may have filled.
     """
+
+
+class Unreadable(Unanswered):
+    """The exchange answered, and nobody here understands it; it may do so again for ever."""
 
 
 class FetchEnds(DeskError):  # noqa: N818 - says what it does

@@ -21,7 +21,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from desk.errors import DeskError, Meaning, Refused, Unanswered
+from desk.errors import DeskError, Meaning, Refused, Unanswered, Unreadable
 from desk.market.bitget.account import receipts, wire
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.bound_exits import with_exits
@@ -73,7 +73,7 @@ class BitgetAccount:
         self._stream = PrivateStream(settings, credentials, clock=clock)
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
-        self._orders: dict[str, OrderDetail] = {}
+        self._orders: dict[str, OrderDetail | None] = {}
         self._taker_fees: dict[str, Decimal] = {}
         self._lists = PagedLists(self._rest)
         self._exits = PositionExits(self._rest, self._lists)
@@ -130,8 +130,9 @@ class BitgetAccount:
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
         """Executions of a symbol from ``since`` (ms) on, oldest first.
 
-        The list names no client ids: each order is asked for once.  A fee that was paid in another coin
-        counts at the contract's taker rate, once ``contracts`` were asked for.
+        The list names no client ids: each order is asked for once; where that cannot be read, what the list
+        tells is kept.  A fee that was paid in another coin counts at the contract's taker rate, once
+        ``contracts`` were asked for.
         """
         rows = await self._lists.rows(
             asked.FILLS,
@@ -248,8 +249,8 @@ class BitgetAccount:
         try:
             confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, receipts.read_position_mode)
         except Refused as exc:
-            held = exc.meaning in {"setting_locked", "setting_unchanged"}
-            if not held or await self._mode_in_use() != mode:
+            perhaps_so = exc.meaning in {"setting_locked", "setting_unchanged", "unknown"}
+            if not perhaps_so or await self._mode_in_use() != mode:
                 raise
             confirmed = mode
         if confirmed != mode:
@@ -295,6 +296,7 @@ class BitgetAccount:
         return tuple(with_exits(one, waiting) for one in positions)
 
     async def _completed(self, fill: Fill) -> Fill:
+        detail: OrderDetail | None
         if fill.order_id not in self._orders:
             try:
                 query = asked.order_by_id(fill.symbol, fill.order_id)
@@ -303,10 +305,15 @@ class BitgetAccount:
                 if exc.meaning == "not_found":
                     return fill
                 raise
+            except Unreadable as exc:
+                text = f"an order of {fill.symbol} cannot be read, its fills are taken as they are: {exc}"
+                self._lists.remark(asked.DETAIL, text)
+                detail = None
             if len(self._orders) >= REMEMBERED:
                 self._orders.pop(next(iter(self._orders)))
             self._orders[fill.order_id] = detail
-        return completed(fill, self._orders[fill.order_id])
+        order = self._orders[fill.order_id]
+        return fill if order is None else completed(fill, order)
 
     async def _send_order(self, request: OrderRequest) -> str:
         mode, margin = await self._mode(request.symbol), await self._margin_mode(request.symbol)

@@ -93,7 +93,7 @@ def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> Posi
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it names none.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it names none.
     """
     return read_as(
         lambda data: private_rows.position_mode(cast("Row", data)), "a position mode", body, endpoint, status

@@ -4,7 +4,7 @@ Place in the house: the answers' half of the private client; ``desk.market.bitge
 other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
 ``desk.market.bitget.account.rows``. Pure.
 
-A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
+A list of positions or executions with one row that cannot be read is no answer (``Unreadable``): a position
 that is left out would be taken for flat, an execution for money that was never made or lost.  Of the lists of
 waiting orders and stops such a row is left out with a remark.  It is somebody else's, as everything of this
 program is of a known form, and would bar the way to everything else for as long as it waits; an order of this
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar, cast
 
-from desk.errors import Unanswered
+from desk.errors import Unreadable
 from desk.market.bitget import wire
 from desk.market.bitget.account import bound_exits
 from desk.market.bitget.account import rows as private_rows
@@ -86,7 +86,7 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if there is no such row or no such
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if there is no such row or no such
         number.
     """
 
@@ -119,7 +119,7 @@ def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Po
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a row cannot be read: a position
         that is left out would be taken for flat.
     """
 
@@ -148,7 +148,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no list of rows.
     """
 
     def read(data: object) -> ListPage[BoundExit]:
@@ -179,7 +179,7 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no order.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no order.
     """
     return read_as(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
 
@@ -199,7 +199,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no list of rows.
     """
 
     def read(data: object) -> ListPage[OrderState]:
@@ -232,7 +232,7 @@ def read_fills(
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row is no execution.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a row is no execution.
     """
     known = taker_fees or {}
 
@@ -265,7 +265,7 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a mode is missing.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a mode is missing.
     """
     return read_as(
         lambda data: private_rows.modes_of(cast("Row", data)), "an account", body, endpoint, status
@@ -289,13 +289,15 @@ def read_as(reader: Callable[[object], Value], wanted: str, body: bytes, endpoin
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if the reader cannot read the data.
+        As ``desk.market.bitget.wire.read_data``.
+    Unreadable
+        If the reader cannot read the data.
     """
     data = wire.read_data(body, endpoint=endpoint, status=status)
     try:
         return reader(data)
     except private_rows.NO_ROW as exc:
-        raise Unanswered(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
+        raise Unreadable(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
 
 
 def _page(data: object, name: str) -> tuple[list[Row], str | None]:

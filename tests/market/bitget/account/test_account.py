@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered, Unreadable
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.messages import read_account_message
@@ -311,6 +311,25 @@ async def test_a_fee_in_another_coin_is_valued_by_the_contract_and_told_once(
 
     assert {fill.fee for fill in fills} == {Decimal("0.61373100")}
     assert sum("paid in BGB" in record.message for record in caplog.records) == 1
+
+
+async def test_what_fills_tell_is_kept_where_their_order_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One unreadable order would otherwise keep every execution of its symbol from the journal."""
+    rows = [
+        {**FILL, "tradeId": str(trade), "orderId": str(trade), "cTime": str(NOW + trade)} for trade in (2, 1)
+    ]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.FILLS}", tell({"fillList": rows, "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", tell({**ORDER, "side": "sideways"}))
+        fills = [*await client.fills("BTCUSDT", NOW), *await client.fills("BTCUSDT", NOW)]
+        with pytest.raises(Unreadable):
+            await client.order("BTCUSDT", "t-0001")
+
+    assert [(fill.trade_id, fill.client_id) for fill in fills] == [("1", ""), ("2", "")] * 2
+    assert {fill.price for fill in fills} == {Decimal("102288.5")}
+    assert sum("cannot be read" in record.message for record in caplog.records) == 1
 
 
 async def test_a_lost_question_for_the_time_does_not_put_the_signatures_ahead() -> None:
