@@ -26,7 +26,7 @@ FIRST_PAUSE_S = 0.5
 LOOKS_S = (0.5, 1.0)
 """Before an order is looked for again whose answer means nothing known."""
 UNREADABLE_MS = 60_000
-"""How long an order that cannot be read is waited for, ms; and how much earlier its fills may be stamped."""
+"""How long an answer about an order is waited for, ms; and how much earlier its fills may be stamped."""
 NO_SYMBOL: frozenset[Meaning] = frozenset({"not_traded", "setting_locked"})
 """Refusals after which nothing more is opened in the symbol."""
 
@@ -173,7 +173,10 @@ class OrderSender:
                 state = await self._exchange.order(order.symbol, order.client_id)
         except AccountError:
             raise
-        except Unreadable as exc:
+        except Unanswered as exc:
+            young = self._clock.now_ms() - order.written < UNREADABLE_MS
+            if young and not isinstance(exc, Unreadable):
+                return Failure(f"{order.symbol}: {order.client_id} could not be looked up: {exc}")
             return await self._resolve_by_fills(order, exc)
         except ExchangeError as exc:
             if not (isinstance(exc, Refused) and exc.meaning in NO_SYMBOL):
@@ -187,8 +190,8 @@ class OrderSender:
             return None
         return Failure(f"{order.symbol}: {order.client_id} is open")
 
-    async def _resolve_by_fills(self, order: OrderRecord, why: Unreadable) -> Failure | None:
-        """Find out from fills what became of an order that cannot be read itself; None once it is known.
+    async def _resolve_by_fills(self, order: OrderRecord, why: Unanswered) -> Failure | None:
+        """Find out from fills what became of an order of which there is no answer; None once it is known.
 
         Without any, after a while, it counts as absent: what is held tells the rest.
         """

@@ -15,6 +15,7 @@ before it took effect; the mode is asked for and the order sent once more.
 Not here: whether an order should be sent, and what to do when nobody knows whether it was.
 """
 
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
@@ -53,6 +54,8 @@ CANCELLED: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
 FLAT: frozenset[Meaning] = frozenset({"nothing_there"})
 """Refusals to close that are as good as done."""
 UNCHANGED: frozenset[Meaning] = frozenset({"setting_unchanged"})
+MOST_QUESTIONS = 3
+"""So often an order is asked for without an answer; then its executions are taken as they are."""
 REMEMBERED = 5_000
 """Orders whose client id is kept, so that their executions need not ask for it."""
 
@@ -74,6 +77,7 @@ class BitgetAccount:
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
         self._orders: dict[str, OrderDetail | None] = {}
+        self._unknown_orders: Counter[str] = Counter()
         self._taker_fees: dict[str, Decimal] = {}
         self._lists = PagedLists(self._rest)
         self._exits = PositionExits(self._rest, self._lists)
@@ -305,7 +309,11 @@ class BitgetAccount:
                 if exc.meaning == "not_found":
                     return fill
                 raise
-            except Unreadable as exc:
+            except Unanswered as exc:
+                self._unknown_orders[fill.order_id] += 1
+                again = self._unknown_orders[fill.order_id] < MOST_QUESTIONS
+                if again and not isinstance(exc, Unreadable):
+                    raise
                 text = f"an order of {fill.symbol} cannot be read, its fills are taken as they are: {exc}"
                 self._lists.remark(asked.DETAIL, text)
                 detail = None

@@ -155,11 +155,44 @@ async def test_somebody_elses_odd_order_is_told_once_and_bars_nothing(
 async def test_an_order_that_never_was_is_none() -> None:
     """By the code; any other refusal is told."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.DETAIL}", refuse("40109"), refuse("40019"))
+        served.on(f"GET {asked.DETAIL}", refuse("40109"), refuse("40309"))
 
         assert await client.order("BTCUSDT", "t-0001") is None
-        with pytest.raises(Refused, match="40019"):
+        with pytest.raises(Refused, match="40309"):
             await client.order("BTCUSDT", "t-0001")
+
+
+async def test_a_read_that_is_refused_with_an_unknown_code_is_no_answer() -> None:
+    """A code of tomorrow's maintenance must not end what a session of today does: it is asked again."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", refuse("45999"), refuse("45999"), tell([BALANCE]))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+        served.on(f"GET {asked.ACCOUNTS}", refuse("45999"))
+        with pytest.raises(Unanswered, match="45999"):
+            await client.balance()
+
+
+async def test_one_word_about_the_key_is_asked_about_again() -> None:
+    """It would end a session of months, and leave its positions without their exits."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", refuse("40037"), refuse("40018"), tell([BALANCE]))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+
+    assert served.count("accounts") == 3
+
+
+async def test_an_order_without_an_answer_does_not_keep_back_its_fills_for_ever() -> None:
+    """Whatever the exchange says of that one order: what it executed has been told."""
+    row = {**FILL, "cTime": str(NOW)}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.FILLS}", tell({"fillList": [row], "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", refuse("45999"))
+        for _ in range(2):
+            with pytest.raises(Unanswered):
+                await client.fills("BTCUSDT", NOW)
+        (fill,) = await client.fills("BTCUSDT", NOW)
+
+    assert (fill.trade_id, fill.client_id) == ("7", "")
 
 
 async def test_a_stop_that_came_with_the_order_is_found() -> None:
@@ -658,7 +691,7 @@ async def test_a_key_that_cannot_trade_is_told_with_the_remedy(code: str, remedy
         with pytest.raises(AccountError, match=remedy):
             await client.balance()
 
-    assert served.count("accounts") == 1
+    assert served.count("accounts") == 3
 
 
 ECHOES: dict[str, Answer] = {
