@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import config
@@ -33,6 +34,7 @@ from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
 from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
 from desk.market.bitget.spreads import PresentSpreads
+from desk.market.feed.following import FollowingFeed
 from desk.market.feed.stream import CandleStream
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
@@ -220,14 +222,19 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         journal = stack.enter_context(Journal(args.journal))
         journal.require_mode(mode)  # once more, under the lock
         market = await stack.enter_async_context(BitgetPublic(settings.fetch, clock=clock, demo=link.demo))
-        candles = CandleStream(
-            symbols,
-            market=market,
-            ws_url=link.ws_url,
-            settings=config.stream_settings(memory_of()),
-            clock=clock,
+        source = model_source(settings)
+        published = None if args.symbols else source.symbols
+        forecaster = Forecaster(source, symbols, feature_window(settings), published=published)
+        candles = FollowingFeed(
+            lambda: forecaster.symbols,
+            partial(
+                CandleStream,
+                market=market,
+                ws_url=link.ws_url,
+                settings=config.stream_settings(memory_of()),
+                clock=clock,
+            ),
         )
-        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
         forecaster.open_early()  # what happened while no session ran is filled at the models' costs, too
         feed: CandleFeed = candles
         exchange: Exchange

@@ -18,7 +18,7 @@ SendStatus = Literal["intended", "refused", "absent"] | OrderStatus
 """Of an order: written but not known to have arrived, refused, known not to have arrived, or what the
 exchange reported last."""
 UNRESOLVED: tuple[SendStatus, ...] = ("intended", "live", "partially_filled")
-Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "close", "unknown"]
+Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "wind_up", "flatten", "close", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +193,7 @@ def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderReco
         "stop_loss": "stop",
         "take_profit": "take_profit",
         "liquidation": "liquidation",
+        "wind_up": "wind_up",
         "order": "close",
     }
     closing = [one for one in foreign(fills, orders) if one.purpose == "close" and one.side == trade.side]

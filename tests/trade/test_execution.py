@@ -20,6 +20,7 @@ from desk.trade.replay.feed import SimulatedClock
 from desk.trade.risk import decide
 from desk.trade.risk_values import RiskDecision
 from desk.trade.sending import SendResult
+from desk.trade.sentences import exited
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import LIMITS, NOON, SESSION, context, contract, intent
 
@@ -680,3 +681,13 @@ async def test_an_unreadable_order_without_fills_is_given_up_after_a_while(bench
         bench.clock.advance_to(bench.clock.now_ms() + 61_000)
         assert await bench.execution.resolve(order) is None
     assert bench.journal.ledger.unresolved() == []
+
+
+async def test_what_the_exchange_winds_up_was_not_closed_by_hand(bench: Bench) -> None:
+    """A contract that ends, and a stranger on the account, ask for different things of its owner."""
+    await bench.enter()
+    bench.paper.matching.market.close_out("BTCUSDT", bench.clock.now_ms())
+
+    assert await bench.execution.settle(bench.trade, None) is None
+    assert bench.closed[0].ended == "wind_up"
+    assert "the exchange itself closed it" in exited(bench.closed[0])

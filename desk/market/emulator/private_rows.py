@@ -19,7 +19,14 @@ from desk.market.matching.values import ZERO
 Row = dict[str, object]
 COIN: Final = "USDT"
 PLACES: Final = 12
-_SOURCES: Final = {"stop_loss": "loss_market", "take_profit": "profit_market", "liquidation": "liquidation"}
+_SOURCES: Final = {
+    "stop_loss": "loss_market",
+    "take_profit": "profit_market",
+    "liquidation": "liquidation",
+    "wind_up": "delivery_close",
+}
+_PREFIXES: Final = {"liquidation": "burst_", "wind_up": "delivery_"}
+"""Of ``tradeSide``, by what made the order."""
 
 
 def decimal_field(value: Decimal | None) -> str:
@@ -343,11 +350,11 @@ def _position_side(account: SimulatedAccount, side: int) -> str:
 
 
 def _trade_side(account: SimulatedAccount, order: Order) -> str:
-    burst = "burst_" if order.cause == "liquidation" else ""
+    forced = _PREFIXES.get(order.cause, "")
     if account.mode == "one_way":
-        return f"{burst}{_side(account, order)}_single"
-    if burst:
-        return f"burst_close_{'long' if order.ticket.side > 0 else 'short'}"
+        return f"{forced}{_side(account, order)}_single"
+    if forced:
+        return f"{forced}close_{'long' if order.ticket.side > 0 else 'short'}"
     return order.ticket.purpose
 
 

@@ -136,7 +136,7 @@ class Market:
             self.cancel(order, "delisted", at)
         for held in self.account.positions_in(symbol):
             self.fill(
-                self._own_order(held, held.size, "order", at),
+                self._own_order(held, held.size, "wind_up", at),
                 self.account.marks[symbol],
                 held.size,
                 maker=False,

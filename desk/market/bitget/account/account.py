@@ -104,8 +104,25 @@ class BitgetAccount:
         return contracts
 
     async def balance(self) -> Balance:
-        """The account now, in USDT."""
-        return await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
+        """The account now, in USDT.
+
+        Raises
+        ------
+        Refused
+            Also if the account has no USDT at all: neither in the list of balances, nor asked for by itself.
+        """
+        found = await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
+        if found is None:
+            query = asked.account(next(iter(self._taker_fees), "BTCUSDT"))
+            found = await self._rest.read(asked.ACCOUNT, query, wire.read_balance)
+        if found is None:
+            raise Refused(
+                "the futures account holds no USDT: transfer some to it at Bitget",
+                endpoint=asked.ACCOUNTS,
+                code="",
+                meaning="no_margin",
+            )
+        return found
 
     async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any.

@@ -24,7 +24,7 @@ from desk.orders import Fill, MarginMode, OrderState, OrderStatus, Position, Pos
 from desk.policy import LONG, SHORT
 
 Row = Mapping[str, object]
-Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
+Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
 NO_ROW = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
 """What the functions of this module raise on a row that is none."""
 
@@ -37,9 +37,9 @@ STATUSES: Mapping[str, OrderStatus] = {
     "canceled": "canceled",
     "cancelled": "canceled",
 }
-FORCED = ("burst_", "reduce_", "delivery_", "offset_", "dte_sys_adl_")
-"""Prefixes of ``tradeSide`` where the exchange itself ends a position."""
-FORCED_SOURCES = ("liquidation", "reduce_offset", "market_risk", "delivery")
+LIQUIDATED, WOUND_UP = "burst_", ("reduce_", "delivery_", "offset_", "dte_sys_adl_")
+"""Prefixes of ``tradeSide`` where the exchange itself ends a position: for want of margin, or otherwise."""
+LIQUIDATED_SOURCE, WOUND_UP_SOURCES = "liquidation", ("reduce_offset", "market_risk", "delivery")
 """Beginnings of ``orderSource`` that say the same."""
 INVENTED_DIGITS = 16
 
@@ -151,9 +151,11 @@ def client_id_of(row: Row) -> str:
 
 def cause_of(row: Row) -> Cause:
     """Who made an order: ``order`` unless the exchange says that it was itself."""
-    source = word(row, "orderSource")
-    if word(row, "tradeSide").startswith(FORCED) or source.startswith(FORCED_SOURCES):
+    source, trade = word(row, "orderSource"), word(row, "tradeSide")
+    if trade.startswith(LIQUIDATED) or source.startswith(LIQUIDATED_SOURCE):
         return "liquidation"
+    if trade.startswith(WOUND_UP) or source.startswith(WOUND_UP_SOURCES):
+        return "wind_up"
     if "loss" in source:
         return "stop_loss"
     return "take_profit" if "profit" in source else "order"

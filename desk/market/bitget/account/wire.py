@@ -69,8 +69,8 @@ def read_contract_terms(body: bytes, *, endpoint: str, status: int = 200) -> tup
     return tuple(strict_terms(one) for one in listed.contracts if one.kind == "perpetual")
 
 
-def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
-    """Read the USDT row of the list of balances.
+def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance | None:
+    """Read the USDT row of the list of balances, or the one balance; None where there is no such row.
 
     One row as it travels (other fields left out)::
 
@@ -86,12 +86,14 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if there is no such row or no such
-        number.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if the row has no such number.
     """
 
-    def read(data: object) -> Balance:
-        (row,) = (row for row in rows_of(data) if str(row["marginCoin"]).upper() == "USDT")
+    def read(data: object) -> Balance | None:
+        rows = rows_of([data] if isinstance(data, dict) else data)
+        row = next((row for row in rows if private_rows.word(row, "marginCoin") == "usdt"), None)
+        if row is None:
+            return None
         return Balance(
             equity=private_rows.number(row["accountEquity"]), available=private_rows.number(row["available"])
         )

@@ -123,6 +123,19 @@ async def test_a_read_is_not_repeated_for_ever(odd: Answer, error: type[Exceptio
     assert served.count("accounts") == 3
 
 
+@pytest.mark.parametrize("rows", [[], [{**BALANCE, "marginCoin": "BTC"}]])
+async def test_an_account_without_usdt_is_told_as_that(rows: list[object]) -> None:
+    """An empty list of balances may be a slip: the balance is asked for by itself before that is said."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", tell(rows))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+        served.on(f"GET {asked.ACCOUNT}", tell({}))
+        with pytest.raises(Refused, match="holds no USDT"):
+            await client.balance()
+
+    assert served.count("accounts") == 2
+
+
 async def test_every_page_of_orders_is_read() -> None:
     """A page holds a hundred."""
     first = [{**ORDER, "orderId": str(200 - place), "status": "live"} for place in range(100)]
@@ -933,3 +946,15 @@ async def test_the_line_is_kept_alive() -> None:
         await clock.advance(25)
 
         assert await peer.heard.get() == "ping"
+
+
+async def test_a_line_that_cannot_be_opened_is_told() -> None:
+    """Reconnecting in silence for days, nobody would learn that fills are seen a minute late."""
+    async with listening() as (pushes, served, clock):
+        served.shut = True
+        waiting = asyncio.ensure_future(anext(pushes))
+        for _ in range(80):
+            await clock.advance(1.0)
+            await asyncio.sleep(0.001)
+        with pytest.raises(Unanswered, match="cannot be opened"):
+            await waiting

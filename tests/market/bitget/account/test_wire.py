@@ -210,11 +210,16 @@ def test_the_side_is_that_of_the_position(name: str) -> None:
         ("pos_profit_market", "close", "take_profit"),
         ("liquidation", "close", "liquidation"),
         ("market", "burst_close_long", "liquidation"),
-        ("market", "dte_sys_adl_close_long", "liquidation"),
+        ("market", "burst_sell_single", "liquidation"),
+        ("market", "dte_sys_adl_close_long", "wind_up"),
+        ("market", "delivery_sell_single", "wind_up"),
+        ("market", "reduce_close_long", "wind_up"),
+        ("delivery_close_long", "close", "wind_up"),
+        ("market_risk", "close", "wind_up"),
     ],
 )
 def test_who_ended_a_position_is_told(source: str, trade_side: str, cause: str) -> None:
-    """A stop that fired and a liquidation are different news."""
+    """A stop that fired, a liquidation and a contract that ends are different news; none is a hand's."""
     row = {**ORDER, "orderSource": source, "tradeSide": trade_side}
 
     assert private_wire.read_order(body(row), endpoint=PATH).cause == cause
@@ -298,10 +303,18 @@ def test_a_balance_is_read() -> None:
     other = {**BALANCE, "marginCoin": "BTC"}
     balance = private_wire.read_balance(body([other, BALANCE]), endpoint=PATH)
 
+    assert balance == private_wire.read_balance(body(BALANCE), endpoint=PATH)
+    assert balance is not None
     assert (balance.equity, balance.available) == (Decimal("1016.2401"), Decimal("1016.2401"))
 
 
-@pytest.mark.parametrize("rows", [[], [{**BALANCE, "accountEquity": ""}], [{**BALANCE, "available": None}]])
+def test_a_list_without_usdt_is_an_answer() -> None:
+    """An account that has none yet is not an exchange that keeps silent."""
+    assert private_wire.read_balance(body([]), endpoint=PATH) is None
+    assert private_wire.read_balance(body([{**BALANCE, "marginCoin": "BTC"}]), endpoint=PATH) is None
+
+
+@pytest.mark.parametrize("rows", [[{**BALANCE, "accountEquity": ""}], [{**BALANCE, "available": None}]])
 def test_an_untold_equity_is_not_zero(rows: list[object]) -> None:
     """Zero would be a lost account, and end the day."""
     with pytest.raises(Unanswered):
