@@ -446,6 +446,15 @@ async def test_a_lost_answer_was_an_order() -> None:
     assert (stats.faults["lost"], stats.trading["orders"]) == (2, 2)
 
 
+async def test_an_order_may_be_taken_and_answered_with_an_unknown_code() -> None:
+    """As a code of tomorrow may be: only a look under its id tells that it is there."""
+    async with customer(faults={"unknown": 1.0}) as asks:
+        answer = await asks.ask("POST", f"{MIX}/order/place-order", {**ORDER, "clientOid": "t-1"})
+        detail = await asks.get("/order/detail", clientOid="t-1")
+
+    assert (answer.code, detail["state"]) == ("59999", "filled")
+
+
 async def test_limits_are_counted_by_key_and_endpoint() -> None:
     """``docs/bitget.md``, section 3: 10 a second for most, 5 for the settings, 1 for close-positions."""
     async with customer(rate_limit=20) as asks:
