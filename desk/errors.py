@@ -17,7 +17,7 @@
       . AccountError             and it will say so to everything: stop; the user puts key or account right
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
-      . Unusable                 the exchange was reached, and its answer has another form than it should have
+      . Unreadable               it was reached, and its answer is not what was asked for
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
   + OutputLost               all was done, and the document about it could not be handed over
@@ -154,8 +154,8 @@ class Unanswered(ExchangeError):  # noqa: N818 - says what happened
     """
 
 
-class Unusable(Unanswered):
-    """The exchange answered with success, and with data that are not what was asked for."""
+class Unreadable(Unanswered):
+    """The exchange was reached, and its answer is not what was asked for; it may give it again for ever."""
 
 
 class FetchEnds(DeskError):  # noqa: N818 - says what it does

@@ -4,7 +4,8 @@
 and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
 (``soaks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
 answer.  While nobody is alive market time passes, stops and take-profits are hit, and now and then a hand
-strips a position of its stop, closes it or turns it round.  The last life of a chain is left in peace.
+strips a position of its stop, leaves one for half of it, closes it or turns it round.  The last life of a
+chain is left in peace.
 
 What must be true, of every life and at the end: journal and exchange agree, and no position is without a
 stop, for longer than a cycle (a start, or a candle; an exchange that answers no question may cost one); no
@@ -37,7 +38,7 @@ from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
 from desk.trade.session import Session
 from desk.values import CANDLE_MS, Candles
-from soaks.books import funding_paid, of_untracked, turn
+from soaks.books import funding_paid, of_untracked, stop_half, turn
 from soaks.kill_figures import Figures, table
 from soaks.mortal import (
     BEGIN,
@@ -53,7 +54,16 @@ from soaks.mortal import (
 
 HERE = Path(__file__).resolve().parent
 DEPOSIT = Decimal(10_000)
-FAULTS = {"lost": 0.03, "500": 0.02, "reset": 0.02, "429": 0.01, "truncate": 0.01}
+FAULTS = {
+    "lost": 0.03,
+    "500": 0.02,
+    "reset": 0.02,
+    "429": 0.01,
+    "truncate": 0.01,
+    "unknown": 0.02,
+    "59998": 0.01,
+}
+"""Among them orders that were taken and answered with a code of no table, and refusals with one."""
 ROUNDS = 8
 """Candles that a life would see."""
 MODES: tuple[tuple[PositionMode, MarginMode], ...] = (
@@ -142,7 +152,7 @@ class Chain:
         held = list(self.books.positions.values())
         self.by_hand &= self.books.positions.keys()
         matching, now = self.exchange.venue.matching, self.exchange.now_ms()
-        hand = self.chance.choice(["strip", "close", "turn", "", "", "", ""])
+        hand = self.chance.choice(["strip", "part", "close", "turn", "", "", "", ""])
         if held and hand:
             position = self.chance.choice(held)
             other = (position.symbol, -position.side)
@@ -154,9 +164,11 @@ class Chain:
             if hand == "turn":
                 self.by_hand.add(other)
                 turn(matching, position, now, name=f"{BY_HAND}-{self.figures.hands[hand]}")
-            if hand == "strip":
+            if hand in {"strip", "part"}:
                 for plan in self.books.plans_of(position.symbol, position.side):
                     matching.cancel_plan(plan.plan_id)
+            if hand == "part":
+                stop_half(matching, position, now)
         before = len(self.books.executions)
         if held and self.chance.random() < GAPS:
             position = self.chance.choice(held)

@@ -54,8 +54,8 @@ def table(all_figures: Sequence[Figures]) -> Iterator[str]:
         "stops hit": lambda one: one.ended["stop_loss"],
         "take-profits hit": lambda one: one.ended["take_profit"],
         "closed while nobody was alive": lambda one: one.while_dead,
-        "by hand: stripped, closed, turned": lambda one: ", ".join(
-            str(one.hands[hand]) for hand in ("strip", "close", "turn")
+        "by hand: bare, half, closed, turned": lambda one: ", ".join(
+            str(one.hands[hand]) for hand in ("strip", "part", "close", "turn")
         ),
         "corrections": lambda one: one.corrections.total(),
     }

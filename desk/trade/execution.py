@@ -57,7 +57,9 @@ class Execution:
         self._clock = clock
         self._settings = settings
         self._sender = OrderSender(exchange, journal.ledger, clock, settings=settings)
-        self._settlement = Settlement(exchange, journal.ledger, clock, on_close=on_close)
+        self._settlement = Settlement(
+            exchange, journal.ledger, clock, on_close=on_close, taker_fee=self.taker_fee
+        )
         self._leverage: dict[str, Decimal] = {}
         self._contracts: Mapping[str, ContractTerms] = {}
         self._barred: dict[str, str] = {}
@@ -66,6 +68,11 @@ class Execution:
     def contracts(self) -> Mapping[str, ContractTerms]:
         """What orders must obey, by symbol."""
         return self._contracts
+
+    def taker_fee(self, symbol: str) -> Decimal:
+        """What a taker pays in a symbol, as a fraction of the value; 0 where its contract is not known."""
+        contract = self._contracts.get(symbol)
+        return Decimal(0) if contract is None else contract.taker_fee
 
     @property
     def barred(self) -> Mapping[str, str]:
@@ -287,6 +294,7 @@ class Execution:
 
     async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: SendResult) -> Failure | None:
         """The exchange took no order that closes: see what is held, and ask it to close that by itself."""
+        failure: Failure | None = None
         for attempt in range(2):
             try:
                 held = sum(
@@ -300,6 +308,8 @@ class Execution:
                 return Failure(f"{trade.symbol}: {refused.reason}; what is held is not known: {exc}")
             if not held:
                 return await self._settlement.settle(trade, why if attempt else None)
-            if not attempt and (failure := await self.close(trade.symbol, trade.side)):
-                return Failure(f"{failure} (before: {refused.reason})")
+            if not attempt:
+                failure = await self.close(trade.symbol, trade.side)
+        if failure is not None:
+            return Failure(f"{failure} (before: {refused.reason})")
         return Failure(f"{trade.symbol}: {held:f} are still held ({refused.reason})")

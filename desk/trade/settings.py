@@ -4,8 +4,9 @@ The parts come in from a door and are handed on unchanged; nothing here has a de
 seen in one place.  Money is in USDT; shares are fractions of the account's equity: 0.02 is 2 %.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Literal
 
@@ -205,3 +206,8 @@ class LiveSettings:
 
     def __post_init__(self) -> None:
         check_settings("live trading", self, ())
+
+
+def settings_text(live: LiveSettings) -> str:
+    """The settings of a session for its journal; there is no secret among them."""
+    return json.dumps(asdict(live), default=str)

@@ -144,6 +144,10 @@ class Trader:
         self._take_up()
         for line in candles.news:
             self._events.record("feed", line)
+        for line in candles.alarms:
+            self._events.record_on_change("feed", line, about="alarm", urgent=True)
+        if not candles.alarms:
+            self._events.clear("feed", "alarm")
         if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
             text = f"{missed} candles after that of {utc(self._newest)} have passed without a decision"
             self._events.record("feed", text, urgent=True)

@@ -226,7 +226,8 @@ class Upkeep:
             text = f"{trade.symbol}: closed without the journal ({exc}) {failure or ''}".rstrip()
             failure = Failure(text)
         if failure is not None:
-            self._events.record("trouble", failure.reason, trade.symbol, urgent=True)
+            about = f"leave {trade.trade}"
+            self._events.record_on_change("trouble", failure.reason, trade.symbol, about=about, urgent=True)
 
     async def flatten(self) -> tuple[str, ...]:
         """Close everything in the symbols that are traded; the symbols in which something is left.
@@ -327,7 +328,8 @@ class Upkeep:
             case "resize" if trade is not None:
                 self._ledger.resize(trade.trade, correction.size)
             case "adopt" if trade is not None:
-                self._ledger.adopt(trade, self._clock.now_ms())
+                fee = trade.size * trade.price * execution.taker_fee(symbol)
+                self._ledger.adopt(trade, self._clock.now_ms(), fee=fee)
             case "protect" if correction.stop is not None:
                 failure = await self._protect(correction, correction.stop)
             case "close" if trade is not None and trade.status == "open":

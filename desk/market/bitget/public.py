@@ -10,7 +10,7 @@ maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, whic
 ``Refused`` is never repeated.
 
 Who answers is reachable: a run ends (``Unreachable``) where nothing of use arrives from the address, and not
-where one request is answered with data of another form (``Unusable``).
+where one request is answered with data of another form (``Unreadable``).
 
 Not here: what is asked for and why (``desk.market.history.paging``); anything signed
 (``desk.market.bitget.account.rest``).
@@ -26,7 +26,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
-from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unusable
+from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
@@ -220,7 +220,7 @@ class BitgetPublic:
                 answer = await self._transport.request("GET", path, read, query=query, on_turn=on_turn)
             except Unanswered as exc:
                 self.unanswered += 1
-                if isinstance(exc, Unusable):
+                if isinstance(exc, Unreadable):
                     self._last_answer = self._clock.monotonic()
                 raise
             except Throttled:

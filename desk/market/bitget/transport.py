@@ -5,7 +5,7 @@ side, and the network on the other.  A method, a path, a query or body, and a re
 makes of the response goes out, or one of three errors::
 
     the connection failed, the timeout passed, the body is no answer   Unanswered
-    the body is compressed in a way that cannot be read                Unusable, an Unanswered
+    the body is compressed in a way that cannot be read                Unreadable, an Unanswered
     HTTP 429, maintenance                                              Throttled   the endpoint is paused
     any other code than success                                        Refused
 
@@ -31,7 +31,7 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from desk.errors import Throttled, Unanswered, Unusable
+from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.throttle import Throttle
 from desk.proxies import require_usable_proxies
 
@@ -223,7 +223,7 @@ class RestTransport:
             if UNREADABLE_ENCODING not in found:
                 raise Unanswered(f"{type(exc).__name__}: {found}", endpoint=path) from None
             found = found[found.index(UNREADABLE_ENCODING) :]
-            raise Unusable(
+            raise Unreadable(
                 f"the body is compressed and cannot be read here ({found}); {OFFERED} were offered. Look for "
                 "a proxy in between that compresses by itself, or install what is named there",
                 endpoint=path,

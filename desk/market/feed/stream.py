@@ -15,7 +15,7 @@ Not here: what a finished candle leads to.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -67,6 +67,10 @@ WITHOUT_CANDLES_S = 300.0
 """Between two requests about a symbol that has no candles at all."""
 HANDSHAKE_TIMEOUT_S = 15.0
 """Of opening a connection, not of staying on it."""
+SILENT = (
+    "no candle of any symbol arrives by websocket: they are asked for one by one, and every decision is "
+    "late. Check whether the line, and a proxy, let websockets through"
+)
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
 
@@ -117,13 +121,14 @@ class CandleStream:
         self._next_request: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
+        self._received_at = 0.0
 
     @property
     def window(self) -> CandleWindow:
         """The newest candles; up to date when an event is handed out."""
         return self._assembler.window
 
-    async def rounds(self) -> AsyncIterator[CandleRound]:
+    async def rounds(self) -> AsyncGenerator[CandleRound, None]:
         """One round per candle, in the order of time, once all symbols have it or its deadline passed."""
         news: list[str] = []
         async with aclosing(self.events()) as events:
@@ -166,6 +171,7 @@ class CandleStream:
         startup = replace(STARTUP, retry_on=NO_ANSWER)
         await Retry(startup, clock=self._clock, subject="the feed cannot begin").call(self._begin)
         self._assembler.begin(self._now())
+        self._received_at = self._clock.monotonic()
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
         async with aiohttp.ClientSession(
@@ -218,6 +224,7 @@ class CandleStream:
         message = read_candle_message(text)
         if isinstance(message, CandleUpdates):
             now = self._now()
+            self._received_at = self._clock.monotonic()
             self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))
         elif isinstance(message, ChannelError):
             if not message.symbol:
@@ -364,7 +371,14 @@ class CandleStream:
             values=self.window.values[rows],
             absent={symbol: self._why_absent(symbol, open_time) for symbol in among if symbol in missing},
             news=news,
+            alarms=self._alarms(),
         )
+
+    def _alarms(self) -> tuple[str, ...]:
+        """What goes on for long, and is urgent."""
+        if self._clock.monotonic() - self._received_at <= self._settings.silent_after_s:
+            return ()
+        return (SILENT,)
 
     def _last_error_of(self, symbol: str) -> str:
         error = self._last_error.get(symbol)

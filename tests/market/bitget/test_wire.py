@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.errors import ExchangeError, Refused, Throttled, Unanswered, Unusable
+from desk.errors import ExchangeError, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
 from desk.market.history.candles import broken
 
@@ -59,7 +59,7 @@ def test_an_empty_list_is_an_answer() -> None:
 @pytest.mark.parametrize("data", ["", None, {}, 7, "[]"])
 def test_what_is_no_list_is_no_answer_though_the_exchange_was_reached(data: object) -> None:
     """``data: ""`` was met for freshly listed symbols: taken as "no candles" it would end a history."""
-    with pytest.raises(Unusable):
+    with pytest.raises(Unreadable):
         wire.read_candles(body(data), endpoint=PATH)
 
 
@@ -345,7 +345,7 @@ def test_funding_rates_are_read_to_the_last_digit() -> None:
 )
 def test_what_is_no_list_of_funding_rates_is_no_answer(data: object) -> None:
     """It is asked for again, instead of being taken for the end of the history."""
-    with pytest.raises(Unusable):
+    with pytest.raises(Unreadable):
         wire.read_funding(body(data), endpoint="x")
 
 

@@ -385,7 +385,7 @@ async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_
         while not pulling.done():
             await under.clock.advance(0.25)
         round_ = pulling.result()
-        await rounds.aclose()  # type: ignore[attr-defined]
+        await rounds.aclose()
 
     assert (round_.open_time, round_.symbols) == (NOW, ("AUSDT",))
     assert round_.times[:, -1].tolist() == [NOW]
@@ -424,3 +424,28 @@ def test_settings_that_cannot_work_are_told(changes: dict[str, Any], complaint: 
     """Before anything is started."""
     with pytest.raises(SettingsError, match=complaint):
         stream_settings(**changes)
+
+
+async def test_websockets_that_bring_nothing_are_an_alarm() -> None:
+    """REST goes on bringing candles, late: without a word nobody would learn why."""
+    async with feed("AUSDT", "BUSDT") as under:
+        rounds = under.stream.rounds()
+        pulling = asyncio.ensure_future(anext(rounds))
+        under.peers.append(await under.served.opened.get())
+        alarms = []
+        for place in range(1, 4):
+            await pass_to(under, place, 0.3)
+            while not pulling.done():
+                await under.clock.advance(0.25)
+            alarms.append(pulling.result().alarms)
+            pulling = asyncio.ensure_future(anext(rounds))
+        await under.tells(3, whole=False, symbol="AUSDT")
+        await pass_to(under, 4, 0.3)
+        while not pulling.done():
+            await under.clock.advance(0.25)
+        last = pulling.result().alarms
+        await rounds.aclose()
+
+    assert [len(one) for one in alarms] == [0, 1, 1]
+    assert "websocket" in alarms[-1][0]
+    assert last == ()

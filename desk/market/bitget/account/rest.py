@@ -6,8 +6,10 @@ allows a user per endpoint, signed with the exchange's time.
 
 What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
 exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
-the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
-have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be gone.
+the clock is set by the exchange's and the request is sent once more, whatever it was.  A read that is refused
+with a code that nobody knows counts as unanswered: a table of codes cannot hold those of tomorrow.  A write
+that would have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be
+gone.
 
 A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
 or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
@@ -17,6 +19,7 @@ References
 ``docs/bitget.md``, sections 3 (limits), 5 (signing), 12 (codes).
 """
 
+import logging
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -42,7 +45,11 @@ SERVER_ERROR = 500
 PUBLIC = frozenset({TIME, private_requests.CONTRACTS})
 """Paths that are asked without a signature: the exchange's time must be had with a wrong clock too."""
 
+ASKED_AGAIN_S = (2.0, 5.0)
+"""Pauses before a read is repeated that was refused because of key or account: a whole session ends by it."""
+
 Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
 
 
 class SignedRest:
@@ -111,16 +118,8 @@ class SignedRest:
     ) -> Answer:
         """Ask, and retry while there is no answer.
 
-        Parameters
-        ----------
-        path : str
-            The endpoint.
-        query : mapping
-            Names and values, as text.
-        reader : callable
-            Reads the body of the response.
-        attempts : int, optional
-            Instead of those of the settings.
+        A refusal by a code that nobody knows is no answer.  One of key or account is asked about again before
+        it is believed.
 
         Parameters
         ----------
@@ -145,9 +144,22 @@ class SignedRest:
             paused_by=(Throttled,),
         )
         text = query_text(query)
-        return await Retry(policy, clock=self._clock).call(
-            lambda: self._timely("GET", path, reader, query=text)
-        )
+
+        async def ask() -> Answer:
+            try:
+                return await self._timely("GET", path, reader, query=text)
+            except Refused as exc:
+                if exc.meaning != "unknown":
+                    raise
+                raise Unanswered(str(exc).removeprefix(f"{path}: "), endpoint=path) from exc
+
+        for pause in ASKED_AGAIN_S:
+            try:
+                return await Retry(policy, clock=self._clock).call(ask)
+            except AccountError as exc:
+                log.warning("%s; asked again in %g s before that is believed", exc, pause)
+            await self._clock.sleep(pause)
+        return await Retry(policy, clock=self._clock).call(ask)
 
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
