@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError
-from desk.orders import AccountUpdate, OrderRequest, OrderState, Position
+from desk.orders import AccountUpdate, MarginMode, OrderRequest, OrderState, Position
 from desk.policy import LONG
 from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.trade.replay.feed import SimulatedClock
@@ -294,9 +294,9 @@ async def test_orders_of_unknown_fate_count_as_held(tmp_path: Path) -> None:
 class Slow(FaultyExchange):
     """Leverage is set after minutes."""
 
-    async def set_up(self, symbol: str, **told: object) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         await self.clock.sleep(600)
-        await super().set_up(symbol, **told)  # type: ignore[arg-type]
+        return await super().set_up(symbol, leverage=leverage, margin=margin)
 
 
 async def test_no_order_is_sent_for_a_candle_that_has_become_old(tmp_path: Path) -> None:

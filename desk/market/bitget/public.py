@@ -7,7 +7,8 @@ back as values.
 Retry: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time, no usable
 body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.  ``Throttled`` (429,
 maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds the whole.
-``Refused`` is never repeated.
+``Refused`` is never repeated, unless it says that one contract is suspended for now: that pauses nothing, and
+counts as no answer.
 
 Not here: what is asked for and why (``desk.market.history.paging``); anything signed
 (``desk.market.bitget.account.rest``).
@@ -23,8 +24,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
-from desk.errors import DeskError, FetchEnds, Throttled, Unanswered
+from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.history.candles import RawRows
@@ -217,6 +219,11 @@ class BitgetPublic:
             except Unanswered:
                 self.unanswered += 1
                 raise
+            except Refused as exc:
+                self._last_answer = self._clock.monotonic()
+                if exc.meaning not in PASSING:
+                    raise
+                raise Unanswered.of(exc) from exc
             self._last_answer = self._clock.monotonic()
             return answer
 

@@ -310,7 +310,7 @@ class PaperExchange:
         with self._asked("close", forgiven=CLEANED):
             self._matching.close(symbol, self._now(), side=side)
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         """Set leverage and margin mode of a symbol.
 
         Parameters
@@ -319,10 +319,16 @@ class PaperExchange:
         leverage : Decimal
             At least 1.
         margin : MarginMode
+
+        Returns
+        -------
+        bool
+            Whether they were others before.
         """
+        before = self._account.setup(symbol)
         with self._asked("set_up"):
             self._matching.set_margin_mode(symbol, margin)
-            self._matching.set_leverage(symbol, leverage)
+            return self._matching.set_leverage(symbol, leverage) != before
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Set the position mode of the account."""

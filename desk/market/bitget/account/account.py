@@ -2,8 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; pushes arrive by
-``desk.market.bitget.account.stream``.
+``desk.market.bitget.account.wire``; pushes arrive by ``desk.market.bitget.account.stream``.
 
 Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
 
@@ -194,8 +193,8 @@ class BitgetAccount:
 
     # Settings ----------------------------------------------------------------------------------------
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked, and verify it.
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
+        """Make leverage and margin mode of a symbol what is asked, and verify it; whether they were others.
 
         Parameters
         ----------
@@ -208,7 +207,7 @@ class BitgetAccount:
         Refused
             If they are not what was asked afterwards; also when positions or orders hold them where they are.
         """
-        modes = await self._modes(symbol)
+        modes = before = await self._modes(symbol)
         if modes.margin != margin:
             await self._tolerant(
                 asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=UNCHANGED
@@ -227,6 +226,7 @@ class BitgetAccount:
                 code="",
                 meaning="setting_locked",
             )
+        return modes is not before
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it.
@@ -383,8 +383,8 @@ class BitgetAccount:
         return self._margin.get(symbol) or (await self._modes(symbol)).margin
 
     async def _mode_in_use(self) -> PositionMode | None:
-        """The account's position mode, as any symbol tells it; None without a symbol to ask about."""
-        contracts = await self.contracts()
+        """The account's position mode, as any symbol that is traded tells it; None without one."""
+        contracts = sorted(await self.contracts(), key=lambda one: one.status != "normal")
         return (await self._modes(contracts[0].symbol)).position if contracts else None
 
 

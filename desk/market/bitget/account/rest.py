@@ -7,7 +7,8 @@ allows a user per endpoint, signed with the exchange's time.
 What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
 exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
 the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
-have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be gone.
+have to wait longer than ``timeout_s`` for its turn is not sent at all, and that is told at once: by then its
+reason may be gone.
 
 A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
 or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
@@ -17,6 +18,7 @@ References
 ``docs/bitget.md``, sections 3 (limits), 5 (signing), 12 (codes).
 """
 
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -27,6 +29,7 @@ from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswe
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.public import TIME
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
@@ -145,9 +148,16 @@ class SignedRest:
             paused_by=(Throttled,),
         )
         text = query_text(query)
-        return await Retry(policy, clock=self._clock).call(
-            lambda: self._timely("GET", path, reader, query=text)
-        )
+
+        async def attempt() -> Answer:
+            try:
+                return await self._timely("GET", path, reader, query=text)
+            except Refused as exc:
+                if exc.meaning not in PASSING:
+                    raise
+                raise Unanswered.of(exc) from exc
+
+        return await Retry(policy, clock=self._clock).call(attempt)
 
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
@@ -188,8 +198,10 @@ class SignedRest:
         """One request and its answer; in no error a part of the key."""
         queued = self._clock.monotonic()
 
+        longest = math.inf if method == "GET" else self._settings.timeout_s
+
         def on_turn(sent: float) -> Mapping[str, str]:
-            if method != "GET" and sent - queued > self._settings.timeout_s:
+            if sent - queued > longest:
                 raise Throttled(f"not sent: its turn came after {sent - queued:.0f} s", endpoint=path)
             return self._headers(method, path, query, body)
 
@@ -201,7 +213,14 @@ class SignedRest:
         pace = private_requests.PACE.get(path) if self._settings.paced else None
         try:
             return await self._transport.request(
-                method, path, read, query=query, body=body, per_second=pace, on_turn=on_turn
+                method,
+                path,
+                read,
+                query=query,
+                body=body,
+                per_second=pace,
+                within_s=longest,
+                on_turn=on_turn,
             )
         except ExchangeError as exc:
             if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):
