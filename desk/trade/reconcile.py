@@ -229,7 +229,8 @@ def _liquidation(
         distance, to_stop = side * (position.entry_price - liquidation), side * (position.entry_price - stop)
         # half of what was kept between the two at the entry may be used up by how the exchange reckons
         too_near = distance < to_stop * (1 + terms.risk.liquidation_buffer) / 2
-        must_end = side * (stop - liquidation) <= 0
+        # in crossed margin it is the whole account that is liquidated: one position less helps little
+        must_end = position.margin_mode == "isolated" and side * (stop - liquidation) <= 0
     if ours and position.margin_mode != terms.margin_mode:
         why = f"its margin is {position.margin_mode}, and {terms.margin_mode} is set in the settings"
         yield Correction(kind="report", symbol=symbol, why=why, side=side)
@@ -239,15 +240,14 @@ def _liquidation(
     if too_near:
         where = "before its stop" if must_end else "too close to its stop"
         why = f"with leverage {position.leverage:f} it would be liquidated {where} {stop:f}"
-    contract = terms.contracts.get(symbol)
-    allowed = (
-        None if contract is None else leverage_at(position.entry_price, side, stop, contract, terms.risk)
-    )
+    contract, allowed = terms.contracts.get(symbol), None
+    if contract is not None:
+        lone_stop = stop if position.margin_mode == "isolated" else None
+        allowed = leverage_at(position.entry_price, side, lone_stop, contract, terms.risk)
     allowed = allowed or Decimal(1)
     if symbol not in terms.horizons and trade is None:
-        yield Correction(
-            kind="report", symbol=symbol, why=f"{why}: left alone, no model trades it", side=side
-        )
+        why = f"{why}: left alone, no model trades it"
+        yield Correction(kind="report", symbol=symbol, why=why, side=side)
     elif position.leverage > allowed:
         yield Correction(
             kind="leverage",

@@ -472,3 +472,14 @@ def test_another_margin_mode_is_reported() -> None:
     """It cannot be changed while the position is held."""
     (one,) = of_leverage(KNOWN, held(margin_mode="crossed"))
     assert (one.kind, "its margin is crossed" in one.why) == ("report", True)
+
+
+def test_a_crossed_account_that_runs_low_is_reported_and_no_position_closed_for_it() -> None:
+    """Its liquidation is that of everything; leverage above the settings is set back all the same."""
+    crossed = replace(TERMS, margin_mode="crossed")
+    position = held(margin_mode="crossed", leverage=Decimal(3), liquidation_price=Decimal("98.5"))
+    (one,) = of_leverage(KNOWN, position, crossed)
+    assert (one.kind, one.must_end) == ("report", False)
+    (one,) = of_leverage(KNOWN, replace(position, leverage=Decimal(50)), crossed)
+    assert (one.kind, one.leverage) == ("leverage", Decimal(3))
+    assert not one.must_end
