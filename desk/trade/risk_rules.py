@@ -146,7 +146,7 @@ def _clock(proposal: Proposal) -> str | None:
     drift = proposal.context.clock_drift_s
     if abs(drift) <= proposal.limits.max_clock_drift_s:
         return None
-    return f"the clock has drifted by {drift:+.2f} s against the exchange's"
+    return f"the time was wrong by {drift:+.2f} s when the exchange was asked last"
 
 
 # Account ------------------------------------------------------------------------------------------
@@ -292,7 +292,7 @@ RULES: Final = (
     RiskRule("stop", "model", "there was no stop that could be placed", _stop),
     RiskRule("stopping", "moment", "the session was about to end", _stopping),
     RiskRule("candle", "moment", "the candle was too old or not confirmed", _candle),
-    RiskRule("clock", "moment", "the clock had drifted", _clock),
+    RiskRule("clock", "moment", "the time was wrong", _clock),
     RiskRule("held", "account", "the symbol was held already", _held),
     RiskRule("positions", "account", "as many positions were open as may be", _positions),
     RiskRule("order rate", "account", "too many orders in a minute", _order_rate),

@@ -144,8 +144,9 @@ class Trader:
         self._take_up()
         for line in candles.news:
             self._events.record("feed", line)
-        if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
-            text = f"{missed} candles after that of {utc(self._newest)} have passed without a decision"
+        before = self._newest
+        if before and (missed := (candles.open_time - before) // CANDLE_MS - 1) > 0:
+            text = f"{missed} candles after that of {utc(before)} have passed without a decision"
             self._events.record("feed", text, urgent=True)
         self._newest = candles.open_time
         trouble, left = await self.upkeep.reconcile_and_leave(
@@ -153,6 +154,9 @@ class Trader:
         )
         if trouble is not None:
             raise trouble
+        if self._is_future(candles.open_time):
+            self._newest = before
+            return
         await self.upkeep.learn_contracts()
         if left:
             await self.upkeep.look()
@@ -217,7 +221,9 @@ class Trader:
         Where it is known that there is no such candle nobody traded then: the position waits for the first
         one that is there, as in ``desk.policy``.
         """
-        due = []
+        due: list[OpenTrade] = []
+        if self._is_future(open_time):
+            return due
         for trade in self._ledger.open_trades():
             price = float(trade.price)
             held = PlannedTrade(
@@ -232,6 +238,16 @@ class Trader:
             if over and trade.status == "open" and trade.symbol not in holes:
                 due.append(trade)
         return due
+
+    def _is_future(self, open_time: int) -> bool:
+        """Whether a candle ends only in the exchange's future: nothing is done on it."""
+        ahead_s = (open_time + CANDLE_MS - self._clock.now_ms()) / 1_000
+        if ahead_s <= self._settings.risk.max_clock_drift_s:
+            self._events.clear("feed", "future")
+            return False
+        text = f"the candle of {utc(open_time)} was handed out before its end: nothing is done on it"
+        self._events.record_on_change("feed", text, about="future", urgent=True)
+        return True
 
     async def _decide(self, candles: CandleRound) -> tuple[list[Signal], dict[str, RiskDecision]]:
         """All signals, and a decision for every side that fired on a flat symbol.

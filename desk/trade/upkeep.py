@@ -109,9 +109,9 @@ class Upkeep:
     async def look(self) -> AccountState:
         """Ask the exchange for everything."""
         machine = self._clock.machine
-        asked = machine.now_ms()
+        asked = machine.monotonic()
         server = await self._exchange.server_time()
-        self._clock.set_by(server, asked=asked, answered=machine.now_ms())
+        self._clock.set_by(server, asked_s=asked, answered_s=machine.monotonic())
         self._watch_clock()
         balance, positions, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()
@@ -128,13 +128,17 @@ class Upkeep:
         return AccountState(positions=positions, orders=orders)
 
     def _watch_clock(self) -> None:
-        """Tell when the machine's clock has moved so far that nothing is opened."""
-        if abs(self._clock.drift_s) <= self._settings.risk.max_clock_drift_s:
+        """Tell when the time was wrong, or the machine's was moved, which changes nothing."""
+        most, jump = self._settings.risk.max_clock_drift_s, self._clock.machine_jump_s
+        if abs(jump) > most:
+            text = f"this machine's clock was moved by {jump:+.0f} s: the session goes by the exchange's"
+            self._events.record("clock", text)
+        if abs(self._clock.drift_s) <= most:
             self._events.clear("clock")
             return
         text = (
-            "this machine's clock has moved against the exchange's since the start: nothing is opened until "
-            "it is back, or the session is started again"
+            "the session's time was wrong when the exchange was asked for it (did this machine sleep?): it "
+            "is right again, and nothing is opened before the next look"
         )
         self._events.record_on_change("clock", text, urgent=True)
 

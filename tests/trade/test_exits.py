@@ -580,3 +580,25 @@ async def test_fills_that_the_exchange_refuses_to_tell_hold_up_nothing_for_ever(
                 line.script = {"fills": ["not_traded"] * 999}
             number += 1
         assert play.journal.ledger.open_trades() == []
+
+
+async def test_a_candle_from_the_future_closes_nothing_and_is_told(tmp_path: Path) -> None:
+    """A feed that was ahead once ended positions nine minutes before their time."""
+    play, _ = floor(tmp_path)
+    with play.journal:
+        number = 0
+        async for candles in rounds(play):
+            if number == ENTRY + 2:  # it is due with this candle
+                play.clock.at -= 120_000
+                decided = play.journal.diary.closes("BTCUSDT", 0)
+                await play.trader.on_round(candles)
+                assert await held(play) > 0
+                assert play.journal.diary.closes("BTCUSDT", 0) == decided
+                assert sum("handed out before its end" in text for text in play.news.urgent) == 1
+                play.clock.at += 120_000
+            await play.trader.on_round(candles)
+            number += 1
+            if number > ENTRY + 2:
+                break
+        assert await held(play) == 0
+        assert not any("without a decision" in text for text in play.news.urgent)

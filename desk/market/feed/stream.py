@@ -48,6 +48,7 @@ from desk.market.history.paging import RECENT, Page
 from desk.market.settings import StreamSettings, on_loopback
 from desk.ports import Clock
 from desk.retry import STARTUP, Backoff, Retry
+from desk.server_time import ServerTime
 from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
@@ -67,6 +68,8 @@ WITHOUT_CANDLES_S = 300.0
 """Between two requests about a symbol that has no candles at all."""
 HANDSHAKE_TIMEOUT_S = 15.0
 """Of opening a connection, not of staying on it."""
+JUMP_S, LOOK_AGAIN_S = 1.0, 10.0
+"""The exchange is asked for its time when the machine's has jumped so far, and not more often than that."""
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ class CandleStream:
     settings : StreamSettings
         Deadlines and sizes.
     clock : Clock
-        Wall time, which is corrected by the exchange's, and waits.
+        Measures and waits; the time is the exchange's.
     """
 
     def __init__(
@@ -102,7 +105,8 @@ class CandleStream:
         self._url = ws_url.rstrip("/") + PATH
         self._settings = settings
         self._clock = clock
-        self._ahead_ms = 0
+        self._time = ServerTime(clock)
+        self._next_look = 0.0
         self._assembler = CandleAssembler(
             self._symbols,
             memory=settings.memory,
@@ -228,8 +232,7 @@ class CandleStream:
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
         """Ask REST about everything that a lost connection may have missed."""
-        with suppress(*NO_ANSWER):
-            await self._set_clock()
+        await self._look_at_clock()
         before = {symbol: self.window.newest(symbol) for symbol in symbols}
         answered = await asyncio.gather(*map(self._ask_in_background, symbols))
         filled = sum(
@@ -253,7 +256,12 @@ class CandleStream:
         On a clock that is ahead a candle would count as closed while it is still forming.
         """
         time = await self._market.server_time()
-        self._ahead_ms = time - self._clock.now_ms()
+        self._time.set(time)
+
+    async def _look_at_clock(self) -> None:
+        """Ask for the time again: the machine's was moved, or the machine slept and lags behind."""
+        with suppress(*NO_ANSWER):
+            await self._set_clock()
 
     async def _fill(self, symbols: Sequence[str]) -> None:
         """Make the newest candles of ``symbols`` all that is known of them."""
@@ -312,6 +320,9 @@ class CandleStream:
             now = self._now()
             self._emit(*self._assembler.deadline(now), *self._assembler.silences(now))
             moment = self._clock.monotonic()
+            if abs(self._time.jump_s) > JUMP_S and self._next_look <= moment:
+                self._next_look = moment + LOOK_AGAIN_S
+                self._start(self._look_at_clock())
             for symbol in self._assembler.unconfirmed(now):
                 if symbol not in self._asking and self._next_request.get(symbol, 0.0) <= moment:
                     self._asking.add(symbol)
@@ -321,8 +332,7 @@ class CandleStream:
     async def _audit(self) -> None:
         """Compare one symbol after the other with REST, and the clock after each turn, until cancelled."""
         while True:
-            with suppress(*NO_ANSWER):
-                await self._set_clock()
+            await self._look_at_clock()
             for symbol in self._symbols:
                 await self._clock.sleep(self._settings.audit_s)
                 if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:
@@ -332,7 +342,7 @@ class CandleStream:
 
     def _now(self) -> int:
         """Server time, ms."""
-        return self._clock.now_ms() + self._ahead_ms
+        return self._time.now_ms()
 
     def _emit(self, *events: FeedEvent) -> None:
         for event in events:

@@ -36,6 +36,7 @@ from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from desk.retry import Backoff, Retry, RetryPolicy
+from desk.server_time import ServerTime
 
 BACKOFF = Backoff(0.5, 8.0)
 PAUSE_S = 3.0
@@ -79,7 +80,7 @@ class SignedRest:
             use_proxy=settings.paced,
             follow_redirects=False,  # another host must never see the key
         )
-        self._ahead_ms = 0
+        self._time = ServerTime(clock)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -97,7 +98,7 @@ class SignedRest:
 
     def now_ms(self) -> int:
         """The exchange's time, as far as it is known."""
-        return self._clock.now_ms() + self._ahead_ms
+        return self._time.now_ms()
 
     async def set_clock(self) -> int:
         """Ask for the exchange's time (ms) and sign with it from now on.
@@ -106,7 +107,7 @@ class SignedRest:
         a signature is valid for 30 s, and one from the future is refused.
         """
         time = await self.read(TIME, {}, wire.read_server_time)
-        self._ahead_ms = time - self._clock.now_ms()
+        self._time.set(time)
         return time
 
     async def read(

@@ -82,6 +82,18 @@ async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other(
         assert clock.monotonic() - began <= 1.2
 
 
+async def test_a_machine_whose_clock_is_set_signs_with_the_time_of_the_exchange() -> None:
+    """Ten minutes ahead every request would be refused once before it is sent again."""
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.ACCOUNTS}", tell([BALANCE]))
+        await client.server_time()
+        clock.wall_ms += 600_000
+        await client.balance()
+
+    *_, (_, request, _) = served.asked
+    assert int(request.headers["ACCESS-TIMESTAMP"]) == NOW
+
+
 async def test_the_position_mode_is_asked_of_a_contract_that_is_traded() -> None:
     """A session must not fail to start because the first contract of the list is in maintenance."""
     async with account(attempts=1) as (client, served, _):
