@@ -97,23 +97,23 @@ class Execution:
         symbol : str
         leverage : Decimal
         margin : MarginMode or None
-            None: as the settings have it.
+            None: as the settings have it, and ``on_moved`` is told where a hand had moved one of them.
 
         Raises
         ------
         AccountError
             If nothing can be traded at all.
         """
-        margin = margin or self._settings.margin_mode
+        chosen = margin or self._settings.margin_mode
         try:
-            moved = await self._exchange.set_up(symbol, leverage=leverage, margin=margin)
+            moved = await self._exchange.set_up(symbol, leverage=leverage, margin=chosen)
         except AccountError:
             raise
         except ExchangeError as exc:
             return Failure(f"leverage {leverage} could not be set: {exc}")
-        if moved and self._prepared.get(symbol) == (leverage, margin):
-            self._on_moved(symbol, leverage, margin)
-        self._prepared[symbol] = (leverage, margin)
+        if moved and margin is None and self._prepared.get(symbol) == (leverage, chosen):
+            self._on_moved(symbol, leverage, chosen)
+        self._prepared[symbol] = (leverage, chosen)
         return None
 
     async def enter(self, decision: RiskDecision) -> SendResult:
