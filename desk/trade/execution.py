@@ -97,7 +97,7 @@ class Execution:
         symbol : str
         leverage : Decimal
         margin : MarginMode or None
-            None: as the settings have it, and ``on_moved`` is told where a hand had moved one of them.
+            None: as the settings have it, and ``on_moved`` is called where a hand had moved one of them.
 
         Raises
         ------

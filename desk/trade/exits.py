@@ -114,7 +114,7 @@ class Exits:
 
         async def leave(trade: OpenTrade) -> None:
             try:
-                self._tell(trade.symbol, await self._execution.leave(trade, why))
+                self._record(trade.symbol, await self._execution.leave(trade, why))
             except JournalError as exc:
                 unwritten[(trade.symbol, trade.side)] = exc
 
@@ -132,7 +132,7 @@ class Exits:
         """
 
         async def close(position: Position) -> None:
-            self._tell(position.symbol, await self._execution.close(position.symbol, position.side))
+            self._record(position.symbol, await self._execution.close(position.symbol, position.side))
 
         await together(close(position) for position in positions)
 
@@ -150,9 +150,11 @@ class Exits:
         """Close a position whose end cannot be written down."""
         symbol, side = key
         failure = await self._execution.close(symbol, side)
-        self._tell(symbol, Failure(f"{symbol}: closed without the journal ({why}) {failure or ''}".rstrip()))
+        self._record(
+            symbol, Failure(f"{symbol}: closed without the journal ({why}) {failure or ''}".rstrip())
+        )
 
-    def _tell(self, symbol: str, failure: Failure | None) -> None:
+    def _record(self, symbol: str, failure: Failure | None) -> None:
         """Record why a position could not be left in order, once for as long as that goes on."""
         if failure is None:
             self._events.clear("trouble", f"leaving {symbol}")

@@ -88,7 +88,7 @@ def test_a_slow_first_answer_is_no_measure_of_the_drift() -> None:
 
 
 @pytest.mark.parametrize("jump_ms", [600_000, -600_000, 3_600_000])
-def test_a_machine_whose_clock_is_set_changes_nothing_and_is_told(jump_ms: int) -> None:
+def test_a_machine_whose_clock_is_set_changes_nothing_and_is_reported(jump_ms: int) -> None:
     """A position was closed nine minutes before its time, and candles were lost until a restart."""
     machine = Machine()
     clock = ExchangeClock(machine)

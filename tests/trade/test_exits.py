@@ -582,7 +582,7 @@ async def test_fills_that_the_exchange_refuses_to_tell_hold_up_nothing_for_ever(
         assert play.journal.ledger.open_trades() == []
 
 
-async def test_a_candle_from_the_future_closes_nothing_and_is_told(tmp_path: Path) -> None:
+async def test_a_candle_from_the_future_closes_nothing_and_is_reported(tmp_path: Path) -> None:
     """A feed that was ahead once ended positions nine minutes before their time."""
     play, _ = floor(tmp_path)
     with play.journal:

@@ -1,4 +1,4 @@
-"""Leverage is what was approved, whoever moves it: told, set back, or the position is closed."""
+"""Leverage is what was approved, whoever moves it: reported, set back, or the position is closed."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -90,13 +90,13 @@ async def test_what_cannot_be_set_back_is_closed_before_it_is_liquidated(tmp_pat
 
 
 @pytest.mark.parametrize("times", [3])
-async def test_leverage_that_stays_too_high_is_told_once(tmp_path: Path, times: int) -> None:
-    """At 20 it is above the settings and does no harm: people are told, and nothing is closed."""
+async def test_leverage_that_stays_too_high_is_reported_once(tmp_path: Path, times: int) -> None:
+    """At 20 it is above the settings and does no harm: that is reported, and nothing is closed."""
     play, line = floor(tmp_path, Fixed, risk=LIMITED)
     assert isinstance(line, Fixed)
     line.to = Decimal(20)
     with play.journal:
         await run(play, until_entered(play, [AccountUpdate(reconnected=True)] * times))
         assert await held(play) > 0
-        told = [text for text in play.news.urgent if "its leverage is 20, at most 3" in text]
-        assert len(told) == 1
+        reported = [text for text in play.news.urgent if "its leverage is 20, at most 3" in text]
+        assert len(reported) == 1

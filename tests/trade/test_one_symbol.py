@@ -77,7 +77,7 @@ async def test_an_exit_waits_for_no_other_symbol(tmp_path: Path, way: str) -> No
 
 
 @pytest.mark.parametrize("meaning", ["suspended", "unknown"])
-async def test_a_symbol_that_cannot_be_closed_is_told_once(tmp_path: Path, meaning: str) -> None:
+async def test_a_symbol_that_cannot_be_closed_is_reported_once(tmp_path: Path, meaning: str) -> None:
     """Two hours of maintenance are one urgent message, not a hundred; and each minute it is tried again."""
     play, line = floor(tmp_path)
     with play.journal:

@@ -68,7 +68,7 @@ WITHOUT_CANDLES_S = 300.0
 """Between two requests about a symbol that has no candles at all."""
 HANDSHAKE_TIMEOUT_S = 15.0
 """Of opening a connection, not of staying on it."""
-JUMP_S, LOOK_AGAIN_S = 1.0, 10.0
+JUMP_S, SET_AGAIN_S = 1.0, 10.0
 """The exchange is asked for its time when the machine's has jumped so far, and not more often than that."""
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
@@ -106,7 +106,7 @@ class CandleStream:
         self._settings = settings
         self._clock = clock
         self._time = ServerTime(clock)
-        self._next_look = 0.0
+        self._next_setting = 0.0
         self._assembler = CandleAssembler(
             self._symbols,
             memory=settings.memory,
@@ -232,7 +232,7 @@ class CandleStream:
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
         """Ask REST about everything that a lost connection may have missed."""
-        await self._look_at_clock()
+        await self._try_to_set_clock()
         before = {symbol: self.window.newest(symbol) for symbol in symbols}
         answered = await asyncio.gather(*map(self._ask_in_background, symbols))
         filled = sum(
@@ -258,7 +258,7 @@ class CandleStream:
         time = await self._market.server_time()
         self._time.set(time)
 
-    async def _look_at_clock(self) -> None:
+    async def _try_to_set_clock(self) -> None:
         """Ask for the time again: the machine's was moved, or the machine slept and lags behind."""
         with suppress(*NO_ANSWER):
             await self._set_clock()
@@ -320,9 +320,9 @@ class CandleStream:
             now = self._now()
             self._emit(*self._assembler.deadline(now), *self._assembler.silences(now))
             moment = self._clock.monotonic()
-            if abs(self._time.jump_s) > JUMP_S and self._next_look <= moment:
-                self._next_look = moment + LOOK_AGAIN_S
-                self._start(self._look_at_clock())
+            if abs(self._time.jump_s) > JUMP_S and self._next_setting <= moment:
+                self._next_setting = moment + SET_AGAIN_S
+                self._start(self._try_to_set_clock())
             for symbol in self._assembler.unconfirmed(now):
                 if symbol not in self._asking and self._next_request.get(symbol, 0.0) <= moment:
                     self._asking.add(symbol)
@@ -332,7 +332,7 @@ class CandleStream:
     async def _audit(self) -> None:
         """Compare one symbol after the other with REST, and the clock after each turn, until cancelled."""
         while True:
-            await self._look_at_clock()
+            await self._try_to_set_clock()
             for symbol in self._symbols:
                 await self._clock.sleep(self._settings.audit_s)
                 if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:

@@ -308,7 +308,7 @@ async def test_a_slow_endpoint_does_not_wait_for_an_answer_that_never_comes() ->
     assert [after - before for before, after in itertools.pairwise(sent)] == pytest.approx([2 / 0.9] * 2)
 
 
-async def test_a_turn_that_would_come_too_late_is_told_at_once() -> None:
+async def test_a_turn_that_would_come_too_late_is_refused_at_once() -> None:
     """An exit that waits for a pause of a minute can use the minute for something else."""
     traffic = Traffic(latency_s=0.01)
     await traffic.clock.run(traffic.send(refuse=lambda _: True))

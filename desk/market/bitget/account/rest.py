@@ -7,8 +7,8 @@ allows a user per endpoint, signed with the exchange's time.
 What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
 exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
 the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
-have to wait longer than ``timeout_s`` for its turn is not sent at all, and that is told at once: by then its
-reason may be gone.
+have to wait longer than ``timeout_s`` for its turn is not sent at all, and the caller learns that at once: by
+then its reason may be gone.
 
 A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
 or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
