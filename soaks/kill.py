@@ -164,7 +164,7 @@ class Chain:
         held = list(self.books.positions.values())
         self.by_hand &= self.books.positions.keys()
         matching, now = self.exchange.venue.matching, self.exchange.now_ms()
-        self._suspend()
+        self._suspend_nothing()
         hand = self.chance.choice(["strip", "close", "turn", "leverage", "", "", "", ""])
         if held and hand:
             position = self.chance.choice(held)
@@ -190,6 +190,7 @@ class Chain:
             self.exchange.set_price(position.symbol, round(mark * self.chance.choice(GAPPED), 2))
         self.exchange.pass_time(self.chance.randrange(4) * CANDLE_MS)
         self.figures.while_dead += len(self.books.executions) - before
+        self._suspend()
 
     def _suspend_nothing(self) -> None:
         """Let every contract take orders."""
@@ -200,7 +201,6 @@ class Chain:
 
     def _suspend(self) -> None:
         """Let one contract take no orders for a life, now and then."""
-        self._suspend_nothing()
         if not self.by_hand and self.chance.random() < SUSPENDED:
             self.suspended = self.chance.choice(sorted(self.books.contracts))
             contract = self.books.contracts[self.suspended]
