@@ -30,7 +30,7 @@ from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
-from desk.market.bitget.codes import meaning_of, refusal
+from desk.market.bitget.codes import PASSING, meaning_of, refusal
 from desk.market.settings import LinkSettings
 from desk.orders import (
     AccountUpdate,
@@ -240,9 +240,9 @@ class BitgetAccount:
         try:
             confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, wire.read_position_mode)
         except Refused as exc:
-            held = exc.meaning in {"setting_locked", "setting_unchanged"}
+            held = exc.meaning in {"setting_locked", "setting_unchanged", *PASSING}
             if not held or await self._mode_in_use() != mode:
-                raise
+                raise (Unanswered.of(exc) if exc.meaning in PASSING else exc) from None
             confirmed = mode
         if confirmed != mode:
             raise Refused(

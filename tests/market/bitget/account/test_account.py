@@ -82,6 +82,17 @@ async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other(
         assert clock.monotonic() - began <= 1.2
 
 
+async def test_a_position_mode_that_cannot_be_set_for_now_is_set_later() -> None:
+    """The soak of kills found it: a session did not start for a code that is over in minutes."""
+    async with account(attempts=1) as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("43115"))
+
+        await client.set_position_mode("one_way")  # as it is already
+        with pytest.raises(Unanswered):
+            await client.set_position_mode("hedge")
+
+
 async def test_a_machine_whose_clock_is_set_signs_with_the_time_of_the_exchange() -> None:
     """Ten minutes ahead every request would be refused once before it is sent again."""
     async with account() as (client, served, clock):
