@@ -22,6 +22,10 @@ class Figures:
     while_dead: int = 0
     """Stops and take-profits that were hit while no session was alive."""
     hands: Counter[str] = field(default_factory=Counter)
+    suspended: int = 0
+    """Lives in which a contract took no orders."""
+    clocks_set: int = 0
+    """Lives in the middle of which the machine's clock was set."""
     corrections: Counter[str] = field(default_factory=Counter)
     funding: Decimal = Decimal(0)
     trades: int = 0
@@ -57,6 +61,8 @@ def table(all_figures: Sequence[Figures]) -> Iterator[str]:
         "by hand: bare, half, closed, turned": lambda one: ", ".join(
             str(one.hands[hand]) for hand in ("strip", "part", "close", "turn")
         ),
+        "leverages moved by hand": lambda one: one.hands["leverage"],
+        "lives: contract suspended, clock set": lambda one: f"{one.suspended}, {one.clocks_set}",
         "corrections": lambda one: one.corrections.total(),
     }
     for kind in sorted(set().union(*(one.corrections for one in all_figures))):

@@ -289,8 +289,8 @@ class Session:
 
     async def _reconcile(self) -> None:
         self._reconciled = self._clock.monotonic()
-        trouble = await self._trader.upkeep.try_to_reconcile()
-        await self._trader.upkeep.close_overdue()
+        upkeep = self._trader.upkeep
+        trouble, _ = await upkeep.reconcile_and_leave(upkeep.overdue)
         if trouble is not None:
             raise trouble
 
@@ -306,7 +306,7 @@ class Session:
             for one in self._journal.ledger.open_trades()
             if one.status == "open"
         }
-        return reported != known
+        return reported != known or self._trader.upkeep.is_leveraged_too_high(push.positions)
 
     async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""

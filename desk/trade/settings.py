@@ -51,7 +51,8 @@ class RiskLimits:
     max_candle_age_s: int
     """Seconds after its close until which a candle may still be acted on."""
     max_clock_drift_s: float
-    """Change of this machine's clock against the exchange's since the start, beyond which nothing opens."""
+    """By how much the session's time may have been wrong when the exchange was asked last; beyond that
+    nothing is opened until it is asked again, a minute later."""
     avoid_funding: bool
     """Open nothing that would be held across a funding settlement."""
     max_spread_ratio: float

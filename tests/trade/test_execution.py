@@ -36,6 +36,8 @@ class Bench:
     clock: SimulatedClock
     closed: list[ClosedTrade]
     """Trades that the execution reported as over."""
+    moved: list[str]
+    """Symbols in which the execution found that a hand had moved the leverage."""
 
     async def enter(self, **script: list[str]) -> SendResult:
         """Open the standard position."""
@@ -58,6 +60,15 @@ def approved() -> RiskDecision:
     return decide(intent(), context(), LIMITS)
 
 
+def later(decision: RiskDecision) -> RiskDecision:
+    """The same order, for a candle fifty minutes later."""
+    held = decision.intent.position
+    moved = replace(held, opened=held.opened + 3_000_000, due=held.due + 3_000_000)
+    assert decision.order is not None
+    order = replace(decision.order, until=decision.order.until + 3_000_000)
+    return replace(decision, intent=replace(decision.intent, position=moved), order=order)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
@@ -66,9 +77,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     line = FaultyExchange(paper, clock)
     journal = Journal(tmp_path / "journal.sqlite")
     closed: list[ClosedTrade] = []
-    execution = Execution(line, journal, clock, settings=SESSION, on_close=closed.append)
+    moved: list[str] = []
+    execution = Execution(
+        line,
+        journal,
+        clock,
+        settings=SESSION,
+        on_close=closed.append,
+        on_moved=lambda symbol, *_: moved.append(symbol),
+    )
     execution.use_contracts([contract()])
-    yield Bench(journal, paper, line, execution, clock, closed)
+    yield Bench(journal, paper, line, execution, clock, closed, moved)
     journal.close()
 
 
@@ -187,6 +206,17 @@ async def test_a_symbol_that_takes_no_orders_is_barred(bench: Bench) -> None:
     assert "takes no orders" in bench.execution.barred["BTCUSDT"]
 
 
+@pytest.mark.parametrize(("meaning", "hours"), [("suspended", 0.2), ("not_traded", 1), ("setting_locked", 1)])
+async def test_a_symbol_is_not_barred_for_good(bench: Bench, meaning: str, hours: float) -> None:
+    """Half an hour of maintenance must not cost the rest of a session of months."""
+    await bench.enter(place=[meaning])
+    assert "BTCUSDT" in bench.execution.barred
+
+    bench.clock.at += hours * 3_600_000
+
+    assert bench.execution.barred == {}
+
+
 async def test_a_duplicate_id_is_looked_up(bench: Bench) -> None:
     """The exchange refuses it as a duplicate when the first attempt has arrived after all."""
     await bench.enter(place=["lost"], order=["dropped"])
@@ -204,13 +234,22 @@ async def test_leverage_that_cannot_be_set_stops_the_entry(bench: Bench) -> None
     assert bench.line.placed == []
 
 
-async def test_leverage_is_set_once(bench: Bench) -> None:
-    """Five calls a second for the whole account are soon used up."""
+@pytest.mark.parametrize("leverage", [50, 100, 1])
+async def test_leverage_that_a_hand_has_moved_is_set_back_before_the_entry(
+    bench: Bench, leverage: int
+) -> None:
+    """At 50 the position is liquidated before its stop; it was told as one with leverage 3."""
     await bench.enter()
     await bench.execution.leave(bench.trade, "horizon")
-    await bench.execution.prepare("BTCUSDT", Decimal(3))
+    assert bench.moved == []
+    await bench.paper.set_up("BTCUSDT", leverage=Decimal(leverage), margin="crossed")
 
-    assert bench.line.calls["set_up"] == 1
+    sent = await bench.execution.enter(later(approved()))
+
+    assert sent.outcome == "done"
+    (position,) = await bench.paper.positions()
+    assert (position.leverage, position.margin_mode) == (Decimal(3), "isolated")
+    assert bench.moved == ["BTCUSDT"]
 
 
 async def test_leaving_settles_the_trade(bench: Bench) -> None:
@@ -335,11 +374,44 @@ async def test_a_failure_says_of_what(bench: Bench) -> None:
 
 
 async def test_leverage_is_set_again_where_it_is_another(bench: Bench) -> None:
-    """The size of the next order was computed for it."""
+    """The size of the next order was computed for it; that is no hand's doing."""
     for leverage in (3, 3, 2):
         assert await bench.execution.prepare("BTCUSDT", Decimal(leverage)) is None
 
-    assert bench.line.calls["set_up"] == 2
+    assert bench.paper.matching.account.setup("BTCUSDT").leverage(LONG) == 2
+    assert bench.moved == []
+
+
+async def test_a_position_is_closed_again_after_a_pause_that_was_asked_for(bench: Bench) -> None:
+    """A closing that drew a 429 once waited for the next comparison, a minute later."""
+    await bench.enter(close=["later", "later"])
+
+    assert await bench.execution.close("BTCUSDT", LONG) is None
+    assert await bench.held() == 0
+    assert bench.line.calls["close"] == 3
+
+
+async def test_a_closing_whose_answer_is_lost_is_not_sent_again_where_it_took_effect(bench: Bench) -> None:
+    """One closing a second is allowed: those that are not needed are taken from the others."""
+    await bench.enter(close=["lost"])
+
+    assert await bench.execution.close("BTCUSDT", LONG) is None
+    assert await bench.held() == 0
+    assert bench.line.calls["close"] == 1
+
+
+@pytest.mark.parametrize("fault", ["later", "dropped"])
+async def test_one_position_does_not_take_all_the_time(bench: Bench, fault: str) -> None:
+    """Whoever closes it comes back, so that the next step is taken; it is tried again by then."""
+    await bench.enter()
+    bench.line.script = {"close": [fault] * 99, "place": [fault] * 99}
+    began = bench.clock.monotonic()
+
+    assert "could not be closed" in str(await bench.execution.close("BTCUSDT", LONG))
+    assert bench.clock.monotonic() - began <= 2 * SESSION.resend_within_s
+    began = bench.clock.monotonic()
+    assert await bench.execution.leave(bench.trade, "horizon") is not None
+    assert bench.clock.monotonic() - began <= 2 * SESSION.resend_within_s
 
 
 async def test_a_refused_entry_is_journaled_with_its_meaning(bench: Bench) -> None:

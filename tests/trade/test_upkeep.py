@@ -54,7 +54,7 @@ async def test_what_is_adopted_has_paid_for_its_entry(tmp_path: Path) -> None:
         await play.exchange.place(by_hand(size=Decimal(3)))
         await play.trader.upkeep.reconcile()
         (trade,) = play.journal.ledger.open_trades()
-        await play.trader.upkeep.leave(trade)
+        await play.trader.upkeep.reconcile_and_leave(lambda: [trade])
 
         (closed,) = play.journal.ledger.closed_trades()
         balance = await play.paper.balance()

@@ -7,7 +7,8 @@ back as values.
 Retry: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time, no usable
 body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.  ``Throttled`` (429,
 maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds the whole.
-``Refused`` is never repeated.
+``Refused`` is never repeated, unless it says that one contract is suspended for now: that pauses nothing, and
+counts as no answer.
 
 Who answers is reachable: a run ends (``Unreachable``) where nothing of use arrives from the address, and not
 where one request is answered with data of another form (``Unreadable``).
@@ -28,6 +29,7 @@ from typing import Self, TypeVar
 
 from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.history.candles import RawRows
@@ -227,9 +229,11 @@ class BitgetPublic:
                 self.throttled += 1
                 self._last_answer = self._clock.monotonic()
                 raise
-            except Refused:
+            except Refused as exc:
                 self._last_answer = self._clock.monotonic()
-                raise
+                if exc.meaning not in PASSING:
+                    raise
+                raise Unanswered.of(exc) from exc
             self._last_answer = self._clock.monotonic()
             return answer
 

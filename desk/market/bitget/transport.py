@@ -24,6 +24,7 @@ References
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -157,6 +158,7 @@ class RestTransport:
         query: str | Mapping[str, str] = "",
         body: str = "",
         per_second: float | None = None,
+        within_s: float = math.inf,
         on_turn: Callable[[float], Mapping[str, str]] = _as_public,
     ) -> Answer:
         """Wait for the turn of ``path``, send one request, and read its response.
@@ -175,6 +177,8 @@ class RestTransport:
             Sent as it is.
         per_second : float, optional
             Pace of this endpoint where it is not the usual one of the throttle.
+        within_s : float
+            Nothing is sent, and ``Throttled`` raised, where the turn would come later.
         on_turn : callable
             Called when the turn has come, with the time of sending (monotonic, s); returns headers that
             depend on that time, such as a signature.  What it raises is raised, and nothing was sent.
@@ -184,7 +188,7 @@ class RestTransport:
         Unanswered, Throttled, Refused
             See the module.
         """
-        async with self._throttle.slot(path, per_second=per_second) as sent:
+        async with self._throttle.slot(path, per_second=per_second, within_s=within_s) as sent:
             headers = on_turn(sent)
             try:
                 content, status, left = await self._exchange(

@@ -30,8 +30,8 @@ from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
-LATER = frozenset({"429", "40200", "40308", "41114", "43115", "40844", "45043"})
-"""Codes that ask for a pause: too many requests, maintenance, upgrade."""
+LATER = frozenset({"429", "40200"})
+"""Codes that ask everybody for a pause: too many requests, the exchange is upgraded."""
 LATEST = 10**15
 """No time in ms is that late."""
 CANDLE_WIDTH = 1 + len(COLUMNS)

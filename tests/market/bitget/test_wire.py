@@ -114,10 +114,9 @@ def test_a_body_without_an_envelope_is_no_answer(answer: bytes) -> None:
         (body(None, code="429"), 200),
         (body(None, code=429), 200),
         (body(None, code="40200", msg="server upgrade"), 400),
-        (body(None, code="43115"), 200),
     ],
 )
-def test_429_and_maintenance_ask_for_a_pause_however_they_are_spelt(answer: bytes, status: int) -> None:
+def test_429_and_an_upgrade_ask_for_a_pause_however_they_are_spelt(answer: bytes, status: int) -> None:
     """With and without the last fields, with 200 or 400: asking on at once makes it worse."""
     with pytest.raises(Throttled):
         wire.read_candles(answer, endpoint=PATH, status=status)

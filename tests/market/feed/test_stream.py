@@ -109,11 +109,11 @@ async def feed(*symbols: str, attempts: int = 1, **changes: Any) -> AsyncIterato
     async with exchange() as served:
 
         def time(request: web.Request, text: str) -> web.StreamResponse:
-            return tell({"serverTime": str(clock.now_ms())})(request, text)
+            return tell({"serverTime": str(clock.true_ms())})(request, text)
 
         def page(request: web.Request, text: str) -> web.StreamResponse:
             under.asked[request.query["symbol"]] = under.asked.get(request.query["symbol"], 0) + 1
-            end = min(int(request.query["endTime"]), clock.now_ms() // CANDLE_MS * CANDLE_MS + 1)
+            end = min(int(request.query["endTime"]), clock.true_ms() // CANDLE_MS * CANDLE_MS + 1)
             places = [p for p in range(-HISTORY, AHEAD) if NOW + p * CANDLE_MS < end]
             return tell([row(p)[:7] for p in places[-int(request.query["limit"]) :]])(request, text)
 
@@ -161,6 +161,34 @@ async def test_lost_questions_for_the_time_do_not_put_the_clock_ahead() -> None:
         await under.until(CandleClosed, first, step=0.05)
 
         assert under.clock.now_ms() >= NOW + CANDLE_MS + 3_000
+
+
+@pytest.mark.parametrize("moved_s", [600, -600, 20])
+async def test_a_machine_whose_clock_is_set_hands_out_no_candle_early_and_loses_none(moved_s: int) -> None:
+    """Ten minutes forward closed positions nine minutes early, and no candle was handed out until then."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 0, 120)
+        under.clock.moved_ms = 1_000 * moved_s
+        for place in (0, 1):
+            assert await under.until(CandleDeadline, first) == CandleDeadline(NOW + place * CANDLE_MS, ())
+            after_close = under.clock.true_ms() - NOW - (place + 1) * CANDLE_MS
+            assert 0 <= after_close <= 10_500
+            first = under.pull()
+
+
+async def test_a_machine_that_slept_asks_for_the_time_at_once() -> None:
+    """Its clocks lag by as long as it slept: the newest candle is handed out seconds after waking."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 0, 60)
+        under.clock.machine_sleeps(900)
+
+        deadline = await under.until(CandleDeadline, first)
+
+        assert isinstance(deadline, CandleDeadline)
+        assert deadline.open_time == NOW + 2 * CANDLE_MS
+        assert under.clock.true_ms() - NOW <= 960_000 + 5_000
 
 
 async def test_a_candle_that_the_websocket_closes_is_told_at_once() -> None:

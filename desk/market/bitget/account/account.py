@@ -2,8 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; pushes arrive by
-``desk.market.bitget.account.stream``.
+``desk.market.bitget.account.wire``; pushes arrive by ``desk.market.bitget.account.stream``.
 
 Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
 
@@ -33,7 +32,7 @@ from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.rows import Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
-from desk.market.bitget.codes import meaning_of, refusal
+from desk.market.bitget.codes import PASSING, meaning_of, refusal
 from desk.market.settings import LinkSettings
 from desk.orders import (
     AccountUpdate,
@@ -224,8 +223,8 @@ class BitgetAccount:
 
     # Settings ----------------------------------------------------------------------------------------
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked, and verify it.
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
+        """Make leverage and margin mode of a symbol what is asked, and verify it; whether they were others.
 
         Parameters
         ----------
@@ -238,7 +237,7 @@ class BitgetAccount:
         Refused
             If they are not what was asked afterwards; also when positions or orders hold them where they are.
         """
-        modes = await self._modes(symbol)
+        modes = before = await self._modes(symbol)
         if modes.margin != margin:
             await self._tolerant(
                 asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=UNCHANGED
@@ -257,6 +256,7 @@ class BitgetAccount:
                 code="",
                 meaning="setting_locked",
             )
+        return modes is not before
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it.
@@ -270,9 +270,9 @@ class BitgetAccount:
         try:
             confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, receipts.read_position_mode)
         except Refused as exc:
-            perhaps_so = exc.meaning in {"setting_locked", "setting_unchanged", "unknown"}
+            perhaps_so = exc.meaning in {"setting_locked", "setting_unchanged", "unknown", *PASSING}
             if not perhaps_so or await self._mode_in_use() != mode:
-                raise
+                raise (Unanswered.of(exc) if exc.meaning in PASSING else exc) from None
             confirmed = mode
         if confirmed != mode:
             raise Refused(
@@ -394,6 +394,6 @@ class BitgetAccount:
         return self._margin.get(symbol) or (await self._modes(symbol)).margin
 
     async def _mode_in_use(self) -> PositionMode | None:
-        """The account's position mode, as any symbol tells it; None without a symbol to ask about."""
-        contracts = await self.contracts()
+        """The account's position mode, as any symbol that is traded tells it; None without one."""
+        contracts = sorted(await self.contracts(), key=lambda one: one.status != "normal")
         return (await self._modes(contracts[0].symbol)).position if contracts else None

@@ -73,6 +73,61 @@ async def account(**changes: Any) -> AsyncIterator[tuple[BitgetAccount, Exchange
 # Reads --------------------------------------------------------------------------------------------------
 
 
+async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other() -> None:
+    """What became of an order is asked for again; orders of other contracts leave at once meanwhile."""
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.DETAIL}", refuse("40308"), refuse("45043"), tell(ORDER))
+        served.on(f"POST {asked.CLOSE}", refuse("40308"), tell({"successList": [], "failureList": []}))
+        assert await client.order("BTCUSDT", "t-0001") is not None
+        assert max(clock.waits) <= 1.0
+
+        with pytest.raises(Refused) as caught:
+            await client.close("BTCUSDT", LONG)
+        assert caught.value.meaning == "suspended"
+        began = clock.monotonic()
+        await client.close("ETHUSDT", LONG)
+        assert clock.monotonic() - began <= 1.2
+
+
+async def test_a_position_mode_that_cannot_be_set_for_now_is_set_later() -> None:
+    """The soak of kills found it: a session did not start for a code that is over in minutes."""
+    async with account(attempts=1) as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("43115"))
+
+        await client.set_position_mode("one_way")  # as it is already
+        with pytest.raises(Unanswered):
+            await client.set_position_mode("hedge")
+
+
+async def test_a_machine_whose_clock_is_set_signs_with_the_time_of_the_exchange() -> None:
+    """Ten minutes ahead every request would be refused once before it is sent again."""
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.ACCOUNTS}", tell([BALANCE]))
+        await client.server_time()
+        clock.wall_ms += 600_000
+        await client.balance()
+
+    *_, (_, request, _) = served.asked
+    assert int(request.headers["ACCESS-TIMESTAMP"]) == NOW
+
+
+async def test_the_position_mode_is_asked_of_a_contract_that_is_traded() -> None:
+    """A session must not fail to start because the first contract of the list is in maintenance."""
+    async with account(attempts=1) as (client, served, _):
+        listed = [
+            {**CONTRACT, "symbol": "AAAUSDT", "symbolStatus": "maintain"},
+            {**CONTRACT, "symbol": "BBBUSDT", "symbolStatus": "normal"},
+        ]
+        served.on(f"GET {asked.CONTRACTS}", tell(listed))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("40920"))
+
+        await client.set_position_mode("one_way")
+
+    (about,) = (one.query["symbol"] for name, one, _ in served.asked if name == f"GET {asked.ACCOUNT}")
+    assert about == "BBBUSDT"
+
+
 async def test_requests_are_signed_as_they_are_sent() -> None:
     """The server computes the signature again, from the bytes that arrived."""
     async with account() as (client, served, _):
