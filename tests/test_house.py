@@ -148,7 +148,9 @@ PURE = {
     "desk.learn",
     *(
         "desk.market.history.candles",
+        "desk.market.history.inert_pickle",
         "desk.market.history.paging",
+        "desk.market.history.pickle_tree",
         "desk.market.bitget.wire",
         "desk.market.series.synthetic",
     ),
@@ -187,7 +189,7 @@ ADDRESS = {
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.series"},
-    "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
+    "pickle": {"desk.market.history.candle_store"},
     "sklearn": {"desk.learn.evaluation"},
 }
 # Who may make or change files, by what writes them.
