@@ -4,6 +4,7 @@ import os
 import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,12 @@ def double(number: int) -> int:
 
 def limits(_: int) -> dict[str, str | None]:
     return {name: os.environ.get(name) for name in ONE_THREAD}
+
+
+def environment(_: int) -> tuple[dict[str, str], bytes]:
+    """What a worker, and whoever may look at its process, finds in its environment."""
+    place = Path("/proc/self/environ")
+    return dict(os.environ), place.read_bytes() if place.exists() else b""
 
 
 def hang(_: int) -> int:
@@ -99,6 +106,22 @@ class TestProcesses(ExecutorContract):
         outcomes = list(executor.run(limits, [1]))
 
         assert outcomes == [JobDone(1, ONE_THREAD)]
+        assert dict(os.environ) == before
+
+    def test_workers_never_see_a_key(self, executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They need none, and what they do not have is in no dump of a crash and in no list of processes."""
+        secrets = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE", "TELEGRAM_TOKEN")
+        for name in (*secrets, "NOTIFY_WEBHOOK", "HTTPS_PROXY", "SOMETHING_NEW"):
+            monkeypatch.setenv(name, "a secret")
+        before = dict(os.environ)
+
+        [outcome] = executor.run(environment, [1])
+
+        assert isinstance(outcome, JobDone)
+        seen, listed = outcome.result
+        assert "a secret" not in seen.values()
+        assert b"a secret" not in listed
+        assert seen["PATH"] == before["PATH"]
         assert dict(os.environ) == before
 
     def test_closing_ends_the_workers_at_once(self, executor: Executor) -> None:
