@@ -17,13 +17,13 @@ Not here: the rules (``desk.learn.verdict``, ``desk.learn.stay``).
 
 import contextlib
 import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Self
 
 from desk.errors import SettingsError, Unwritable
+from desk.files import keep_private, make_folder
 from desk.outcomes import Json
 
 NAME: Final = "evaluations.sqlite"
@@ -82,9 +82,8 @@ class EvaluationLedger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # Made here and not by sqlite, so that nobody else can read it even for a moment.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_folder(folder)
+            keep_private(self.path)  # not made by sqlite: nobody else can read it even for a moment
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE_S)
         except (OSError, sqlite3.Error) as exc:
             raise SettingsError(f"{self.path} cannot be opened ({exc}): name another --cache-dir") from exc

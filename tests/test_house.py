@@ -39,6 +39,7 @@ FOUNDATION = {
     "desk.retry",
     "desk.settings",
     "desk.spreads",
+    "desk.symbol_names",
     "desk.ticks",
 }
 SHARED_DOORS = {"config", "data_fetcher", "ml_feature_engineering"}
@@ -70,6 +71,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.files": {"desk.errors"},
     "desk.retry": {"desk.errors", "desk.ports"},
     "desk.settings": {"desk.errors"},
+    "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.run_settings": FOUNDATION | {"desk.market.settings", "desk.learn.settings"},
     "desk.training_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
@@ -100,7 +102,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk"},
     "desk.training_run": FOUNDATION
     | {
@@ -142,6 +144,7 @@ PURE = {
         "desk.retry",
         "desk.settings",
         "desk.spreads",
+        "desk.symbol_names",
         "desk.ticks",
         "desk.indicators",
     ),

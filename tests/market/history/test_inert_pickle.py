@@ -173,7 +173,7 @@ def framed(**changed: object) -> bytes:
 
 
 GREEDY: dict[str, Callable[[], bytes]] = {
-    "a key that takes for ever to hash": lambda: b"\x80\x05]()\x94" + _DOUBLED + b"e}h\x3cNs\x86.",
+    "a key that takes for ever to hash": lambda: b"\x80\x05]()\x94" + _doublings() + b"e}h\x3cNs\x86.",
     "a column that takes for ever to write": lambda: framed(column=doubled()),
     "a value that takes for ever to write": lambda: pickle.dumps(doubled()),
     "a byte order that takes for ever to hash": lambda: framed(order=doubled()),
@@ -188,7 +188,8 @@ GREEDY: dict[str, Callable[[], bytes]] = {
 """Small pickles that take all time or memory of whoever hashes, writes out or copies what they hold."""
 
 
-_DOUBLED = b"".join(b"h" + bytes([at, ord("h"), at]) + b"\x86\x94" for at in range(60))
+def _doublings() -> bytes:
+    return b"".join(b"h" + bytes([at, ord("h"), at]) + b"\x86\x94" for at in range(60))
 
 
 def _calls_in_calls(levels: int) -> bytes:
