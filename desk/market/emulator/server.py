@@ -5,8 +5,8 @@ websockets on loopback go out, as the exchange's endpoints answer.  The paths un
 ``control``.
 
 A request passes, in this order: ``own_clients`` (403 for web pages), latency, unknown path (``40404``),
-limits (429), fault, signature where it is private, answer.  Every request under ``/api`` has a number, from 0,
-in the order of arrival; faults depend on it alone.
+limits (429), fault, signature where it is private, answer.  Every request under ``/api`` has a number, from
+0, in the order of arrival; faults depend on it alone.
 
 Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), which answers have a fault
 (``faults``), websockets (``sockets``).

@@ -37,6 +37,8 @@ from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 CONTRACTS_FILE = "contracts.json"
 LARGEST_FILE = 256 * 2**20
 """Bytes; ten years of 5-minute candles take 59 MB."""
+LATEST_MS = 10**15
+"""Times and counts in a file lie below."""
 ABSENT, SINCE = "absent", "since"
 """Names among the attrs of the frames of candles and of funding rates."""
 
@@ -266,7 +268,7 @@ class CandleStore:
 
         def read(parts: FrameParts) -> FundingHistory:
             since = parts.attrs.get(SINCE)
-            if type(since) is not int:
+            if type(since) is not int or not 0 <= since <= LATEST_MS:
                 raise TypeError("the time from which on it is complete is missing")
             return check_funding(symbol, FundingRates(parts.time, parts.values[0]), since=since)
 
@@ -338,6 +340,7 @@ def _holes(parts: FrameParts) -> tuple[Hole, ...]:
     if not isinstance(listed, list):
         raise TypeError("its list of absent candles is no list")
     holes = tuple(Hole(first, candles) for first, candles in listed)
-    if any(type(number) is not int or number < 0 for hole in holes for number in (hole.first, hole.candles)):
+    numbers = (number for hole in holes for number in (hole.first, hole.candles))
+    if any(type(number) is not int or not 0 <= number <= LATEST_MS for number in numbers):
         raise ValueError("its list of absent candles holds something else")
     return holes
