@@ -1,7 +1,8 @@
 """Hashes of everything that the requirements files install: `python -m tests.pins` writes them again.
 
-What is pinned in `requirements.txt`, `requirements-dev.txt` and `constraints.txt` comes in, with what the installed packages say of their own requirements; `requirements-*hashes.txt` go out,
-with every file that the index has of each version.  The index is the one that pip is set up to ask.
+What is pinned in `requirements.txt`, `requirements-dev.txt` and `constraints.txt` comes in, with what the
+installed packages say of their own requirements; `requirements-hashes.txt` and `requirements-dev-hashes.txt`
+go out, with every file that the index has of each version.  The index is the one that pip is set up to ask.
 
 A package that only some systems need gets a marker, or the others would try to build it.
 

@@ -166,7 +166,7 @@ def test_a_pipe_in_the_place_of_a_journal_is_named(tmp_path: Path, name: str) ->
     """It would keep the start waiting for ever, without a word."""
     os.mkfifo(tmp_path / name)
 
-    with pytest.raises(SettingsError, match="no regular file|cannot be written"):
+    with pytest.raises(SettingsError, match=r"no regular file|cannot be written"):
         Journal(tmp_path / "journal.sqlite")
 
 
