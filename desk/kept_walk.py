@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from desk.errors import ModelIncomplete
+from desk.files import read_file
 from desk.outcomes import WalkModel
 from desk.policy import Thresholds
 from desk.values import CANDLE_MS, iso
@@ -170,9 +171,7 @@ def _read_block(folder: Path, row: dict[str, Any], at: int) -> WalkModel:
 
 def _read(path: Path) -> bytes:
     try:
-        if not path.is_file() or path.stat().st_size > MOST_BYTES:
-            raise _broken(path, "it is not a regular file, or too large")
-        return path.read_bytes()
+        return read_file(path, most=MOST_BYTES)
     except OSError as exc:
         raise _broken(path, f"it cannot be read: {exc.strerror}") from exc
 

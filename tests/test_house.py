@@ -41,6 +41,7 @@ FOUNDATION = {
     "desk.server_time",
     "desk.settings",
     "desk.spreads",
+    "desk.symbol_names",
     "desk.ticks",
     "desk.typed_fields",
 }
@@ -76,6 +77,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.settings": {"desk.errors", "desk.typed_fields"},
     "desk.typed_fields": set(),
     "desk.server_time": {"desk.ports"},
+    "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
     "desk.executors": FOUNDATION | {"desk.cores"},
@@ -113,7 +115,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
@@ -170,6 +172,7 @@ PURE = {
         "desk.retry",
         "desk.settings",
         "desk.spreads",
+        "desk.symbol_names",
         "desk.ticks",
         "desk.typed_fields",
         "desk.indicators",
@@ -178,7 +181,9 @@ PURE = {
     *(
         "desk.market.history.absence",
         "desk.market.history.candles",
+        "desk.market.history.inert_pickle",
         "desk.market.history.paging",
+        "desk.market.history.pickle_tree",
         "desk.market.bitget.wire",
         "desk.market.series.synthetic",
     ),
@@ -217,7 +222,7 @@ ADDRESS = {
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.series"},
-    "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
+    "pickle": {"desk.market.history.candle_store"},
     "sklearn": {"desk.learn.evaluation"},
 }
 # Who may make or change files, by what writes them.

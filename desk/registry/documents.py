@@ -15,6 +15,7 @@ from typing import Any, cast
 import jsonschema
 
 from desk.errors import ModelIncomplete
+from desk.files import read_file
 from desk.outcomes import Json
 
 _SCHEMAS = resources.files("desk") / "schemas"
@@ -47,10 +48,10 @@ def read_json(path: Path, schema: str) -> Json:
 
 def _parsed(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        return json.loads(read_file(path))
     except OSError as exc:
         raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
-    except ValueError as exc:
+    except (ValueError, RecursionError) as exc:
         raise ModelIncomplete(f"{path} is not JSON: train again") from exc
 
 

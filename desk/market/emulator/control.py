@@ -10,7 +10,8 @@ or a soak, perhaps in another process; the server carries them out.
 ``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price until market time moves on
 =============================================  =========================================================
 
-A malformed request is answered with status 400 and a sentence.
+A request of a web page is answered with status 403 (``own_clients``), a malformed one with status 400 and a
+sentence.
 """
 
 from collections import Counter

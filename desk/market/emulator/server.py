@@ -1,12 +1,11 @@
 """The embedded exchange on a socket.
 
 Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
-websockets on loopback go out, as the exchange's endpoints answer.  The paths under ``/emulator`` are those of
-``control``.
+websockets on loopback go out, as the exchange's endpoints answer; ``control`` has those under ``/emulator``.
 
-A request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
-is private, answer.  Every request under ``/api`` has a number, from 0, in the order of arrival; faults depend
-on it alone.
+A request passes, in this order: ``own_clients`` (403 for web pages), latency, unknown path (``40404``),
+limits (429), fault, signature where it is private, answer.  Every request under ``/api`` has a number, from
+0, in the order of arrival; faults depend on it alone.
 
 Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), which answers have a fault
 (``faults``), websockets (``sockets``).
@@ -31,6 +30,7 @@ from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
+from desk.market.emulator.own_clients import only_own_clients
 from desk.market.emulator.private import PRIVATE, answer
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.venue import Venue
@@ -128,7 +128,7 @@ class EmbeddedExchange:
         self._url = ""
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(middlewares=[only_own_clients])
         app.router.add_get("/api/{path:.*}", self._serve)
         app.router.add_post("/api/{path:.*}", self._serve)
         app.router.add_get("/v2/ws/public", self.sockets.serve)
