@@ -147,13 +147,13 @@ class ModelRegistry:
         """
         if symbol not in self.symbols():
             raise ModelIncomplete(f"{symbol}: no model is published that could be retired")
-        note = json.dumps({"symbol": symbol, "at": at.isoformat(), "model_file": self.latest(symbol)})
-        write_file(self._retired_file(symbol), f"{note}\n".encode())
+        note = {"symbol": symbol, "at": at.isoformat(), "model_file": self.latest(symbol)}
+        write_file(self._retired_file(symbol), json.dumps(note).encode())
         (self.folder / f"{symbol}{_LATEST}").unlink()
         flush_folder(self.folder)
 
     def retired(self) -> set[str]:
-        """Symbols that were retired."""
+        """Retired symbols."""
         return {path.stem for path in self.folder.glob(f"{RETIRED}/*.json")}
 
     def latest(self, symbol: str) -> str | None:
@@ -178,8 +178,9 @@ class ModelRegistry:
     def all_symbols(self) -> list[str]:
         """Symbols with a version, published or not, sorted."""
         names = (path.name for path in self.folder.glob("*_lightgbm_*.txt"))
-        found = {self._symbol_of(name) for name in names if _VERSION.search(name)}
-        return sorted(found.union(self.symbols()))
+        return sorted(
+            {self._symbol_of(name) for name in names if _VERSION.search(name)}.union(self.symbols())
+        )
 
     def versions(self, symbol: str) -> list[str]:
         """File names of all versions of a symbol that have metadata, newest first."""
