@@ -36,8 +36,7 @@ OLD_LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
 STATE: Final = "models.json"
-RETIRED: Final = "retired"
-"""Folder with one file for each symbol that was retired."""
+RETIRED: Final = "retired"  # a folder, with one file for each symbol that was retired
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt$")
 _LATEST = "_latest.txt"
 _FOLDERS = ("metadata", "evaluated", "trades", "studies", candidates.FOLDER, RETIRED)
@@ -67,8 +66,8 @@ class ModelRegistry:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        folders = [self.folder / name for name in ("", *_FOLDERS)]
-        for folder in (*folders, *self.folder.glob("evaluated/*_walk_*")):
+        walks = self.folder.glob("evaluated/*_walk_*")
+        for folder in (*(self.folder / name for name in ("", *_FOLDERS)), *walks):
             remove_drafts(folder)
 
     @property
@@ -177,7 +176,7 @@ class ModelRegistry:
 
     def all_symbols(self) -> list[str]:
         """Symbols with a version, published or not, sorted."""
-        names = (path.name for path in self.folder.glob("*_lightgbm_*.txt"))
+        names = [path.name for path in self.folder.glob("*_lightgbm_*.txt")]
         return sorted(
             {self._symbol_of(name) for name in names if _VERSION.search(name)}.union(self.symbols())
         )
@@ -220,8 +219,7 @@ class ModelRegistry:
 
     def rewrite_metadata(self, metadata: Json) -> None:
         """Replace the metadata of a published model, as when the whole run's verdicts are in."""
-        stamp = self._stamp_of(metadata["model_file"])
-        write_file(self._metadata_file(metadata["symbol"], stamp), checked_json(metadata, "metadata"))
+        write_file(self._metadata_of(metadata["model_file"]), checked_json(metadata, "metadata"))
 
     def write_summary(self, summary: Json) -> Path:
         """Replace ``training_summary.json``; return its path."""
