@@ -172,7 +172,8 @@ def _require_regular(found: os.stat_result, path: Path) -> None:
 
 def _not_regular(found: os.stat_result, path: Path) -> OSError:
     kind = _KINDS.get(stat.S_IFMT(found.st_mode), "something else")
-    return OSError(errno.EINVAL, f"it is {kind}, a regular file is needed", str(path))
+    number = errno.EISDIR if stat.S_ISDIR(found.st_mode) else errno.EINVAL
+    return OSError(number, f"it is {kind}, a regular file is needed", str(path))
 
 
 def write_file(target: Path, body: bytes, *, mode: int = SHARED) -> None:
