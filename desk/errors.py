@@ -20,12 +20,21 @@
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
 
+A message may quote what came from outside, so every message is one safe line (``desk.safe_text``): of what an
+exchange wrote at most 300 characters, of the others 4,000.
+
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
 """
 
 from typing import Literal
 
+from desk.safe_text import LONGEST, safe_text
+
+LONGEST_MESSAGE = 4_000
+"""Characters; a message that lists every complaint is long."""
+LONGEST_CODE = 20
+"""Characters; codes of the exchange have five."""
 Meaning = Literal[
     "duplicate",
     "nothing_there",
@@ -54,6 +63,9 @@ mode.  ``wrong_time``: the request's timestamp is off.  ``account``: every reque
 
 class DeskError(Exception):
     """Root of the tree."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(safe_text(message, LONGEST_MESSAGE))
 
 
 class SettingsError(DeskError):
@@ -108,7 +120,7 @@ class ExchangeError(DeskError):
     """
 
     def __init__(self, message: str, *, endpoint: str) -> None:
-        super().__init__(f"{endpoint}: {message}")
+        super().__init__(f"{endpoint}: {safe_text(message)}")
         self.endpoint = endpoint
 
 
@@ -128,8 +140,9 @@ class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
     """
 
     def __init__(self, message: str, *, endpoint: str, code: str, meaning: Meaning = "unknown") -> None:
-        super().__init__(f"{message} (code {code})" if code else message, endpoint=endpoint)
-        self.code = code
+        self.code = safe_text(code, LONGEST_CODE)
+        text = safe_text(message, LONGEST - LONGEST_CODE - len(" (code )"))
+        super().__init__(f"{text} (code {self.code})" if code else text, endpoint=endpoint)
         self.meaning = meaning
 
 

@@ -26,6 +26,7 @@ from desk.errors import ContractMismatch, ModelIncomplete
 from desk.files import point_link, remove_drafts, write_file
 from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
+from desk.reading import read_json
 
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
@@ -275,7 +276,7 @@ def _read_json(path: Path, schema: str) -> Json:
 
 def _parsed(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        return read_json(path.read_bytes())
     except OSError as exc:
         raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
     except ValueError as exc:

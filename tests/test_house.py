@@ -28,6 +28,9 @@ from tests.house import (
 FOUNDATION = {
     "desk.clustered",
     "desk.errors",
+    "desk.addresses",
+    "desk.reading",
+    "desk.safe_text",
     "desk.values",
     "desk.ports",
     "desk.files",
@@ -56,7 +59,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
-    "desk.errors": set(),
+    "desk.safe_text": set(),
+    "desk.reading": {"desk.safe_text"},
+    "desk.addresses": set(),
+    "desk.errors": {"desk.safe_text"},
     "desk.values": {"desk.errors"},
     "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
@@ -100,7 +106,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.reading", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk"},
     "desk.training_run": FOUNDATION
     | {
@@ -129,6 +135,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
+    *("desk.addresses", "desk.reading", "desk.safe_text"),
     *(
         "desk.errors",
         "desk.values",
@@ -199,8 +206,8 @@ MAY_WRITE = {
     "desk.market.paper.file",
     "data_fetcher",
 }
-# Where everything may be caught: the end of a symbol's job.
-CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session", "desk.trade.events"}
+# Where everything may be caught: the end of a symbol's job, and where every defect is looked for.
+CATCHES_ALL = {"desk.executors", "data_fetcher", "desk.trade.session", "desk.trade.events", "soaks.hostile"}
 LONGEST = 400
 """Lines of a file."""
 # What may have one name in several modules, and why.

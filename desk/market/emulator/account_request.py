@@ -4,14 +4,14 @@ Place in the house: the market, inside the emulator.  Query or body come in, che
 ``RequestDenied`` go out, to ``private``.  Pure.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from desk.market.emulator.endpoints import PRODUCT_TYPE, RequestDenied
 from desk.market.matching import Matching
 from desk.market.matching.account import SimulatedAccount
+from desk.reading import LATEST_MS, decimal_of, read_json, whole_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,21 +62,19 @@ class AccountRequest:
         if not value:
             return None
         try:
-            number = Decimal(value)
-        except InvalidOperation:
+            return decimal_of(value)
+        except ValueError:
             raise RequestDenied("40020", f"Parameter {name} error") from None
-        if not number.is_finite():
-            raise RequestDenied("40020", f"Parameter {name} error")
-        return number
 
     def integer(self, name: str) -> int | None:
         """Value of a field that must be a whole number if it is there."""
         value = self.text(name)
         if not value:
             return None
-        if not (value.isascii() and value.isdigit()):
-            raise RequestDenied("40020", f"Parameter {name} error")
-        return int(value)
+        try:
+            return whole_of(value, least=0, most=LATEST_MS)
+        except ValueError:
+            raise RequestDenied("40020", f"Parameter {name} error") from None
 
     def rows(self, name: str) -> list[Mapping[str, object]]:
         """Value of a field that is a list of objects, empty where it is absent; 50 at most."""
@@ -112,7 +110,7 @@ class AccountRequest:
 def body_of(text: str) -> Mapping[str, object]:
     """Read the body of a POST."""
     try:
-        body = json.loads(text or "{}")
+        body = read_json(text or "{}")
     except ValueError:
         raise RequestDenied("40017", "Parameter verification failed: the body is not JSON") from None
     if not isinstance(body, dict):

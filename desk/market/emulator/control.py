@@ -15,10 +15,13 @@ A malformed request is answered with status 400 and a sentence.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 from aiohttp import web
+
+from desk.reading import decimal_or_none, time_of
+from desk.safe_text import brief
 
 
 @dataclass(slots=True)
@@ -102,21 +105,20 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
 
     async def clock(request: web.Request) -> web.Response:
         ms = request.query.get("ms", "")
-        if not (ms.isascii() and ms.isdigit()):
+        try:
+            passed = time_of(ms)
+        except ValueError:
             raise web.HTTPBadRequest(
-                text=f"ms is {ms!r}, must be a whole number, 0 or more: time cannot go back"
-            )
-        exchange.pass_time(int(ms))
+                text=f"ms is {brief(ms)}, must be a whole number, 0 or more: time cannot go back"
+            ) from None
+        exchange.pass_time(passed)
         return web.json_response({"server_time": exchange.now_ms()})
 
     async def price(request: web.Request) -> web.Response:
         symbol, text = request.query.get("symbol", ""), request.query.get("price", "")
-        try:
-            value = Decimal(text)
-        except InvalidOperation:
-            value = Decimal(0)
-        if not (value.is_finite() and value > 0):
-            raise web.HTTPBadRequest(text=f"price is {text!r}, must be a number above 0")
+        value = decimal_or_none(text)
+        if value is None or value <= 0:
+            raise web.HTTPBadRequest(text=f"price is {brief(text)}, must be a number above 0")
         try:
             exchange.set_price(symbol, value)
         except KeyError:

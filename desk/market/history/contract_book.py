@@ -18,17 +18,19 @@ Not here: how the exchange spells a contract, see ``desk.market.bitget.wire``.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 from desk.market.history.contracts import Contract
+from desk.reading import decimal_of, float_of, read_json, time_of, whole_of
+from desk.safe_text import brief, is_name, safe_text
 
 SCHEMA_VERSION = 1
 MOST_READINGS = 15
 """Readings of the spread that are kept of a symbol, one a run."""
 WIDEST_BPS = 20_000
 """Distance over the mean of a bid of next to nothing and any ask, in basis points."""
-NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)
+NO_BOOK = (ValueError, KeyError, TypeError)
 """What ``read_book`` raises on a text that is none."""
 
 
@@ -78,21 +80,37 @@ def add_readings(
 def read_book(text: bytes) -> ContractBook:
     """Read what ``ContractBook.text`` wrote.
 
+    A row that cannot be read is left out, as one that the exchange lists: it costs its symbol alone.
+
     Raises
     ------
-    ValueError, KeyError, TypeError, InvalidOperation, RecursionError
-        If it is anything else.
+    ValueError, KeyError, TypeError
+        If it is anything else, or no row can be read.
     """
-    document = json.loads(text)
+    document = cast("dict[str, Any]", read_json(text))
     if document["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema version {document['schema_version']}, {SCHEMA_VERSION} needed")
-    rows = document["contracts"]
+        raise ValueError(f"schema version {brief(document['schema_version'])}, {SCHEMA_VERSION} needed")
+    contracts: dict[str, Contract] = {}
+    turnover: dict[str, float] = {}
+    spreads: dict[str, tuple[float, ...]] = {}
+    why: Exception | None = None
+    for row in document["contracts"]:
+        try:
+            contract, traded, readings = _contract(row), float_of(row["turnover"]), _spreads(row)
+        except NO_BOOK as exc:
+            why = exc
+            continue
+        contracts[contract.symbol], turnover[contract.symbol] = contract, traded
+        if readings:
+            spreads[contract.symbol] = readings
+    if why is not None and not contracts:
+        raise why
     return ContractBook(
-        source=str(document["source"]),
-        server_time=int(document["server_time"]),
-        contracts=tuple(_contract(row) for row in rows),
-        turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
-        spreads={str(row["symbol"]): spreads for row in rows if (spreads := _spreads(row))},
+        source=safe_text(str(document["source"])),
+        server_time=time_of(document["server_time"]),
+        contracts=tuple(contracts.values()),
+        turnover=turnover,
+        spreads=spreads,
     )
 
 
@@ -100,9 +118,9 @@ def _contract(row: Mapping[str, Any]) -> Contract:
     if not isinstance(row["is_rwa"], bool):
         raise TypeError("is_rwa is neither true nor false")
     return Contract(
-        symbol=str(row["symbol"]),
-        kind=str(row["kind"]),
-        status=str(row["status"]),
+        symbol=_name(row["symbol"]),
+        kind=_name(row["kind"]),
+        status=_name(row["status"]),
         is_rwa=row["is_rwa"],
         tick=_decimal(row["tick"]),
         size_step=_decimal(row["size_step"]),
@@ -112,7 +130,9 @@ def _contract(row: Mapping[str, Any]) -> Contract:
         max_market_size=None if row["max_market_size"] is None else _decimal(row["max_market_size"]),
         maker_fee=_decimal(row["maker_fee"]),
         taker_fee=_decimal(row["taker_fee"]),
-        funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
+        funding_hours=None
+        if row["funding_hours"] is None
+        else whole_of(row["funding_hours"], least=1, most=720),
         max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
         limit_open_time=_time(row.get("limit_open_time")),
         off_time=_time(row.get("off_time")),
@@ -123,20 +143,26 @@ def _spreads(row: Mapping[str, Any]) -> tuple[float, ...]:
     """Readings of the spread, which books of the first versions do not have."""
     spreads = row.get("spreads_bps", [])
     if not isinstance(spreads, list) or any(type(spread) not in (int, float) for spread in spreads):
-        raise TypeError(f"{spreads!r:.60} is no list of spreads")
+        raise TypeError(f"{brief(spreads)} is no list of spreads")
     if not all(0 < spread <= WIDEST_BPS for spread in spreads):
-        raise ValueError(f"{spreads!r:.60}: a spread lies between 0 and {WIDEST_BPS} bp")
+        raise ValueError(f"{brief(spreads)}: a spread lies between 0 and {WIDEST_BPS} bp")
     return tuple(float(spread) for spread in spreads[-MOST_READINGS:])
+
+
+def _name(value: object) -> str:
+    if not is_name(value):
+        raise ValueError(f"{brief(value)} is no name")
+    return str(value)
 
 
 def _time(value: object) -> int | None:
     """A time, which books of the first versions do not tell."""
     if value is not None and type(value) is not int:
-        raise TypeError(f"{value!r} is no time")
-    return value
+        raise TypeError(f"{brief(value)} is no time")
+    return None if value is None else time_of(value)
 
 
 def _decimal(text: object) -> Decimal:
-    if not isinstance(text, str) or not (number := Decimal(text)).is_finite():
-        raise ValueError(f"{text!r} is no number")
-    return number
+    if not isinstance(text, str):
+        raise TypeError(f"{brief(text)} is no number")
+    return decimal_of(text)

@@ -29,6 +29,7 @@ from desk.market.bitget.account.requests import ROWS
 from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, Row
 from desk.market.history.contract_terms import strict_terms
 from desk.orders import Balance, ContractTerms, Fill, OrderState, Position, PositionMode
+from desk.safe_text import LONGEST, brief, safe_text
 
 Value = TypeVar("Value")
 
@@ -149,7 +150,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
 
     def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
-        exits = [row for row in rows if row.get("planType") in private_rows.EXITS]
+        exits = [row for row in rows if private_rows.word(row, "planType") in private_rows.EXITS]
         return _readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
 
     return _read(read, "a page of stops", body, endpoint, status)
@@ -259,7 +260,11 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
         As ``desk.market.bitget.wire.read_data``.
     """
     return _read(
-        lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
+        lambda data: private_rows.id_or_nothing(cast("Row", data), "orderId"),
+        "an order id",
+        body,
+        endpoint,
+        status,
     )
 
 
@@ -285,7 +290,10 @@ def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tup
 
     def read(data: object) -> tuple[tuple[str, str], ...]:
         rows = _rows(data.get("failureList") or []) if isinstance(data, dict) else []
-        return tuple((str(row.get("errorCode", "")), str(row.get("errorMsg", ""))) for row in rows)
+        return tuple(
+            (private_rows.shown(row, "errorCode"), private_rows.shown(row, "errorMsg", LONGEST))
+            for row in rows
+        )
 
     return _read(read, "a list of what was done", body, endpoint, status)
 
@@ -363,7 +371,7 @@ def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     """Rows of one page, and the id that the next one lies below; a page that isn't full is the last."""
     page = cast("Row", data)
     rows = _rows(page[name] or [])
-    return rows, str(page["endId"]) if len(rows) >= ROWS and page.get("endId") else None
+    return rows, private_rows.id_or_nothing(page, "endId") or None if len(rows) >= ROWS else None
 
 
 def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> ListPage[Value]:
@@ -374,8 +382,8 @@ def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], wh
         try:
             items.append(read(row))
         except private_rows.NO_ROW as exc:
-            why = f"{type(exc).__name__} {exc}"
-            remarks.append(f"{what} of {row.get('symbol')} cannot be read and is left out: {why:.100}")
+            of, why = private_rows.shown(row, "symbol"), safe_text(f"{type(exc).__name__} {exc}", 100)
+            remarks.append(f"{what} of {of} cannot be read and is left out: {why}")
     return ListPage(tuple(items), end, tuple(remarks))
 
 
@@ -388,5 +396,5 @@ def _rows(data: object) -> list[Row]:
         If it is no list of rows.
     """
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise TypeError(f"{data!r:.60} is no list of rows")
+        raise TypeError(f"{brief(data)} is no list of rows")
     return data
