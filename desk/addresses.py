@@ -11,9 +11,10 @@ Not here: connections (``desk.market.bitget.transport``).
 """
 
 import ipaddress
+from base64 import b64encode
 from collections.abc import Collection, Mapping
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Final
+from urllib.parse import SplitResult, unquote, urlsplit
 
 ENCRYPTED: Final = frozenset({"https", "wss"})
 HIDDEN: Final = "(not shown: it may hold a password)"
@@ -29,7 +30,13 @@ def on_loopback(url: str) -> bool:
 
 
 def address_problem(
-    name: str, address: str, schemes: Collection[str], *, whole: bool = True, plain: bool = False
+    name: str,
+    address: str,
+    schemes: Collection[str],
+    *,
+    whole: bool = True,
+    plain: bool = False,
+    switch: str = "",
 ) -> str | None:
     """What is wrong with an address; None if it may be used.
 
@@ -45,10 +52,12 @@ def address_problem(
         Whether it must end after host and port.
     plain : bool
         Whether it may be unencrypted beyond this machine.
+    switch : str
+        What makes ``plain`` true, for the sentence; "" where nothing does.
     """
     example = f"{min(schemes, key=lambda scheme: scheme not in ENCRYPTED)}://HOST"
     url = _split(address)
-    if url is not None and ("@" in url.netloc or "@" in address):
+    if "@" in address.partition("//")[2].partition("/")[0]:
         return f"{name} holds a user name or password {HIDDEN}: give the address alone, like {example}"
     shown = repr(address) if address.isprintable() and len(address) <= 200 else "unprintable, or too long"
     if url is None or url.scheme not in schemes or not url.hostname or not address.isprintable():
@@ -56,7 +65,8 @@ def address_problem(
     if whole and (url.path not in {"", "/"} or url.query or url.fragment):
         return f"{name} is {shown}, must end after the host and port"
     if url.scheme not in ENCRYPTED and not plain and not on_loopback(address):
-        return f"{name} is {shown}: beyond this machine everything is sent encrypted ({example})"
+        allowed = f"; {switch} allows it" if switch else ""
+        return f"{name} is {shown}: beyond this machine everything is sent encrypted ({example}){allowed}"
     return None
 
 
@@ -89,6 +99,22 @@ def proxy_from(environ: Mapping[str, str], url: str) -> str:
     if not proxy or _is_named(host, without):
         return ""
     return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def through_proxy(proxy: str, url: str) -> dict[str, Any]:
+    """Arguments of an aiohttp request that goes through ``proxy``: none without one, or to this machine.
+
+    Its user name and password travel in a header of their own, so that no error can quote them.
+    """
+    split = _split(proxy)
+    if not proxy or split is None or on_loopback(url):
+        return {}
+    host = f"[{split.hostname}]" if ":" in (split.hostname or "") else split.hostname
+    more: dict[str, Any] = {"proxy": f"{split.scheme}://{host}:{split.port or 80}"}
+    if split.username is not None:
+        pair = f"{unquote(split.username)}:{unquote(split.password or '')}"
+        more["proxy_headers"] = {"Proxy-Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
+    return more
 
 
 def _is_named(host: str, without: str) -> bool:

@@ -32,7 +32,7 @@ from soaks.hostile_samples import HOSTILE, PARSERS, Parser
 
 LONGEST_TEXT: Final = 500
 """Characters of any text that a parser hands out, an error's included."""
-LARGEST: Final = Decimal("1e61")
+LARGEST_EXPONENT: Final = 61
 """No product of two numbers is larger."""
 LONGEST_NUMBER: Final = 200
 """Characters of a number that is written out."""
@@ -63,7 +63,7 @@ def _unsafe(value: object) -> Iterator[str]:
     """What of a parser's value nobody could compute with, keep or show."""
     if isinstance(value, str) and (len(value) > LONGEST_TEXT or not value.isprintable()):
         yield f"text {value[:60]!r}"
-    elif isinstance(value, Decimal) and not (value.is_finite() and abs(value) <= LARGEST):
+    elif isinstance(value, Decimal) and not (value.is_finite() and value.adjusted() <= LARGEST_EXPONENT):
         yield f"number {str(value)[:60]}"
     elif isinstance(value, Decimal) and len(f"{value:f}") > LONGEST_NUMBER:
         yield f"number of {len(f'{value:f}')} characters"

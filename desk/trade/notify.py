@@ -10,6 +10,8 @@ session runs, and when it ends for ``LAST_TIMEOUTS`` timeouts more.  What waits 
 more, the oldest is dropped, and the next message that gets through says how many were.  A message that the
 other side refuses (a status of 4xx) ``MOST_REFUSALS`` times is dropped too: it would hold up all others.
 
+No redirect is followed and ``~/.netrc`` is not read: a message goes where the environment says, or nowhere.
+
 Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where only the kind of
 the failure is named.
 """
@@ -21,12 +23,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from desk.addresses import address_problem, proxy_from, through_proxy
 from desk.errors import SettingsError
 from desk.ports import Clock
+from desk.safe_text import safe_text
 from desk.trade.settings import NotifySettings
 
 log = logging.getLogger("desk.trade")
@@ -40,6 +43,8 @@ MOST_REFUSALS = 8
 LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 """Statuses of 4xx that refuse the moment, not the message."""
 HOUR_S = 3_600.0
+PLAIN = "NOTIFY_PLAIN_HTTP"
+"""Variable of the environment that allows an unencrypted webhook beyond this machine, by ``yes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +55,8 @@ class MessageChannel:
     url: str = field(repr=False)
     key: str
     fixed: Mapping[str, str] = field(repr=False)
+    proxy: str = field(default="", repr=False)
+    """As ``desk.addresses.proxy_from`` names it; "" is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +79,32 @@ def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
     """
     channels = []
     if webhook := environ.get("NOTIFY_WEBHOOK", "").strip():
-        if urlsplit(webhook).scheme not in {"http", "https"} or not urlsplit(webhook).hostname:
-            raise SettingsError("NOTIFY_WEBHOOK in the environment is not an http address")
-        channels.append(MessageChannel("webhook", webhook, "text", {}))
+        _check_webhook(webhook, plain=environ.get(PLAIN) == "yes")
+        channels.append(MessageChannel("webhook", webhook, "text", {}, proxy_from(environ, webhook)))
     token, chat = (environ.get(name, "").strip() for name in ("TELEGRAM_TOKEN", "TELEGRAM_CHAT"))
     if bool(token) != bool(chat):
         raise SettingsError("TELEGRAM_TOKEN and TELEGRAM_CHAT in the environment belong together: set both")
+    if not (token + chat).isprintable() or set(token) & set("/?#@ "):
+        raise SettingsError("TELEGRAM_TOKEN or TELEGRAM_CHAT in the environment holds what neither can hold")
     if token:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
-        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
+        proxy = proxy_from(environ, url)
+        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}, proxy))
     return tuple(channels)
+
+
+def _check_webhook(webhook: str, *, plain: bool) -> None:
+    """Raise ``SettingsError``, which quotes nothing of it, unless messages may be posted there."""
+    schemes = ("https", "http")
+    if address_problem("", webhook, schemes, whole=False, plain=True):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not an http address without a user name and password"
+        )
+    if address_problem("", webhook, schemes, whole=False, plain=plain):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not encrypted, and leads to another machine: give an https "
+            f"address, or set {PLAIN}=yes to let everyone on the way read the messages"
+        )
 
 
 class NoNotifier:
@@ -183,7 +206,10 @@ class Outbox:
         """Post once; None if the message was taken."""
         body = {**self._channel.fixed, self._channel.key: text}
         try:
-            async with session.post(self._channel.url, json=body) as response:
+            through = through_proxy(self._channel.proxy, self._channel.url)
+            async with session.post(
+                self._channel.url, json=body, allow_redirects=False, **through
+            ) as response:
                 status = response.status
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as exc:
             return DeliveryFailure(type(exc).__name__, refused=False)
@@ -229,6 +255,7 @@ class Notifier:
 
     def notify(self, text: str, *, urgent: bool) -> None:
         """Take a sentence; returns at once."""
+        text = safe_text(text, LONGEST)
         if urgent:
             for box in self._boxes:
                 box.put(text)
@@ -299,7 +326,8 @@ async def notifying(
         return
     notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+    no_cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=no_cookies) as session:
         tasks = [asyncio.ensure_future(work) for work in (notifier.deliver(session), notifier.digest())]
         try:
             yield notifier

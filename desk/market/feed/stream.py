@@ -24,8 +24,8 @@ import aiohttp
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import BitgetPublic, Unreachable
-from desk.market.bitget.transport import HEADERS
-from desk.market.bitget.websocket import Send, WebsocketConnection, within
+from desk.market.bitget.transport import http_session
+from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.feed.closing import (
     CandleAssembler,
     CandleClosed,
@@ -45,7 +45,7 @@ from desk.market.feed.messages import (
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
-from desk.market.settings import StreamSettings, on_loopback
+from desk.market.settings import StreamSettings
 from desk.ports import Clock
 from desk.retry import STARTUP, Backoff, Retry
 from desk.values import CANDLE_MS, CandleRound
@@ -117,6 +117,8 @@ class CandleStream:
         self._next_request: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
+        self._refusals: dict[str, str] = {}
+        self._unreadable = UnreadableCount(PATH, clock)
 
     @property
     def window(self) -> CandleWindow:
@@ -168,13 +170,7 @@ class CandleStream:
         self._assembler.begin(self._now())
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
-        async with aiohttp.ClientSession(
-            headers=HEADERS,
-            timeout=aiohttp.ClientTimeout(
-                total=HANDSHAKE_TIMEOUT_S
-            ),  # of opening a connection, not of staying on it
-            trust_env=not on_loopback(self._url),
-        ) as session:
+        async with http_session(timeout_s=HANDSHAKE_TIMEOUT_S) as session:
             try:
                 for part in parts:
                     self._start(self._connect(session, part))
@@ -209,6 +205,7 @@ class CandleStream:
         await WebsocketConnection(
             self._url,
             session=session,
+            proxy=self._market.proxy,
             clock=self._clock,
             on_open=subscribe,
             on_message=self._on_message,
@@ -218,13 +215,22 @@ class CandleStream:
         message = read_candle_message(text)
         if isinstance(message, CandleUpdates):
             now = self._now()
+            self._refusals.pop(message.symbol, None)
             self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))
         elif isinstance(message, ChannelError):
             if not message.symbol:
                 raise Unanswered(f"the exchange reports an error (code {message.code})", endpoint=PATH)
-            self._emit(self._assembler.refuse(message.symbol, f"{message.message} (code {message.code})"))
+            self._refused(message.symbol, f"{message.message} (code {message.code})")
         elif not isinstance(message, Acknowledged):
-            log.warning("%s: a message cannot be read: %s", PATH, message.why)
+            self._unreadable.add(message.why)
+
+    def _refused(self, symbol: str, why: str) -> None:
+        """A subscription is refused, which is news when it begins and when it changes."""
+        if symbol not in self.window.row:
+            self._unreadable.add(f"{symbol} was not subscribed: {why}")
+        elif self._refusals.get(symbol) != why:
+            self._refusals[symbol] = why
+            self._emit(self._assembler.refuse(symbol, why))
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
         """Ask REST about everything that a lost connection may have missed."""
