@@ -11,7 +11,10 @@ from decimal import Decimal
 from desk.market.emulator.endpoints import PRODUCT_TYPE, RequestDenied
 from desk.market.matching import Matching
 from desk.market.matching.account import SimulatedAccount
-from desk.reading import LATEST_MS, decimal_of, read_json, whole_of
+from desk.reading import decimal_of, read_json
+
+LONGEST_ID = 30
+"""Digits of an id, or of a time; those of the exchange have 19."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +74,9 @@ class AccountRequest:
         value = self.text(name)
         if not value:
             return None
-        try:
-            return whole_of(value, least=0, most=LATEST_MS)
-        except ValueError:
-            raise RequestDenied("40020", f"Parameter {name} error") from None
+        if not (value.isascii() and value.isdigit() and len(value) <= LONGEST_ID):
+            raise RequestDenied("40020", f"Parameter {name} error")
+        return int(value)
 
     def rows(self, name: str) -> list[Mapping[str, object]]:
         """Value of a field that is a list of objects, empty where it is absent; 50 at most."""

@@ -20,8 +20,11 @@ from typing import Protocol
 
 from aiohttp import web
 
-from desk.reading import decimal_or_none, time_of
+from desk.reading import decimal_or_none
 from desk.safe_text import brief
+
+LONGEST_MS = 15
+"""Digits of a time."""
 
 
 @dataclass(slots=True)
@@ -105,13 +108,11 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
 
     async def clock(request: web.Request) -> web.Response:
         ms = request.query.get("ms", "")
-        try:
-            passed = time_of(ms)
-        except ValueError:
+        if not (ms.isascii() and ms.isdigit() and len(ms) <= LONGEST_MS):
             raise web.HTTPBadRequest(
                 text=f"ms is {brief(ms)}, must be a whole number, 0 or more: time cannot go back"
-            ) from None
-        exchange.pass_time(passed)
+            )
+        exchange.pass_time(int(ms))
         return web.json_response({"server_time": exchange.now_ms()})
 
     async def price(request: web.Request) -> web.Response:
