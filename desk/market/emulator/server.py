@@ -33,6 +33,7 @@ from desk.market.emulator.private import PRIVATE, Endpoint, answer
 from desk.market.emulator.responses import broken_off, in_brotli, refused, success, too_many_requests
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.uta_book import UnifiedBook
+from desk.market.emulator.uta_options import AccountKind
 from desk.market.emulator.uta_private import UNIFIED, UnifiedEndpoint, kind_refusal, unified_answer
 from desk.market.emulator.venue import Venue
 from desk.market.series.facts import Funding, PriceTick
@@ -206,6 +207,11 @@ class EmbeddedExchange:
             raise KeyError(symbol)
         self.venue.set_price(symbol, price, self.now_ms())
         self.sockets.publish_account()
+
+    def set_account_kind(self, kind: AccountKind) -> None:
+        """Change the kind of the account, as an upgrade does while a session runs; sockets are cut."""
+        self.book.kind = kind
+        self.sockets.disconnect()
 
     def _signature_times(self) -> tuple[int, int]:
         """Earliest and latest time that counts as now in a signature, ms: market time may run faster."""

@@ -9,9 +9,10 @@ References
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final, Literal
+from dataclasses import dataclass, fields
+from typing import Any, Final, Literal
 
+from desk.errors import SettingsError
 from desk.settings import check_settings
 
 AccountKind = Literal["classic", "unified", "hybrid", "upgrading", "switching"]
@@ -64,3 +65,27 @@ class UnifiedOptions:
         for name in ("stop_delay_ms", "order_delay_ms"):
             if getattr(self, name) < 0:
                 yield f"{name} is {getattr(self, name)}, must be 0 or more"
+
+
+def read_switches(text: str) -> UnifiedOptions:
+    """Read ``attached_stops=full,stop_delay_ms=1500`` as options of a unified account.
+
+    Raises
+    ------
+    SettingsError
+        If a part is not NAME=VALUE, or the options refuse it.
+    """
+    values: dict[str, Any] = {}
+    types = {field.name: type(field.default) for field in fields(UnifiedOptions)}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, _, value = part.partition("=")
+        if name not in types or not value:
+            raise SettingsError(
+                f"--unified-switches: {part!r} is not NAME=VALUE such as attached_stops=full; NAME is one of "
+                f"{', '.join(types)}"
+            )
+        if types[name] is bool:
+            values[name] = {"yes": True, "no": False}.get(value, value)
+        else:
+            values[name] = int(value) if types[name] is int and value.isdecimal() else value
+    return UnifiedOptions(**values)

@@ -8,8 +8,9 @@ import pytest
 
 from desk.errors import SettingsError
 from desk.market.emulator import Keys
+from desk.market.emulator.__main__ import _options, _parser
 from desk.market.emulator.keys import expected_signature
-from desk.market.emulator.uta_options import UnifiedOptions
+from desk.market.emulator.uta_options import UnifiedOptions, read_switches
 from tests.market.emulator.uta_samples import CATEGORY, NOW, ORDER, STOP, V3, unified_customer
 
 VECTORS = {
@@ -415,7 +416,7 @@ async def test_one_way_stops_may_need_two_more_fields(*, strict: bool, left_out:
 
 
 async def test_an_accepted_order_may_be_unknown_for_a_while() -> None:
-    """ "Not found" right after a lost answer proves nothing: hence more than one look-up."""
+    """An answer that there is none proves nothing right after sending: hence more than one look-up."""
     async with unified_customer(unified=UnifiedOptions(order_delay_ms=400)) as customer:
         await customer.order(clientOid="t-1")
         early = await customer.ask("GET", f"{V3}/trade/order-info", {"clientOid": "t-1"})
@@ -512,5 +513,23 @@ async def test_free_margin_is_asked_for_by_order() -> None:
 
 
 def test_wrong_words_of_switches_are_refused() -> None:
-    with pytest.raises(SettingsError, match="attached_stops.*partial, full, hidden"):
+    with pytest.raises(SettingsError, match=r"attached_stops.*partial, full, hidden"):
         UnifiedOptions(attached_stops="seldom")
+
+
+def test_the_command_line_has_the_switches() -> None:
+    """What is not established can be tried either way without a line of code."""
+    words = [
+        "--unified-account",
+        "--unified-switches",
+        "attached_stops=full,stop_delay_ms=1500,isolated_in_equity=no",
+    ]
+    options = _options(_parser().parse_args(words))
+
+    assert options.keys.unified
+    assert options.unified == UnifiedOptions(
+        attached_stops="full", stop_delay_ms=1500, isolated_in_equity=False
+    )
+    for wrong in ("attached_stops", "nothing=1", "stop_delay_ms=soon", "isolated_in_equity=perhaps"):
+        with pytest.raises(SettingsError):
+            read_switches(wrong)
