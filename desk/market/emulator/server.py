@@ -29,18 +29,21 @@ from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
+from desk.market.emulator.peer_endpoints import PEER_ENDPOINTS
 from desk.market.emulator.private import PRIVATE, Endpoint, answer
 from desk.market.emulator.responses import broken_off, in_brotli, refused, success, too_many_requests
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.uta_book import UnifiedBook
 from desk.market.emulator.uta_options import AccountKind
 from desk.market.emulator.uta_private import UNIFIED, UnifiedEndpoint, kind_refusal, unified_answer
+from desk.market.emulator.uta_public import V3_ENDPOINTS
 from desk.market.emulator.venue import Venue
 from desk.market.series.facts import Funding, PriceTick
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
 
+PUBLIC: Final = {**ENDPOINTS, **PEER_ENDPOINTS, **V3_ENDPOINTS}
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long pending answers may take when the exchange stops, seconds."""
@@ -262,7 +265,7 @@ class EmbeddedExchange:
             request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
         )
         try:
-            answer = ENDPOINTS[path](public_request)
+            answer = PUBLIC[path](public_request)
         except RequestDenied as denial:
             return refused(denial, self.now_ms())
         if isinstance(answer, CandlePage):
@@ -380,4 +383,4 @@ def _is_known(request: web.Request) -> bool:
     """Whether the endpoint exists and has the request's method."""
     if private := _private_endpoint(request.path):
         return request.method == private.method
-    return request.path in ENDPOINTS and request.method == "GET"
+    return request.path in PUBLIC and request.method == "GET"
