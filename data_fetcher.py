@@ -24,7 +24,7 @@ from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
 from desk.files import remove_drafts
 from desk.market.bitget.book_checks import check_books
-from desk.market.bitget.public import FUNDING_ROWS, BitgetPublic
+from desk.market.bitget.public import BitgetPublic
 from desk.market.history.cached import read_cached
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, merge
@@ -37,9 +37,11 @@ from desk.market.history.fetch_report import (
     FetchProgress,
     FetchReport,
     ProgressObserver,
+    download_notes,
     fetched_from,
+    problem_of,
 )
-from desk.market.history.funding import NO_FUNDING, FundingHistory, download_funding, is_due
+from desk.market.history.funding import FUNDING_ROWS, NO_FUNDING, FundingHistory, download_funding, is_due
 from desk.market.history.page_journal import PageJournal
 from desk.market.history.paging import PageRange, window_of
 from desk.market.settings import FetchSettings
@@ -262,9 +264,6 @@ class _Fetch:
         if isinstance(outcome, FetchProblem):
             return outcome
         got, notes = outcome
-        if got.revised:
-            news = "the exchange now reports other numbers, which were taken"
-            notes += (f"{got.revised} cached candles were revised: {news}",)
         return fetched_from(
             got.candles,
             fetched=got.fetched,
@@ -272,7 +271,7 @@ class _Fetch:
             requests=self._market.sent[symbol],
             seconds=self._clock.monotonic() - began,
             funding=len(rates.rates),
-            notes=notes + funding_notes,
+            notes=(*notes, *download_notes(got, self._settings.days), *funding_notes),
         )
 
     async def _fetch_candles(self, symbol: str) -> tuple[Download, tuple[str, ...]] | FetchProblem:
@@ -297,7 +296,7 @@ class _Fetch:
         except FetchEnds:
             raise
         except DeskError as exc:
-            return FetchProblem(symbol, stage, type(exc).__name__, str(exc))
+            return problem_of(symbol, stage, exc)
         except Exception as exc:  # this is where a symbol's job ends
             log.warning("%s failed (%s)", symbol, stage, exc_info=True)
             return FetchProblem(symbol, stage, type(exc).__name__, f"{symbol}: {type(exc).__name__}: {exc}")
@@ -323,6 +322,8 @@ class _Fetch:
             days = self._settings.days if known is NO_FUNDING else 1
             self._expect(symbol, 1 + days * 24 // (hours or USUAL_FUNDING_HOURS) // FUNDING_ROWS)
             got = await download_funding(self._market, symbol, known=known, first=first, now=self._now)
+            if got.since > first:
+                notes = (*notes, "funding rates: one is no number and left out; it is asked for again")
             with _writing(self._store):
                 await asyncio.to_thread(self._store.save_funding, symbol, got)
         except FetchEnds:

@@ -17,16 +17,26 @@
       . AccountError             and it will say so to everything: stop; the user puts key or account right
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
+      . Unreadable               it was reached, and its answer is not what was asked for
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
   + OutputLost               all was done, and the document about it could not be handed over
+
+A message may quote what came from outside, so every message is one safe line (``desk.safe_text``): of what an
+exchange wrote at most 300 characters, of the others 4,000.
 
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
+from desk.safe_text import LONGEST, safe_text
+
+LONGEST_MESSAGE = 4_000
+"""Characters; a message that lists every complaint is long."""
+LONGEST_CODE = 20
+"""Characters; codes of the exchange have five."""
 Meaning = Literal[
     "duplicate",
     "nothing_there",
@@ -34,6 +44,7 @@ Meaning = Literal[
     "no_margin",
     "size_or_price",
     "not_traded",
+    "suspended",
     "setting_locked",
     "setting_unchanged",
     "wrong_side",
@@ -47,14 +58,18 @@ Meaning = Literal[
 ``duplicate``: the client id is taken, so the order may be there.  ``nothing_there``: there is nothing to
 close or to cancel, which is what was wanted.  ``not_found``: the exchange knows no such order.
 ``no_margin``, ``size_or_price``: this order cannot be had.  ``not_traded``: the symbol takes no orders.
-``setting_locked``: positions or orders hold a setting where it is.  ``setting_unchanged``: it was so already.
-``wrong_side``: the price is beyond the trigger already.  ``mode``: the order is meant for the other position
-mode.  ``wrong_time``: the request's timestamp is off.  ``account``: every request would be refused.
+``suspended``: this one symbol takes none for now.  ``setting_locked``: positions or orders hold a setting
+where it is.  ``setting_unchanged``: it was so already.  ``wrong_side``: the price is beyond the trigger
+already.  ``mode``: the order is meant for the other position mode.  ``wrong_time``: the request's timestamp
+is off.  ``account``: every request would be refused.
 """
 
 
 class DeskError(Exception):
     """Root of the tree."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(safe_text(message, LONGEST_MESSAGE))
 
 
 class SettingsError(DeskError):
@@ -109,7 +124,7 @@ class ExchangeError(DeskError):
     """
 
     def __init__(self, message: str, *, endpoint: str) -> None:
-        super().__init__(f"{endpoint}: {message}")
+        super().__init__(f"{endpoint}: {safe_text(message)}")
         self.endpoint = endpoint
 
 
@@ -129,8 +144,9 @@ class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
     """
 
     def __init__(self, message: str, *, endpoint: str, code: str, meaning: Meaning = "unknown") -> None:
-        super().__init__(f"{message} (code {code})" if code else message, endpoint=endpoint)
-        self.code = code
+        self.code = safe_text(code, LONGEST_CODE)
+        text = safe_text(message, LONGEST - LONGEST_CODE - len(" (code )"))
+        super().__init__(f"{text} (code {self.code})" if code else text, endpoint=endpoint)
         self.meaning = meaning
 
 
@@ -151,6 +167,17 @@ class Unanswered(ExchangeError):  # noqa: N818 - says what happened
     A read is simply asked again.  A write is never repeated blindly: the order is looked up by its
     client order id first, because the first attempt may have filled.
     """
+
+    @classmethod
+    def of(cls, refusal: Refused) -> Self:
+        """Take a refusal for no answer: one that a later answer to the same read will not repeat."""
+        error = cls("", endpoint=refusal.endpoint)
+        error.args = refusal.args
+        return error
+
+
+class Unreadable(Unanswered):
+    """The exchange was reached, and its answer is not what was asked for; it may give it again for ever."""
 
 
 class FetchEnds(DeskError):  # noqa: N818 - says what it does

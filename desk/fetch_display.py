@@ -7,7 +7,6 @@ Not here: how candles are fetched (``data_fetcher``).
 
 from dataclasses import dataclass
 
-from desk.errors import NotEnoughHistory
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
 from desk.outcomes import Failed, Skipped
 from desk.reports import terminal
@@ -57,7 +56,7 @@ def print_fetch(report: FetchReport, console: Console) -> bool:
 
 
 def outcome_of_problem(problem: FetchProblem) -> Skipped | Failed:
-    """What becomes of a symbol without candles: it is skipped where there are too few yet."""
-    if problem.error == NotEnoughHistory.__name__:
-        return Skipped(problem.symbol, f"Insufficient data: {problem.message}")
+    """What becomes of a symbol without candles: it is skipped where that is nobody's fault."""
+    if problem.skip:
+        return Skipped(problem.symbol, f"{problem.skip}: {problem.message}")
     return Failed(problem.symbol, "fetch", problem.message, "")

@@ -24,6 +24,7 @@ from types import MappingProxyType, ModuleType
 from typing import Any, Protocol, TypeVar
 
 from desk.cores import usable_cores
+from desk.doors import working_folder
 from desk.doors.mistakes import check_syntax, nearest_name, read_settings_file, settings_mistakes
 from desk.errors import SettingsError
 from desk.market.settings import LinkSettings, StreamSettings
@@ -259,7 +260,8 @@ def read_own_file(environ: Mapping[str, str], config_file: Path) -> OwnFile | No
     environ : mapping
         ``DESK_CONFIG`` names the file; empty: none is read.
     config_file : Path
-        Where there is no such variable: the file is looked for beside this one.
+        Where there is no such variable: the file is looked for beside this one, or in the working directory
+        if this one is packaged.
 
     Raises
     ------
@@ -269,7 +271,7 @@ def read_own_file(environ: Mapping[str, str], config_file: Path) -> OwnFile | No
     named = environ.get(VARIABLE)
     if named == "":
         return None
-    path = Path(named).expanduser().absolute() if named else config_file.with_name(OWN_FILE)
+    path = Path(named).expanduser().absolute() if named else working_folder(str(config_file)) / OWN_FILE
     if not path.is_file():
         if named:
             raise SettingsError(f"{VARIABLE} in the environment names {path}, which is not there")

@@ -3,9 +3,10 @@
 ``python -m soaks.fetch [--kills 20] [--seed 0]`` serves six symbols under faults and starts the
 fetcher in a process of its own, which SIGKILLs itself at a seeded moment: in the middle of writing a page
 (the record is left torn), just before or just after a rename, or at any time.  The next one goes on in the
-same folder.  Whenever a fetch comes to its end the caches are compared with what was served, and the folder
-is emptied.  Prints what each restart asked for again: requests that brought no candle that had not been
-delivered before.  Linux only.
+same folder.  Before every fourth kill a whole fetch goes to an exchange whose pages are mostly empty, so that
+it learns of holes and beginnings that are none.  Whenever a fetch comes to its end, after that one the second
+that does, the caches are compared with what was served, and the folder is emptied.  Prints what each restart
+asked for again: requests that brought no candle that had not been delivered before.  Linux only.
 
 The product has no hook for this: ``child`` wraps ``os.fsync``, ``os.replace`` and the client in its own
 process.
@@ -13,6 +14,7 @@ process.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import random
@@ -25,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,8 +49,12 @@ NOW = 1_767_225_600_000 + 123_456
 NAMES = ",".join(f"S{number}USDT=noise:{number}" for number in range(SYMBOLS))
 FAULTS = (
     "429=0.004,500=0.02,reset=0.02,truncate=0.01,html=0.01,nonjson=0.01,empty=0.01,hang=0.002,"
-    "40015=0.01,duplicate=0.05,older=0.05,hole=0.0005"
+    "40015=0.01,duplicate=0.05,older=0.05,hole=0.0005,"
+    "short=0.03,lag=0.01,bad_row=0.02,null=0.02,brotli_forced=0.005"
 )
+LAGGING = "lag=0.7"
+LAGS_EVERY = 4
+"""Kills from one fetch from a lagging exchange to the next."""
 KINDS = ("page", "before rename", "after rename", "page", "any time")
 """In turns; four of five fall into a page write or a rename."""
 
@@ -137,8 +144,9 @@ def die() -> None:
 class Soak:
     """One folder through many deaths."""
 
-    def __init__(self, url: str, room: Path) -> None:
+    def __init__(self, url: str, lagging_url: str, room: Path) -> None:
         self.url = url
+        self.lagging_url = lagging_url
         self.folder = room / "backtest_data"
         self.log = room / "answered.log"
         self.truth = {
@@ -146,10 +154,13 @@ class Soak:
             for candles in synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)
         }
         self.compared = 0
+        self.lagged = False
+        """Whether no fetch came to its end since the one from the lagging exchange."""
 
-    def run(self, death: Death) -> int:
-        """Fetch until death, or to the end; the exit status."""
-        command = [sys.executable, "-m", "soaks.fetch", "--child", self.url, str(self.folder)]
+    def run(self, death: Death, *, lagging: bool = False) -> int:
+        """Fetch until death, or to the end; the exit status: how many symbols have no candles."""
+        url = self.lagging_url if lagging else self.url
+        command = [sys.executable, "-m", "soaks.fetch", "--child", url, str(self.folder)]
         command += [str(self.log), death.kind, str(death.number), str(death.part)]
         return subprocess.run(command, check=False, cwd=HERE.parent).returncode  # noqa: S603
 
@@ -198,39 +209,54 @@ def deaths(kills: int, seed: int) -> list[Death]:
     ]
 
 
-def soak(kills: int, seed: int) -> int:
-    """Kill, restart and compare; print a line per kill."""
+@contextlib.contextmanager
+def exchange(faults: str, seed: int) -> Iterator[str]:
+    """Serve the symbols with ``faults`` in a process; its address."""
     command = [sys.executable, "-m", "desk.market.emulator", "--synthetic", NAMES, "--now", str(NOW)]
-    command += ["--rate-limit", "0", "--latency-ms", "20", "--faults", FAULTS, "--fault-seed", str(seed)]
+    command += ["--rate-limit", "0", "--latency-ms", "20", "--faults", faults, "--fault-seed", str(seed)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=HERE.parent)  # noqa: S603
-    began, most, done = time.perf_counter(), 0, 0
     try:
         if process.stdout is None or not (found := re.search(r"http://\S+", process.stdout.readline())):
             raise SystemExit("the embedded exchange does not start")
-        with tempfile.TemporaryDirectory() as room:
-            trial = Soak(found[0], Path(room))
-            for number, death in enumerate(deaths(kills, seed), 1):
-                while not (killed := _one(trial, death)):
-                    pass
-                answered, again = killed
-                most = max(most, again)
-                print(
-                    f"kill {number:2d}: {death.kind} {death.number:3d}; {answered:3d} pages answered, "
-                    f"{again} asked for again since the last kill",
-                    flush=True,
-                )
-                done += death.kind != "any time"
-            before = len(trial.answers())
-            if trial.run(Death("never", 0, 0.0)):
-                raise SystemExit("the last fetch failed")
-            print(f"last fetch: {trial.repeated(before)} asked for again")
-            trial.compare()
+        yield found[0]
     finally:
         process.terminate()
         process.wait()
+
+
+def soak(kills: int, seed: int) -> int:
+    """Kill, restart and compare; print a line per kill."""
+    began, most, done, lags = time.perf_counter(), 0, 0, 0
+    with (
+        exchange(FAULTS, seed) as url,
+        exchange(LAGGING, seed) as lagging_url,
+        tempfile.TemporaryDirectory() as room,
+    ):
+        trial = Soak(url, lagging_url, Path(room))
+        for number, death in enumerate(deaths(kills, seed), 1):
+            if number % LAGS_EVERY == 0:
+                if (status := trial.run(Death("never", 0, 0.0), lagging=True)) not in range(SYMBOLS + 1):
+                    raise SystemExit(f"a fetch from the lagging exchange ended with status {status}")
+                lags, trial.lagged = lags + 1, True
+            while not (killed := _one(trial, death)):
+                pass
+            answered, again = killed
+            most = max(most, again)
+            print(
+                f"kill {number:2d}: {death.kind} {death.number:3d}; {answered:3d} pages answered, "
+                f"{again} asked for again since the last kill",
+                flush=True,
+            )
+            done += death.kind != "any time"
+        before = len(trial.answers())
+        if trial.run(Death("never", 0, 0.0)):
+            raise SystemExit("the last fetch failed")
+        print(f"last fetch: {trial.repeated(before)} asked for again")
+        trial.compare()
     print(
-        f"{kills} kills, {done} of them in a page write or a rename; {trial.compared} caches compared, all "
-        f"equal; at most {most} requests repeated after a kill; {time.perf_counter() - began:.0f} s"
+        f"{kills} kills, {done} of them in a page write or a rename; {lags} fetches from a lagging exchange; "
+        f"{trial.compared} caches compared, all equal; at most {most} requests repeated after a kill; "
+        f"{time.perf_counter() - began:.0f} s"
     )
     return 0
 
@@ -243,7 +269,10 @@ def _one(trial: Soak, death: Death) -> tuple[int, int] | None:
         return len(trial.answers()) - before, trial.repeated(before)
     if status:
         raise SystemExit(f"a fetch ended with status {status}")
-    trial.compare()
+    if trial.lagged:  # what it learnt is asked for once by every run, and that answer may be faulty too
+        trial.lagged = False
+    else:
+        trial.compare()
     return None
 
 

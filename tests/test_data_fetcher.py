@@ -246,7 +246,7 @@ async def test_a_corrupt_cache_is_set_aside_told_and_fetched_anew(run: Run) -> N
 async def test_one_symbols_trouble_never_stops_the_others(run: Run) -> None:
     """Of 786 symbols one is always odd; the others are ready and the odd one is named."""
     values = MARKET[1].values.copy()
-    values[2, -100] = 1e9
+    values[2, -200:] = 1e9
     broken = Candles("ETHUSDT", MARKET[1].open_time, values)
     unborn = check_candles("NEWUSDT", MARKET[0].open_time[-1:] + CANDLE_MS, MARKET[0].values[:, -1:])
 
@@ -258,6 +258,40 @@ async def test_one_symbols_trouble_never_stops_the_others(run: Run) -> None:
     assert "low above" in problems["ETHUSDT"].message
     assert problems["NEWUSDT"].error == "NotEnoughHistory"
     run.assert_cached([MARKET[0], MARKET[2]])
+
+
+async def test_a_row_that_is_no_candle_is_a_hole_with_a_note(run: Run) -> None:
+    """It stays in the exchange's archive for good; the symbol must not be lost for 180 days."""
+    values = MARKET[1].values.copy()
+    values[2, -100] = 1e9
+    bent = Candles("ETHUSDT", MARKET[1].open_time, values)
+
+    report = await run.fetch([bent])
+
+    (outcome,) = report.fetched
+    assert (outcome.candles, outcome.missing) == (DAYS * 288 - 1, 1)
+    (note,) = outcome.notes
+    assert note.startswith(
+        "1 row that is no candle is left out: the candle of 2025-11-07 15:40:00 has its low"
+    )
+    run.assert_cached([without(MARKET[1], (len(MARKET[1]) - 100, 1))])
+
+
+async def test_a_history_shorter_than_asked_for_is_told(run: Run) -> None:
+    """With and without the network; a model of 20 days looks like one of 31 otherwise."""
+    young = MARKET[0].rows(13 * 288, 33 * 288)
+    report = await run.fetch([young, MARKET[1]])
+    settings = fetch_settings("http://127.0.0.1:9", run.folder, days=DAYS, offline=True)
+    offline = await fetch_universe(settings, clock=ImpatientClock())
+
+    notes = {outcome.symbol: outcome.notes for outcome in report.fetched}
+    assert notes["ETHUSDT"] == ()
+    short = "20 of 31 days, from 2025-10-19 00:00 to 2025-11-08 00:00"
+    assert notes["BTCUSDT"] == (f"{short}: the exchange has no more now, and is asked again by every run",)
+    assert {outcome.symbol: outcome.notes for outcome in offline.fetched} == {
+        "BTCUSDT": (f"{short}: no more is cached",),
+        "ETHUSDT": (),
+    }
 
 
 async def test_an_unknown_symbol_stops_the_run_before_any_candle_is_asked_for(run: Run) -> None:

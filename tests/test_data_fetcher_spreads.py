@@ -110,7 +110,7 @@ async def check(
     return checks, exchange
 
 
-@pytest.mark.parametrize("faults", ["", "429 500 reset truncate duplicate older brotli"])
+@pytest.mark.parametrize("faults", ["", "429 500 reset truncate duplicate older brotli", "short lag"])
 async def test_a_lagging_symbol_is_refused_and_a_clean_one_passes(tmp_path: Path, faults: str) -> None:
     """Of the few symbols that pass everything else, the one that nobody can trade is found by its mark."""
     checks, exchange = await check(tmp_path, faults=faults)

@@ -3,9 +3,10 @@
 import pytest
 import rich.console
 
+from desk.errors import DeskError, NotEnoughHistory, Refused
 from desk.fetch_display import FetchBar, print_fetch
 from desk.market.history.contract_book import ContractBook
-from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
+from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport, problem_of
 from desk.reports import terminal
 from desk.reports.console import Console
 from tests.market.samples import NOW
@@ -44,6 +45,30 @@ def test_the_closing_table_has_what_a_user_asks_after_an_hour(capsys: pytest.Cap
     assert "1 symbols, 1,238 requests (2 × 429, 5 without an answer) in 66.0 s." in printed.out
     assert "ETHUSDT" in printed.err
     assert "40309" in printed.err
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (
+            Refused("removed", endpoint="x", code="40309", meaning="not_traded"),
+            "Not traded any more: x: removed",
+        ),
+        (NotEnoughHistory("no candles yet"), "Insufficient data: no candles yet"),
+    ],
+)
+def test_a_symbol_that_is_gone_or_too_young_is_skipped_and_no_failure(
+    error: DeskError, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A delisting between the list and the candles must not end a nightly run with status 1."""
+    book = ContractBook("loopback", NOW, (), {})
+    gone = problem_of("ETHUSDT", "candles", error)
+    report = FetchReport((FETCHED, gone), book, requests=9, throttled=0, unanswered=0, seconds=6.0)
+
+    assert print_fetch(report, Console(quiet=False, as_json=False)) is True
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"⚠️ ETHUSDT: skipped. {reason}" in printed
 
 
 def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(

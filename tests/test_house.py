@@ -28,6 +28,9 @@ from tests.house import (
 FOUNDATION = {
     "desk.clustered",
     "desk.errors",
+    "desk.addresses",
+    "desk.reading",
+    "desk.safe_text",
     "desk.values",
     "desk.ports",
     "desk.files",
@@ -38,8 +41,10 @@ FOUNDATION = {
     "desk.orders",
     "desk.proxies",
     "desk.retry",
+    "desk.server_time",
     "desk.settings",
     "desk.spreads",
+    "desk.symbol_names",
     "desk.ticks",
     "desk.typed_fields",
 }
@@ -58,7 +63,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
-    "desk.errors": set(),
+    "desk.safe_text": set(),
+    "desk.reading": {"desk.safe_text"},
+    "desk.addresses": set(),
+    "desk.errors": {"desk.safe_text"},
     "desk.values": {"desk.errors"},
     "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
@@ -74,12 +82,15 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.retry": {"desk.errors", "desk.ports"},
     "desk.settings": {"desk.errors", "desk.typed_fields"},
     "desk.typed_fields": set(),
+    "desk.server_time": {"desk.ports"},
+    "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
+    "desk.executors": FOUNDATION | {"desk.cores"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
-        *("desk.cores", "desk.doors.mistakes", "desk.market.settings", "desk.plausible"),
+        *("desk.cores", "desk.doors", "desk.market.settings", "desk.plausible"),
         *("desk.run_settings", "desk.trade.settings"),
     },
     "desk.training_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
@@ -110,7 +121,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {
+        "desk.errors",
+        "desk.files",
+        "desk.outcomes",
+        "desk.policy",
+        "desk.reading",
+        "desk.values",
+    },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
@@ -154,6 +172,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
+    *("desk.addresses", "desk.reading", "desk.safe_text"),
     *(
         "desk.errors",
         "desk.values",
@@ -167,14 +186,18 @@ PURE = {
         "desk.retry",
         "desk.settings",
         "desk.spreads",
+        "desk.symbol_names",
         "desk.ticks",
         "desk.typed_fields",
         "desk.indicators",
     ),
     "desk.learn",
     *(
+        "desk.market.history.absence",
         "desk.market.history.candles",
+        "desk.market.history.inert_pickle",
         "desk.market.history.paging",
+        "desk.market.history.pickle_tree",
         "desk.market.bitget.wire",
         "desk.market.series.synthetic",
     ),
@@ -217,7 +240,7 @@ ADDRESS = {
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.series"},
-    "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
+    "pickle": {"desk.market.history.candle_store"},
     "sklearn": {"desk.learn.evaluation"},
 }
 # Who may make or change files, by what writes them.
@@ -236,6 +259,7 @@ CATCHES_ALL = {
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",
+    "soaks.hostile",  # where every defect is looked for
 }
 LONGEST = 400
 """Lines of a file."""

@@ -4,9 +4,13 @@
 ``make soak-noise`` and ``python -m benchmarks.recipes``.
 """
 
+import errno
 import functools
 import hashlib
+import io
 import json
+import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -270,6 +274,30 @@ def test_who_passes_everything_else_is_asked_about_and_may_be_refused(
     assert verdicts["LAGUSDT"]["tradable"] is (problem is None)
     assert verdicts["LAGUSDT"]["reasons"] == ([] if problem is None else [problem])
     assert (accepted is None) is (problem is not None)
+
+
+class ClosedTerminal(io.StringIO):
+    """What a program writes to after its terminal was closed."""
+
+    def write(self, _: str) -> int:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+def test_a_line_that_cannot_be_printed_leaves_a_symbol_published(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its model is in force: a summary that calls it unpublished would be wrong, and it gets no verdict."""
+    cheap, _ = trained_at_both_costs()
+    monkeypatch.setattr(sys, "stdout", ClosedTerminal())
+    with EvaluationLedger(tmp_path / "ledger") as ledger:
+        console = Console(quiet=False, as_json=False)
+        run = TrainingRun(product(), ModelRegistry(tmp_path), ledger, console, lambda _: {})
+        run.add(with_luck(cheap, "AUSDT", 0.9, settings="as they are"))
+        run.judge()
+
+    assert [version.candidate.symbol for version in run.versions] == ["AUSDT"]
+    assert run.failed == []
+    assert (tmp_path / "AUSDT_latest.txt").exists()
 
 
 def with_luck(examined: EvaluatedSymbol, symbol: str, p_value: float, *, settings: str) -> EvaluatedSymbol:

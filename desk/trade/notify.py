@@ -12,28 +12,28 @@ other side refuses ``MOST_REFUSALS`` times for what it is (a status of 4xx) is d
 all others.  What a refusal says is done: a pause that it asks for is kept, and a Telegram group that became a
 supergroup is written to under its new id (https://core.telegram.org/bots/api#responseparameters).
 
+No redirect is followed and ``~/.netrc`` is not read: a message goes where the environment says, or nowhere.
+
 Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where the kind of the
 failure is named and the words of the other side, without them.
 """
 
 import asyncio
 import contextlib
-import json
 import logging
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from desk.addresses import address_problem, proxy_from, through_proxy
 from desk.errors import SettingsError
 from desk.ports import Clock
 from desk.proxies import require_usable_proxies
+from desk.safe_text import safe_text
+from desk.trade.refusals import DeliveryFailure, failure_of
 from desk.trade.settings import NotifySettings
 
 log = logging.getLogger("desk.trade")
@@ -44,22 +44,14 @@ LAST_TIMEOUTS = 3
 """Timeouts that are waited, when the session ends, for what is still on its way."""
 MOST_REFUSALS = 8
 """Some ten minutes."""
-LATER = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""Statuses of 4xx that refuse the moment, or the channel, and not the message."""
 HOUR_S = 3_600.0
+MOVED = "the group is a supergroup now: set TELEGRAM_CHAT to its new id, {}"
 FIRST_DIGEST_S = 60.0
 """Until the first digest: people see soon what the session has begun with."""
-MOST_BODY, MOST_WORDS = 4_096, 160
-"""Bytes of a refusal that are read, and characters of its words that are logged."""
+MOST_BODY = 4_096
+"""Bytes of a refusal that are read."""
+PLAIN = "NOTIFY_PLAIN_HTTP"
+"""Variable of the environment that allows an unencrypted webhook beyond this machine, by ``yes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +62,8 @@ class MessageChannel:
     url: str = field(repr=False)
     key: str
     fixed: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFailure:
-    """Why a message was not taken."""
-
-    kind: str
-    """Kind of the failure, and the words of the other side; never an address."""
-    refused: bool
-    """Whether the other side refused the message itself."""
-    pause_s: float = 0.0
-    """How long the other side asks to be left alone."""
-    moved_to: str = ""
-    """Where the other side asks to be written to instead: the id of a Telegram chat."""
+    proxy: str = field(default="", repr=False)
+    """As ``desk.addresses.proxy_from`` names it; "" is none."""
 
 
 def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
@@ -96,16 +76,32 @@ def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
     """
     channels = []
     if webhook := environ.get("NOTIFY_WEBHOOK", "").strip():
-        if urlsplit(webhook).scheme not in {"http", "https"} or not urlsplit(webhook).hostname:
-            raise SettingsError("NOTIFY_WEBHOOK in the environment is not an http address")
-        channels.append(MessageChannel("webhook", webhook, "text", {}))
+        _check_webhook(webhook, plain=environ.get(PLAIN) == "yes")
+        channels.append(MessageChannel("webhook", webhook, "text", {}, proxy_from(environ, webhook)))
     token, chat = (environ.get(name, "").strip() for name in ("TELEGRAM_TOKEN", "TELEGRAM_CHAT"))
     if bool(token) != bool(chat):
         raise SettingsError("TELEGRAM_TOKEN and TELEGRAM_CHAT in the environment belong together: set both")
+    if not (token + chat).isprintable() or set(token) & set("/?#@ "):
+        raise SettingsError("TELEGRAM_TOKEN or TELEGRAM_CHAT in the environment holds what neither can hold")
     if token:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
-        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
+        proxy = proxy_from(environ, url)
+        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}, proxy))
     return tuple(channels)
+
+
+def _check_webhook(webhook: str, *, plain: bool) -> None:
+    """Raise ``SettingsError``, which quotes nothing of it, unless messages may be posted there."""
+    schemes = ("https", "http")
+    if address_problem("", webhook, schemes, whole=False, plain=True):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not an http address without a user name and password"
+        )
+    if address_problem("", webhook, schemes, whole=False, plain=plain):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not encrypted, and leads to another machine: give an https "
+            f"address, or set {PLAIN}=yes to let everyone on the way read the messages"
+        )
 
 
 class NoNotifier:
@@ -212,7 +208,10 @@ class Outbox:
         """Post once; None if the message was taken."""
         body = {**self._fixed, self._channel.key: text}
         try:
-            async with session.post(self._channel.url, json=body) as response:
+            through = through_proxy(self._channel.proxy, self._channel.url)
+            async with session.post(
+                self._channel.url, json=body, allow_redirects=False, **through
+            ) as response:
                 if response.status < 300:
                     return None
                 answer = await response.content.read(MOST_BODY)
@@ -222,8 +221,7 @@ class Outbox:
 
     def _move(self, chat: str) -> None:
         self._fixed["chat_id"] = chat
-        name = self._channel.name
-        log.warning("%s: the group is a supergroup now; set TELEGRAM_CHAT to its new id, %s", name, chat)
+        log.warning("%s: %s", self._channel.name, MOVED.format(chat))
 
     def _log_change(self, failure: str) -> None:
         """Log what goes on for long when it begins, when it changes and when it is over."""
@@ -264,6 +262,7 @@ class Notifier:
     def notify(self, text: str, *, urgent: bool) -> None:
         """Take a sentence, and note the time; returns at once."""
         at = datetime.fromtimestamp(self._clock.now_ms() / 1000, tz=UTC)
+        text = safe_text(text, LONGEST)
         text = "\n".join(f"{at:%Y-%m-%d %H:%M} UTC {line}" for line in text.split("\n"))
         if urgent:
             for box in self._boxes:
@@ -308,58 +307,10 @@ class Notifier:
             box.put("\n".join(lines))
 
 
-def failure_of(status: int, headers: Mapping[str, str], body: bytes, *, secret: str) -> DeliveryFailure:
-    """What a refusal says.
-
-    Parameters
-    ----------
-    status : int
-        Of HTTP, 300 or more.
-    headers : mapping
-    body : bytes
-        Its beginning; JSON as Telegram sends it, or anything.
-    secret : str
-        The address, no part of which may be among the words.
-    """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
-    nested = told.get("parameters")
-    parameters: dict[str, Any] = nested if isinstance(nested, dict) else {}
-    pauses = (parameters.get("retry_after"), told.get("retry_after"), headers.get("Retry-After"))
-    moved = parameters.get("migrate_to_chat_id")
-    return DeliveryFailure(
-        " ".join((f"HTTP {status}", *_words(told.get("description"), secret))),
-        refused=status < 500 and status not in LATER,
-        pause_s=max(map(_seconds, pauses)),
-        moved_to=str(moved) if isinstance(moved, int) and not isinstance(moved, bool) else "",
-    )
-
-
-def _words(description: object, secret: str) -> list[str]:
-    """The words of a refusal, on one line and without any part of an address."""
-    if not isinstance(description, str):
-        return []
-    words = "".join(sign if sign.isprintable() else " " for sign in description)[:MOST_WORDS]
-    parts = [part for part in secret.replace("/bot", "/").split("/") if len(part) > 3]
-    return [] if any(part in words for part in parts) else [words]
-
-
-def _seconds(value: object) -> float:
-    """A pause that was asked for, an hour at most; 0 where it is none."""
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), HOUR_S) if math.isfinite(seconds) else 0.0
-
-
 async def try_channels(
     channels: Sequence[MessageChannel], settings: NotifySettings, clock: Clock, text: str
-) -> list[tuple[str, DeliveryFailure | None]]:
-    """Post a message on every channel, once; its name, and why it was not taken, None where it was.
+) -> dict[str, str]:
+    """Post a message on every channel, once: by name, why it was not taken, empty where it was.
 
     Parameters
     ----------
@@ -372,7 +323,12 @@ async def try_channels(
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         boxes = [Outbox(channel, settings, clock) for channel in channels]
         failures = await asyncio.gather(*(box.post_once(session, text) for box in boxes))
-    return [(channel.name, failure) for channel, failure in zip(channels, failures, strict=True)]
+    reasons = {}
+    for channel, failure in zip(channels, failures, strict=True):
+        reasons[channel.name] = "" if failure is None else f"not delivered: {failure.kind}"
+        if failure is not None and failure.moved_to:
+            reasons[channel.name] = MOVED.format(failure.moved_to)
+    return reasons
 
 
 async def _first_of(*works: Coroutine[object, object, object]) -> None:
@@ -405,7 +361,8 @@ async def notifying(
     require_usable_proxies()
     notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+    no_cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=no_cookies) as session:
         tasks = [asyncio.ensure_future(work) for work in (notifier.deliver(session), notifier.digest())]
         try:
             yield notifier

@@ -24,6 +24,8 @@ from desk.ports import Clock
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles
 
 MARK: Final = CandleEndpoint("/api/v2/mix/market/history-mark-candles", 200)
+EMPTY_ANSWERS: Final = 3
+"""So many empty pages in a row mean that there is no older mark price."""
 SYMBOLS_AT_ONCE: Final = 5
 """Symbols that are asked about at once: their pages alone keep the pace."""
 
@@ -100,13 +102,16 @@ def _newest(candles: Candles) -> Candles:
 
 
 async def _mark_candles(market: BitgetPublic, candles: Candles) -> Candles:
-    """Candles of the mark price at the times of ``candles``; neighbouring pages share a row."""
+    """Candles of the mark price at the times of ``candles``, each page read on below the last one's rows."""
     if not len(candles):
         return candles
     first, last = int(candles.open_time[0]), int(candles.open_time[-1])
-    pages = [
-        Page(MARK, end, MARK.limit) for end in range(last + CANDLE_MS, first, -(MARK.limit - 1) * CANDLE_MS)
-    ]
-    rows = [await market.candles(candles.symbol, page) for page in pages]
-    whole = between(merge([part.where(~broken(part)) for part in rows]), first, last)
+    rows, end, empty = [], last + CANDLE_MS, 0
+    while end > first and empty < EMPTY_ANSWERS:
+        page = await market.candles(candles.symbol, Page(MARK, end, MARK.limit))
+        page = page.where(~broken(page) & (page.open_time < end))
+        rows.append(page)
+        empty = 0 if len(page) else empty + 1
+        end = int(page.open_time.min(initial=end))
+    whole = between(merge(rows), first, last)
     return check_candles(candles.symbol, whole.open_time, whole.values)

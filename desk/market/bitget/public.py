@@ -7,7 +7,11 @@ back as values.
 Retry: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time, no usable
 body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.  ``Throttled`` (429,
 maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds the whole.
-``Refused`` is never repeated.
+``Refused`` is never repeated, unless it says that one contract is suspended for now: that pauses nothing, and
+counts as no answer.
+
+Who answers is reachable: a run ends (``Unreachable``) where nothing of use arrives from the address, and not
+where one request is answered with data of another form (``Unreadable``).
 
 Not here: what is asked for and why (``desk.market.history.paging``); anything signed
 (``desk.market.bitget.account.rest``).
@@ -23,13 +27,14 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
-from desk.errors import DeskError, FetchEnds, Throttled, Unanswered
+from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, Reader, RestTransport
+from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
 from desk.market.history.candles import RawRows
 from desk.market.history.contracts import ContractTable, TickerTable
-from desk.market.history.funding import FundingRates
+from desk.market.history.funding import FUNDING_ROWS, FundingRates
 from desk.market.history.paging import Page
 from desk.market.settings import FetchSettings
 from desk.ports import Clock
@@ -42,8 +47,6 @@ TICKER = "/api/v2/mix/market/ticker"
 TICKERS = "/api/v2/mix/market/tickers"
 BOOK = "/api/v2/mix/market/merge-depth"
 FUNDING = "/api/v2/mix/market/history-fund-rate"
-FUNDING_ROWS = 100
-"""Most rows of one page of funding rates."""
 BACKOFF = Backoff(0.5, 30.0)
 FIRST_ATTEMPTS = 4
 """Attempts to reach the exchange at all, before a run begins: some four seconds."""
@@ -52,7 +55,7 @@ Answer = TypeVar("Answer")
 
 
 class Unreachable(FetchEnds):
-    """Nobody answers at the address."""
+    """Nobody answers at the address, or nobody who answers as the exchange does."""
 
 
 class BitgetPublic:
@@ -91,10 +94,13 @@ class BitgetPublic:
             throttle=throttle,
             timeout_s=settings.timeout_s,
             headers=DEMO if demo else {},
-            use_proxy=not settings.on_loopback,
-            follow_redirects=True,
+            proxy=settings.proxy,
+            largest_body=settings.largest_body_mib * MIB,
         )
         self._last_answer = float("-inf")
+        """When a request was last answered, with data, a refusal or a pause (monotonic, s)."""
+        self._last_response = float("-inf")
+        """When anything was last received, a gateway's web page included (monotonic, s)."""
         self.sent: Counter[str] = Counter()
         self.sent_to: Counter[str] = Counter()
         self.throttled = 0
@@ -108,6 +114,11 @@ class BitgetPublic:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
+
+    @property
+    def proxy(self) -> str:
+        """The proxy of the settings, "" without one; the websockets of the same market use it too."""
+        return self._settings.proxy
 
     async def server_time(self) -> int:
         """The exchange's clock, in ms; the first request of a run, so that a wrong address shows at once."""
@@ -207,16 +218,27 @@ class BitgetPublic:
             self.sent_to[path] += 1
             return {}
 
+        def read(body: bytes, /, *, endpoint: str, status: int) -> Answer:
+            self._last_response = self._clock.monotonic()
+            return reader(body, endpoint=endpoint, status=status)
+
         async def attempt() -> Answer:
             try:
-                answer = await self._transport.request("GET", path, reader, query=query, on_turn=on_turn)
+                answer = await self._transport.request("GET", path, read, query=query, on_turn=on_turn)
+            except Unanswered as exc:
+                self.unanswered += 1
+                if isinstance(exc, Unreadable):
+                    self._last_answer = self._clock.monotonic()
+                raise
             except Throttled:
                 self.throttled += 1
                 self._last_answer = self._clock.monotonic()
                 raise
-            except Unanswered:
-                self.unanswered += 1
-                raise
+            except Refused as exc:
+                self._last_answer = self._clock.monotonic()
+                if exc.meaning not in PASSING:
+                    raise
+                raise Unanswered.of(exc) from exc
             self._last_answer = self._clock.monotonic()
             return answer
 
@@ -227,11 +249,14 @@ class BitgetPublic:
 
     def _final(self, error: Unanswered, retry: Retry) -> DeskError:
         """What the last of several failures means: nobody is there, or one request has no answer."""
-        if self._last_answer < retry.began:
-            return Unreachable(
-                f"{self._transport.base_url} cannot be reached: {error}. Asked {retry.failures} times in "
-                f"{retry.elapsed_s:.0f} s, and nothing else was answered meanwhile. Check the connection, "
-                "a proxy or firewall, and the address (--base-url or BITGET_BASE_URL); then start again: "
-                "what was fetched is kept."
-            )
-        return Unanswered(f"{error} (asked {retry.failures} times)", endpoint=error.endpoint)
+        if self._last_answer >= retry.began:
+            text = str(error).removeprefix(f"{error.endpoint}: ")
+            return type(error)(f"{text} (asked {retry.failures} times)", endpoint=error.endpoint)
+        responds = self._last_response >= retry.began
+        found = "responds, and not as the exchange does" if responds else "cannot be reached"
+        what = "a proxy or firewall" if responds else "the connection, a proxy or firewall"
+        return Unreachable(
+            f"{self._transport.base_url} {found}: {error}. Asked {retry.failures} times in "
+            f"{retry.elapsed_s:.0f} s, and nothing else was answered meanwhile. Check {what}, and the "
+            "address (--base-url or BITGET_BASE_URL); then start again: what was fetched is kept."
+        )

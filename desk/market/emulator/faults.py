@@ -7,7 +7,8 @@ alone, so a run that sends the same requests in the same order gets the same fau
 Not here: what a closed connection or a hanging answer is on a socket, see ``server``.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
@@ -16,6 +17,50 @@ from desk.market.emulator.endpoints import CandlePage
 from desk.market.emulator.options import PUSH_FAULTS, ROW_FAULT
 
 OLDER_ROWS: Final = 3
+
+
+def _newest_half(rows: list[str], _: np.random.Generator) -> list[str]:
+    return rows[len(rows) // 2 :]
+
+
+def _none(_: list[str], __: np.random.Generator) -> list[str]:
+    return []
+
+
+def _high_below_low(rows: list[str], rng: np.random.Generator) -> list[str]:
+    """One row whose high is half its low."""
+
+    def bend(row: list[object]) -> None:
+        row[2] = repr(float(str(row[3])) / 2)
+
+    return _one_changed(rows, rng, bend)
+
+
+def _without_a_number(rows: list[str], rng: np.random.Generator) -> list[str]:
+    """One row with null or an empty text where a number should be."""
+
+    def spoil(row: list[object]) -> None:
+        row[int(rng.integers(1, len(row)))] = None if rng.random() < 0.5 else ""
+
+    return _one_changed(rows, rng, spoil)
+
+
+def _one_changed(
+    rows: list[str], rng: np.random.Generator, change: Callable[[list[object]], None]
+) -> list[str]:
+    place = int(rng.integers(len(rows)))
+    row = json.loads(rows[place])
+    change(row)
+    return [*rows[:place], json.dumps(row, separators=(",", ":")), *rows[place + 1 :]]
+
+
+CHANGES: Final[Mapping[str, Callable[[list[str], np.random.Generator], list[str]]]] = {
+    "short": _newest_half,
+    "lag": _none,
+    "bad_row": _high_below_low,
+    "null": _without_a_number,
+}
+"""Faults of a page of candles that is not empty: its rows as JSON text, and what becomes of them."""
 
 
 class Faults:
@@ -70,6 +115,8 @@ class Faults:
         rng = self._rng(number, stream=1) if self._hole or fault else None
         if rng is None or not rows:
             return rows, met
+        if fault is not None and fault in CHANGES:
+            return CHANGES[fault](rows, rng), {fault}
         if fault == "older" and (older := page.older_rows(OLDER_ROWS)):
             rows = older + rows
             met.add("older")

@@ -1,12 +1,11 @@
 """The embedded exchange on a socket.
 
 Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
-websockets on loopback go out, as the exchange's endpoints answer.  The paths under ``/emulator`` are those of
-``control``.
+websockets on loopback go out, as the exchange's endpoints answer; ``control`` has those under ``/emulator``.
 
-A request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
-is private, answer.  Every request under ``/api`` has a number, from 0, in the order of arrival; faults depend
-on it alone.
+A request passes, in this order: ``own_clients`` (403 for web pages), latency, unknown path (``40404``),
+limits (429), fault, signature where it is private, answer.  Every request under ``/api`` has a number, from
+0, in the order of arrival; faults depend on it alone.
 
 Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), which answers have a fault
 (``faults``), websockets (``sockets``).
@@ -29,6 +28,7 @@ from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
+from desk.market.emulator.own_clients import only_own_clients
 from desk.market.emulator.peer_endpoints import PEER_ENDPOINTS
 from desk.market.emulator.private import PRIVATE, Endpoint, answer
 from desk.market.emulator.responses import broken_off, in_brotli, refused, success, too_many_requests
@@ -47,6 +47,7 @@ PUBLIC: Final = {**ENDPOINTS, **PEER_ENDPOINTS, **V3_ENDPOINTS}
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long pending answers may take when the exchange stops, seconds."""
+UNKNOWN_CODE: Final = "59999"
 TOTAL_FAULTS: Final = frozenset({"429", "500", "reset", "hang", "html", "nonjson", "empty", "maintain"})
 """Faults that replace the endpoint's answer completely."""
 FOREIGN_ANSWERS: Final = {
@@ -139,7 +140,7 @@ class EmbeddedExchange:
         self._url = ""
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(middlewares=[only_own_clients])
         app.router.add_get("/api/{path:.*}", self._serve)
         app.router.add_post("/api/{path:.*}", self._serve)
         app.router.add_get("/v2/ws/public", self.sockets.serve)
@@ -273,7 +274,8 @@ class EmbeddedExchange:
             self.stats.faults.update(met)
             answer = f"[{','.join(rows)}]"
         response = success(answer, self.now_ms())
-        if fault == "brotli" and "br" in request.headers.get("Accept-Encoding", ""):
+        offered = "br" in request.headers.get("Accept-Encoding", "")
+        if fault == "brotli_forced" or (fault == "brotli" and offered):
             self.stats.faults[fault] += 1
             return in_brotli(response)
         return await self._cut_off(request, response) if fault == "truncate" else response
@@ -307,6 +309,9 @@ class EmbeddedExchange:
         if fault == "lost" and request.method == "POST":
             self.stats.faults[fault] += 1
             return broken_off(request)
+        if fault == "unknown" and request.method == "POST":
+            self.stats.faults[fault] += 1
+            return refused(RequestDenied(UNKNOWN_CODE, "a code of tomorrow", status=200), self.now_ms())
         response = success(text, self.now_ms())
         return await self._cut_off(request, response) if fault == "truncate" else response
 

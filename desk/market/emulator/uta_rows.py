@@ -19,6 +19,8 @@ from desk.market.emulator.uta_book import StrategyOrder, UnifiedBook
 from desk.market.matching import MatchedFill, Order
 from desk.market.matching.values import ZERO
 
+_FORCED: Final = {"liquidation": ("liquidation", "burst_"), "wind_up": ("delivery", "delivery_")}
+"""``execType`` and the prefix of ``tradeSide`` of orders that the exchange makes by itself."""
 _STATUS: Final = {"live": "new", "canceled": "cancelled"}
 _REASONS: Final = {
     "ioc": "ioc_not_full_cancel",
@@ -45,7 +47,7 @@ def unified_order_row(book: UnifiedBook, order: Order) -> Row:
         "takeProfit": decimal_field(ticket.take_profit),
         "stopLoss": decimal_field(ticket.stop_loss),
         "feeDetail": [fee],
-        "execType": "liquidation" if order.cause == "liquidation" else "normal",
+        "execType": _FORCED.get(order.cause, ("normal", ""))[0],
     }
 
 
@@ -136,7 +138,7 @@ def _fill_fields(book: UnifiedBook, execution: MatchedFill) -> Row:
         "symbol": fill.symbol,
         "orderType": order.ticket.kind,
         "side": "buy" if order.ticket.direction > 0 else "sell",
-        "tradeSide": fill.purpose if order.cause != "liquidation" else f"burst_{fill.purpose}",
+        "tradeSide": _FORCED.get(order.cause, ("", ""))[1] + fill.purpose,
         "execPrice": decimal_field(fill.price),
         "execQty": decimal_field(fill.size),
         "execValue": decimal_field(fill.price * fill.size),
@@ -208,7 +210,7 @@ def _trade_side(book: UnifiedBook, order: Order, *, long_words: bool) -> str:
     word: str = order.ticket.purpose
     if long_words and book.account.mode == "hedge":
         word = f"{word}_{word_of_side(order.ticket.side)}"
-    return f"burst_{word}" if order.cause == "liquidation" else word
+    return _FORCED.get(order.cause, ("", ""))[1] + word
 
 
 def _delegate_type(book: UnifiedBook, order: Order) -> str:
@@ -217,6 +219,7 @@ def _delegate_type(book: UnifiedBook, order: Order) -> str:
         return "market" if order.ticket.kind == "market" else "normal"
     if order.cause == "liquidation":
         return "liquidation"
+    if order.cause == "wind_up":
+        return "off_close"
     word = "stop_loss_market" if order.cause == "stop_loss" else "stop_profit_market"
-    strategy = book.strategies.get(book.triggered.get(order.order_id, ""))
-    return f"position_{word}" if strategy is not None and strategy.size is None else word
+    return f"position_{word}" if order.order_id in book.account.bound_exits else word

@@ -8,7 +8,7 @@ Not here: which symbols (``data_fetcher``).
 
 from desk.errors import CacheError, DeskError
 from desk.market.history.candle_store import CandleStore
-from desk.market.history.fetch_report import Fetched, FetchProblem, fetched_from
+from desk.market.history.fetch_report import Fetched, FetchProblem, fetched_from, problem_of, shortfall
 from desk.market.history.funding import NO_FUNDING, FundingHistory
 from desk.ports import Clock
 
@@ -35,7 +35,7 @@ def read_cached(
     try:
         candles = store.load(symbol, days)
     except DeskError as exc:
-        return FetchProblem(symbol, "cache", type(exc).__name__, str(exc))
+        return problem_of(symbol, "cache", exc)
     rates, notes = _cached_funding(store, symbol) if funding else (NO_FUNDING, ())
     return fetched_from(
         candles,
@@ -44,7 +44,7 @@ def read_cached(
         requests=0,
         seconds=clock.monotonic() - started,
         funding=len(rates.rates),
-        notes=notes,
+        notes=(f"{short}: no more is cached", *notes) if (short := shortfall(candles, days)) else notes,
     )
 
 

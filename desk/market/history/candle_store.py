@@ -7,7 +7,9 @@ live trading.
 Files, each replaced whole or not at all::
 
     BTCUSDT_5m_180d.pkl    a pickled DataFrame (``Candles.frame``) that ``pandas.read_pickle`` opens; its
-                           attrs hold under "absent" the candles that the exchange is known not to have
+                           attrs hold what the exchange did not have (``desk.market.history.absence``): under
+                           "absent" the holes (first open time, candles, server time at which each was found
+                           or 0), under "beginning" the open time of its first candle, if that is known
     BTCUSDT_funding.pkl    the same for settled funding rates: index ``funding_time``, column
                            ``funding_rate``; attrs hold under "since" from when on none is missing
     .BTCUSDT.pages         pages of a fetch that was not finished (``desk.market.history.page_journal``)
@@ -22,24 +24,26 @@ import pickle
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeGuard, TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
-from desk.files import sole_writer, write_file
+from desk.files import read_file, sole_writer, write_file
+from desk.market.history.absence import NOTHING_ABSENT, Absence, Absences, join_absences
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, between, check_candles, merge
 from desk.market.history.contract_book import NO_BOOK, ContractBook, Readings, read_book
 from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.history.inert_pickle import FrameParts, read_frame
 from desk.market.history.page_journal import PageJournal
+from desk.symbol_names import SYMBOL, symbol_fault
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 
 CONTRACTS_FILE = "contracts.json"
 LARGEST_FILE = 256 * 2**20
 """Bytes; ten years of 5-minute candles take 59 MB."""
-ABSENT, SINCE = "absent", "since"
+ABSENT, BEGINNING, SINCE = "absent", "beginning", "since"
 """Names among the attrs of the frames of candles and of funding rates."""
-NAME = r"\w[\w.-]{0,59}"
-"""A symbol that may be part of a file name; letters of any script, as some contracts have Chinese names."""
+LATEST: Final = 10**15
+"""No time in ms is that late."""
 
 Content = TypeVar("Content")
 
@@ -50,10 +54,10 @@ def check_symbol(symbol: str) -> str:
     Raises
     ------
     CacheError
-        If it holds anything else, such as a path separator.
+        If it holds something else, such as a path separator, or two symbols could share a file.
     """
-    if not re.fullmatch(NAME, symbol) or ".." in symbol:
-        raise CacheError(f"{symbol!r} cannot be a file name: letters and digits only")
+    if fault := symbol_fault(symbol):
+        raise CacheError(f"{symbol[:80]!a} cannot be a file name: {fault}")
     return symbol
 
 
@@ -74,10 +78,10 @@ class CandleStore:
 
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that has a cache, sorted."""
-        names = (re.fullmatch(rf"({NAME})_5m_\d+d\.pkl", path.name) for path in _listed(self.folder))
-        return tuple(sorted({name[1] for name in names if name}))
+        names = (re.fullmatch(rf"({SYMBOL})_5m_\d+d\.pkl", path.name) for path in _listed(self.folder))
+        return tuple(sorted({name[1] for name in names if name and not symbol_fault(name[1])}))
 
-    def save(self, candles: Candles, *, days: int, absent: tuple[Hole, ...] = ()) -> Path:
+    def save(self, candles: Candles, *, days: int, absent: Absences = NOTHING_ABSENT) -> Path:
         """Write the cache of one symbol.
 
         Parameters
@@ -86,8 +90,8 @@ class CandleStore:
             All of it.
         days : int
             Length of the history that was asked for; part of the name of the file.
-        absent : tuple of Hole
-            Candles that the exchange is known not to have, so that they are not asked for again.
+        absent : Absences
+            Candles that the exchange did not have.
 
         Raises
         ------
@@ -98,7 +102,9 @@ class CandleStore:
         """
         path = self.path(candles.symbol, days)
         frame = candles.frame()
-        frame.attrs[ABSENT] = [[hole.first, hole.candles] for hole in absent]
+        frame.attrs[ABSENT] = [[one.hole.first, one.hole.candles, one.seen] for one in absent.holes]
+        if absent.beginning is not None:
+            frame.attrs[BEGINNING] = absent.beginning
         body = pickle.dumps(frame, protocol=5)
         _candle_frame(body, path)
         write_file(path, body)
@@ -156,7 +162,7 @@ class CandleStore:
         """
         return PageJournal(self.folder / f".{check_symbol(symbol)}.pages")
 
-    def is_current(self, symbol: str, days: int, candles: Candles, absent: tuple[Hole, ...]) -> bool:
+    def is_current(self, symbol: str, days: int, candles: Candles, absent: Absences) -> bool:
         """Whether the cache of exactly these days already holds exactly this.
 
         Parameters
@@ -199,7 +205,7 @@ class CandleStore:
         """
         path = self.folder / CONTRACTS_FILE
         try:
-            return read_book(path.read_bytes())
+            return read_book(read_file(path))
         except FileNotFoundError:
             raise CacheError(f"{path} is not there: fetch once without --offline") from None
         except (OSError, *NO_BOOK) as exc:
@@ -278,7 +284,7 @@ class CandleStore:
 
         def read(parts: FrameParts) -> FundingHistory:
             since = parts.attrs.get(SINCE)
-            if type(since) is not int:
+            if type(since) is not int or not 0 <= since <= LATEST:
                 raise TypeError("the time from which on it is complete is missing")
             return check_funding(symbol, FundingRates(parts.time, parts.values[0]), since=since)
 
@@ -297,7 +303,7 @@ class CandleStore:
     def _open(self, path: Path, symbol: str) -> KnownCandles:
         def read(parts: FrameParts) -> KnownCandles:
             candles = check_candles(symbol, parts.time, parts.values)
-            return KnownCandles(RawRows(candles.open_time, candles.values), _holes(parts))
+            return KnownCandles(RawRows(candles.open_time, candles.values), _absences(parts))
 
         return _read(path, _candle_frame, read)
 
@@ -314,9 +320,7 @@ def _read(
 ) -> Content:
     """What a cache file holds; anything else than it should be is a ``CacheError`` that names it."""
     try:
-        if (size := path.stat().st_size) > LARGEST_FILE:
-            raise CacheError(f"{path} is no cache of ours: it has {size} bytes")
-        body = path.read_bytes()
+        body = read_file(path, most=LARGEST_FILE)
     except OSError as exc:
         raise CacheError(f"{path} cannot be read ({exc.strerror})") from exc
     parts = open_frame(body, path)
@@ -343,15 +347,27 @@ def _joined(found: list[KnownCandles]) -> KnownCandles:
     if not found:
         return NOTHING_KNOWN
     by_age = sorted(found, key=lambda one: int(one.rows.open_time[-1]) if len(one.rows) else 0)
-    absent = sorted({hole for one in found for hole in one.absent}, key=lambda hole: hole.first)
-    return KnownCandles(merge(one.rows for one in by_age), tuple(absent))
+    return KnownCandles(merge(one.rows for one in by_age), join_absences(one.absent for one in found))
 
 
-def _holes(parts: FrameParts) -> tuple[Hole, ...]:
+def _absences(parts: FrameParts) -> Absences:
+    """What a file says about absent candles; entries of an earlier version, without times, are not used."""
     listed = parts.attrs.get(ABSENT, [])
     if not isinstance(listed, list):
         raise TypeError("its list of absent candles is no list")
-    holes = tuple(Hole(first, candles) for first, candles in listed)
-    if any(type(number) is not int or number < 0 for hole in holes for number in (hole.first, hole.candles)):
+    if any(
+        not isinstance(entry, list | tuple) or not all(_is_count(number) for number in entry)
+        for entry in listed
+    ):
         raise ValueError("its list of absent candles holds something else")
-    return holes
+    beginning = parts.attrs.get(BEGINNING)
+    if beginning is not None and not _is_count(beginning):
+        raise ValueError("the beginning of its series is no time")
+    holes = (
+        Absence(Hole(first, candles), seen) for first, candles, seen in (e for e in listed if len(e) == 3)
+    )
+    return Absences(tuple(holes), beginning)
+
+
+def _is_count(value: object) -> TypeGuard[int]:
+    return type(value) is int and 0 <= value <= LATEST

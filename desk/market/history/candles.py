@@ -4,14 +4,14 @@ Place in the house: the gate between the outside and everything else.  Rows come
 ``desk.market.bitget.wire`` (the exchange) or ``desk.market.history.candle_store`` (the disk); a ``Candles``
 goes out, to the features.  Pure: no file, no network, no clock.
 
-Reading order: ``check_candles`` is the gate; ``merge`` makes one series of many pages; ``broken`` and
-``missing_between`` say what must be asked for again.
+Reading order: ``check_candles`` is the gate; ``merge`` makes one series of many pages; ``broken`` says which
+rows must be asked for again.
 
 Not here: filling holes.  A missing candle is fetched, or it is a hole; none is invented.  Which pages to ask
 for is planned in ``desk.market.history.paging``.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import CandleError
-from desk.values import CANDLE_MS, COLUMNS, Candles, Hole, frozen
+from desk.market.history.absence import NOTHING_ABSENT, Absences
+from desk.values import CANDLE_MS, COLUMNS, Candles, frozen
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,11 +49,11 @@ class KnownCandles:
 
     rows: RawRows
     """As ``merge`` gives them."""
-    absent: tuple[Hole, ...]
-    """Candles that were asked for often enough to know that the exchange has none."""
+    absent: Absences
+    """Candles that the exchange did not have."""
 
 
-NOTHING_KNOWN = KnownCandles(NO_ROWS, ())
+NOTHING_KNOWN = KnownCandles(NO_ROWS, NOTHING_ABSENT)
 
 
 def check_candles(
@@ -136,40 +137,6 @@ def between(rows: RawRows, first: int, last: int) -> RawRows:
 def finished(rows: RawRows, now: int) -> RawRows:
     """The rows that are closed at server time ``now`` (ms)."""
     return rows.where(rows.open_time + CANDLE_MS <= now)
-
-
-def missing_between(
-    open_time: NDArray[np.int64], first: int, last: int, known_holes: Sequence[Hole] = ()
-) -> NDArray[np.int64]:
-    """Open times of the grid from ``first`` to ``last`` that are neither there nor known not to exist.
-
-    Parameters
-    ----------
-    open_time : ndarray, shape (n,), int64
-        Open times that are there, ms, each once.
-    first, last : int
-        Ends of the grid, both included, ms.
-    known_holes : sequence of Hole
-        Candles that the exchange is known not to have.
-
-    Returns
-    -------
-    ndarray, shape (m,), int64
-        Increasing.
-    """
-    grid = np.arange(first, last + 1, CANDLE_MS, dtype=np.int64)
-    absent = ~np.isin(grid, open_time, assume_unique=True)
-    for hole in known_holes:
-        absent &= (grid < hole.first) | (grid >= hole.first + hole.candles * CANDLE_MS)
-    return grid[absent]
-
-
-def holes_of(missing: NDArray[np.int64]) -> tuple[Hole, ...]:
-    """Missing open times, increasing, as holes: one per run of neighbours."""
-    if not len(missing):
-        return ()
-    runs = np.split(missing, np.flatnonzero(np.diff(missing) != CANDLE_MS) + 1)
-    return tuple(Hole(int(run[0]), len(run)) for run in runs)
 
 
 def count_revised(known: RawRows, fetched: RawRows) -> int:

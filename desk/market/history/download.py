@@ -1,57 +1,46 @@
 """One symbol's missing candles, from the exchange to checked candles.
 
 Place in the house: what is known (from ``desk.market.history.candle_store``) and what is wanted come in; a
-``Download`` with checked candles goes out.  The client asks, ``desk.market.history.paging`` plans.
+``Download`` with checked candles goes out.  ``desk.market.history.paging`` plans pages and
+``desk.market.history.page_round`` asks for them.
 
-Reading order: ``download`` first: up to three rounds of pages, each for what is still missing.
+Reading order: ``download``, then ``_Search``: which candles are wanted, and what an answer says about those
+that it lacks.
 
-Not here: the disk, and other symbols (``data_fetcher``).
+    a row is no candle                 asked for again; a hole at last, which is reported
+    the page ends above a candle       nothing: the page was short, the next one ends where it ended
+    the page passes over a candle      absent at this moment; after ``ROUNDS`` of them a hole
+    nothing below the oldest candle    the beginning, once the pages below are empty twice
+
+Not here: when an absence is believed for good (``desk.market.history.absence``), the disk, and other symbols
+(``data_fetcher``).
 """
 
-import asyncio
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Protocol
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from desk.errors import CandleError, DeskError, FetchEnds, NotEnoughHistory
+from desk.errors import CandleError, NotEnoughHistory
+from desk.market.history.absence import BELIEVED, THERE, Absences, absences_of, seen_again
 from desk.market.history.candles import (
-    NO_ROWS,
     KnownCandles,
     RawRows,
     between,
-    broken,
     check_candles,
     count_revised,
     describe_broken,
-    finished,
-    holes_of,
     merge,
-    missing_between,
 )
-from desk.market.history.paging import HISTORY, RECENT, ROUNDS, Page, PageRange, plan_pages
-from desk.values import CANDLE_MS, Candles, Hole
+from desk.market.history.page_round import CandleSource, DownloadObserver, PageAnswer, PageRound
+from desk.market.history.paging import HISTORY, OVERLAP, ROUNDS, Page, PageRange, plan_pages
+from desk.values import CANDLE_MS, Candles
 
-EMPTY_PAGES = 2
-"""So many pages without a row mean that there is nothing older: one alone may be an error of the exchange."""
-
-
-class CandleSource(Protocol):
-    """Where pages come from."""
-
-    async def candles(self, symbol: str, page: Page) -> RawRows:
-        """One page of candles, unchecked."""
-
-
-class DownloadObserver(Protocol):
-    """Receives the progress of a download."""
-
-    def planned(self, symbol: str, pages: int) -> None:
-        """So many more pages are needed, fewer if they turn out to lie before the listing."""
-
-    async def received(self, symbol: str, rows: RawRows) -> None:
-        """A page was received; ``rows`` are its candles, finished and not broken."""
+MOST_BROKEN_SHARE = 0.01
+"""Share of the wanted candles above which rows that are no candles cost the symbol."""
+FEW_BROKEN = 5
+"""So many never do."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,12 +48,16 @@ class Download:
     """A symbol's candles within the window, and what the download learnt."""
 
     candles: Candles
-    absent: tuple[Hole, ...]
+    absent: Absences
     """As ``KnownCandles.absent``, with what was learnt now."""
     fetched: int
     """Candles that were not known before."""
     revised: int
     """Known candles that the exchange now reports with other numbers; the newer ones were taken."""
+    bad: RawRows
+    """Rows in place of candles that are none, as ``merge`` gives them; each is a hole."""
+    untimed: int
+    """About how many rows had no open time that can be read; their candles are holes too."""
 
 
 async def download(
@@ -77,7 +70,7 @@ async def download(
     workers: int,
     observer: DownloadObserver,
 ) -> Download:
-    """Ask for every candle of ``window`` that is not known, until it is there or its absence is certain.
+    """Ask for every candle of ``window`` that is not known, until it is there or was absent often enough.
 
     Parameters
     ----------
@@ -86,7 +79,7 @@ async def download(
     symbol : str
         As the exchange spells it.
     known : KnownCandles
-        What is not asked for again, an overlap left aside.
+        What is not asked for again, an overlap and recent absences left aside.
     window : PageRange
         What is wanted.
     now : int
@@ -99,102 +92,225 @@ async def download(
     Raises
     ------
     CandleError
-        If a row is still no candle after it was asked for three times.
+        If too many rows are no candles, after they were asked for three times.
     NotEnoughHistory
         If the exchange has no finished candle of the symbol within the window.
     ExchangeError
         If a page could not be had.
     """
-    rows, absent = merge([known.rows]), known.absent
-    received: list[RawRows] = []
-    bad = NO_ROWS
-    for attempt in range(ROUNDS):
-        missing = missing_between(rows.open_time, window.first, window.last, absent)
-        if not len(missing):
-            break
-        pages = plan_pages(missing, window, attempt=attempt)
-        observer.planned(symbol, len(pages))
-        batch = _Batch(market, symbol, now, observer)
-        await batch.ask(pages, workers)
-        received += batch.pages
-        bad = merge(batch.bad)
-        rows = merge([rows, *batch.pages])
-        if batch.nothing_older and len(rows):
-            absent = _with_listing(absent, int(rows.open_time[0]))
+    search = _Search(known, window, now)
 
-    missing = missing_between(rows.open_time, window.first, window.last, absent)
-    if np.isin(bad.open_time // CANDLE_MS * CANDLE_MS, missing).any():
-        raise CandleError(f"{symbol}: {describe_broken(bad)}, asked for {ROUNDS} times")
-    series = between(rows, window.first, window.last)
-    if not len(series):
-        raise NotEnoughHistory(f"{symbol}: the exchange has no finished candle of the last days yet")
-    first, last = int(series.open_time[0]), int(series.open_time[-1])
-    if len(missing) and missing[0] < first:
-        absent = _with_listing(absent, first)
-    inside = missing[
-        (missing > first) & (missing < last)
-    ]  # the newest may only be late: asked for again next time
-    return Download(
-        candles=check_candles(symbol, series.open_time, series.values, now=now),
-        absent=tuple(sorted({*absent, *holes_of(inside)}, key=lambda hole: hole.first)),
-        fetched=int((~np.isin(series.open_time, known.rows.open_time, assume_unique=True)).sum()),
-        revised=count_revised(merge([known.rows]), merge(received)),
-    )
+    def begin_round() -> PageRound:
+        return PageRound(market, symbol, now, observer)
+
+    if search.doubts_beginning:
+        turn = begin_round()
+        await turn.ask_one(search.page_below())
+        search.take(turn.answers)
+    while len(pages := search.pages()):
+        turn = begin_round()
+        await turn.ask(pages, workers=workers)
+        search.take(turn.answers)
+        if search.seems_to_begin(turn.answers):
+            await _confirm_beginning(search, begin_round())
+    return _downloaded(symbol, search, known, now)
 
 
-def _with_listing(absent: tuple[Hole, ...], first: int) -> tuple[Hole, ...]:
-    """``absent``, and all that lies before ``first``: the symbol was listed then."""
-    later = [hole for hole in absent if hole.first >= first]
-    return (Hole(0, first // CANDLE_MS), *later)
+async def _confirm_beginning(search: "_Search", turn: PageRound) -> None:
+    """Ask below the oldest candle until something older comes, or the pages there were empty twice."""
+    oldest = search.oldest
+    page = search.page_below()
+    below = Page(HISTORY, page.end - (HISTORY.limit - 1) * CANDLE_MS, HISTORY.limit)
+    again = () if search.was_empty(page) else (page,)
+    for asked in (page, below, *again):
+        answer = await turn.ask_one(asked)
+        if answer.brings_older_than(oldest):
+            search.take(turn.answers)
+            return
+    search.take(turn.answers)
+    search.beginning = oldest
 
 
-def _weight(failure: Exception) -> int:
-    """Of several failures the lightest explains the others: what ends the run, a defect, a page."""
-    return 0 if isinstance(failure, FetchEnds) else 2 if isinstance(failure, DeskError) else 1
+class _Search:
+    """What is there, what is wanted, and how often each wanted candle was found absent."""
 
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    """The pages of one round, asked for by several workers at once."""
-
-    market: CandleSource
-    symbol: str
-    now: int
-    observer: DownloadObserver
-    pages: list[RawRows] = field(default_factory=list)
-    bad: list[RawRows] = field(default_factory=list)
-    """Rows that are no candles."""
-    _empty: dict[str, int] = field(default_factory=dict)
+    def __init__(self, known: KnownCandles, window: PageRange, now: int) -> None:
+        self._window = window
+        self._now = now
+        self._grid = np.arange(window.first, window.end, CANDLE_MS, dtype=np.int64)
+        self._known_absent = known.absent
+        self.rows = merge([known.rows])
+        self.received: list[RawRows] = []
+        self._bad: list[RawRows] = []
+        self._empty: list[Page] = []
+        """Pages of ``HISTORY`` without a row."""
+        self.seen = known.absent.seen_at(self._grid)
+        self._tries = np.select([self.seen == THERE, self.seen == BELIEVED], [0, ROUNDS], ROUNDS - 1)
+        """How often each candle was found absent: recent holes are asked for once, believed ones never."""
+        self._fruitless = 0
+        """Rounds that left nothing known at all."""
+        beginning = known.absent.beginning
+        holds = beginning is not None and len(self.rows) and beginning <= self.oldest
+        self.beginning = beginning if holds else None
 
     @property
-    def nothing_older(self) -> bool:
-        """Whether the responses show that the symbol's beginning is reached."""
-        return self._empty.get(HISTORY.path, 0) >= EMPTY_PAGES
+    def oldest(self) -> int:
+        """Open time of the oldest candle that is there, ms; the window's end where there is none."""
+        return int(self.rows.open_time[0]) if len(self.rows) else self._window.end
 
-    async def ask(self, pages: Iterable[Page], workers: int) -> None:
-        """Ask for all ``pages``, the newest first; leave out what lies before the listing."""
-        queue = list(pages)
-        try:
-            async with asyncio.TaskGroup() as group:
-                for endpoint in (HISTORY, RECENT):
-                    waiting = iter([page for page in queue if page.endpoint is endpoint])
-                    for _ in range(workers):
-                        group.create_task(self._work(waiting))
-        except ExceptionGroup as failures:
-            raise min(failures.exceptions, key=_weight) from None
+    @property
+    def doubts_beginning(self) -> bool:
+        """Whether more is wanted than the exchange had in an earlier run."""
+        return self.beginning is not None and self._window.first < self.beginning
 
-    async def _work(self, waiting: Iterator[Page]) -> None:
-        for page in waiting:
-            if self._empty.get(page.endpoint.path, 0) >= EMPTY_PAGES:
-                return
-            await self._take(page, await self.market.candles(self.symbol, page))
+    def page_below(self) -> Page:
+        """The page directly below the known beginning, or below the oldest candle."""
+        end = self.oldest if self.beginning is None else self.beginning
+        rows = max((end - self._window.first) // CANDLE_MS, 1) + OVERLAP
+        return Page(HISTORY, end, min(HISTORY.limit, rows))
 
-    async def _take(self, page: Page, rows: RawRows) -> None:
-        if not len(rows):
-            self._empty[page.endpoint.path] = self._empty.get(page.endpoint.path, 0) + 1
-        wrong = broken(rows)
-        if wrong.any():
-            self.bad.append(rows.where(wrong))
-        good = finished(rows.where(~wrong), self.now)
-        self.pages.append(good)
-        await self.observer.received(self.symbol, good)
+    def wanted(self) -> NDArray[np.bool_]:
+        """Mask over the grid: neither there, nor before the beginning, nor absent often enough."""
+        mask = ~np.isin(self._grid, self.rows.open_time, assume_unique=True) & (self._tries < ROUNDS)
+        if self.beginning is not None:
+            mask &= self._grid >= self.beginning
+        return mask
+
+    def pages(self) -> list[Page]:
+        """Pages of the next round; none once the search is over."""
+        if self._fruitless >= ROUNDS:
+            return []
+        wanted = self.wanted()
+        return [
+            page
+            for attempt in range(ROUNDS)
+            for page in plan_pages(self._to_ask(wanted, attempt), self._window, attempt=attempt)
+        ]
+
+    def _to_ask(self, wanted: NDArray[np.bool_], attempt: int) -> NDArray[np.int64]:
+        """Open times of the wanted candles that were found absent ``attempt`` times.
+
+        Of a long hole that was asked for in full, the newest page is enough: it either brings some of it, or
+        passes over all of it.
+        """
+        missing: NDArray[np.int64] = self._grid[wanted & (self._tries == attempt)]
+        if not attempt or not len(missing):
+            return missing
+        ends = np.append(np.diff(missing) != CANDLE_MS, True)
+        end_of_hole = missing[ends][np.cumsum(ends) - ends]
+        newest: NDArray[np.int64] = missing[end_of_hole - missing < (HISTORY.limit - ROUNDS) * CANDLE_MS]
+        return newest
+
+    def take(self, answers: Iterable[PageAnswer]) -> None:
+        """Take what pages brought, and count against what they passed over."""
+        every = list(answers)
+        before = self.wanted()
+        self.rows = merge([self.rows, *(answer.candles for answer in every)])
+        self.received += [answer.candles for answer in every]
+        self._bad += [answer.bad for answer in every]
+        self._empty += [
+            one.page for one in every if one.oldest == one.page.end and one.page.endpoint is HISTORY
+        ]
+        passed = np.zeros(len(self._grid), bool)
+        for answer in every:
+            span = self._passed_over(answer, before)
+            passed[span] |= before[span]
+        missing = ~np.isin(self._grid, self.rows.open_time, assume_unique=True)
+        self._tries[passed & missing] += 1
+        doubted = self.seen > BELIEVED
+        if (before & doubted & ~missing).any():  # what was absent in an earlier run was so for a time only
+            self._tries[doubted & missing] = 0
+            self.seen[doubted] = THERE
+        self._fruitless = 0 if len(self.rows) else self._fruitless + 1
+        if self.beginning is not None and self.oldest < self.beginning:
+            self.beginning = None
+
+    def _passed_over(self, answer: PageAnswer, wanted: NDArray[np.bool_]) -> slice:
+        """Places in the grid that the page should have had: all that it covers, unless it was cut short.
+
+        A full page whose rows lie further apart reaches below that, down to its oldest row.
+        """
+        page = answer.page
+        bottom = page.end - page.limit * CANDLE_MS
+        if answer.full:
+            bottom = min(bottom, answer.oldest)
+        span = slice(self._place(bottom), self._place(page.end))
+        if np.isin(self._grid[span][wanted[span]], answer.candles.open_time).any():
+            span = slice(max(self._place(answer.oldest), span.start), span.stop)
+        return span
+
+    def _place(self, open_time: int) -> int:
+        """Place in the grid of the first candle that opens at ``open_time`` (ms) or later."""
+        return int(np.searchsorted(self._grid, open_time))
+
+    def seems_to_begin(self, answers: Iterable[PageAnswer]) -> bool:
+        """Whether a page that reaches below the oldest candle brought nothing from there."""
+        if self.beginning is not None or not len(self.rows) or self.oldest <= self._window.first:
+            return False
+        return any(one.page.end - one.page.limit * CANDLE_MS < self.oldest for one in answers)
+
+    def was_empty(self, page: Page) -> bool:
+        """Whether a page of the archive that reaches no further up than ``page`` was empty before."""
+        return any(empty.end <= page.end for empty in self._empty)
+
+    def bad(self) -> RawRows:
+        """Rows that are no candles and stand in the place of one that is missing."""
+        rows = merge(self._bad)
+        place = rows.open_time // CANDLE_MS * CANDLE_MS
+        wanted = (place >= self._window.first) & (place <= self._window.last)
+        return rows.where(wanted & ~np.isin(place, self.rows.open_time))
+
+    @property
+    def untimed(self) -> int:
+        """About how many rows had no time that can be read: each was asked for ``ROUNDS`` times."""
+        return -(-sum(int((rows.open_time <= 0).sum()) for rows in self._bad) // ROUNDS)
+
+    def series(self) -> RawRows:
+        """The candles of the window."""
+        return between(self.rows, self._window.first, self._window.last)
+
+    @property
+    def existing(self) -> int:
+        """How many candles the window has since the beginning."""
+        since = self._window.first if self.beginning is None else self.beginning
+        return int((self._grid >= since).sum())
+
+    def absences(self) -> Absences:
+        """What is absent between the oldest and the newest candle, and what was known outside the window."""
+        missing = ~np.isin(self._grid, self.rows.open_time, assume_unique=True)
+        newest = int(self.series().open_time[-1])
+        missing &= (self._grid > self.oldest) & (self._grid < newest)  # what is newer may only be late
+        holes = absences_of(self._grid[missing], seen_again(self.seen[missing], self._now))
+        outside = self._known_absent.outside(self._window.first, self._window.end)
+        return Absences(tuple(sorted((*holes, *outside), key=lambda one: one.hole.first)), self.beginning)
+
+
+def _downloaded(symbol: str, search: _Search, known: KnownCandles, now: int) -> Download:
+    """Check what was found.
+
+    Raises
+    ------
+    CandleError
+        If too many rows are no candles.
+    NotEnoughHistory
+        If nothing was found.
+    """
+    series, bad = search.series(), search.bad()
+    wrong = len(bad) + search.untimed
+    if wrong > max(FEW_BROKEN, MOST_BROKEN_SHARE * search.existing):
+        first = describe_broken(bad) or "their open times cannot be read"
+        raise CandleError(
+            f"{symbol}: {wrong} of {search.existing} candles are none, asked for {ROUNDS} times, at most "
+            f"{MOST_BROKEN_SHARE:.0%} may be left out; {first}"
+        )
+    if not len(series):
+        raise NotEnoughHistory(f"{symbol}: the exchange has no finished candle of the last days yet")
+    candles = check_candles(symbol, series.open_time, series.values, now=now)
+    return Download(
+        candles=candles,
+        absent=search.absences(),
+        fetched=int((~np.isin(series.open_time, known.rows.open_time, assume_unique=True)).sum()),
+        revised=count_revised(merge([known.rows]), merge(search.received)),
+        bad=bad,
+        untimed=search.untimed if candles.missing else 0,
+    )

@@ -6,12 +6,19 @@ Not here: what it looks like on a terminal (``desk.reports``).
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 
 import numpy as np
 
+from desk.errors import DeskError, NotEnoughHistory, Refused
+from desk.market.history.candles import describe_broken
 from desk.market.history.contract_book import ContractBook
-from desk.values import Candles
+from desk.market.history.download import Download
+from desk.market.history.paging import DAY_MS
+from desk.values import CANDLE_MS, Candles
+
+HOUR_MS = DAY_MS // 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,43 @@ def fetched_from(
     )
 
 
+def shortfall(candles: Candles, days: int) -> str:
+    """How much of the history that was asked for is there, with its dates; empty where an hour lacks or less.
+
+    As it is shown: ``190 of 365 days, from 2025-05-02 08:00 to 2025-11-08 00:00``.
+    """
+    first, end = int(candles.open_time[0]), int(candles.open_time[-1]) + CANDLE_MS
+    if end - first >= days * DAY_MS - HOUR_MS:
+        return ""
+    there = (end - first) / DAY_MS
+    count = f"{int(there)}" if there >= 10 else f"{there:.1f}"
+    return f"{count} of {days} days, from {_utc(first)} to {_utc(end)}"
+
+
+def download_notes(got: Download, days: int) -> tuple[str, ...]:
+    """What the user should know of a download of ``days`` days."""
+    notes = []
+    if short := shortfall(got.candles, days):
+        notes.append(f"{short}: the exchange has no more now, and is asked again by every run")
+    if got.bad:
+        rows = (
+            "1 row that is no candle is"
+            if len(got.bad) == 1
+            else f"{len(got.bad)} rows that are no candles are"
+        )
+        notes.append(f"{rows} left out: {describe_broken(got.bad)}")
+    if got.untimed:
+        notes.append(f"rows without an open time that can be read are left out: {got.untimed}")
+    if got.revised:
+        news = "the exchange now reports other numbers, which were taken"
+        notes.append(f"{got.revised} cached candles were revised: {news}")
+    return tuple(notes)
+
+
+def _utc(ms: int) -> str:
+    return f"{datetime.fromtimestamp(ms / 1000, tz=UTC):%Y-%m-%d %H:%M}"
+
+
 @dataclass(frozen=True, slots=True)
 class FetchProblem:
     """A symbol whose candles could not be fetched."""
@@ -83,8 +127,30 @@ class FetchProblem:
     stage: str
     """``cache`` (reading), ``candles`` (asking), or ``saving``."""
     error: str
-    """Name of the error's class: ``NotEnoughHistory`` is a reason to skip, the others are failures."""
+    """Name of the error's class."""
     message: str
+    skip: str = ""
+    """Why the symbol is left out without anything being wrong; empty: something is."""
+
+
+def problem_of(symbol: str, stage: str, error: DeskError) -> FetchProblem:
+    """The outcome of a symbol that ended in ``error``, a reason to skip it or a failure.
+
+    Parameters
+    ----------
+    symbol : str
+        As the exchange spells it.
+    stage : str
+        As ``FetchProblem.stage``.
+    error : DeskError
+        What ended it.
+    """
+    skip = ""
+    if isinstance(error, NotEnoughHistory):
+        skip = "Insufficient data"
+    elif isinstance(error, Refused) and error.meaning == "not_traded":
+        skip = "Not traded any more"
+    return FetchProblem(symbol, stage, type(error).__name__, str(error), skip)
 
 
 @dataclass(frozen=True, slots=True)

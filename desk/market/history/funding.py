@@ -5,7 +5,9 @@ Place in the house: pages come in from ``desk.market.bitget.public`` and what is
 
 The exchange pages them from the newest on and has no time window, so a refresh reads pages until it meets
 what is known.  A settlement that happens meanwhile moves rows to later pages, which repeats some and skips
-none.
+none.  That nothing is older is learnt from an empty page, and a page may be empty for a moment: where more is
+wanted, every run asks once for the page after the oldest that is known.  A rate that stays no number is left
+out, and what lies before it is asked for again by the next run.
 
 Not here: any use of them.  A rate is known from its settlement on and not before; whoever joins them to
 candles joins backward in time.
@@ -23,6 +25,8 @@ from desk.errors import DataError
 from desk.values import frozen
 
 HOUR_MS = 3_600_000
+FUNDING_ROWS = 100
+"""Most rows of one page."""
 INDEX, COLUMN = "funding_time", "funding_rate"
 """What a frame of funding rates calls its index and its column."""
 
@@ -43,6 +47,10 @@ class FundingRates:
         """Those settled from ``first`` to ``last``, both included (ms)."""
         kept = (self.time >= first) & (self.time <= last)
         return FundingRates(frozen(self.time[kept]), frozen(self.rate[kept]))
+
+    def where(self, mask: NDArray[np.bool_]) -> "FundingRates":
+        """Those for which ``mask``, shape (n,), is true."""
+        return FundingRates(self.time[mask], self.rate[mask])
 
     def frame(self) -> pd.DataFrame:
         """As a DataFrame: index ``funding_time`` (UTC, ms unit), one float64 column ``funding_rate``.
@@ -67,7 +75,7 @@ class FundingHistory:
 
     rates: FundingRates
     since: int
-    """Time (ms) from which on none is missing; 0 where the exchange has nothing older."""
+    """Time (ms) from which on none is missing; 0 where the exchange had nothing older."""
 
 
 NO_FUNDING = FundingHistory(NO_RATES, np.iinfo(np.int64).max)
@@ -131,6 +139,8 @@ def is_due(known: FundingHistory, *, first: int, now: int, hours: int | None) ->
     """
     if known.since > first or not len(known.rates):
         return True
+    if not known.since and int(known.rates.time[0]) > first:  # it ended before what is wanted begins
+        return True
     return now >= int(known.rates.time[-1]) + (hours or 1) * HOUR_MS
 
 
@@ -158,24 +168,47 @@ async def download_funding(
         If what was received is no history.
     """
     usable = known if known.since <= first else NO_FUNDING
-    enough = int(usable.rates.time[-1]) if len(usable.rates) else first
-    oldest, pages = now + 1, [usable.rates]
+    paged = _Pages(market, symbol, [usable.rates])
+    oldest, enough = now + 1, int(usable.rates.time[-1]) if len(usable.rates) else first
+    since = min(usable.since, first)
     while oldest > enough:
-        page = await _page(market, symbol, len(pages))
+        page = await paged.ask(len(paged.asked) + 1)
         if not len(page) or int(page.time.min()) >= oldest:
             if len(usable.rates):
                 return usable  # the exchange lacks what it reported before: the next run asks again
-            return _checked(symbol, pages, since=0, now=now)
+            since = 0
+            break
         oldest = int(page.time.min())
-        pages.append(page)
-    return _checked(symbol, pages, since=min(usable.since, first), now=now)
+    while not since and (next_page := len(rates := paged.rates) // FUNDING_ROWS + 1) not in paged.asked:
+        if len(rates) and int(rates.time[0]) <= first:
+            break
+        await paged.ask(next_page)
+    rates = paged.rates.between(since, now)
+    unread = np.isnan(rates.rate)
+    complete = int(rates.time[unread][-1]) + 1 if unread.any() else since
+    return check_funding(symbol, rates.where(~unread), since=complete)
 
 
-async def _page(market: FundingSource, symbol: str, number: int) -> FundingRates:
-    """One page; an empty one is asked for twice, because one alone may be an error of the exchange."""
-    page = await market.funding(symbol, number)
-    return page if len(page) else await market.funding(symbol, number)
+class _Pages:
+    """Pages of one symbol, and what is known of it already."""
 
+    def __init__(self, market: FundingSource, symbol: str, parts: list[FundingRates]) -> None:
+        self._market = market
+        self._symbol = symbol
+        self._parts = parts
+        self.asked: set[int] = set()
 
-def _checked(symbol: str, pages: list[FundingRates], *, since: int, now: int) -> FundingHistory:
-    return check_funding(symbol, merge_rates(pages).between(since, now), since=since)
+    @property
+    def rates(self) -> FundingRates:
+        """All of them, as ``merge_rates`` gives them; NaN where no page had a number."""
+        return merge_rates([*self._parts, *(part.where(~np.isnan(part.rate)) for part in self._parts)])
+
+    async def ask(self, number: int) -> FundingRates:
+        """Ask for one page; for an empty one, or one with a rate that is no number, a second time."""
+        self.asked.add(number)
+        page = await self._market.funding(self._symbol, number)
+        if not len(page) or np.isnan(page.rate).any():
+            self._parts.append(page)
+            page = await self._market.funding(self._symbol, number)
+        self._parts.append(page)
+        return page

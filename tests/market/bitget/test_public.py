@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from desk.errors import Refused, Throttled, Unanswered
+from desk.errors import Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.paging import HISTORY, RECENT, Page
 from tests.market.samples import NOW, ImpatientClock, fetch_settings
@@ -279,6 +279,56 @@ async def test_one_dead_request_among_living_ones_is_not_a_dead_address() -> Non
         await market.candles("BTCUSDT", Page(RECENT, NOW, 1000))
         with pytest.raises(Unanswered, match="502"):
             await asking
+
+
+@pytest.mark.parametrize("answer", [success(""), success(None), success({})])
+async def test_who_answers_in_another_form_is_reached(answer: Reply) -> None:
+    """Every response arrived with HTTP 200: a user who checks the connection looks in the wrong place."""
+    async with client(answer, attempts=3) as (market, script, _):
+        with pytest.raises(Unreadable, match=r"a list of candles was expected \(asked 3 times\)"):
+            await market.candles("NEWUSDT", PAGE)
+
+    assert len(script.asked) == 3
+
+
+async def test_a_refusal_of_one_request_shows_that_the_address_is_alive() -> None:
+    """A run must not end because of the one request that is answered by a gateway."""
+
+    def refusing(request: web.Request) -> web.StreamResponse:
+        return (refusal("40309") if request.path == RECENT.path else GATEWAY)(request)
+
+    async with client(refusing, attempts=3) as (market, _, _):
+        asking = asyncio.ensure_future(market.candles("DEADUSDT", PAGE))
+        with pytest.raises(Refused):
+            await market.candles("GONEUSDT", Page(RECENT, NOW, 1000))
+        with pytest.raises(Unanswered, match="502"):
+            await asking
+
+
+@pytest.mark.parametrize("kind", ["a gateway's page", "a broken body", "a system error"])
+async def test_an_address_where_something_else_answers_is_not_called_unreachable(kind: str) -> None:
+    """A login page of a hotel, a proxy, an exchange that is down: the network works."""
+    async with client(NO_ANSWERS[kind]) as (market, _, _):
+        with pytest.raises(Unreachable, match="responds, and not as the exchange does") as caught:
+            await market.server_time()
+
+    assert "connection" not in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["br", "zstd", "gzip"])
+async def test_a_body_whose_compression_cannot_be_read_is_told_as_that(encoding: str) -> None:
+    """Some proxies compress whatever is asked for; "cannot be reached" would send the user astray."""
+
+    def compressed(_: web.Request) -> web.StreamResponse:
+        return web.Response(body=b"\x0b\x02\x80{}\x03", headers={"Content-Encoding": encoding})
+
+    async with client(compressed, compressed, success([ROW])) as (market, _, _):
+        assert len(await market.candles("BTCUSDT", PAGE)) == 1
+    async with client(compressed, attempts=2) as (market, _, _):
+        with pytest.raises(Unreadable, match=r"compressed .* gzip, deflate were offered") as caught:
+            await market.candles("BTCUSDT", PAGE)
+
+    assert "endTime" not in str(caught.value), "the query of a signed request is nobody's business"
 
 
 async def test_requests_are_counted_by_symbol() -> None:

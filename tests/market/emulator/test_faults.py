@@ -137,6 +137,30 @@ async def test_rows_may_be_older_than_asked_for() -> None:
     assert faults == {"older": 1}
 
 
+async def test_a_page_may_be_short_or_empty_though_older_candles_exist() -> None:
+    """Neither a short page nor an empty one proves that nothing is older."""
+    for fault, steps_there in (("short", range(90, 100)), ("lag", range(0))):
+        async with open_exchange([steps(100)], faults={fault: 1.0}) as counter:
+            answer = await counter.candles("history-candles", limit=20)
+            faults = counter.exchange.stats.faults
+
+        assert answer.times == [T0 + step * CANDLE_MS for step in steps_there]
+        assert faults == {fault: 1}
+
+
+@pytest.mark.parametrize("fault", ["bad_row", "null"])
+async def test_one_row_of_a_page_may_be_no_candle(fault: str) -> None:
+    """A row like that costs a client itself and not the page."""
+    (_, _, text), (_, _, again) = await raw_answers(fault)
+    rows = [json.loads(body)["data"] for body in (text, again)]
+    spoilt = [
+        row for page in rows for row in page if None in row or "" in row or float(row[2]) < float(row[3])
+    ]
+
+    assert [len(page) for page in rows] == [20, 20]
+    assert len(spoilt) == 2
+
+
 async def test_a_hole_is_there_in_one_answer_and_not_in_the_next() -> None:
     """Asking again once heals it; a hole of the series stays."""
     async with open_exchange([steps(2000)], faults={"hole": 0.05}) as counter:
@@ -248,6 +272,16 @@ async def test_brotli_is_sent_to_whom_offers_to_read_it() -> None:
     assert (nothing, encoding) == (None, "br")
     assert compressed == stored(plain)
     assert faults == {"brotli": 1}
+
+
+async def test_brotli_is_sent_to_whom_cannot_read_it() -> None:
+    """Proxies were met that compress whatever is asked for."""
+    async with (
+        open_exchange([steps(100)], faults={"brotli_forced": 1.0}) as counter,
+        aiohttp.ClientSession(auto_decompress=False, headers={"Accept-Encoding": "gzip"}) as session,
+        session.get(counter.exchange.url + URL, params=PAGE) as response,
+    ):
+        assert response.headers["Content-Encoding"] == "br"
 
 
 async def test_a_symbol_is_gone_after_so_many_answers_about_it() -> None:

@@ -15,12 +15,10 @@ from desk.market.history.candles import (
     count_revised,
     describe_broken,
     finished,
-    holes_of,
     merge,
-    missing_between,
 )
-from desk.values import CANDLE_MS, Candles, Hole
-from tests.market.samples import NOW, random_candles, rows_of, without
+from desk.values import CANDLE_MS
+from tests.market.samples import NOW, random_candles, rows_of
 
 PRICES = slice(0, 4)
 PLANTED_FAULTS: dict[str, tuple[int | slice, float, str]] = {
@@ -157,31 +155,6 @@ def test_of_two_answers_the_later_one_wins() -> None:
     assert count_revised(old, new) == 2
     assert count_revised(old, old) == 0
     assert count_revised(NO_ROWS, new) == 0
-
-
-@settings(max_examples=60, deadline=None)
-@given(st.sets(st.integers(0, 39)), st.sets(st.integers(0, 39)))
-def test_what_is_missing_is_what_is_neither_there_nor_known_to_be_absent(
-    gone: set[int], known: set[int]
-) -> None:
-    """A known hole that is asked for in every refresh costs requests for ever."""
-    truth = random_candles(count=40)
-    keep = np.array([row not in gone for row in range(40)])
-    holes = [Hole(int(truth.open_time[row]), 1) for row in known]
-
-    missing = missing_between(truth.open_time[keep], int(truth.open_time[0]), int(truth.open_time[-1]), holes)
-
-    assert missing.tolist() == truth.open_time[sorted(gone - known)].tolist()
-    assert sum(hole.candles for hole in holes_of(missing)) == len(missing)
-
-
-def test_neighbouring_missing_candles_are_one_hole() -> None:
-    """A user reads "an outage of 16 candles" and not sixteen lines."""
-    candles: Candles = without(random_candles(count=40), (5, 3), (20, 1))
-    missing = missing_between(candles.open_time, int(candles.open_time[0]), int(candles.open_time[-1]))
-
-    assert holes_of(missing) == candles.holes
-    assert [hole.candles for hole in candles.holes] == [3, 1]
 
 
 def test_between_includes_both_ends() -> None:

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
-from desk.market.bitget.public import FUNDING_ROWS
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.funding import (
+    FUNDING_ROWS,
     HOUR_MS,
     NO_FUNDING,
     FundingHistory,
@@ -106,14 +106,52 @@ async def test_more_days_than_before_bring_the_older_rates() -> None:
 
 
 async def test_a_young_symbol_is_complete_from_its_first_settlement_on() -> None:
-    """And is not asked for what does not exist in every run."""
-    exchange = Exchange(settlements(130))
-    got = await fetch(exchange, first=NOW - 540 * INTERVAL)
+    """And is asked for what did not exist with one page in every run that wants more."""
+    exchange, first = Exchange(settlements(130)), NOW - 540 * INTERVAL
+    got = await fetch(exchange, first=first)
 
     assert_same_rates(got.rates, exchange.rates)
     assert got.since == 0
-    assert not is_due(got, first=NOW - 5_000 * INTERVAL, now=NOW, hours=8)
     assert exchange.asked == [1, 2, 3, 3]
+    assert is_due(got, first=first, now=NOW, hours=8)
+    assert not is_due(got, first=NOW - 100 * INTERVAL, now=NOW, hours=8)
+    exchange.asked.clear()
+    again = await fetch(exchange, first=first, known=got)
+    assert_same_rates(again.rates, exchange.rates)
+    assert exchange.asked == [1, 2]
+
+
+@pytest.mark.parametrize("count", [100, 130, 200])
+async def test_rates_that_seemed_to_end_are_asked_for_again(count: int) -> None:
+    """An empty page of the moment must not cut off the years before it for ever."""
+    first = NOW - 540 * INTERVAL
+    cut = await fetch(Exchange(settlements(count)), first=first)
+    whole = settlements(700)
+
+    got = await fetch(Exchange(whole), first=first, known=cut)
+
+    assert cut.since == 0
+    assert_same_rates(got.rates.between(first, NOW), whole.between(first, NOW))
+    assert not is_due(got, first=first, now=NOW, hours=8)
+
+
+async def test_a_rate_that_is_no_number_costs_itself_alone_and_is_asked_for_again() -> None:
+    """One null in a page must not end the rates of a symbol for as long as it stays there."""
+    whole, first = settlements(300), NOW - 250 * INTERVAL
+    rate = whole.rate.copy()
+    rate[-40] = np.nan
+    exchange = Exchange(FundingRates(whole.time, rate))
+
+    got = await fetch(exchange, first=first)
+    later = await fetch(Exchange(whole), first=first, known=got)
+
+    assert exchange.asked == [1, 1, 2, 3]
+    assert len(got.rates) == 250
+    assert not np.isnan(got.rates.rate).any()
+    assert first < got.since == int(whole.time[-40]) + 1
+    assert is_due(got, first=first, now=NOW, hours=8)
+    assert_same_rates(later.rates, whole.between(first, NOW))
+    assert later.since == first
 
 
 @pytest.mark.parametrize("slip", [1, 2, 4])
