@@ -283,6 +283,8 @@ class EmbeddedExchange:
     async def _answer_private(self, request: web.Request, path: str, fault: str | None) -> web.StreamResponse:
         """Carry out a signed request; its answer may still be lost or cut."""
         trading, body = self.stats.trading, await request.text()
+        refusal = kind_refusal(path, self.book)
+        is_first = self.options.unified.kind_checked == "first"
         try:
             check_request(
                 self.options.keys,
@@ -291,8 +293,10 @@ class EmbeddedExchange:
                 target=request.raw_path,
                 body=body,
                 valid_times=self._signature_times(),
-                refusal=kind_refusal(path, self.book),
+                refusal=refusal if is_first else None,
             )
+            if refusal is not None:
+                raise refusal
             if path in UNIFIED:
                 text = unified_answer(
                     path, self.venue, self.book, query=request.query, body=body, now=self.now_ms()

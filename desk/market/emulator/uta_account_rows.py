@@ -83,12 +83,14 @@ def assets_row(book: UnifiedBook) -> Row:
 def _asset_row(book: UnifiedBook) -> Row:
     """Row of USDT in ``assets``; ``locked`` is of spot orders only."""
     balance = book.account.balance()
+    bound = sum((held.margin for held in book.account.positions.values()), ZERO)
+    available = balance.available + (bound if book.options.available == "gross" else ZERO)
     return {
         "coin": COIN,
         "equity": decimal_field(balance.equity),
         "usdValue": decimal_field(balance.equity),
         "balance": decimal_field(book.account.cash),
-        "available": decimal_field(balance.available),
+        "available": decimal_field(available),
         "debt": "0",
         "locked": "0",
     }

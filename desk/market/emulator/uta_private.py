@@ -148,10 +148,13 @@ def answer_v3_set_leverage(request: AccountRequest, book: UnifiedBook) -> str:
     return SUCCESS
 
 
-def answer_v3_set_hold_mode(request: AccountRequest, _: UnifiedBook) -> str:
+def answer_v3_set_hold_mode(request: AccountRequest, book: UnifiedBook) -> str:
     """Answer ``set-hold-mode``, for the whole account."""
     word = request.word("holdMode", "one_way_mode", "hedge_mode")
-    request.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
+    try:
+        request.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
+    except Denied as denied:
+        raise RequestDenied(book.options.hold_mode_code, "Unsupported position mode switch") from denied
     return SUCCESS
 
 

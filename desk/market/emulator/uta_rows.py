@@ -58,7 +58,7 @@ def pushed_unified_order_row(book: UnifiedBook, order: Order) -> Row:
         **row,
         "category": PRODUCT_TYPE.lower(),
         "price": decimal_field(ticket.price),
-        "holdSide": word_of_side(ticket.side),
+        "holdSide": _hold_side(book, ticket.side),
         "tradeSide": _trade_side(book, order, long_words=False),
         "marginCoin": COIN,
         "reduceOnly": "yes" if _reduces(book, order) else "no",
@@ -118,7 +118,7 @@ def pushed_fill_row(book: UnifiedBook, execution: MatchedFill) -> Row:
     """Row of the ``fill`` topic: a paid fee is positive."""
     return {
         **_fill_fields(book, execution),
-        "holdSide": word_of_side(execution.fill.side),
+        "holdSide": _hold_side(book, execution.fill.side),
         "feeDetail": [{"feeCoin": COIN, "fee": decimal_field(execution.fill.fee)}],
         "execTime": str(execution.fill.at),
         "updatedTime": str(execution.fill.at + 1),
@@ -199,6 +199,12 @@ def _trigger_words(*, has_profit: bool, has_loss: bool) -> Row:
 def word_of_side(side: int) -> str:
     """``long`` or ``short``."""
     return "long" if side > 0 else "short"
+
+
+def _hold_side(book: UnifiedBook, side: int) -> str:
+    """Side of the position in pushed orders and fills."""
+    is_net = book.options.hold_side == "net" and book.account.mode == "one_way"
+    return "net" if is_net else word_of_side(side)
 
 
 def _reduces(book: UnifiedBook, order: Order) -> bool:
