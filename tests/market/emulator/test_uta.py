@@ -155,10 +155,13 @@ async def test_the_table_of_intentions(mode: str, opening: dict[str, str], closi
             assert await customer.refused("/trade/place-order", **ORDER) == (400, "25236")
             both = {**ORDER, **closing, "reduceOnly": "yes"}
             assert await customer.refused("/trade/place-order", **both) == (400, "25236")
-        await customer.order(**closing)
+        await customer.order(**closing, clientOid="t-2")
+        info = await customer.get("/trade/order-info", clientOid="t-2")
         flat = await customer.positions()
 
     assert held is not None
+    assert info["reduceOnly"] == ("YES" if mode == "one_way_mode" else "NO")
+    assert info["tradeSide"] == ("close" if mode == "one_way_mode" else f"close_{closing['posSide']}")
     assert [row["posSide"] for row in held] == ["long" if opening["side"] == "buy" else "short"]
     assert flat is None
 
@@ -620,3 +623,16 @@ def test_the_command_line_has_the_switches() -> None:
     for wrong in ("attached_stops", "nothing=1", "stop_delay_ms=soon", "isolated_in_equity=perhaps"):
         with pytest.raises(SettingsError):
             read_switches(wrong)
+
+
+async def test_a_position_has_at_most_one_full_stop() -> None:
+    """A second entry with a stop of its own gets one for its size."""
+    async with unified_customer(unified=UnifiedOptions(attached_stops="full")) as customer:
+        await customer.order(stopLoss="95")
+        await customer.order(stopLoss="94")
+        stops = await customer.stops()
+        plans = customer.exchange.venue.matching.account.plans.values()
+        sizes = {plan.trigger: plan.size for plan in plans}
+
+    assert {row["stopLoss"]: row["qty"] for row in stops} == {"95": "4", "94": "2"}
+    assert sizes == {Decimal(95): None, Decimal(94): Decimal(2)}
