@@ -99,6 +99,7 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
             passphrase=args.passphrase,
             demo=args.demo_account,
             unified=args.unified_account,
+            read_only=args.read_only_key,
         ),
         unified=read_switches(args.unified_switches),
     )
@@ -294,6 +295,11 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the account is a unified account: it has the API v3, and every private call of the classic API "
         "gets code 40085; without this option the API v3 gets 40084",
+    )
+    add(
+        "--read-only-key",
+        action="store_true",
+        help="the key has no permission to trade: requests that change the account get code 40014",
     )
     switches = "; ".join(f"{name}: {', '.join(words)}" for name, words in SWITCHES.items())
     add(

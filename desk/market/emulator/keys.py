@@ -21,6 +21,8 @@ from urllib.parse import unquote
 from desk.market.emulator.endpoints import RequestDenied
 
 WINDOW_MS: Final = 30_000
+READ_BY_POST: Final = ("/api/v3/account/max-open-available",)
+"""Paths of POST requests that change nothing."""
 LOGIN_TARGET: Final = "GET/user/verify"
 
 
@@ -36,6 +38,8 @@ class Keys:
     otherwise none may."""
     unified: bool = False
     """Whether the account is a unified account at the start: it has the API v3, a classic one the API v2."""
+    read_only: bool = False
+    """Whether the key lacks the permission to trade: everything that changes the account is refused."""
 
 
 def expected_signature(secret: str, text: str) -> str:
@@ -95,6 +99,8 @@ def check_request(
         raise RequestDenied("40009", "sign signature error")
     if passphrase != keys.passphrase:
         raise RequestDenied("40012", "apikey/password is incorrect")
+    if keys.read_only and method == "POST" and target not in READ_BY_POST:
+        raise RequestDenied("40014", "Incorrect permissions")
 
 
 def check_login(

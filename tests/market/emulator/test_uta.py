@@ -439,6 +439,22 @@ async def test_an_accepted_order_may_be_unknown_for_a_while() -> None:
     assert info["orderStatus"] == "filled"
 
 
+async def test_a_key_without_permission_reads_and_changes_nothing() -> None:
+    """The most common mistake with a new key shows at the first order, or before it by this answer."""
+    async with unified_customer(keys=Keys(unified=True, read_only=True)) as customer:
+        settings = await customer.get("/account/settings")
+        await customer.post("/account/max-open-available", symbol="BTCUSDT", orderType="market", side="buy")
+        order = await customer.refused("/trade/place-order", **ORDER)
+        leverage = await customer.refused("/account/set-leverage", symbol="BTCUSDT", leverage="5")
+        unsigned = await customer.ask(
+            "POST", f"{V3}/trade/place-order", ORDER, **{"ACCESS_PASSPHRASE": "wrong"}
+        )
+
+    assert settings["accountMode"] == "unified"
+    assert (order, leverage) == ((400, "40014"), (400, "40014"))
+    assert unsigned.code == "40012"
+
+
 async def test_a_lost_answer_was_an_order() -> None:
     """The fault that every trading client must survive: no answer, and yet the order is there."""
     async with unified_customer(faults={"lost": 1.0}) as customer:
@@ -611,12 +627,13 @@ def test_the_command_line_has_the_switches() -> None:
     """What is not established can be tried either way without a line of code."""
     words = [
         "--unified-account",
+        "--read-only-key",
         "--unified-switches",
         "attached_stops=full,stop_delay_ms=1500,isolated_in_equity=no",
     ]
     options = _options(_parser().parse_args(words))
 
-    assert options.keys.unified
+    assert options.keys == Keys(unified=True, read_only=True)
     assert options.unified == UnifiedOptions(
         attached_stops="full", stop_delay_ms=1500, isolated_in_equity=False
     )
