@@ -446,13 +446,12 @@ async def test_a_key_without_permission_reads_and_changes_nothing() -> None:
         await customer.post("/account/max-open-available", symbol="BTCUSDT", orderType="market", side="buy")
         order = await customer.refused("/trade/place-order", **ORDER)
         leverage = await customer.refused("/account/set-leverage", symbol="BTCUSDT", leverage="5")
-        unsigned = await customer.ask(
-            "POST", f"{V3}/trade/place-order", ORDER, **{"ACCESS_PASSPHRASE": "wrong"}
-        )
+        wrong = {"ACCESS_PASSPHRASE": "wrong"}
+        mistaken = await customer.ask("POST", f"{V3}/trade/place-order", ORDER, **wrong)
 
     assert settings["accountMode"] == "unified"
     assert (order, leverage) == ((400, "40014"), (400, "40014"))
-    assert unsigned.code == "40012"
+    assert mistaken.code == "40012"
 
 
 async def test_a_lost_answer_was_an_order() -> None:
