@@ -212,9 +212,13 @@ PURE = {
     "desk.market.matching",
     *(
         f"desk.market.emulator.{name}"
-        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+        for name in ("account_request", "channels", "endpoints", "forming", "intervals", "keys")
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
+    "desk.market.emulator.peer_endpoints",
+    *(f"desk.market.emulator.uta_{name}" for name in ("book", "channels", "codes", "options", "orders")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("account_rows", "private", "public")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("rows", "strategies")),
     *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
