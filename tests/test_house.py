@@ -118,6 +118,11 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
+    "desk.decisions": FOUNDATION
+    | {
+        *("desk.clock", "desk.market.bitget.snapshot", "desk.market.settings", "desk.reports"),
+        *("desk.trade.forecasting", "desk.trade.signals"),
+    },
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
     "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
     "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
