@@ -25,6 +25,7 @@ from functools import partial
 from pathlib import Path
 
 import config
+from desk.account_check import CheckedSession, CheckResult, check_session, key_of
 from desk.arguments import named_symbols
 from desk.clock import SystemClock
 from desk.decisions import decide_once
@@ -46,6 +47,7 @@ from desk.notify_check import check_channels
 from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
+from desk.reports.check import print_check
 from desk.reports.console import Console
 from desk.reports.settings import print_settings
 from desk.run_settings import Settings
@@ -116,6 +118,8 @@ def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
     if args.test_notify:
         delivered = check_channels(channels_from(os.environ), run.force.live.notify, SystemClock(), console)
         return OK if delivered else FATAL
+    if args.check:
+        return OK if check_before_start(run, named) else FATAL
     if args.once:
         models, problems = model_source(run.settings).open_all(named)
         decided = decide_once(models, problems, feature_window(run.settings), run.settings.fetch, console)
@@ -126,6 +130,30 @@ def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
     ending = asyncio.run((replay if stored else trade)(run, symbols))
     (console.print if ending.status == OK else console.error)(f"Ended: {ending.why}.")
     return ending.status
+
+
+def check_before_start(run: LiveRun, named: tuple[str, ...]) -> bool:
+    """Look, by reading alone, for what would keep the session from trading; whether there is nothing."""
+    args, result = run.args, CheckResult()
+    mode, source = str(args.mode), model_source(run.settings)
+    try:
+        models, problems = source.open_all(named)
+    except SettingsError as exc:
+        models, problems = {}, {"": str(exc)}
+    session = CheckedSession(
+        mode=mode,
+        link=run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url),
+        journal=args.journal,
+        live=run.force.live,
+        symbols=named,
+        cards={symbol: opened.card for symbol, opened in models.items()},
+        problems=problems,
+        trade_untested=args.trade_untested,
+    )
+    credentials = key_of(mode, os.environ, result)
+    asyncio.run(check_session(session, credentials, result, clock=SystemClock()))
+    print_check(result.findings, result.remarks, result.obstacles, run.console)
+    return not result.obstacles
 
 
 # A session -----------------------------------------------------------------------------------------

@@ -43,7 +43,8 @@ def live_arguments(
     )
     args = parser.parse_args(argv)
     ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    chosen = [*ways, *(["test-notify"] if args.test_notify else [])]
+    others = {"check": args.check, "test-notify": args.test_notify}
+    chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
     if args.mode != "paper" and (ways or args.trade_untested):
@@ -91,6 +92,12 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         "--test-notify",
         action="store_true",
         help="send a message on every channel of the environment, say what came of it, end",
+    )
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="read alone: say what the account is and what would keep it from trading, end; without a key in "
+        "the environment, the public part",
     )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(

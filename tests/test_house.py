@@ -118,6 +118,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
+    "desk.account_check": FOUNDATION
+    | {
+        *("desk.market.bitget.account.credentials", "desk.market.bitget.account.signing"),
+        *("desk.market.bitget.inspection", "desk.market.settings"),
+        *("desk.trade.settings", "desk.trade.signals", "desk.trade.start"),
+    },
     "desk.decisions": FOUNDATION
     | {
         *("desk.clock", "desk.market.bitget.snapshot", "desk.market.settings", "desk.reports"),

@@ -116,6 +116,8 @@ class RestTransport:
         self._use_proxy = use_proxy
         self._follow_redirects = follow_redirects
         self._session: aiohttp.ClientSession | None = None
+        self.calls_left: dict[str, int] = {}
+        """How many more calls each endpoint would have taken when it answered last, where it tells that."""
 
     async def __aenter__(self) -> Self:
         if self._use_proxy:
@@ -199,6 +201,8 @@ class RestTransport:
                 self._throttle.refused(path, sent)
                 raise
             self._throttle.answered(path, sent, left=left)
+            if left is not None:
+                self.calls_left[path] = left
             return answer
 
     def _address(self, path: str, query: str | Mapping[str, str]) -> URL:
