@@ -51,6 +51,7 @@ from desk.reports.check import print_check
 from desk.reports.console import Console
 from desk.reports.settings import print_settings
 from desk.run_settings import Settings
+from desk.session_status import show_status
 from desk.settings_files import SettingsInForce, in_force
 from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster
@@ -83,6 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         force = in_force(config, os.environ)
         args = live_arguments(argv, force.training, journal=Path(config.JOURNAL), websockets=config.BITGET_WS)
+        console = Console(quiet=False, as_json=args.json)
         settings = config.settings_of_live(
             force.training,
             base_url=args.base_url,
@@ -118,6 +120,8 @@ def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
     if args.test_notify:
         delivered = check_channels(channels_from(os.environ), run.force.live.notify, SystemClock(), console)
         return OK if delivered else FATAL
+    if args.status:
+        return OK if show_status(args.journal, SystemClock(), console) else FATAL
     if args.check:
         return OK if check_before_start(run, named) else FATAL
     if args.once:

@@ -43,10 +43,12 @@ def live_arguments(
     )
     args = parser.parse_args(argv)
     ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    others = {"check": args.check, "test-notify": args.test_notify}
+    others = {"status": args.status, "check": args.check, "test-notify": args.test_notify}
     chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
+    if args.json and not args.status:
+        raise SettingsError("--json goes with --status: nothing else writes a document")
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
@@ -93,6 +95,12 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         action="store_true",
         help="send a message on every channel of the environment, say what came of it, end",
     )
+    what.add_argument(
+        "--status",
+        action="store_true",
+        help="show what the session of the journal does and holds, running or not, end",
+    )
+    what.add_argument("--json", action="store_true", help="with --status: as one line of JSON")
     what.add_argument(
         "--check",
         action="store_true",

@@ -124,6 +124,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.market.bitget.inspection", "desk.market.settings"),
         *("desk.trade.settings", "desk.trade.signals", "desk.trade.start"),
     },
+    "desk.session_status": FOUNDATION | {"desk.reports", "desk.trade.journal.reading", "desk.trade.snapshot"},
     "desk.decisions": FOUNDATION
     | {
         *("desk.clock", "desk.market.bitget.snapshot", "desk.market.settings", "desk.reports"),
