@@ -44,7 +44,7 @@ from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.model_commands import asks_for_models, run_command_on_models, only_stale, prune, write_state
+from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal

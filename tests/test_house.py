@@ -28,6 +28,9 @@ from tests.house import (
 FOUNDATION = {
     "desk.clustered",
     "desk.errors",
+    "desk.addresses",
+    "desk.reading",
+    "desk.safe_text",
     "desk.values",
     "desk.ports",
     "desk.files",
@@ -60,7 +63,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
-    "desk.errors": set(),
+    "desk.safe_text": set(),
+    "desk.reading": {"desk.safe_text"},
+    "desk.addresses": set(),
+    "desk.errors": {"desk.safe_text"},
     "desk.values": {"desk.errors"},
     "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
@@ -115,7 +121,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {
+        "desk.errors",
+        "desk.files",
+        "desk.outcomes",
+        "desk.policy",
+        "desk.reading",
+        "desk.values",
+    },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
     "desk.account_check": FOUNDATION
@@ -171,6 +184,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
+    *("desk.addresses", "desk.reading", "desk.safe_text"),
     *(
         "desk.errors",
         "desk.values",
@@ -253,6 +267,7 @@ CATCHES_ALL = {
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",
+    "soaks.hostile",  # where every defect is looked for
 }
 LONGEST = 400
 """Lines of a file."""

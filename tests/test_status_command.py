@@ -84,7 +84,7 @@ def test_a_running_session_is_shown_whole_at_80_columns(
     assert "PAPER: runs since" in said
     assert "Equity 9,900.00 USDT" in said
     assert "-1.00% (stop at -3.00%)" in said
-    assert re.search(r"COIN00000000001USDT long +3 +- +1.2 +\d\d-\d\d \d\d:\d\d", said)
+    assert re.search(r"COIN00000000001USDT +long +3 +- +1.2 +\d\d-\d\d \d\d:\d\d", said)
     assert "30 symbols: 20 stay out, 10 watch only" in said
     assert re.search(r"COIN00000000029USDT +0.529 +never / 0.600 .*stay out", said)
     assert said.count("COIN0") <= 13

@@ -6,7 +6,6 @@ Names and texts come in; a table and lines go to the console.
 from collections.abc import Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from desk.reports.console import Console
@@ -29,7 +28,7 @@ def print_check(
     table.add_column("", no_wrap=False)
     table.add_column("", overflow="fold")
     for name, text in findings:
-        table.add_row(escape(name), escape(text))
+        table.add_row(name, text)
     console.table(table)
     for sentence in remarks:
         console.print(f"⚠️ {sentence}")

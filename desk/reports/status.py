@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich import box
-from rich.markup import escape
 from rich.table import Table
 
 from desk.outcomes import Json
@@ -118,7 +117,7 @@ def _positions(rows: list[Any]) -> Table:
     for one in rows:
         due = "-" if one["due"] is None else _time(one["due"])
         cells = (one["symbol"], one["side"], _brief(one["size"]), _brief(one["entry_price"]))
-        table.add_row(*map(escape, (*cells, _brief(one["stop"]), due)))
+        table.add_row(*cells, _brief(one["stop"]), due)
     return table
 
 
@@ -137,9 +136,7 @@ def _nearest(rows: list[Any], now: int) -> Table:
         )
         reasons = one["reasons"][0] if one["reasons"] else ""
         shown = age((now - one["open_time"]) / 60_000 - 5) if one["open_time"] is not None else "-"
-        table.add_row(
-            *map(escape, (one["symbol"], f"{one['probability']:.3f}", fires, shown, one["action"], reasons))
-        )
+        table.add_row(one["symbol"], f"{one['probability']:.3f}", fires, shown, one["action"], reasons)
     return table
 
 
@@ -161,7 +158,7 @@ def _delivered(rows: list[Any]) -> Table:
             f"{float(one['profit']):+,.2f}",
             "retrain" if one["demotion"] else "in use",
         )
-        table.add_row(*map(escape, cells))
+        table.add_row(*cells)
     return table
 
 

@@ -14,10 +14,12 @@ References
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal, cast
 
 from desk.market.bitget.inspection.probe import Probe, ProbeAnswer
+from desk.reading import decimal_or_none
+from desk.safe_text import LONGEST_NAME, safe_text
 
 AccountKind = Literal["classic", "unified"]
 PRODUCT = {"productType": "USDT-FUTURES"}
@@ -217,15 +219,11 @@ def _rows(data: object, name: str = "") -> list[Row]:
 
 def _text(row: Row, name: str) -> str:
     value = row.get(name)
-    return "" if value is None else str(value)
+    return "" if value is None else safe_text(str(value), LONGEST_NAME)
 
 
 def _number(row: Row, name: str) -> Decimal | None:
-    try:
-        found = Decimal(_text(row, name))
-    except InvalidOperation:
-        return None
-    return found if found.is_finite() else None
+    return decimal_or_none(row.get(name))
 
 
 def _numbers(row: Row, *names: str) -> tuple[Decimal, ...]:

@@ -6,19 +6,20 @@ goes out, whatever the exchange said: a refusal is an answer too.  Only GET is e
 Not here: what an answer means (``desk.market.bitget.inspection.account_facts``).
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from desk.errors import Throttled, Unanswered
+from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, query_text, signed_headers
 from desk.market.bitget.codes import refusal
 from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, RestTransport
+from desk.market.bitget.transport import DEMO, MIB, RestTransport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
+from desk.reading import read_json
 from desk.retry import Backoff, Retry, RetryPolicy
 from desk.server_time import ServerTime
 
@@ -28,7 +29,6 @@ PER_SECOND = 3.0
 """Pace of an endpoint, unless it is asked for every symbol: the exchange counts none below three."""
 IN_FLIGHT = 8
 PAUSE_S = 3.0
-HIDDEN = "(an answer that quotes the key is not shown)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,8 @@ class ProbeAnswer:
     message: str
     """The exchange's, or why nothing of use was received."""
     data: object
+    body: bytes
+    """As it was received."""
     calls_left: int | None
     """How many more calls the endpoint would have taken."""
 
@@ -73,6 +75,7 @@ class Probe:
     def __init__(self, settings: LinkSettings, credentials: Credentials | None, *, clock: Clock) -> None:
         self._settings = settings
         self._credentials = credentials
+        self._secrets = None if credentials is None else Secrets(credentials)
         self._clock = clock
         throttle = Throttle(
             per_second=PER_SECOND if settings.paced else 0.0,
@@ -85,8 +88,8 @@ class Probe:
             throttle=throttle,
             timeout_s=settings.timeout_s,
             headers={},
-            use_proxy=settings.paced,
-            follow_redirects=False,  # another host must never see the key
+            proxy=settings.proxy,
+            largest_body=settings.largest_body_mib * MIB,
         )
         self._time = ServerTime(clock)
 
@@ -159,7 +162,7 @@ class Probe:
             answer = await Retry(policy, clock=self._clock).call(once)
         except (Unanswered, Throttled) as exc:
             why = str(exc).removeprefix(f"{path}: ")
-            return ProbeAnswer(path, dict(query), 0, "", self.shown(why), None, None)
+            return ProbeAnswer(path, dict(query), 0, "", self.shown(why), None, b"", None)
         return replace(
             answer,
             query=dict(query),
@@ -169,10 +172,8 @@ class Probe:
 
     def shown(self, text: str) -> str:
         """``text``, unless it quotes a part of the key."""
-        if self._credentials is None:
-            return text
-        parts = (self._credentials.key, self._credentials.secret, self._credentials.passphrase)
-        return HIDDEN if any(part in text for part in parts) else text
+        quoted = self._secrets is not None and self._secrets.quoted_in(text)
+        return NOT_SHOWN if quoted else text
 
     def _headers(self, path: str, query: str, *, signed: bool) -> Mapping[str, str]:
         if not signed or self._credentials is None:
@@ -190,12 +191,14 @@ class Probe:
 def _read_envelope(body: bytes, /, *, endpoint: str, status: int) -> ProbeAnswer:
     """Open the envelope of an answer; what asks for a pause, or is no envelope, is raised."""
     try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError):
+        envelope = read_json(body, most_values=None)
+    except ValueError:
         envelope = None
     code = str(envelope.get("code", "")) if isinstance(envelope, dict) else ""
     if TOO_MANY in {str(status), code}:
         raise Throttled("asks for a pause: too many requests", endpoint=endpoint)
     if not isinstance(envelope, dict) or not code:
         raise Unanswered(f"HTTP {status} with a body that is no answer", endpoint=endpoint)
-    return ProbeAnswer(endpoint, {}, status, code, str(envelope.get("msg", "")), envelope.get("data"), None)
+    return ProbeAnswer(
+        endpoint, {}, status, code, str(envelope.get("msg", "")), envelope.get("data"), body, None
+    )
