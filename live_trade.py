@@ -26,6 +26,7 @@ from pathlib import Path
 
 import config
 from desk.account_check import CheckedSession, CheckResult, check_session, key_of
+from desk.answer_record import record_answers
 from desk.arguments import named_symbols
 from desk.clock import SystemClock
 from desk.decisions import decide_once
@@ -47,7 +48,7 @@ from desk.notify_check import check_channels
 from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
-from desk.reports.check import print_check
+from desk.reports.check import print_check, print_differences
 from desk.reports.console import Console
 from desk.reports.settings import print_settings
 from desk.run_settings import Settings
@@ -154,9 +155,12 @@ def check_before_start(run: LiveRun, named: tuple[str, ...]) -> bool:
         problems=problems,
         trade_untested=args.trade_untested,
     )
-    credentials = key_of(mode, os.environ, result)
-    asyncio.run(check_session(session, credentials, result, clock=SystemClock()))
+    credentials, clock = key_of(mode, os.environ, result), SystemClock()
+    asyncio.run(check_session(session, credentials, result, clock=clock))
     print_check(result.findings, result.remarks, result.obstacles, run.console)
+    if args.record is not None:
+        work = record_answers(session.link, credentials, session.asked[0], args.record, clock=clock)
+        print_differences(asyncio.run(work), str(args.record), run.console)
     return not result.obstacles
 
 

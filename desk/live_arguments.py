@@ -47,6 +47,8 @@ def live_arguments(
     chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
+    if args.record is not None and not args.check:
+        raise SettingsError("--record goes with --check: name both")
     if args.json and not args.status:
         raise SettingsError("--json goes with --status: nothing else writes a document")
     if args.mode != "paper" and (ways or args.trade_untested):
@@ -106,6 +108,13 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         action="store_true",
         help="read alone: say what the account is and what would keep it from trading, end; without a key in "
         "the environment, the public part",
+    )
+    what.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="with --check: ask every read and channel for one symbol, say what differs from what the suite "
+        "believes of the exchange, and write the answers to FILE without keys, ids and amounts",
     )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(

@@ -1,5 +1,6 @@
 """``live_trade.py --check`` as a user runs it: what it finds, what it asks for, and what it never does."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,6 +58,24 @@ class Checked:
         assert not [secret for secret in SECRETS if secret in text]
         assert not SIGNATURE.search(text)
         return status, " ".join(text.split())
+
+
+def hold_something(exchange: EmbeddedExchange) -> None:
+    """Open a position with a stop, and leave an order waiting."""
+    venue, now = exchange.venue, exchange.now_ms()
+    venue.advance(now, ["BTCUSDT"])
+    for kind, price in (("market", None), ("limit", Decimal(100))):
+        ticket = NewOrder(
+            client_id=f"own-{kind}",
+            symbol="BTCUSDT",
+            side=1,
+            purpose="open",
+            size=Decimal(1),
+            kind="limit" if price else "market",
+            price=price,
+            stop_loss=None if price else Decimal(100),
+        )
+        venue.matching.place(ticket, now)
 
 
 def young(folder: Path, symbol: str = "BTCUSDT") -> None:
@@ -170,16 +189,61 @@ def test_positions_that_hold_another_position_mode_are_named(
     """A session would end as it starts, with a sentence about a setting that it cannot change."""
     young(tmp_path)
     with exchange_with() as exchange:
-        venue, now = exchange.venue, exchange.now_ms()
-        venue.advance(now, ["BTCUSDT"])
-        venue.matching.set_position_mode("hedge")
-        ticket = NewOrder(
-            client_id="", symbol="BTCUSDT", side=1, purpose="open", size=Decimal(1), kind="market"
-        )
-        venue.matching.place(ticket, now)
+        exchange.venue.matching.set_position_mode("hedge")
+        hold_something(exchange)
         status, said = Checked(tmp_path, exchange.url)(capsys)
 
     assert status == 1
     assert "The position mode is hedge" in said
     assert "positions 1: BTCUSDT long 1 at" in said
     assert "get isolated" in said
+
+
+@pytest.mark.usefixtures("_keyed")
+def test_a_record_of_the_embedded_exchange_differs_in_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is compared is what the emulator serves: a difference here would be invented."""
+    young(tmp_path)
+    file = tmp_path / "record.json"
+    with exchange_with(now_ms=BORDER, speed=1.0) as exchange:
+        hold_something(exchange)
+        status, said = Checked(tmp_path, exchange.url, "--record", str(file))(capsys)
+
+    assert status == 0, said
+    assert "answers as the suite believes" in said
+    text = file.read_text()
+    record = json.loads(text)
+    assert record["account"] == "classic"
+    assert {"positions", "open orders", "waiting stops", "fills"} <= {
+        one["name"] for one in record["answers"]
+    }
+    assert all(one["data"] or one["code"] != "00000" for one in record["answers"] if one["private"])
+    assert set(record["channels"]) == {"/v2/ws/public", "/v2/ws/private"}
+    assert "snapshot of candle5m" in record["channels"]["/v2/ws/public"]
+    assert not [secret for secret in SECRETS if secret in text]
+    assert "9999" not in json.dumps([one["data"] for one in record["answers"] if one["private"]])
+    assert not SIGNATURE.search(text)
+
+
+def test_a_record_without_a_key_holds_the_public_part(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anybody can bring back these facts, without an account; another exchange is told apart."""
+    young(tmp_path)
+    file = tmp_path / "record.json"
+    with exchange_with(rate_limit=0) as exchange:  # without limits it does not tell what is left of them
+        status, said = Checked(tmp_path, exchange.url, "--record", str(file), mode="paper")(capsys)
+
+    record = json.loads(file.read_text())
+    assert status == 0, said
+    assert "contracts: it does not tell how many calls are left" in said
+    assert not [one for one in record["answers"] if one["private"]]
+    assert record["differences"]
+    assert record["account"] is None
+
+
+def test_a_record_alone_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A session keeps a journal and no record."""
+    assert live_trade.main(["--record", str(tmp_path / "x")]) == 2
+    assert "--record goes with --check" in capsys.readouterr().err

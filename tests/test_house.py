@@ -138,6 +138,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.trade.settings", "desk.trade.signals", "desk.trade.start"),
     },
     "desk.session_status": FOUNDATION | {"desk.reports", "desk.trade.journal.reading", "desk.trade.snapshot"},
+    "desk.answer_record": FOUNDATION
+    | {
+        *("desk.market.bitget.account.signing", "desk.market.bitget.inspection", "desk.market.emulator"),
+        *("desk.market.matching", "desk.market.series.synthetic", "desk.market.settings", "desk.versions"),
+    },
     "desk.decisions": FOUNDATION
     | {
         *("desk.clock", "desk.market.bitget.snapshot", "desk.market.settings", "desk.reports"),
@@ -254,6 +259,7 @@ ADDRESS = {
 # Who may make or change files, by what writes them.
 WRITERS = {"write_file", "point_link", "remove_drafts"}
 MAY_WRITE = {
+    "desk.answer_record",
     "desk.files",
     "desk.registry",
     "desk.market.history.candle_store",

@@ -39,3 +39,22 @@ def print_check(
         console.error(f"{things} keep it from trading.")
     else:
         console.print("✅ Nothing was found that would keep it from trading.")
+
+
+def print_differences(differences: Sequence[str], file: str, console: Console) -> None:
+    """A line per difference between the exchange and what the suite believes of it, and where the record is.
+
+    Parameters
+    ----------
+    differences : sequence of str
+        Sentences.
+    file : str
+    console : Console
+    """
+    if differences:
+        console.print(f"What differs from what the suite believes of the exchange: {len(differences)}")
+    for sentence in differences:
+        console.print(f"  {sentence}")
+    if not differences:
+        console.print("The exchange answers as the suite believes that it does.")
+    console.print(f"The answers are in {file}, without keys, ids and amounts. Read it before you send it on.")

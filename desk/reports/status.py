@@ -96,7 +96,7 @@ def _money(document: Json) -> list[str]:
             f"{document['drawdown']:.2%} below its peak" + (f" (stop at {stop:.2%})" if stop else "")
         )
     if document["candle_age_ms"] is not None:
-        changes.append(f"newest candle decided on: {age(document['candle_age_ms'] / 60_000)} old")
+        changes.append(f"newest candle {age(document['candle_age_ms'] / 60_000)} old")
     if changes:
         lines.append(f"{'; '.join(changes)}.".replace("day", "Day", 1))
     return lines
