@@ -46,6 +46,10 @@ def live_arguments(
     chosen = [*ways, *(["test-notify"] if args.test_notify else [])]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
+    if args.dashboard and chosen:
+        raise SettingsError(
+            f"--dashboard shows a session that runs, and --{chosen[0]} is none: leave one out"
+        )
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
@@ -97,6 +101,14 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         "--trade-untested",
         action="store_true",
         help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    what.add_argument(
+        "--dashboard",
+        default="",
+        metavar="[HOST:]PORT",
+        help="show the session on a local page, and for Prometheus at /metrics; its two buttons need "
+        "BITGET_DASHBOARD_TOKEN in the environment, and so does a HOST that other machines reach, which is "
+        "not encrypted",
     )
     where = parser.add_argument_group("where")
     where.add_argument(

@@ -23,6 +23,7 @@ from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.journal.reading import read_snapshot
 from desk.trade.records import OpenTrade
+from desk.trade.sentences import utc
 from desk.trade.session import Session
 from desk.trade.signals import ModelCard
 from desk.trade.snapshot import (
@@ -148,8 +149,8 @@ class LiveSnapshots:
                 name="request budget",
                 state="warning" if share > BUSY else "good",
                 text=(
-                    f"{sent} requests in the last minute, at most {counters.requests_per_minute:.0f} may be "
-                    f"sent; {counters.throttled} were answered with 429 since the start, "
+                    f"{sent} public requests in the last minute, at most {counters.requests_per_minute:.0f} "
+                    f"may be sent; {counters.throttled} were answered with 429 since the start, "
                     f"{counters.unanswered} not at all"
                 ),
             ),
@@ -242,9 +243,9 @@ def health_of(base: SessionSnapshot, condition: SessionCondition) -> tuple[Healt
     ongoing = [HealthItem(name=kind, state="bad", text=safe_text(text)) for kind, text in condition.ongoing]
     clock = [] if any(one.name == "clock" for one in ongoing) else [_good("clock", "follows the exchange's")]
     compared: HealthState = "good" if ago <= LATE_S else "warning"
-    text = (
-        f"compared with the exchange {ago:.0f} s ago" if ago < 1e9 else "not compared with the exchange yet"
-    )
+    text = "not compared with the exchange yet"
+    if ago < 1e9:
+        text = f"compared with the exchange at {utc(now - int(1_000 * ago))}"
     journal = condition.journal_trouble
     return (
         _candles(base.newest_candle, now),
@@ -258,11 +259,8 @@ def health_of(base: SessionSnapshot, condition: SessionCondition) -> tuple[Healt
 def _candles(closed: int | None, now: int) -> HealthItem:
     if closed is None:
         return HealthItem(name="candles", state="unknown", text=UNDECIDED)
-    age_s = (now - closed) / 1_000
     state: HealthState = "good" if now - closed < 2 * CANDLE_MS else "bad"
-    return HealthItem(
-        name="candles", state=state, text=f"the last that was decided on closed {age_s:.0f} s ago"
-    )
+    return HealthItem(name="candles", state=state, text=f"the last decision is on that of {utc(closed)}")
 
 
 def _good(name: str, text: str) -> HealthItem:
