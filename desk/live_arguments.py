@@ -43,13 +43,16 @@ def live_arguments(
     )
     args = parser.parse_args(argv)
     ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    chosen = [*ways, *(["test-notify"] if args.test_notify else [])]
+    others = {"status": args.status, "check": args.check, "test-notify": args.test_notify}
+    chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
     if args.dashboard and chosen:
         raise SettingsError(
             f"--dashboard shows a session that runs, and --{chosen[0]} is none: leave one out"
         )
+    if args.json and not args.status:
+        raise SettingsError("--json goes with --status: nothing else writes a document")
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
@@ -95,6 +98,18 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         "--test-notify",
         action="store_true",
         help="send a message on every channel of the environment, say what came of it, end",
+    )
+    what.add_argument(
+        "--status",
+        action="store_true",
+        help="show what the session of the journal does and holds, running or not, end",
+    )
+    what.add_argument("--json", action="store_true", help="with --status: as one line of JSON")
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="read alone: say what the account is and what would keep it from trading, end; without a key in "
+        "the environment, the public part",
     )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(

@@ -131,6 +131,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
+    "desk.account_check": FOUNDATION
+    | {
+        *("desk.market.bitget.account.credentials", "desk.market.bitget.account.signing"),
+        *("desk.market.bitget.inspection", "desk.market.settings"),
+        *("desk.trade.settings", "desk.trade.signals", "desk.trade.start"),
+    },
+    "desk.session_status": FOUNDATION | {"desk.reports", "desk.trade.journal.reading", "desk.trade.snapshot"},
+    "desk.decisions": FOUNDATION
+    | {
+        *("desk.clock", "desk.market.bitget.snapshot", "desk.market.settings", "desk.reports"),
+        *("desk.trade.forecasting", "desk.trade.signals"),
+    },
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
     "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
     "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
