@@ -32,6 +32,7 @@ from desk.clock import SystemClock
 from desk.decisions import decide_once
 from desk.errors import DeskError, ModelIncomplete, SettingsError
 from desk.live_arguments import live_arguments
+from desk.live_counters import market_counters
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.logs import start_logging
@@ -54,6 +55,7 @@ from desk.reports.settings import print_settings
 from desk.run_settings import Settings
 from desk.session_status import show_status
 from desk.settings_files import SettingsInForce, in_force
+from desk.trade.dashboard import dashboard_address, open_dashboard
 from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster
 from desk.trade.journal import Journal
@@ -185,6 +187,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     link = run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
     channels = channels_from(os.environ)
+    page = dashboard_address(args.dashboard, os.environ) if args.dashboard else None
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
@@ -240,6 +243,10 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
+        if page is not None:
+            counters = partial(market_counters, market, candles)
+            shown = open_dashboard(page, session, journal, forecaster, clock, counters=counters)
+            console.print(f"Page: {await stack.enter_async_context(shown.serving())}")
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=settings_text(live))

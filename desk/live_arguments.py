@@ -47,6 +47,10 @@ def live_arguments(
     chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
+    if args.dashboard and chosen:
+        raise SettingsError(
+            f"--dashboard shows a session that runs, and --{chosen[0]} is none: leave one out"
+        )
     if args.record is not None and not args.check:
         raise SettingsError("--record goes with --check: name both")
     if args.json and not args.status:
@@ -121,6 +125,14 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         "--trade-untested",
         action="store_true",
         help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    what.add_argument(
+        "--dashboard",
+        default="",
+        metavar="[HOST:]PORT",
+        help="show the session on a local page, and for Prometheus at /metrics; its two buttons need "
+        "BITGET_DASHBOARD_TOKEN in the environment, and so does a HOST that other machines reach, which is "
+        "not encrypted",
     )
     where = parser.add_argument_group("where")
     where.add_argument(

@@ -168,6 +168,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
     },
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
+    "desk.live_counters": {"desk.market.bitget", "desk.market.feed", "desk.trade.live_snapshot"},
     "desk.live_models": FOUNDATION
     | {
         "desk.arguments",
@@ -237,7 +238,8 @@ PURE = {
     *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
-    *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),
+    *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals", "snapshot")),
+    *(f"desk.trade.dashboard.{name}" for name in ("access", "metrics", "updates")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
     "ml_feature_engineering",
 }
@@ -246,7 +248,7 @@ WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text"
 
 # One address per library: the modules that may import it.
 ADDRESS = {
-    "aiohttp": {"desk.market", "desk.trade.notify"},
+    "aiohttp": {"desk.market", "desk.trade.notify", "desk.trade.dashboard.server"},
     "sqlite3": {"desk.trade.journal", "desk.ledger"},
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},

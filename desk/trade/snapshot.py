@@ -186,6 +186,22 @@ class SessionSnapshot:
         return None if self.newest_candle is None else max(self.at - self.newest_candle, 0)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCondition:
+    """What a running session knows and its journal does not."""
+
+    now_ms: int
+    """The exchange's time."""
+    stopping: str
+    """Why nothing is opened any more; empty while all is well."""
+    ongoing: tuple[tuple[str, str], ...]
+    """Kind and text of troubles that have not ended."""
+    journal_trouble: str
+    """Why the journal cannot be written at the moment; empty while it can."""
+    reconciled_s_ago: float
+    """Seconds since journal and exchange were compared; infinite until they were."""
+
+
 def snapshot_json(snapshot: SessionSnapshot) -> dict[str, Any]:
     """A snapshot for JSON: money as text, so that no digit is lost, and the derived figures with the rest."""
     found: dict[str, Any] = _plain(snapshot)

@@ -13,7 +13,7 @@ from desk.market.bitget.inspection.shapes import (
     form_of,
 )
 
-ROWS = [
+ROWS: list[dict[str, object]] = [
     {"symbol": "BTCUSDT", "size": "0.01", "cTime": "1762560123501", "leverage": "5", "ids": [{"id": "1"}]},
     {"symbol": "BTCUSDT", "size": "1", "cTime": "1762560123502", "leverage": "5", "ids": []},
 ]
