@@ -55,10 +55,12 @@ from desk.reports.settings import print_settings
 from desk.run_settings import Settings
 from desk.session_status import show_status
 from desk.settings_files import SettingsInForce, in_force
+from desk.trade.commands import session_commands
 from desk.trade.dashboard import dashboard_address, open_dashboard
 from desk.trade.events import live_events, replayed_events
 from desk.trade.forecasting import FeatureWindow, Forecaster
 from desk.trade.journal import Journal
+from desk.trade.live_snapshot import LiveSnapshots
 from desk.trade.notify import channels_from, notifying
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
@@ -66,6 +68,7 @@ from desk.trade.scoreboard import Score, score_cells
 from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import settings_text
 from desk.trade.start import open_session, require_startable
+from desk.trade.telegram import taking_commands, telegram_bot_from
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
@@ -187,6 +190,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     link = run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
     channels = channels_from(os.environ)
+    bot = telegram_bot_from(os.environ)
     page = dashboard_address(args.dashboard, os.environ) if args.dashboard else None
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
@@ -247,6 +251,8 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             counters = partial(market_counters, market, candles)
             shown = open_dashboard(page, session, journal, forecaster, clock, counters=counters)
             console.print(f"Page: {await stack.enter_async_context(shown.serving())}")
+        now = LiveSnapshots(session, journal, forecaster, clock).take
+        await stack.enter_async_context(taking_commands(bot, session_commands(session, now), clock))
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=settings_text(live))

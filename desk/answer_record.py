@@ -195,7 +195,7 @@ def _unread(question: Question, answer: ProbeAnswer) -> Iterable[str]:
 
 
 async def _believed(received: ExchangeRecord, link: LinkSettings, *, clock: Clock) -> ExchangeRecord:
-    """What an embedded exchange answers to the same, with an account of the same kind that holds something."""
+    """What an embedded exchange answers to the same, with an account of that kind that holds something."""
     kind, seed = EMBEDDED_PRICES
     now = clock.now_ms()
     series = synthesize(kind, seed, symbol=received.symbol, end=now - now % 300_000, candles=CANDLES)

@@ -72,9 +72,11 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
             "All other values: config.py, or your own in config_local.py beside it. "
             "Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
             "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. Messages go to NOTIFY_WEBHOOK (an "
-            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set. A file STOP beside the "
-            "journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong "
-            "arguments or settings, nothing started, 3 ended by the kill switch or the daily loss stop."
+            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set; with "
+            "TELEGRAM_COMMAND_TOKEN, a word, /status, /stop WORD and /flatten WORD are taken from that chat. "
+            "A file STOP beside the journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a "
+            "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or the "
+            "daily loss stop."
         ),
         allow_abbrev=False,
         formatter_class=HelpWithDefaults,

@@ -248,7 +248,7 @@ WORLDLY_CALLS = {"open", "print", "input", "now", "utcnow", "today", "read_text"
 
 # One address per library: the modules that may import it.
 ADDRESS = {
-    "aiohttp": {"desk.market", "desk.trade.notify", "desk.trade.dashboard.server"},
+    "aiohttp": {"desk.market", "desk.trade.notify", "desk.trade.telegram", "desk.trade.dashboard.server"},
     "sqlite3": {"desk.trade.journal", "desk.ledger"},
     "optuna": {"desk.learn.tuning"},
     "lightgbm": {"desk.learn.training"},
