@@ -15,7 +15,6 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import tempfile
@@ -23,6 +22,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import config
@@ -38,6 +38,7 @@ from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
 from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
 from desk.market.bitget.spreads import PresentSpreads
+from desk.market.feed.following import FollowingFeed
 from desk.market.feed.stream import CandleStream
 from desk.market.paper.exchange import PaperExchange
 from desk.market.paper.open import paper_account
@@ -59,7 +60,7 @@ from desk.trade.replay.attribution import explain, policy_trades, profit_stateme
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
 from desk.trade.session import SessionResult, heeding
-from desk.trade.settings import LiveSettings
+from desk.trade.settings import settings_text
 from desk.trade.signals import Signal
 from desk.trade.start import open_session, require_startable
 from desk.values import CANDLE_MS, Candles
@@ -250,14 +251,19 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         journal = stack.enter_context(Journal(args.journal))
         journal.require_mode(mode)  # once more, under the lock
         market = await stack.enter_async_context(BitgetPublic(settings.fetch, clock=clock, demo=link.demo))
-        candles = CandleStream(
-            symbols,
-            market=market,
-            ws_url=link.ws_url,
-            settings=run.force.stream(memory_of()),
-            clock=clock,
+        source = model_source(settings)
+        published = None if args.symbols else source.symbols
+        forecaster = Forecaster(source, symbols, feature_window(settings), published=published)
+        candles = FollowingFeed(
+            lambda: forecaster.symbols,
+            partial(
+                CandleStream,
+                market=market,
+                ws_url=link.ws_url,
+                settings=run.force.stream(memory_of()),
+                clock=clock,
+            ),
         )
-        forecaster = Forecaster(model_source(settings), symbols, feature_window(settings))
         forecaster.open_early()  # what happened while no session ran is filled at the models' costs, too
         feed: CandleFeed = candles
         exchange: Exchange
@@ -370,11 +376,6 @@ def print_scores(scores: Sequence[Score], console: Console) -> None:
     """One row per model that has traded: what was expected of it, and what it delivered."""
     if rows := [score_cells(one) for one in scores]:
         console.table(live_tables.score_table(rows, width=console.width))
-
-
-def settings_text(live: LiveSettings) -> str:
-    """The settings of a session for its journal; there is no secret among them."""
-    return json.dumps(asdict(live), default=str)
 
 
 # Models --------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@
       . AccountError             and it will say so to everything: stop; the user puts key or account right
     - Throttled                the exchange said later: wait, then repeat it
     - Unanswered               nobody knows: repeat a read, look a write up first
-      . Unusable                 the exchange was reached, and its answer has another form than it should have
+      . Unreadable               it was reached, and its answer is not what was asked for
   + FetchEnds                no symbol would fare better: what was fetched is kept, and the run stops
     - Unwritable               the cache folder cannot be written any more
   + OutputLost               all was done, and the document about it could not be handed over
@@ -26,7 +26,7 @@ Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueErro
 ``AssertionError`` and are meant to be seen.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 Meaning = Literal[
     "duplicate",
@@ -35,6 +35,7 @@ Meaning = Literal[
     "no_margin",
     "size_or_price",
     "not_traded",
+    "suspended",
     "setting_locked",
     "setting_unchanged",
     "wrong_side",
@@ -48,9 +49,10 @@ Meaning = Literal[
 ``duplicate``: the client id is taken, so the order may be there.  ``nothing_there``: there is nothing to
 close or to cancel, which is what was wanted.  ``not_found``: the exchange knows no such order.
 ``no_margin``, ``size_or_price``: this order cannot be had.  ``not_traded``: the symbol takes no orders.
-``setting_locked``: positions or orders hold a setting where it is.  ``setting_unchanged``: it was so already.
-``wrong_side``: the price is beyond the trigger already.  ``mode``: the order is meant for the other position
-mode.  ``wrong_time``: the request's timestamp is off.  ``account``: every request would be refused.
+``suspended``: this one symbol takes none for now.  ``setting_locked``: positions or orders hold a setting
+where it is.  ``setting_unchanged``: it was so already.  ``wrong_side``: the price is beyond the trigger
+already.  ``mode``: the order is meant for the other position mode.  ``wrong_time``: the request's timestamp
+is off.  ``account``: every request would be refused.
 """
 
 
@@ -153,9 +155,16 @@ class Unanswered(ExchangeError):  # noqa: N818 - says what happened
     client order id first, because the first attempt may have filled.
     """
 
+    @classmethod
+    def of(cls, refusal: Refused) -> Self:
+        """Take a refusal for no answer: one that a later answer to the same read will not repeat."""
+        error = cls("", endpoint=refusal.endpoint)
+        error.args = refusal.args
+        return error
 
-class Unusable(Unanswered):
-    """The exchange answered with success, and with data that are not what was asked for."""
+
+class Unreadable(Unanswered):
+    """The exchange was reached, and its answer is not what was asked for; it may give it again for ever."""
 
 
 class FetchEnds(DeskError):  # noqa: N818 - says what it does

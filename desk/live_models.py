@@ -38,8 +38,12 @@ class DiskModelSource:
         self._contract = contract
 
     def mark(self, symbol: str) -> object:
-        """Changes with the published model and with what its metadata say."""
-        return self._registry.mark(symbol)
+        """Changes with the published model and with what its metadata say; None: there is none."""
+        return self._registry.mark(symbol) if self._registry.is_published(symbol) else None
+
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol with a published model."""
+        return tuple(self._registry.symbols())
 
     def open(self, symbol: str) -> OpenModel:
         """The newest published model.

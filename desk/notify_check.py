@@ -32,13 +32,7 @@ def check_channels(
         )
         return False
     text = "a test of live_trade.py: this is where its messages go"
-    results = asyncio.run(try_channels(channels, settings, clock, text))
-    for name, failure in results:
-        if failure is None:
-            console.print(f"✅ {name}: delivered")
-        elif failure.moved_to:
-            moved = f"the group is a supergroup now: set TELEGRAM_CHAT to its new id, {failure.moved_to}"
-            console.error(f"❌ {name}: {moved}")
-        else:
-            console.error(f"❌ {name}: not delivered: {failure.kind}")
-    return not any(failure for _, failure in results)
+    reasons = asyncio.run(try_channels(channels, settings, clock, text))
+    for name, why in reasons.items():
+        (console.error if why else console.print)(f"{'❌' if why else '✅'} {name}: {why or 'delivered'}")
+    return not any(reasons.values())

@@ -99,7 +99,8 @@ class Fill:
     fee: Decimal
     """Paid, positive."""
     at: int
-    cause: Literal["order", "stop_loss", "take_profit", "liquidation"]
+    cause: Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
+    """``wind_up``: the exchange ended the position itself, by delisting, reduction or deleveraging."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -112,7 +112,7 @@ class Exchange(Protocol):
     async def close(self, symbol: str, side: int) -> None:
         """Close a position at market, whatever its size; being flat already is no error."""
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         """Make leverage and margin mode of a symbol what is asked, and verify it.
 
         Parameters
@@ -120,6 +120,11 @@ class Exchange(Protocol):
         symbol : str
         leverage : Decimal
         margin : MarginMode
+
+        Returns
+        -------
+        bool
+            Whether they were others before.
         """
 
     async def set_position_mode(self, mode: PositionMode) -> None:

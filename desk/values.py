@@ -176,6 +176,8 @@ class CandleRound:
     cannot tell a hole from a late candle."""
     news: tuple[str, ...] = ()
     """Notes of the feed: silence, reconnections, candles that were revised."""
+    alarms: tuple[str, ...] = ()
+    """What goes on with the feed that people must know at once."""
 
 
 def frozen(array: NDArray[Scalar]) -> NDArray[Scalar]:

@@ -62,13 +62,28 @@ def turn(matching: Matching, position: SimulatedPosition, now: int, *, name: str
     matching.place(ticket, now)
 
 
+def stop_half(matching: Matching, position: SimulatedPosition, now: int) -> None:
+    """Give a position a stop for half of it, 1 % below its price or above."""
+    contract = matching.account.contracts[position.symbol]
+    wanted = matching.account.marks[position.symbol] * (1 - position.side * Decimal("0.01"))
+    trigger, half = wanted // contract.tick * contract.tick, position.size / 2
+    size = half // contract.size_step * contract.size_step
+    if size:
+        matching.protect(position.symbol, position.side, "stop_loss", trigger, now, size=size)
+
+
 def of_untracked(executions: Iterable[MatchedFill], journal: Journal) -> Decimal:
-    """Profit less fees of what was done on the account and belongs to no trade of the journal."""
+    """Profit less fees of what was done on the account and belongs to no trade of the journal.
+
+    What a hand paid for an entry that a session has adopted stands in the trade, and is left out here.
+    """
     ledger = journal.ledger
     trades = [one.trade for one in ledger.open_trades()] + [one.trade for one in ledger.closed_trades()]
     ours = {one.client_id for trade in trades for one in ledger.orders_of(trade)}
     kept = {one.trade_id for trade in trades for one in ledger.fills_of(trade)}
-    return sum(
+    adopted = [trade for trade in trades if trade.startswith("adopted-")]
+    paid = (order.fee for trade in adopted for order in ledger.orders_of(trade) if order.purpose == "open")
+    return sum(paid, Decimal(0)) + sum(
         (
             one.profit - one.fill.fee
             for one in executions

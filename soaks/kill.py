@@ -4,12 +4,15 @@
 and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
 (``soaks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
 answer.  While nobody is alive market time passes, stops and take-profits are hit, and now and then a hand
-strips a position of its stop, closes it or turns it round.  The last life of a chain is left in peace.
+strips a position of its stop, leaves one for half of it, closes it, turns it round, or moves its leverage; a
+contract is suspended for a life, or the machine's clock set in the middle of it.  The last life of a chain is
+left in peace.
 
 What must be true, of every life and at the end: journal and exchange agree, and no position is without a
 stop, for longer than a cycle (a start, or a candle; an exchange that answers no question may cost one); no
 client id opened twice; equity is deposit, journaled profits, open positions and the funding that a plain
-ledger of the exchange's executions comes to; nothing is left over.  Ends with status 1 if anything is not.
+ledger of the exchange's executions comes to; no position of ours keeps a leverage above the settings' for
+longer than a cycle; nothing is left over.  Ends with status 1 if anything is not.
 """
 
 import argparse
@@ -23,8 +26,8 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import asdict
+from contextlib import closing, suppress
+from dataclasses import asdict, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
@@ -33,11 +36,12 @@ from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.matching import Denied
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
 from desk.trade.session import Session
 from desk.values import CANDLE_MS, Candles
-from soaks.books import funding_paid, of_untracked, turn
+from soaks.books import funding_paid, of_untracked, stop_half, turn
 from soaks.kill_figures import Figures, table
 from soaks.mortal import (
     BEGIN,
@@ -53,7 +57,18 @@ from soaks.mortal import (
 
 HERE = Path(__file__).resolve().parent
 DEPOSIT = Decimal(10_000)
-FAULTS = {"lost": 0.03, "500": 0.02, "reset": 0.02, "429": 0.01, "truncate": 0.01}
+FAULTS = {
+    "lost": 0.03,
+    "500": 0.02,
+    "reset": 0.02,
+    "429": 0.01,
+    "truncate": 0.01,
+    "unknown": 0.02,
+    "59998": 0.01,
+    "40308": 0.005,
+    "43115": 0.005,  # of one contract
+}
+"""Among them orders that were taken and answered with a code of no table, and refusals with one."""
 ROUNDS = 8
 """Candles that a life would see."""
 MODES: tuple[tuple[PositionMode, MarginMode], ...] = (
@@ -66,6 +81,9 @@ KINDS: tuple[Kind, ...] = ("sent", "sent", "before", "sent", "after")
 """In turns; three of five fall between sending an order and journaling its answer."""
 CALLS = {"sent": 4, "before": 60, "after": 60}
 """The latest call at which a life dies."""
+SUSPENDED, CLOCKS_SET_MS = 0.15, (0, 0, 600_000, -600_000, 7_000)
+"""Share of the lives in which a contract takes no orders; how far a clock is set in the middle of a life."""
+MOVED_TO = Decimal(20)
 GAPS, GAPPED = 0.25, (Decimal("0.98"), Decimal("1.02"))
 """Share of the deaths after which a price jumps, and by which factor: beyond the stop or the take-profit."""
 BY_HAND = "by-hand"
@@ -94,6 +112,8 @@ class Chain:
         """Positions that a hand opened, and that no session has closed yet."""
         self.amiss: set[str] = set()
         """What the last look found."""
+        self.suspended = ""
+        """The symbol that takes no orders in the life that is lived."""
         self.figures = Figures(f"{life.position_mode} {life.margin_mode}")
         self.chance = random.Random(f"{life.seed} {self.figures.name}")  # noqa: S311 - moments, no secrets
 
@@ -105,13 +125,16 @@ class Chain:
             if await self._live(kind, self.chance.randrange(CALLS[kind])):
                 figures.kills[kind] += 1
             self._without_anybody()
+        self._suspend_nothing()
         await self._live("never", 0)
         await self._compare()
         return figures
 
     async def _live(self, kind: Kind, call: int) -> bool:
         """One life; whether it was killed."""
-        life = {**asdict(self.life), "kind": kind, "call": call}
+        moved = self.chance.choice(CLOCKS_SET_MS) if kind != "never" else 0
+        self.figures.clocks_set += moved != 0
+        life = {**asdict(self.life), "kind": kind, "call": call, "clock_set_by_ms": moved}
         child = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "soaks.mortal", json.dumps(life)),
             stdout=asyncio.subprocess.PIPE,
@@ -129,6 +152,9 @@ class Chain:
             self.figures.looks += 1
             amiss = {f"{symbol} is unprotected" for symbol in line["unprotected"]}
             amiss |= {f"journal and exchange differ in {symbol}" for symbol in line["apart"]}
+            amiss |= {f"the leverage is too high in {symbol}" for symbol in line["leveraged"]}
+            if self.suspended:  # nobody can close anything there
+                amiss = {claim for claim in amiss if self.suspended not in claim}
             for claim in amiss & self.amiss:
                 self.figures.must(hold=False, claim=f"{claim}, for longer than a cycle")
             self.figures.passing += len(amiss - self.amiss)
@@ -142,7 +168,8 @@ class Chain:
         held = list(self.books.positions.values())
         self.by_hand &= self.books.positions.keys()
         matching, now = self.exchange.venue.matching, self.exchange.now_ms()
-        hand = self.chance.choice(["strip", "close", "turn", "", "", "", ""])
+        self._suspend_nothing()
+        hand = self.chance.choice(["strip", "part", "close", "turn", "leverage", "", "", "", ""])
         if held and hand:
             position = self.chance.choice(held)
             other = (position.symbol, -position.side)
@@ -154,9 +181,14 @@ class Chain:
             if hand == "turn":
                 self.by_hand.add(other)
                 turn(matching, position, now, name=f"{BY_HAND}-{self.figures.hands[hand]}")
-            if hand == "strip":
+            if hand == "leverage":
+                with suppress(Denied):
+                    matching.set_leverage(position.symbol, MOVED_TO)
+            if hand in {"strip", "part"}:
                 for plan in self.books.plans_of(position.symbol, position.side):
                     matching.cancel_plan(plan.plan_id)
+            if hand == "part":
+                stop_half(matching, position, now)
         before = len(self.books.executions)
         if held and self.chance.random() < GAPS:
             position = self.chance.choice(held)
@@ -164,6 +196,22 @@ class Chain:
             self.exchange.set_price(position.symbol, round(mark * self.chance.choice(GAPPED), 2))
         self.exchange.pass_time(self.chance.randrange(4) * CANDLE_MS)
         self.figures.while_dead += len(self.books.executions) - before
+        self._suspend()
+
+    def _suspend_nothing(self) -> None:
+        """Let every contract take orders."""
+        if self.suspended:
+            contract = self.books.contracts[self.suspended]
+            self.books.contracts[self.suspended] = replace(contract, status="normal")
+        self.suspended = ""
+
+    def _suspend(self) -> None:
+        """Let one contract take no orders for a life, now and then."""
+        if not self.by_hand and self.chance.random() < SUSPENDED:
+            self.suspended = self.chance.choice(sorted(self.books.contracts))
+            contract = self.books.contracts[self.suspended]
+            self.books.contracts[self.suspended] = replace(contract, status="maintain")
+            self.figures.suspended += 1
 
     async def _compare(self) -> None:
         """Start once more, and look at everything; then close everything, and look again."""

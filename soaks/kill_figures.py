@@ -22,6 +22,10 @@ class Figures:
     while_dead: int = 0
     """Stops and take-profits that were hit while no session was alive."""
     hands: Counter[str] = field(default_factory=Counter)
+    suspended: int = 0
+    """Lives in which a contract took no orders."""
+    clocks_set: int = 0
+    """Lives in the middle of which the machine's clock was set."""
     corrections: Counter[str] = field(default_factory=Counter)
     funding: Decimal = Decimal(0)
     trades: int = 0
@@ -54,9 +58,11 @@ def table(all_figures: Sequence[Figures]) -> Iterator[str]:
         "stops hit": lambda one: one.ended["stop_loss"],
         "take-profits hit": lambda one: one.ended["take_profit"],
         "closed while nobody was alive": lambda one: one.while_dead,
-        "by hand: stripped, closed, turned": lambda one: ", ".join(
-            str(one.hands[hand]) for hand in ("strip", "close", "turn")
+        "by hand: bare, half, closed, turned": lambda one: ", ".join(
+            str(one.hands[hand]) for hand in ("strip", "part", "close", "turn")
         ),
+        "leverages moved by hand": lambda one: one.hands["leverage"],
+        "lives: contract suspended, clock set": lambda one: f"{one.suspended}, {one.clocks_set}",
         "corrections": lambda one: one.corrections.total(),
     }
     for kind in sorted(set().union(*(one.corrections for one in all_figures))):

@@ -6,7 +6,8 @@ whose time jumps (``virtual_time``): the candle feed, the signed client with its
 features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
 answers and pushes go wrong: refused, broken off, cut, never given, lost after an order was accepted, without
 some rows; sent twice, sent late and so out of order.  Another program takes the journal's write lock again
-and again, and keeps it across the close of a candle.  ``--push-lost`` loses a share of the pushes besides, as
+and again, and keeps it across the close of a candle.  Contracts are suspended, a hand moves leverages, the
+machine's clock is set (``soaks.hands``).  ``--push-lost`` loses a share of the pushes besides, as
 no connection does.
 
 Afterwards every candle close of the day is compared with the true candles (``soaks.live_truth``), journal and
@@ -47,6 +48,7 @@ from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.start import open_session
 from desk.values import CANDLE_MS, CandleRound, Candles
 from ml_feature_engineering import memory_of, newest_rows
+from soaks.hands import Hands
 from soaks.live_truth import ReportedCandles, examined, truth
 from soaks.virtual_time import VirtualClock, VirtualTimeLoop, run
 
@@ -67,6 +69,8 @@ FAULTS = {
     "hang": 0.001,
     "lost": 0.003,
     "hole": 0.0005,
+    "40308": 0.001,
+    "45043": 0.001,
     "push_twice": 0.01,
     "push_late": 0.01,
 }
@@ -115,7 +119,7 @@ class Listening:
             self._reported.rounds.append(candles.open_time)
             self._reported.absent[candles.open_time] = dict(candles.absent)
             self._reported.news.update(f"absent: {why[:60]}" for why in candles.absent.values())
-            self._reported.delays_s.append((self._clock.now_ms() - candles.open_time - CANDLE_MS) / 1000)
+            self._reported.delays_s.append((self._clock.true_ms() - candles.open_time - CANDLE_MS) / 1000)
             for line in candles.news:
                 self._reported.news[kind_of(line)] += 1
                 if "revised" in line:
@@ -164,8 +168,8 @@ def card(symbol: str) -> ModelCard:
 
 async def live(
     loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
-) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, list[str]]:
-    """The day; the last value is what is wrong afterwards.
+) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, Hands, list[str]]:
+    """The day.
 
     Parameters
     ----------
@@ -218,7 +222,9 @@ async def live(
                     settings=limits,
                     confirm=stream.confirmed,
                 )
+                hands = Hands(served, clock, random.Random(args.seed + 1), limits.risk.leverage)  # noqa: S311
                 tasks = [
+                    asyncio.ensure_future(asyncio.wait_for(hands.run(), args.hours * 3600)),
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
                     asyncio.ensure_future(locking(path, clock, random.Random(args.seed + 1))),  # noqa: S311
@@ -230,7 +236,7 @@ async def live(
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
                 problems = await differences(served, journal)
-    return ending, reported, memory, served, problems
+    return ending, reported, memory, served, hands, problems
 
 
 async def breaking(served: EmbeddedExchange, clock: VirtualClock, chance: random.Random) -> None:
@@ -320,9 +326,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "soak.sqlite"
-        ending, reported, memory, served, problems = run(lambda loop: live(loop, series, path, args))
+        ending, reported, memory, served, hands, problems = run(lambda loop: live(loop, series, path, args))
         counts, wrong = examined(path, series, reported, hours=args.hours)
-        problems += wrong
+        problems += [*wrong, *hands.examined(path)]
         with contextlib.closing(sqlite3.connect(path)) as db:
             notes = db.execute("SELECT kind, count(*) FROM notes GROUP BY kind ORDER BY 2 DESC").fetchall()
             corrections = db.execute(
@@ -348,6 +354,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         f"in the median, {max(reported.delays_s):.2f} s at worst"
     )
     print(f"feed: {dict(reported.news)}")
+    print(f"hands: {dict(hands.done)}")
     print(f"requests {stats['total']}, throttled {stats['throttled']}, faults {stats['faults']}")
     print(f"sockets {stats['sockets']}")
     print(f"trading {stats['trading']}; trades {trades}")

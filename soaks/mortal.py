@@ -71,6 +71,8 @@ class Life:
     kind: Kind = "never"
     call: int = 0
     """Number of the call, of those that ``kind`` counts, at which it dies."""
+    clock_set_by_ms: int = 0
+    """How far its machine's clock is set forward or back in the middle of it."""
 
 
 def market(seed: int) -> list[Candles]:
@@ -185,6 +187,26 @@ def trial_session(
     return open_session(exchange, journal, Forecaster.of(models(series, seed), window), clock, settings=live)
 
 
+@dataclass(slots=True)
+class MovedClock:
+    """The machine's clock, which a hand may set; satisfies ``desk.ports.Clock``."""
+
+    machine: SystemClock
+    moved_ms: int = 0
+
+    def now_ms(self) -> int:
+        """Wall time as the machine has it."""
+        return self.machine.now_ms() + self.moved_ms
+
+    def monotonic(self) -> float:
+        """Seconds that nobody can set."""
+        return self.machine.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` of real time pass."""
+        await self.machine.sleep(seconds)
+
+
 class Mortal(BitgetAccount):
     """An account whose user dies at a call."""
 
@@ -247,22 +269,27 @@ class AccountView:
     """Positions without a stop."""
     apart: list[str]
     """Symbols of which the journal, waiting for nothing, says something else than the exchange."""
+    leveraged: list[str]
+    """Symbols of trades whose position has more leverage than the settings allow."""
 
 
 async def compare(account: BitgetAccount, journal: Journal) -> AccountView:
     """Compare account and journal."""
+    most = live_settings(14).risk.leverage
     held = await account.positions()
     waiting = {order.symbol for order in journal.ledger.unresolved()}
     known = {(one.symbol, one.side, one.size) for one in journal.ledger.open_trades()}
     apart = known ^ {(one.symbol, one.side, one.size) for one in held}
+    ours = {(one.symbol, one.side) for one in journal.ledger.open_trades() if one.model_file}
     return AccountView(
         sorted(one.symbol for one in held if one.stop_loss is None),
         sorted({symbol for symbol, _, _ in apart} - waiting),
+        sorted(one.symbol for one in held if (one.symbol, one.side) in ours and one.leverage > most),
     )
 
 
 async def candle_by_candle(
-    life: Life, series: Sequence[Candles], journal: Journal, witness: BitgetAccount
+    life: Life, series: Sequence[Candles], journal: Journal, witness: BitgetAccount, clock: MovedClock
 ) -> AsyncGenerator[Event]:
     """Let a candle close, hand it out, compare; half a candle later the line of pushes was lost once.
 
@@ -273,6 +300,8 @@ async def candle_by_candle(
     journal : Journal
     witness : BitgetAccount
         Compared with the journal; it never dies.
+    clock : MovedClock
+        Set in the middle.
     """
     async with aiohttp.ClientSession() as session:
 
@@ -280,7 +309,9 @@ async def candle_by_candle(
             async with session.post(f"{life.url}/emulator/clock?ms={ms}") as response:
                 return int((await response.json())["server_time"])
 
-        for _ in range(life.rounds):
+        for number in range(life.rounds):
+            if number == life.rounds // 2:
+                clock.moved_ms = life.clock_set_by_ms
             try:
                 sys.stdout.write(json.dumps(asdict(await compare(witness, journal))) + "\n")
                 sys.stdout.flush()
@@ -297,7 +328,7 @@ async def candle_by_candle(
 
 async def live(life: Life) -> str:
     """Trade; what ended it."""
-    link, clock, series = trial_link(life.url), SystemClock(), market(life.seed)
+    link, clock, series = trial_link(life.url), MovedClock(SystemClock()), market(life.seed)
     async with (
         Mortal(life, clock=clock) as exchange,
         BitgetAccount(link, CREDENTIALS, clock=clock) as eye,
@@ -305,7 +336,7 @@ async def live(life: Life) -> str:
         with Journal(Path(life.journal)) as journal:
             settings = trial_settings(life.position_mode, life.margin_mode)
             session = trial_session(exchange, journal, series, settings, seed=life.seed, clock=clock)
-            events = candle_by_candle(life, series, journal, eye)
+            events = candle_by_candle(life, series, journal, eye, clock)
             ending = await session.run(events, mode="live", settings="{}")
     return f"{ending.status}: {ending.why}"
 

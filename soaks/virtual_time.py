@@ -80,8 +80,14 @@ class VirtualClock:
     def __init__(self, loop: VirtualTimeLoop, start_ms: int) -> None:
         self._loop = loop
         self._start_ms = start_ms
+        self.moved_ms = 0
+        """How far a hand has set the time forward."""
 
     def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01 UTC, as the machine has them."""
+        return self.true_ms() + self.moved_ms
+
+    def true_ms(self) -> int:
         """Milliseconds since 1970-01-01 UTC."""
         return self._start_ms + int(self._loop.time() * 1000)
 

@@ -153,7 +153,7 @@ def test_without_names_the_largest_symbols_are_measured() -> None:
     [
         (["--symbols", "LONGUSTD"], "meant LONGUSDT"),
         (["--days", "5"], "prediction_horizon is 48 candles, too long for 5 days"),
-        (["--threshold", "0.3"], "min_price_change is 1.03923, must lie between 0 and 1"),
+        (["--threshold", "0.03"], "min_price_change is 0.103923, must be above 0 and below 0.1"),
     ],
 )
 def test_a_grid_that_cannot_be_measured_ends_before_anything_starts(

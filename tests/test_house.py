@@ -38,6 +38,7 @@ FOUNDATION = {
     "desk.orders",
     "desk.proxies",
     "desk.retry",
+    "desk.server_time",
     "desk.settings",
     "desk.spreads",
     "desk.ticks",
@@ -74,8 +75,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.retry": {"desk.errors", "desk.ports"},
     "desk.settings": {"desk.errors", "desk.typed_fields"},
     "desk.typed_fields": set(),
+    "desk.server_time": {"desk.ports"},
     "desk": FOUNDATION,
     "desk.cores": set(),
+    "desk.executors": FOUNDATION | {"desk.cores"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {

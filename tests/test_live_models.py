@@ -151,3 +151,14 @@ def test_a_replay_expects_what_the_same_weeks_brought(tmp_path: Path) -> None:
     ]
 
     assert nets == [0.3, 8.0]
+
+
+def test_a_link_that_is_removed_is_no_model(tmp_path: Path) -> None:
+    """``--retire`` removes it, and a running session must see that."""
+    publish(tmp_path, "BTCUSDT", at_ms=END)
+    source = DiskModelSource(ModelRegistry(tmp_path), features=NAMES, contract=contract_id())
+
+    assert source.symbols() == ("BTCUSDT",)
+    assert source.mark("BTCUSDT") is not None
+    (tmp_path / "BTCUSDT_latest.txt").unlink()
+    assert (source.mark("BTCUSDT"), source.symbols()) == (None, ())

@@ -14,6 +14,7 @@ from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
 from desk.registry import ModelRegistry
 from desk.trade.journal import Journal
+from desk.trade.settings import settings_text
 from desk.values import CANDLE_MS
 from tests.published import publish
 
@@ -224,7 +225,7 @@ def test_the_values_fit_together() -> None:
 def test_a_key_is_in_no_text_of_a_session() -> None:
     """What is journaled of the settings, and the key's own ``repr``."""
     environ = {"BITGET_API_KEY": KEY, "BITGET_API_SECRET": SECRET, "BITGET_API_PASSPHRASE": PASSPHRASE}
-    told = repr(credentials_from(environ)) + live_trade.settings_text(live_settings(14))
+    told = repr(credentials_from(environ)) + settings_text(live_settings(14))
 
     assert not any(secret in told for secret in environ.values())
 

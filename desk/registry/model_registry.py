@@ -268,6 +268,11 @@ class ModelRegistry:
         except (OSError, ModelIncomplete):
             return "", 0
 
+    def is_published(self, symbol: str) -> bool:
+        """Whether ``_latest`` of the symbol is there, wherever it leads."""
+        link = self.folder / f"{symbol}{_LATEST}"
+        return link.is_symlink() or link.exists()
+
     def evaluated(self, metadata: Json) -> str:
         """Text of the model whose figures the metadata report; it has not seen the test part.
 

@@ -16,18 +16,23 @@ from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from desk.errors import AccountError, ExchangeError, Refused
-from desk.orders import ContractTerms, OrderRequest, Purpose
+from desk.errors import AccountError, ExchangeError, Meaning, Refused, Throttled, Unanswered
+from desk.orders import ContractTerms, MarginMode, OrderRequest, Purpose
 from desk.ports import Clock, Exchange
 from desk.trade.identity import client_id
 from desk.trade.journal import Journal, JournalError
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, Outcome
 from desk.trade.risk_values import RiskDecision
-from desk.trade.sending import NO_SYMBOL, Failure, OrderSender, SendResult
+from desk.trade.sending import FIRST_PAUSE_S, Failure, OrderSender, SendResult
 from desk.trade.settings import SessionSettings
 from desk.trade.settlement import Settlement
 
 CLOSING_ATTEMPTS = 3
+BARRED_S: Mapping[Meaning, float] = MappingProxyType(
+    {"not_traded": 3_600.0, "setting_locked": 3_600.0, "suspended": 600.0}
+)
+"""For how long nothing is opened in a symbol after an entry was refused with such a meaning: what the
+exchange does not take now it may take again."""
 
 
 class Execution:
@@ -41,6 +46,8 @@ class Execution:
     settings : SessionSettings
     on_close : callable
         Given every trade that is over, once it is written down.
+    on_moved : callable
+        Given symbol, leverage and margin mode that had to be set again, because a hand had moved them.
     """
 
     def __init__(
@@ -51,48 +58,70 @@ class Execution:
         *,
         settings: SessionSettings,
         on_close: Callable[[ClosedTrade], None],
+        on_moved: Callable[[str, Decimal, MarginMode], None] = lambda *_: None,
     ) -> None:
         self._exchange = exchange
         self._journal, self._ledger = journal, journal.ledger
         self._clock = clock
         self._settings = settings
         self._sender = OrderSender(exchange, journal.ledger, clock, settings=settings)
-        self._settlement = Settlement(exchange, journal.ledger, clock, on_close=on_close)
-        self._leverage: dict[str, Decimal] = {}
+        self._settlement = Settlement(
+            exchange, journal.ledger, clock, on_close=on_close, taker_fee=self.taker_fee
+        )
+        self._on_moved = on_moved
+        self._prepared: dict[str, tuple[Decimal, MarginMode]] = {}
         self._contracts: Mapping[str, ContractTerms] = {}
-        self._barred: dict[str, str] = {}
+        self._barred: dict[str, tuple[float, str]] = {}
 
     @property
     def contracts(self) -> Mapping[str, ContractTerms]:
         """What orders must obey, by symbol."""
         return self._contracts
 
+    def taker_fee(self, symbol: str) -> Decimal:
+        """What a taker pays in a symbol, as a fraction of the value; 0 where its contract is not known."""
+        contract = self._contracts.get(symbol)
+        return Decimal(0) if contract is None else contract.taker_fee
+
     @property
     def barred(self) -> Mapping[str, str]:
-        """Symbols in which nothing is opened any more in this session, and why."""
-        return MappingProxyType(self._barred)
+        """Symbols in which nothing is opened for a while, and why."""
+        now = self._clock.monotonic()
+        return {symbol: why for symbol, (until, why) in self._barred.items() if now < until}
 
     def use_contracts(self, contracts: Iterable[ContractTerms]) -> None:
         """Let orders obey ``contracts`` from now on."""
         self._contracts = {one.symbol: one for one in contracts}
 
-    async def prepare(self, symbol: str, leverage: Decimal) -> Failure | None:
-        """Set leverage and margin mode of a symbol once; None once that is done.
+    async def prepare(
+        self, symbol: str, leverage: Decimal, *, margin: MarginMode | None = None
+    ) -> Failure | None:
+        """See that leverage and margin mode of a symbol are as they should be; None once they are.
+
+        The exchange is asked every time: a hand may have moved them since.
+
+        Parameters
+        ----------
+        symbol : str
+        leverage : Decimal
+        margin : MarginMode or None
+            None: as the settings have it, and ``on_moved`` is called where a hand had moved one of them.
 
         Raises
         ------
         AccountError
             If nothing can be traded at all.
         """
-        if self._leverage.get(symbol) == leverage:
-            return None
+        chosen = margin or self._settings.margin_mode
         try:
-            await self._exchange.set_up(symbol, leverage=leverage, margin=self._settings.margin_mode)
+            moved = await self._exchange.set_up(symbol, leverage=leverage, margin=chosen)
         except AccountError:
             raise
         except ExchangeError as exc:
             return Failure(f"leverage {leverage} could not be set: {exc}")
-        self._leverage[symbol] = leverage
+        if moved and margin is None and self._prepared.get(symbol) == (leverage, chosen):
+            self._on_moved(symbol, leverage, chosen)
+        self._prepared[symbol] = (leverage, chosen)
         return None
 
     async def enter(self, decision: RiskDecision) -> SendResult:
@@ -142,8 +171,9 @@ class Execution:
             self._ledger.void_trade(trade.trade)
             return SendResult("refused", reason=f"the journal cannot be written: {exc}")
         sent = await self._sender.send(request, until=approved.until)
-        if sent.outcome == "refused" and sent.meaning in NO_SYMBOL:
-            self._barred[intent.symbol] = f"the exchange takes no orders in it: {sent.reason}"
+        if sent.outcome == "refused" and sent.meaning in BARRED_S:
+            until = self._clock.monotonic() + BARRED_S[sent.meaning]
+            self._barred[intent.symbol] = (until, f"the exchange takes no orders in it: {sent.reason}")
         empty = sent.outcome == "done" and (sent.state is None or not sent.state.filled)
         if empty or sent.outcome in {"refused", "absent"}:
             self._ledger.void_trade(trade.trade)
@@ -158,7 +188,8 @@ class Execution:
             If nothing can be traded at all.
         """
         name, last, in_vain = trade.trade, "", 0
-        while in_vain < CLOSING_ATTEMPTS:
+        began = self._clock.monotonic()
+        while in_vain < CLOSING_ATTEMPTS and not (in_vain and self._is_late(began)):
             found = self._ledger.open_trade_named(name)
             if found is None:
                 return None
@@ -179,7 +210,11 @@ class Execution:
                 return await self._close_whole(trade, why, sent)
             in_vain += sent.state is None or not sent.state.filled
         reason = last or "nothing was filled"
-        return Failure(f"{trade.symbol}: {CLOSING_ATTEMPTS} orders did not close it: {reason}")
+        return Failure(f"{trade.symbol}: {in_vain} order{'s' * (in_vain > 1)} did not close it: {reason}")
+
+    def _is_late(self, began: float) -> bool:
+        """Whether one position has had its time: the others wait for the end of the step."""
+        return self._clock.monotonic() - began >= self._settings.resend_within_s
 
     def _closing(self, trade: OpenTrade) -> OrderRequest:
         """The next order that closes a trade, no larger than the exchange takes."""
@@ -205,20 +240,45 @@ class Execution:
         return made
 
     async def close(self, symbol: str, side: int) -> Failure | None:
-        """Close whatever is held of a side; None once the exchange has taken that.
+        """Close whatever is held of a side; None once the exchange has taken that, or holds nothing of it.
+
+        Where the exchange asks for a pause, or nobody knows whether it took it, a look decides whether it is
+        sent again.
 
         Raises
         ------
         AccountError
             If nothing can be traded at all.
         """
-        try:
-            await self._exchange.close(symbol, side)
-        except AccountError:
-            raise
-        except ExchangeError as exc:
-            return Failure(f"{symbol}: could not be closed: {exc}")
-        return None
+        began, pause = self._clock.monotonic(), FIRST_PAUSE_S
+        while True:
+            try:
+                await self._exchange.close(symbol, side)
+            except AccountError:
+                raise
+            except (Throttled, Unanswered) as exc:
+                reason = f"{symbol}: could not be closed: {exc}"
+            except ExchangeError as exc:
+                return Failure(f"{symbol}: could not be closed: {exc}")
+            else:
+                return None
+            if self._is_late(began):
+                return Failure(reason)
+            await self._clock.sleep(pause)
+            pause *= 2
+            try:
+                if not await self._held(symbol, side):
+                    return None
+            except AccountError:
+                raise
+            except ExchangeError as exc:
+                return Failure(f"{reason}; what is held is not known: {exc}")
+
+    async def _held(self, symbol: str, side: int) -> Decimal:
+        """Size that the exchange holds of a side of a symbol."""
+        positions = await self._exchange.positions()
+        sizes = (one.size for one in positions if (one.symbol, one.side) == (symbol, side))
+        return sum(sizes, Decimal(0))
 
     async def protect(
         self, symbol: str, side: int, stop: Decimal, take_profit: Decimal | None
@@ -287,19 +347,18 @@ class Execution:
 
     async def _close_whole(self, trade: OpenTrade, why: Outcome, refused: SendResult) -> Failure | None:
         """The exchange took no order that closes: see what is held, and ask it to close that by itself."""
+        failure: Failure | None = None
         for attempt in range(2):
             try:
-                held = sum(
-                    one.size
-                    for one in await self._exchange.positions()
-                    if (one.symbol, one.side) == (trade.symbol, trade.side)
-                )
+                held = await self._held(trade.symbol, trade.side)
             except AccountError:
                 raise
             except ExchangeError as exc:
                 return Failure(f"{trade.symbol}: {refused.reason}; what is held is not known: {exc}")
             if not held:
                 return await self._settlement.settle(trade, why if attempt else None)
-            if not attempt and (failure := await self.close(trade.symbol, trade.side)):
-                return Failure(f"{failure} (before: {refused.reason})")
+            if not attempt:
+                failure = await self.close(trade.symbol, trade.side)
+        if failure is not None:
+            return Failure(f"{failure} (before: {refused.reason})")
         return Failure(f"{trade.symbol}: {held:f} are still held ({refused.reason})")

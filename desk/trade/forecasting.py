@@ -129,16 +129,31 @@ def round_of(series: Sequence[Candles], open_time: int, *, memory: int) -> Candl
 class Forecaster:
     """The models of a session; a newer one is taken up when it is published, a bad one is refused by name.
 
+    One that is removed is not asked any more, so that nothing is opened in its symbol; what is held ends at
+    its time.
+
     Parameters
     ----------
     source : ModelSource
     symbols : sequence of str
     window : FeatureWindow
+    published : callable or None
+        Asked at every look which symbols have a model, so that a first one is taken up; None: ``symbols`` are
+        all that there will be.
     """
 
-    def __init__(self, source: ModelSource, symbols: Sequence[str], window: FeatureWindow) -> None:
+    def __init__(
+        self,
+        source: ModelSource,
+        symbols: Sequence[str],
+        window: FeatureWindow,
+        *,
+        published: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         self._source = source
         self._symbols = tuple(symbols)
+        self._published = published
+        self._looked = False
         self._window = window
         self._marks: dict[str, object] = {}
         self._models: dict[str, OpenModel] = {}
@@ -161,6 +176,11 @@ class Forecaster:
         return dict(self._models)
 
     @property
+    def symbols(self) -> tuple[str, ...]:
+        """Every symbol that is looked at, with or without a model in use."""
+        return self._symbols
+
+    @property
     def cards(self) -> Mapping[str, ModelCard]:
         """What is known of the models in use, by symbol."""
         return {symbol: model.card for symbol, model in self._models.items()}
@@ -178,13 +198,21 @@ class Forecaster:
         """Take up what was published since the last look; what is wrong with what cannot be."""
         news, self._held_back = self._held_back, []
         self.taken_up = []
+        if self._published is not None:
+            self._symbols = tuple(dict.fromkeys((*self._symbols, *self._published())))
+        known, self._looked = self._looked, True
         for symbol in self._symbols:
             mark = self._source.mark(symbol)
             if symbol in self._marks and self._marks[symbol] == mark:
                 continue
-            known = symbol in self._marks
             self._marks[symbol] = mark
             old = self._models.get(symbol)
+            if mark is None:
+                self.refused.pop(symbol, None)
+                self._models.pop(symbol, None)
+                was = "no model of it is published" if old is None else f"{old.card.model_file} was removed"
+                news.append(f"{symbol}: {was}: nothing is opened in it")
+                continue
             try:
                 new = self._source.open(symbol)
             except ModelError as exc:

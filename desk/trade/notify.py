@@ -18,15 +18,11 @@ failure is named and the words of the other side, without them.
 
 import asyncio
 import contextlib
-import json
 import logging
-import math
 from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -34,6 +30,7 @@ import aiohttp
 from desk.errors import SettingsError
 from desk.ports import Clock
 from desk.proxies import require_usable_proxies
+from desk.trade.refusals import DeliveryFailure, failure_of
 from desk.trade.settings import NotifySettings
 
 log = logging.getLogger("desk.trade")
@@ -44,22 +41,12 @@ LAST_TIMEOUTS = 3
 """Timeouts that are waited, when the session ends, for what is still on its way."""
 MOST_REFUSALS = 8
 """Some ten minutes."""
-LATER = frozenset(
-    {
-        HTTPStatus.UNAUTHORIZED,
-        HTTPStatus.FORBIDDEN,
-        HTTPStatus.NOT_FOUND,
-        HTTPStatus.REQUEST_TIMEOUT,
-        HTTPStatus.TOO_EARLY,
-        HTTPStatus.TOO_MANY_REQUESTS,
-    }
-)
-"""Statuses of 4xx that refuse the moment, or the channel, and not the message."""
 HOUR_S = 3_600.0
+MOVED = "the group is a supergroup now: set TELEGRAM_CHAT to its new id, {}"
 FIRST_DIGEST_S = 60.0
 """Until the first digest: people see soon what the session has begun with."""
-MOST_BODY, MOST_WORDS = 4_096, 160
-"""Bytes of a refusal that are read, and characters of its words that are logged."""
+MOST_BODY = 4_096
+"""Bytes of a refusal that are read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,20 +57,6 @@ class MessageChannel:
     url: str = field(repr=False)
     key: str
     fixed: Mapping[str, str] = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveryFailure:
-    """Why a message was not taken."""
-
-    kind: str
-    """Kind of the failure, and the words of the other side; never an address."""
-    refused: bool
-    """Whether the other side refused the message itself."""
-    pause_s: float = 0.0
-    """How long the other side asks to be left alone."""
-    moved_to: str = ""
-    """Where the other side asks to be written to instead: the id of a Telegram chat."""
 
 
 def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
@@ -222,8 +195,7 @@ class Outbox:
 
     def _move(self, chat: str) -> None:
         self._fixed["chat_id"] = chat
-        name = self._channel.name
-        log.warning("%s: the group is a supergroup now; set TELEGRAM_CHAT to its new id, %s", name, chat)
+        log.warning("%s: %s", self._channel.name, MOVED.format(chat))
 
     def _log_change(self, failure: str) -> None:
         """Log what goes on for long when it begins, when it changes and when it is over."""
@@ -308,58 +280,10 @@ class Notifier:
             box.put("\n".join(lines))
 
 
-def failure_of(status: int, headers: Mapping[str, str], body: bytes, *, secret: str) -> DeliveryFailure:
-    """What a refusal says.
-
-    Parameters
-    ----------
-    status : int
-        Of HTTP, 300 or more.
-    headers : mapping
-    body : bytes
-        Its beginning; JSON as Telegram sends it, or anything.
-    secret : str
-        The address, no part of which may be among the words.
-    """
-    try:
-        answer = json.loads(body)
-    except (ValueError, RecursionError):
-        answer = None
-    told: dict[str, Any] = answer if isinstance(answer, dict) else {}
-    nested = told.get("parameters")
-    parameters: dict[str, Any] = nested if isinstance(nested, dict) else {}
-    pauses = (parameters.get("retry_after"), told.get("retry_after"), headers.get("Retry-After"))
-    moved = parameters.get("migrate_to_chat_id")
-    return DeliveryFailure(
-        " ".join((f"HTTP {status}", *_words(told.get("description"), secret))),
-        refused=status < 500 and status not in LATER,
-        pause_s=max(map(_seconds, pauses)),
-        moved_to=str(moved) if isinstance(moved, int) and not isinstance(moved, bool) else "",
-    )
-
-
-def _words(description: object, secret: str) -> list[str]:
-    """The words of a refusal, on one line and without any part of an address."""
-    if not isinstance(description, str):
-        return []
-    words = "".join(sign if sign.isprintable() else " " for sign in description)[:MOST_WORDS]
-    parts = [part for part in secret.replace("/bot", "/").split("/") if len(part) > 3]
-    return [] if any(part in words for part in parts) else [words]
-
-
-def _seconds(value: object) -> float:
-    """A pause that was asked for, an hour at most; 0 where it is none."""
-    try:
-        seconds = float(value) if isinstance(value, str | int | float) else 0.0
-    except (ValueError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), HOUR_S) if math.isfinite(seconds) else 0.0
-
-
 async def try_channels(
     channels: Sequence[MessageChannel], settings: NotifySettings, clock: Clock, text: str
-) -> list[tuple[str, DeliveryFailure | None]]:
-    """Post a message on every channel, once; its name, and why it was not taken, None where it was.
+) -> dict[str, str]:
+    """Post a message on every channel, once: by name, why it was not taken, empty where it was.
 
     Parameters
     ----------
@@ -372,7 +296,12 @@ async def try_channels(
     async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
         boxes = [Outbox(channel, settings, clock) for channel in channels]
         failures = await asyncio.gather(*(box.post_once(session, text) for box in boxes))
-    return [(channel.name, failure) for channel, failure in zip(channels, failures, strict=True)]
+    reasons = {}
+    for channel, failure in zip(channels, failures, strict=True):
+        reasons[channel.name] = "" if failure is None else f"not delivered: {failure.kind}"
+        if failure is not None and failure.moved_to:
+            reasons[channel.name] = MOVED.format(failure.moved_to)
+    return reasons
 
 
 async def _first_of(*works: Coroutine[object, object, object]) -> None:

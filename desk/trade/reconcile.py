@@ -16,6 +16,9 @@ The policy, per symbol:
 * A stop that is not there, or farther away than the journal's, is put where the journal has it; a tighter
   one stays.  Where the mark is beyond that price already, the position is closed; in a symbol that is not
   traded that is only reported.
+* A position of ours whose leverage is above the settings', or any whose liquidation lies too near to its
+  stop: the leverage is set back.  Where that does not help, and it would be liquidated before its stop, it is
+  closed; otherwise that is reported, as everywhere that nothing is traded.
 * An open order of this program that the journal does not wait for is cancelled; those of others are reported.
 
 Applied again and again, corrections end: each brings the views closer, see the tests.
@@ -27,14 +30,15 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Literal
 
-from desk.orders import ContractTerms, OrderState, Position
+from desk.orders import ContractTerms, MarginMode, OrderState, Position
 from desk.policy import LONG
 from desk.trade.identity import is_ours
+from desk.trade.levels import leverage_at
 from desk.trade.records import OpenTrade, OrderRecord
-from desk.trade.settings import Unknown
+from desk.trade.settings import RiskLimits, Unknown
 from desk.values import CANDLE_MS
 
-Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "close", "cancel", "report"]
+Kind = Literal["look_up", "settle", "resize", "adopt", "protect", "leverage", "close", "cancel", "report"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +69,9 @@ class ReconcileContext:
     protective_stop: Decimal
     """Distance from the entry, as a fraction, where the journal names no stop."""
     require_stop: bool
+    risk: RiskLimits
+    """Of leverage, and of the distance between liquidation and stop."""
+    margin_mode: MarginMode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +91,11 @@ class Correction:
     take_profit: Decimal | None = None
     size: Decimal = Decimal(0)
     """That is held."""
+    leverage: Decimal | None = None
+    margin_mode: MarginMode = "isolated"
+    """That the position has; it cannot be changed while it is held."""
+    must_end: bool = False
+    """Whether the position would be liquidated before its stop: it is closed where nothing else helps."""
 
 
 def reconcile(books: JournalState, account: AccountState, terms: ReconcileContext) -> list[Correction]:
@@ -137,6 +149,7 @@ def _of_symbol(
             yield Correction(kind="resize", symbol=symbol, why=why, trade=trade, size=position.size)
             trade = replace(trade, size=position.size, status="open")
         yield from _protection(position, trade, terms)
+        yield from _liquidation(position, trade, terms)
     if waiting:
         return
     held = {position.side for position in positions}
@@ -202,6 +215,53 @@ def _protection(position: Position, trade: OpenTrade | None, terms: ReconcileCon
         stop=wanted,
         take_profit=position.take_profit if trade is None else trade.take_profit,
     )
+
+
+def _liquidation(
+    position: Position, trade: OpenTrade | None, terms: ReconcileContext
+) -> Iterator[Correction]:
+    """What a position needs so that it has no more leverage than approved, and its stop comes first."""
+    side, liquidation, symbol = position.side, position.liquidation_price, position.symbol
+    stop = position.stop_loss if trade is None or trade.stop is None else trade.stop
+    most, ours = terms.risk.leverage, trade is not None and bool(trade.model_file)
+    too_near = must_end = False
+    if stop is not None and liquidation is not None:
+        distance, to_stop = side * (position.entry_price - liquidation), side * (position.entry_price - stop)
+        # half of what was kept between the two at the entry may be used up by how the exchange reckons
+        too_near = distance < to_stop * (1 + terms.risk.liquidation_buffer) / 2
+        # in crossed margin it is the whole account that is liquidated: one position less helps little
+        must_end = position.margin_mode == "isolated" and side * (stop - liquidation) <= 0
+    if ours and position.margin_mode != terms.margin_mode:
+        why = f"its margin is {position.margin_mode}, and {terms.margin_mode} is set in the settings"
+        yield Correction(kind="report", symbol=symbol, why=why, side=side)
+    if not too_near and not (ours and position.leverage > most):
+        return
+    why = f"its leverage is {position.leverage:f}, at most {most:f} are allowed"
+    if too_near:
+        where = "before its stop" if must_end else "too close to its stop"
+        why = f"with leverage {position.leverage:f} it would be liquidated {where} {stop:f}"
+    contract, allowed = terms.contracts.get(symbol), None
+    if contract is not None:
+        lone_stop = stop if position.margin_mode == "isolated" else None
+        allowed = leverage_at(position.entry_price, side, lone_stop, contract, terms.risk)
+    allowed = allowed or Decimal(1)
+    if symbol not in terms.horizons and trade is None:
+        why = f"{why}: left alone, no model trades it"
+        yield Correction(kind="report", symbol=symbol, why=why, side=side)
+    elif position.leverage > allowed:
+        yield Correction(
+            kind="leverage",
+            symbol=symbol,
+            why=why,
+            trade=trade,
+            side=side,
+            leverage=allowed,
+            margin_mode=position.margin_mode,
+            must_end=must_end,
+        )
+    else:
+        kind: Kind = "close" if must_end else "report"
+        yield Correction(kind=kind, symbol=symbol, why=why, trade=trade, side=side, must_end=must_end)
 
 
 def _default_stop(position: Position, terms: ReconcileContext) -> Decimal:

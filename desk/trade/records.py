@@ -4,12 +4,12 @@ The session makes them, the journal (``desk.trade.journal``) writes and reads th
 scoreboard work on them alone.  Times are ms, money and sizes ``Decimal``.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal
 
-from desk.orders import Fill, OrderStatus, Purpose
+from desk.orders import Fill, OrderState, OrderStatus, Purpose
 from desk.trade.signals import Signal
 from desk.values import CANDLE_MS
 
@@ -18,7 +18,7 @@ SendStatus = Literal["intended", "refused", "absent"] | OrderStatus
 """Of an order: written but not known to have arrived, refused, known not to have arrived, or what the
 exchange reported last."""
 UNRESOLVED: tuple[SendStatus, ...] = ("intended", "live", "partially_filled")
-Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "flatten", "close", "unknown"]
+Outcome = Literal["horizon", "stop", "take_profit", "liquidation", "wind_up", "flatten", "close", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +99,82 @@ class ClosedTrade:
     """After fees, as a fraction of the entry notional."""
 
 
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """What is known to have been executed of an order."""
+
+    size: Decimal
+    value: Decimal
+    """USDT."""
+    fee: Decimal
+    """USDT."""
+    by_fills: bool
+    """Whether fills tell it; the order's own word names no coin of its fee."""
+
+
+def is_fill_of(fill: Fill, order: OrderRecord) -> bool:
+    """Whether an order made a fill: it bears the id of the exchange, or ours."""
+    return (bool(order.order_id) and fill.order_id == order.order_id) or (
+        bool(fill.client_id) and fill.client_id == order.client_id
+    )
+
+
+def executed(order: OrderRecord, fills: Iterable[Fill], *, taker_fee: Decimal = Decimal(0)) -> Executed:
+    """What was executed of an order: by its fills, where they tell all of it, and else by its own word.
+
+    Parameters
+    ----------
+    order : OrderRecord
+    fills : iterable of Fill
+        Among others those of the order.
+    taker_fee : Decimal
+        As a fraction of the value: least fee where fills do not tell it.
+    """
+    own = [one for one in fills if is_fill_of(one, order)]
+    if own and sum((one.size for one in own), Decimal(0)) >= order.filled:
+        # an entry in one-way mode first closes what is held of the other side
+        counted = [one for one in own if order.purpose == "close" or one.purpose == "open"]
+        return Executed(
+            size=sum((one.size for one in counted), Decimal(0)),
+            value=sum((one.size * one.price for one in counted), Decimal(0)),
+            fee=sum((one.fee for one in own), Decimal(0)),
+            by_fills=True,
+        )
+    size = order.filled if order.average_price is not None else Decimal(0)
+    value = size * (order.average_price or Decimal(0))
+    return Executed(size, value, max(order.fee, value * taker_fee), by_fills=False)
+
+
+def state_by_fills(order: OrderRecord, own: Sequence[Fill]) -> OrderState:
+    """State of an order that is over, as its fills tell it.
+
+    Parameters
+    ----------
+    order : OrderRecord
+    own : sequence of Fill
+        Of the order, at least one.
+    """
+    size = sum((one.size for one in own), Decimal(0))
+    return OrderState(
+        client_id=order.client_id,
+        order_id=own[0].order_id,
+        symbol=order.symbol,
+        side=order.side,
+        purpose=order.purpose,
+        status="filled" if size >= order.size else "canceled",
+        size=order.size,
+        filled=size,
+        average_price=sum((one.size * one.price for one in own), Decimal(0)) / size,
+        fee=sum((one.fee for one in own), Decimal(0)),
+        created=order.written,
+        updated=max(one.at for one in own),
+    )
+
+
 def foreign(fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> list[Fill]:
     """The fills that belong to none of ``orders``: made by a stop, a liquidation, or by hand."""
     known = list(orders)
-    ids = {one.order_id for one in known if one.order_id}
-    names = {one.client_id for one in known}
-    return [one for one in fills if one.order_id not in ids and one.client_id not in names]
+    return [one for one in fills if not any(is_fill_of(one, order) for order in known)]
 
 
 def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderRecord]) -> Outcome:
@@ -118,26 +188,33 @@ def ended_by(trade: OpenTrade, fills: Iterable[Fill], orders: Iterable[OrderReco
     orders : iterable of OrderRecord
         Of it.
     """
-    orders = list(orders)
+    orders, fills = list(orders), list(fills)
     names: dict[str, Outcome] = {
         "stop_loss": "stop",
         "take_profit": "take_profit",
         "liquidation": "liquidation",
+        "wind_up": "wind_up",
         "order": "close",
     }
     closing = [one for one in foreign(fills, orders) if one.purpose == "close" and one.side == trade.side]
     if closing:
         return names[max(closing, key=lambda one: one.at).cause]
-    ours = [one for one in orders if one.purpose == "close" and one.filled]
+    ours = [one for one in orders if one.purpose == "close" and executed(one, fills).size]
     if not ours:
         return "unknown"
     return "horizon" if ours[-1].written >= trade.due + CANDLE_MS else "flatten"
 
 
 def settled(
-    trade: OpenTrade, orders: Iterable[OrderRecord], fills: Iterable[Fill], *, closed: int, ended: Outcome
+    trade: OpenTrade,
+    orders: Iterable[OrderRecord],
+    fills: Iterable[Fill],
+    *,
+    closed: int,
+    ended: Outcome,
+    taker_fee: Decimal = Decimal(0),
 ) -> ClosedTrade | None:
-    """What a trade came to, from its orders and from the fills that no order of it explains.
+    """What a trade came to, from its fills, and from its orders where fills do not tell.
 
     Parameters
     ----------
@@ -150,6 +227,8 @@ def settled(
         When it ended, ms.
     ended : Outcome
         What ended it.
+    taker_fee : Decimal
+        As a fraction of the value: least fee of an order whose fills are not known.
 
     Returns
     -------
@@ -157,11 +236,11 @@ def settled(
         None if nothing was ever held: the entry never filled.  What the exchange does not report of the exit
         is taken at the stop, or at the price of the rest where there is no stop.
     """
-    known = list(orders)
-    entries = [(one.filled, one.average_price, one.fee) for one in known if one.purpose == "open"]
-    exits = [(one.filled, one.average_price, one.fee) for one in known if one.purpose == "close"]
+    known, fills = list(orders), list(fills)
+    entries = [executed(one, fills, taker_fee=taker_fee) for one in known if one.purpose == "open"]
+    exits = [executed(one, fills, taker_fee=taker_fee) for one in known if one.purpose == "close"]
     others = [one for one in foreign(fills, known) if one.purpose == "close" and one.side == trade.side]
-    exits += [(one.size, one.price, one.fee) for one in others]
+    exits += [Executed(one.size, one.size * one.price, one.fee, by_fills=True) for one in others]
     size, entry, entry_fee = _sum(entries)
     out, left, exit_fee = _sum(exits)
     if size == 0:
@@ -205,18 +284,16 @@ def missing_exit(trade: OpenTrade, orders: Iterable[OrderRecord], fills: Iterabl
     fills : iterable of Fill
         That were kept with it.
     """
-    known = list(orders)
-    size = sum((one.filled for one in known if one.purpose == "open"), Decimal(0)) or trade.size
-    gone = sum((one.filled for one in known if one.purpose == "close"), Decimal(0))
+    known, fills = list(orders), list(fills)
+    size, _, _ = _sum(executed(one, fills) for one in known if one.purpose == "open")
+    gone, _, _ = _sum(executed(one, fills) for one in known if one.purpose == "close")
     closing = (one for one in foreign(fills, known) if one.purpose == "close" and one.side == trade.side)
-    return size - gone - sum((one.size for one in closing), Decimal(0))
+    return (size or trade.size) - gone - sum((one.size for one in closing), Decimal(0))
 
 
-def _sum(parts: Iterable[tuple[Decimal, Decimal | None, Decimal]]) -> tuple[Decimal, Decimal, Decimal]:
+def _sum(parts: Iterable[Executed]) -> tuple[Decimal, Decimal, Decimal]:
     """Size, value and fee of several executions."""
     size = value = fees = Decimal(0)
-    for filled, price, fee in parts:
-        if filled and price is not None:
-            size, value = size + filled, value + filled * price
-        fees += fee
+    for one in parts:
+        size, value, fees = size + one.size, value + one.value, fees + one.fee
     return size, value, fees

@@ -16,7 +16,8 @@ from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.orders import ContractTerms
-from desk.trade.risk_rules import NEED_CONTRACT, RULES, Proposal, rounded_to_tick
+from desk.trade.levels import rounded_to_tick
+from desk.trade.risk_rules import NEED_CONTRACT, RULES, Proposal
 from desk.trade.risk_values import ApprovedOrder, OrderIntent, RefusalReason, RiskContext, RiskDecision
 from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS

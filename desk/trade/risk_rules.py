@@ -10,11 +10,12 @@ while a rule has none.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from decimal import Decimal
 from typing import Final, Literal, Self
 
 from desk.orders import ContractTerms
-from desk.trade.risk_values import DAY_MS, HOUR_MS, MINUTE_MS, OrderIntent, RiskContext, money
+from desk.trade.levels import leverage_for, rounded_to_tick
+from desk.trade.risk_values import DAY_MS, HOUR_MS, MINUTE_MS, OrderIntent, RiskContext
 from desk.trade.settings import RiskLimits
 from desk.values import CANDLE_MS
 
@@ -145,7 +146,7 @@ def _clock(proposal: Proposal) -> str | None:
     drift = proposal.context.clock_drift_s
     if abs(drift) <= proposal.limits.max_clock_drift_s:
         return None
-    return f"the clock has drifted by {drift:+.2f} s against the exchange's"
+    return f"the time was wrong by {drift:+.2f} s when the exchange was asked last"
 
 
 # Account ------------------------------------------------------------------------------------------
@@ -291,7 +292,7 @@ RULES: Final = (
     RiskRule("stop", "model", "there was no stop that could be placed", _stop),
     RiskRule("stopping", "moment", "the session was about to end", _stopping),
     RiskRule("candle", "moment", "the candle was too old or not confirmed", _candle),
-    RiskRule("clock", "moment", "the clock had drifted", _clock),
+    RiskRule("clock", "moment", "the time was wrong", _clock),
     RiskRule("held", "account", "the symbol was held already", _held),
     RiskRule("positions", "account", "as many positions were open as may be", _positions),
     RiskRule("order rate", "account", "too many orders in a minute", _order_rate),
@@ -341,48 +342,3 @@ def daily_loss(equity: Decimal, day_equity: Decimal, limits: RiskLimits) -> str 
         f"daily loss stop: {lost:.2%} of {day_equity:.2f} USDT are lost since 00:00 UTC, at most "
         f"{limits.daily_loss_stop:.2%} may be"
     )
-
-
-def rounded_to_tick(level: float | None, intent: OrderIntent, contract: ContractTerms) -> Decimal | None:
-    """A stop or take-profit on the tick, rounded towards the entry: never farther than the policy's.
-
-    Parameters
-    ----------
-    level : float or None
-        USDT.
-    intent : OrderIntent
-    contract : ContractTerms
-    """
-    if level is None:
-        return None
-    exact = money(level)
-    rounding = ROUND_CEILING if exact < intent.price else ROUND_FLOOR
-    return (exact / contract.tick).to_integral_value(rounding) * contract.tick
-
-
-def leverage_for(
-    intent: OrderIntent, stop: Decimal | None, contract: ContractTerms, limits: RiskLimits
-) -> Decimal | None:
-    """The largest whole leverage at which the liquidation price keeps its distance; None: not even 1.
-
-    In isolated margin a position is liquidated about where the margin, less what must stay, is lost: at
-    entry × (1 − side / leverage) / (1 − side × (maintenance rate + taker fee)) for side ±1.
-
-    Parameters
-    ----------
-    intent : OrderIntent
-    stop : Decimal or None
-        USDT; without one nothing limits the leverage but the settings and the contract.
-    contract : ContractTerms
-    limits : RiskLimits
-    """
-    most = int(min(limits.leverage, contract.max_leverage))
-    if stop is None:
-        return Decimal(max(most, 1))
-    needed = abs(intent.price - stop) * limits.liquidation_buffer
-    kept = contract.maintenance_rate + contract.taker_fee
-    for leverage in range(most, 0, -1):
-        liquidation = intent.price * (1 - Decimal(intent.side) / leverage) / (1 - intent.side * kept)
-        if intent.side * (intent.price - liquidation) >= needed:
-            return Decimal(leverage)
-    return None

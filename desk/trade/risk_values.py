@@ -77,6 +77,7 @@ class RiskContext:
     losses_in_a_row: int
     last_loss_at: int | None
     clock_drift_s: float
+    """By how much the session's time was wrong when the exchange was asked last."""
     contracts: Mapping[str, ContractTerms]
     watch_only: Mapping[str, str] = field(default_factory=dict)
     """Symbols in which nothing is opened, and why: demoted, barred by the exchange, an order unresolved."""

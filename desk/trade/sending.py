@@ -11,17 +11,22 @@ Not here: whether anything should be sent (``desk.trade.risk``).
 """
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Literal
 
-from desk.errors import AccountError, ExchangeError, Meaning, Refused, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError, Meaning, Refused, Throttled, Unanswered, Unreadable
 from desk.orders import OrderRequest, OrderState
 from desk.ports import Clock, Exchange
 from desk.trade.journal import Ledger
-from desk.trade.records import OrderRecord
+from desk.trade.records import OrderRecord, is_fill_of, state_by_fills
 from desk.trade.settings import SessionSettings
 
 FIRST_PAUSE_S = 0.5
 """Before an order that never arrived is sent again; each pause is twice the one before."""
+LOOKS_S = (0.5, 1.0)
+"""Before an order is looked for again whose answer means nothing known."""
+UNREADABLE_MS = 60_000
+"""How long an answer about an order is waited for, ms; and how much earlier its fills may be stamped."""
 NO_SYMBOL: frozenset[Meaning] = frozenset({"not_traded", "setting_locked"})
 """Refusals after which nothing more is opened in the symbol."""
 
@@ -91,16 +96,15 @@ class OrderSender:
         began, pause = self._clock.monotonic(), FIRST_PAUSE_S
         while True:
             try:
-                await self._exchange.place(request)
+                self._ledger.accepted(request.client_id, await self._exchange.place(request))
                 break
             except AccountError as exc:
                 self._record_refusal(request, exc)
                 raise
             except Refused as exc:
-                if exc.meaning == "duplicate":
+                if (ending := await self._after_refusal(request, exc)) is None:
                     break
-                self._record_refusal(request, exc)
-                return SendResult("refused", meaning=exc.meaning, reason=str(exc))
+                return ending
             except Throttled as exc:  # it was not taken, this time
                 reason = str(exc)
             except Unanswered as exc:
@@ -122,6 +126,38 @@ class OrderSender:
             pause *= 2
         return await self._until_over(request)
 
+    async def _after_refusal(self, request: OrderRequest, exc: Refused) -> SendResult | None:
+        """What a refusal comes to; None where the order is there all the same.
+
+        A code that nobody knows may be the answer to an order that was taken: it is looked up.  An exit that
+        is not found counts as refused, since what is held tells the rest; an entry is looked up again later.
+        """
+        if exc.meaning == "duplicate":
+            return None
+        if exc.meaning == "unknown":
+            found = await self._look_for(request)
+            if isinstance(found, OrderState):
+                return None
+            if found is not None or request.purpose == "open":
+                return SendResult("unknown", reason=f"{exc}; {found or 'it is not found yet'}")
+        self._record_refusal(request, exc)
+        return SendResult("refused", meaning=exc.meaning, reason=str(exc))
+
+    async def _look_for(self, request: OrderRequest) -> OrderState | Failure | None:
+        """Look an order up a few times; None: the exchange has not known it by then."""
+        for pause in (0.0, *LOOKS_S):
+            if pause:
+                await self._clock.sleep(pause)
+            try:
+                state = await self._exchange.order(request.symbol, request.client_id)
+            except AccountError:
+                raise
+            except ExchangeError as exc:
+                return Failure(str(exc))
+            if state is not None:
+                return state
+        return None
+
     async def resolve(self, order: OrderRecord) -> Failure | None:
         """Find out what became of an order, and write it down; None once it is known.
 
@@ -137,6 +173,11 @@ class OrderSender:
                 state = await self._exchange.order(order.symbol, order.client_id)
         except AccountError:
             raise
+        except Unanswered as exc:
+            young = self._clock.now_ms() - order.written < UNREADABLE_MS
+            if young and not isinstance(exc, Unreadable):
+                return Failure(f"{order.symbol}: {order.client_id} could not be looked up: {exc}")
+            return await self._resolve_by_fills(order, exc)
         except ExchangeError as exc:
             if not (isinstance(exc, Refused) and exc.meaning in NO_SYMBOL):
                 return Failure(f"{order.symbol}: {order.client_id} could not be looked up: {exc}")
@@ -148,6 +189,28 @@ class OrderSender:
         if state.status in {"filled", "canceled"}:
             return None
         return Failure(f"{order.symbol}: {order.client_id} is open")
+
+    async def _resolve_by_fills(self, order: OrderRecord, why: Unanswered) -> Failure | None:
+        """Find out from fills what became of an order of which there is no answer; None once it is known.
+
+        Without any, after a while, it counts as absent: what is held tells the rest.
+        """
+        try:
+            fills = await self._exchange.fills(order.symbol, order.written - UNREADABLE_MS)
+        except AccountError:
+            raise
+        except ExchangeError as exc:
+            return Failure(f"{order.symbol}: {order.client_id} could not be looked up: {why}; {exc}")
+        own = [one for one in fills if is_fill_of(one, order)]
+        now = self._clock.now_ms()
+        whole = sum((one.size for one in own), Decimal(0)) >= order.size
+        if not whole and now - order.written < UNREADABLE_MS:
+            return Failure(f"{order.symbol}: {order.client_id} could not be looked up: {why}")
+        if own:
+            self._ledger.reported(state_by_fills(order, own), now)
+        else:
+            self._ledger.answered(order.client_id, now, status="absent", error=str(why))
+        return None
 
     def _record_refusal(self, request: OrderRequest, exc: Refused) -> None:
         error = f"{exc.meaning}: {exc}"

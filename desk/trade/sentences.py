@@ -24,6 +24,7 @@ _ENDS: Final[Mapping[Outcome, str]] = {
     "stop": "its stop was hit",
     "take_profit": "its take-profit was hit",
     "liquidation": "it was liquidated",
+    "wind_up": "the exchange itself closed it, as it does with a contract that ends",
     "flatten": "everything was to be closed",
     "close": "it was closed by hand",
     "unknown": "the exchange did not report how; the stop's price is assumed",

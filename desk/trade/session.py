@@ -6,8 +6,9 @@ come in; steps of ``desk.trade.trader`` are taken one after the other, never two
 
 What ends a session: a request to stop (status 0, positions as ``on_stop`` says), a file ``STOP`` beside the
 journal or a request to kill (3, everything closed), the day's loss (3, likewise), an account that cannot
-trade, a feed that breaks, or defects in one step after the other (1, positions keep their stops), the end of
-stored candles (0, positions are left).  An exchange that does not answer ends nothing: it is asked again.
+trade, asked about again, a feed that breaks, or defects in one step after the other (1, positions keep their
+stops), the end of stored candles (0, positions are left).  An exchange that does not answer, or refuses a
+step, ends nothing: it is asked again.
 
 Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``), and where events come from
 (``desk.trade.events``).
@@ -23,7 +24,15 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Literal
 
-from desk.errors import AccountError, DeskError, SettingsError, Throttled, Unanswered
+from desk.errors import (
+    AccountError,
+    DeskError,
+    ExchangeError,
+    Refused,
+    SettingsError,
+    Throttled,
+    Unanswered,
+)
 from desk.orders import AccountUpdate
 from desk.ports import Clock
 from desk.retry import STARTUP
@@ -38,6 +47,8 @@ from desk.values import CandleRound
 
 log = logging.getLogger("desk.trade")
 STOP_FILE = "STOP"
+ACCOUNT_PAUSES_S = (5.0, 15.0)
+"""Before key and account are asked about again when an answer says that they cannot trade."""
 
 Stop = Literal["clean", "kill"]
 Done = Literal["done"]
@@ -149,7 +160,9 @@ class Session:
             try:
                 await self._trader.start()
                 return await self._guarded("end", self._end_if_due())
-            except (Unanswered, Throttled) as exc:
+            except (Unanswered, Throttled, Refused) as exc:
+                if isinstance(exc, Refused) and exc.meaning != "unknown":
+                    return SessionResult(1, f"could not start: {exc}")
                 if pause is None:
                     return SessionResult(1, f"could not start: the exchange does not answer: {exc}")
                 log.warning("the exchange does not answer, asking again in %g s: %s", pause, exc)
@@ -196,12 +209,15 @@ class Session:
         try:
             outcome = await work
         except AccountError as exc:
-            return SessionResult(1, str(exc))
+            return await self._asked_about_again(exc)
         except (Unanswered, Throttled) as exc:
             log.warning("the exchange does not answer: %s", exc)
             self._events.record_on_change(
                 "trouble", "the exchange does not answer; the log tells more", urgent=True
             )
+            return None
+        except Refused as exc:
+            self._events.record_on_change("trouble", f"the exchange refuses: {exc}", urgent=True)
             return None
         except Exception as exc:  # noqa: BLE001 - the end of a session step
             return self._failure(kind, exc)
@@ -211,6 +227,27 @@ class Session:
             self._failed[kind] = 0
             self._events.clear("trouble")
         return None
+
+    async def _asked_about_again(self, exc: AccountError) -> SessionResult | None:
+        """End the session only where key or account are refused again: positions would lose their exits."""
+        for pause in ACCOUNT_PAUSES_S:
+            self._events.record_on_change(
+                "trouble",
+                f"{exc}. That is asked again before the session ends by it",
+                about="key",
+                urgent=True,
+            )
+            await self._clock.sleep(pause)
+            try:
+                await self._trader.upkeep.look()
+            except AccountError:
+                continue
+            except (ExchangeError, JournalError) as failed:
+                log.warning("key and account could not be asked about: %s", failed)
+                return None
+            self._events.clear("trouble", "key")
+            return None
+        return SessionResult(1, str(exc))
 
     def _failure(self, kind: str, exc: Exception) -> SessionResult | None:
         """Note a step that failed."""
@@ -252,8 +289,8 @@ class Session:
 
     async def _reconcile(self) -> None:
         self._reconciled = self._clock.monotonic()
-        trouble = await self._trader.upkeep.try_to_reconcile()
-        await self._trader.upkeep.close_overdue()
+        upkeep = self._trader.upkeep
+        trouble, _ = await upkeep.reconcile_and_leave(upkeep.overdue)
         if trouble is not None:
             raise trouble
 
@@ -269,7 +306,7 @@ class Session:
             for one in self._journal.ledger.open_trades()
             if one.status == "open"
         }
-        return reported != known
+        return reported != known or self._trader.upkeep.is_leveraged_too_high(push.positions)
 
     async def _end_if_due(self) -> SessionResult | None:
         """Whether the session is over; what is to be closed is closed then."""

@@ -4,8 +4,9 @@ The parts come in from a door and are handed on unchanged; nothing here has a de
 seen in one place.  Money is in USDT; shares are fractions of the account's equity: 0.02 is 2 %.
 """
 
+import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from decimal import Decimal
 from typing import Literal
 
@@ -50,7 +51,8 @@ class RiskLimits:
     max_candle_age_s: int
     """Seconds after its close until which a candle may still be acted on."""
     max_clock_drift_s: float
-    """Change of this machine's clock against the exchange's since the start, beyond which nothing opens."""
+    """By how much the session's time may have been wrong when the exchange was asked last; beyond that
+    nothing is opened until it is asked again, a minute later."""
     avoid_funding: bool
     """Open nothing that would be held across a funding settlement."""
     max_spread_ratio: float
@@ -205,3 +207,8 @@ class LiveSettings:
 
     def __post_init__(self) -> None:
         check_settings("live trading", self, ())
+
+
+def settings_text(live: LiveSettings) -> str:
+    """The settings of a session for its journal; there is no secret among them."""
+    return json.dumps(asdict(live), default=str)

@@ -8,9 +8,11 @@ run.
 Not here: on which exchange, candles and clock (the doors).
 """
 
+from decimal import Decimal
 from pathlib import Path
 
 from desk.errors import SettingsError
+from desk.orders import MarginMode
 from desk.ports import Clock, Exchange, SpreadSource
 from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
@@ -97,7 +99,18 @@ def open_session(
     def record_exit(trade: ClosedTrade) -> None:
         event_log.record("exit", exited(trade), trade.symbol)
 
-    execution = Execution(exchange, journal, by_exchange, settings=settings.session, on_close=record_exit)
+    def record_moved(symbol: str, leverage: Decimal, margin: MarginMode) -> None:
+        text = f"{symbol}: leverage or margin mode had been moved: set back to {leverage:f}, {margin}"
+        event_log.record("correction", text, symbol, urgent=True)
+
+    execution = Execution(
+        exchange,
+        journal,
+        by_exchange,
+        settings=settings.session,
+        on_close=record_exit,
+        on_moved=record_moved,
+    )
     upkeep = Upkeep(
         exchange,
         journal,

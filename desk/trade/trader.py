@@ -12,22 +12,22 @@ decided is written down; approved orders are sent.
 Not here: when these steps are taken, and how a session ends (``desk.trade.session``).
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
-from typing import Any
 
 from desk.policy import FLAT, LONG, Candle, PlannedTrade, exit_of, open_position
 from desk.ports import Exchange, SpreadSource
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
+from desk.trade.exits import together
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
-from desk.trade.records import Decision
+from desk.trade.levels import leverage_for
+from desk.trade.records import Decision, OpenTrade
 from desk.trade.risk import decide, with_approved
-from desk.trade.risk_rules import BY_NAME, leverage_for
+from desk.trade.risk_rules import BY_NAME
 from desk.trade.risk_values import (
     HOUR_MS,
     MINUTE_MS,
@@ -144,14 +144,23 @@ class Trader:
         self._take_up()
         for line in candles.news:
             self._events.record("feed", line)
-        if self._newest and (missed := (candles.open_time - self._newest) // CANDLE_MS - 1) > 0:
-            text = f"{missed} candles after that of {utc(self._newest)} have passed without a decision"
+        for line in candles.alarms:
+            self._events.record_on_change("feed", line, about="alarm", urgent=True)
+        if not candles.alarms:
+            self._events.clear("feed", "alarm")
+        before = self._newest
+        if before and (missed := (candles.open_time - before) // CANDLE_MS - 1) > 0:
+            text = f"{missed} candles after that of {utc(before)} have passed without a decision"
             self._events.record("feed", text, urgent=True)
         self._newest = candles.open_time
-        trouble = await self.upkeep.try_to_reconcile()
-        left = await self._leave_due(candles.open_time, candles.holes)
+        trouble, left = await self.upkeep.reconcile_and_leave(
+            lambda: self._due(candles.open_time, candles.holes)
+        )
         if trouble is not None:
             raise trouble
+        if self._is_future(candles.open_time):
+            self._newest = before
+            return
         await self.upkeep.learn_contracts()
         if left:
             await self.upkeep.look()
@@ -211,13 +220,15 @@ class Trader:
         if leverage is not None and (failure := await self._execution.prepare(symbol, leverage)):
             self._events.record("trouble", f"{symbol}: {failure}; tried again at its first entry", symbol)
 
-    async def _leave_due(self, open_time: int, holes: Set[str]) -> bool:
-        """Close every position whose time is over with a candle, arrived or not; whether there was one.
+    def _due(self, open_time: int, holes: Set[str]) -> list[OpenTrade]:
+        """Every position whose time is over with a candle, arrived or not.
 
         Where it is known that there is no such candle nobody traded then: the position waits for the first
         one that is there, as in ``desk.policy``.
         """
-        due = []
+        due: list[OpenTrade] = []
+        if self._is_future(open_time):
+            return due
         for trade in self._ledger.open_trades():
             price = float(trade.price)
             held = PlannedTrade(
@@ -231,8 +242,17 @@ class Trader:
             over = exit_of(held, Candle(open_time, price, price, price, price)) is not None
             if over and trade.status == "open" and trade.symbol not in holes:
                 due.append(trade)
-        await together(self.upkeep.leave(trade) for trade in due)
-        return bool(due)
+        return due
+
+    def _is_future(self, open_time: int) -> bool:
+        """Whether a candle ends only in the exchange's future: nothing is done on it."""
+        ahead_s = (open_time + CANDLE_MS - self._clock.now_ms()) / 1_000
+        if ahead_s <= self._settings.risk.max_clock_drift_s:
+            self._events.clear("feed", "future")
+            return False
+        text = f"the candle of {utc(open_time)} was handed out before its end: nothing is done on it"
+        self._events.record_on_change("feed", text, about="future", urgent=True)
+        return True
 
     async def _decide(self, candles: CandleRound) -> tuple[list[Signal], dict[str, RiskDecision]]:
         """All signals, and a decision for every side that fired on a flat symbol.
@@ -374,11 +394,3 @@ class Trader:
 def _approved(decisions: dict[str, RiskDecision]) -> set[str]:
     """Symbols in which something would be opened."""
     return {symbol for symbol, decision in decisions.items() if decision.order is not None}
-
-
-async def together(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run all of ``work``; what fails is raised only when all the others are done."""
-    done = await asyncio.gather(*work, return_exceptions=True)
-    for outcome in done:
-        if isinstance(outcome, BaseException):
-            raise outcome

@@ -8,9 +8,11 @@ Not here: what is opened (``desk.trade.trader``), how orders are sent (``desk.tr
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from desk.errors import AccountError, ExchangeError
 from desk.orders import Balance, ContractTerms, Position
@@ -18,6 +20,7 @@ from desk.ports import Exchange
 from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
+from desk.trade.exits import Exits, LeaveSymbols, is_none_of, together
 from desk.trade.journal import Journal, JournalError
 from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, Outcome
@@ -25,7 +28,6 @@ from desk.trade.risk_rules import daily_loss
 from desk.trade.risk_values import DAY_MS, HOUR_MS
 from desk.trade.sending import Failure
 from desk.trade.settings import LiveSettings
-from desk.values import CANDLE_MS
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
@@ -33,8 +35,6 @@ RECENTLY_CLOSED_MS = 15_000
 """So long after a trade has ended a position of its kind is taken for one that is reported too late."""
 SETTLING_S = 0.5
 """How late positions may be reported after a fill."""
-OVERDUE_MS = 30_000
-"""Without a candle of its symbol, a position is closed so long after the candle that would have ended it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,7 @@ class Upkeep:
         self._execution = execution
         self._clock = clock
         self._events = event_log
+        self._exits = Exits(exchange, journal.ledger, execution, clock, event_log)
         self._horizons = horizons
         self._settings = settings
         self._seen: AccountSnapshot | None = None
@@ -94,6 +95,11 @@ class Upkeep:
         """What orders must obey, by symbol."""
         return self._execution.contracts
 
+    def is_leveraged_too_high(self, positions: Iterable[Position]) -> bool:
+        """Whether the leverage of a position that is traded is above the settings'."""
+        traded, most = self._horizons(), self._settings.risk.leverage
+        return any(one.size > 0 and one.symbol in traded and one.leverage > most for one in positions)
+
     def lost_too_much(self) -> str | None:
         """The reason why the day's loss ends the session; None while it does not."""
         if self._seen is None:
@@ -103,9 +109,9 @@ class Upkeep:
     async def look(self) -> AccountState:
         """Ask the exchange for everything."""
         machine = self._clock.machine
-        asked = machine.now_ms()
+        asked = machine.monotonic()
         server = await self._exchange.server_time()
-        self._clock.set_by(server, asked=asked, answered=machine.now_ms())
+        self._clock.set_by(server, asked_s=asked, answered_s=machine.monotonic())
         self._watch_clock()
         balance, positions, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()
@@ -122,13 +128,17 @@ class Upkeep:
         return AccountState(positions=positions, orders=orders)
 
     def _watch_clock(self) -> None:
-        """Tell when the machine's clock has moved so far that nothing is opened."""
-        if abs(self._clock.drift_s) <= self._settings.risk.max_clock_drift_s:
+        """Tell when the time was wrong, or the machine's was moved, which changes nothing."""
+        most, jump = self._settings.risk.max_clock_drift_s, self._clock.machine_jump_s
+        if abs(jump) > most:
+            text = f"this machine's clock was moved by {jump:+.0f} s: the session goes by the exchange's"
+            self._events.record("clock", text)
+        if abs(self._clock.drift_s) <= most:
             self._events.clear("clock")
             return
         text = (
-            "this machine's clock has moved against the exchange's since the start: nothing is opened until "
-            "it is back, or the session is started again"
+            "the session's time was wrong when the exchange was asked for it (did this machine sleep?): it "
+            "is right again, and nothing is opened before the next look"
         )
         self._events.record_on_change("clock", text, urgent=True)
 
@@ -151,11 +161,18 @@ class Upkeep:
         self._execution.use_contracts(contracts)
         self._contracts_at = self._clock.now_ms()
 
-    async def reconcile(self) -> None:
+    async def reconcile(self, leave: LeaveSymbols | None = None) -> None:
         """Bring journal and exchange together; see ``desk.trade.reconcile`` for the policy.
 
         Nothing is tried twice in one cycle but a stop that could not be bound and is missing at another
-        look: a position must not wait a minute for it because an answer was lost.
+        look: a position must not wait a minute for it because an answer was lost.  Symbols do not wait for
+        each other.
+
+        Parameters
+        ----------
+        leave : callable or None
+            Leaves what is due in some symbols: in those that need no correction at once, in each of the
+            others as soon as it is corrected.
         """
         done: list[Correction] = []
         for _ in range(PASSES):
@@ -176,12 +193,40 @@ class Upkeep:
                     and _position_key(one.trade) in recently_closed
                 )
             ]
+            by_symbol: dict[str, list[Correction]] = defaultdict(list)
+            for correction in wanted:
+                by_symbol[correction.symbol].append(correction)
+            work = [self._correct(symbol, ones, done, leave) for symbol, ones in by_symbol.items()]
+            if leave is not None:
+                work.append(leave(partial(is_none_of, frozenset(by_symbol))))
+                leave = None
+            await together(work)
             if not wanted:
                 break
-            for correction in wanted:
-                failure = await self._carry_out(correction)
-                if failure is None or correction.kind != "protect":
-                    done.append(correction)
+
+    async def _correct(
+        self,
+        symbol: str,
+        corrections: Sequence[Correction],
+        done: list[Correction],
+        leave: LeaveSymbols | None,
+    ) -> None:
+        """Carry out the corrections of one symbol in their order, then leave it.
+
+        Parameters
+        ----------
+        symbol : str
+        corrections : sequence of Correction
+        done : list of Correction
+            Those that are not tried again in this cycle are added.
+        leave : callable or None
+        """
+        for correction in corrections:
+            failure = await self._carry_out(correction)
+            if failure is None or correction.kind != "protect":
+                done.append(correction)
+        if leave is not None:
+            await leave(symbol.__eq__)
 
     def _recently_closed(self) -> set[tuple[str, int]]:
         """What was closed a moment ago, and may still be reported as held: nobody adopts that."""
@@ -194,39 +239,23 @@ class Upkeep:
         self._execution.still_held(one.trade for one in books.trades if one.trade not in over)
         bare = {(one.symbol, one.side) for one in wanted if one.kind == "protect"}
         self._bare = {key: since for key, since in self._bare.items() if key in bare}
+        reports: dict[str, list[Correction]] = defaultdict(list)
         for one in (correction for correction in wanted if correction.kind == "report"):
-            text, about = f"{one.symbol}: {one.why}", one.order or f"{one.symbol} {one.side}"
-            self._events.record_on_change("untracked", text, one.symbol, about=about, urgent=True)
+            reports[one.order or f"{one.symbol} {one.side}"].append(one)
+        for about, ones in reports.items():
+            symbol = ones[0].symbol
+            text = f"{symbol}: {'; '.join(one.why for one in ones)}"
+            self._events.record_on_change("untracked", text, symbol, about=about, urgent=True)
 
-    async def close_overdue(self) -> None:
-        """Close what should have been closed, and whose symbol has no candle that says so."""
-        late = self._clock.now_ms() - CANDLE_MS - OVERDUE_MS
-        for trade in self._ledger.open_trades():
-            if trade.status == "open" and trade.due <= late:
-                text = f"{trade.symbol}: its time is over and no candle of it has arrived: it is closed"
-                self._events.record_on_change("overdue", text, trade.symbol, about=trade.trade, urgent=True)
-                await self.leave(trade)
+    def overdue(self) -> list[OpenTrade]:
+        """Trades that should have been closed, see ``Exits.overdue``."""
+        return self._exits.overdue()
 
-    async def try_to_reconcile(self) -> ExchangeError | JournalError | None:
-        """Bring journal and exchange together, or say why not: what only leaves need not wait for it."""
-        try:
-            await self.reconcile()
-        except AccountError:
-            raise
-        except (ExchangeError, JournalError) as exc:
-            return exc
-        return None
-
-    async def leave(self, trade: OpenTrade, why: Outcome = "horizon") -> None:
-        """Close a trade; a journal that cannot be written keeps nobody in."""
-        try:
-            failure = await self._execution.leave(trade, why)
-        except JournalError as exc:
-            failure = await self._execution.close(trade.symbol, trade.side)
-            text = f"{trade.symbol}: closed without the journal ({exc}) {failure or ''}".rstrip()
-            failure = Failure(text)
-        if failure is not None:
-            self._events.record("trouble", failure.reason, trade.symbol, urgent=True)
+    async def reconcile_and_leave(
+        self, due: Callable[[], Iterable[OpenTrade]], why: Outcome = "horizon"
+    ) -> tuple[ExchangeError | JournalError | None, bool]:
+        """Bring journal and exchange together, and leave what is due, see ``Exits.leave_while``."""
+        return await self._exits.leave_while(self.reconcile, due, why)
 
     async def flatten(self) -> tuple[str, ...]:
         """Close everything in the symbols that are traded; the symbols in which something is left.
@@ -243,20 +272,19 @@ class Upkeep:
         for turn in range(PASSES):
             if turn:
                 await self._clock.sleep(SETTLING_S)
-            trouble = await self.try_to_reconcile()
-            for trade in self._ledger.open_trades():
-                if trade.status == "open":
-                    await self.leave(trade, "flatten")
+            trouble, _ = await self.reconcile_and_leave(self._open, "flatten")
             held = await self._left()
             left = {one.symbol for one in held} | {order.symbol for order in self._ledger.unresolved()}
             if not left and not self._ledger.open_trades():
                 break
-            for position in held if turn or isinstance(trouble, JournalError) else ():
-                if failure := await self._execution.close(position.symbol, position.side):
-                    self._events.record("trouble", failure.reason, position.symbol, urgent=True)
+            if turn or isinstance(trouble, JournalError):
+                await self._exits.close(held)
         with contextlib.suppress(ExchangeError):
             await self.look()
         return tuple(sorted(left))
+
+    def _open(self) -> list[OpenTrade]:
+        return [one for one in self._ledger.open_trades() if one.status == "open"]
 
     async def _left(self) -> tuple[Position, ...]:
         """What is held in the symbols that are traded."""
@@ -291,7 +319,16 @@ class Upkeep:
             unknown=self._settings.session.unknown_position,
             protective_stop=self._settings.session.protective_stop,
             require_stop=self._settings.risk.require_stop,
+            risk=self._settings.risk,
+            margin_mode=self._settings.session.margin_mode,
         )
+
+    async def _end(self, correction: Correction) -> Failure | None:
+        """Close what a correction is about."""
+        trade = correction.trade
+        if trade is not None and trade.status == "open":
+            return await self._execution.leave(trade, "close" if correction.must_end else "stop")
+        return await self._execution.close(correction.symbol, correction.side)
 
     async def _carry_out(self, correction: Correction) -> Failure | None:
         """Do what a correction asks for, and keep it with its outcome."""
@@ -327,13 +364,17 @@ class Upkeep:
             case "resize" if trade is not None:
                 self._ledger.resize(trade.trade, correction.size)
             case "adopt" if trade is not None:
-                self._ledger.adopt(trade, self._clock.now_ms())
+                fee = trade.size * trade.price * execution.taker_fee(symbol)
+                self._ledger.adopt(trade, self._clock.now_ms(), fee=fee)
             case "protect" if correction.stop is not None:
                 failure = await self._protect(correction, correction.stop)
-            case "close" if trade is not None and trade.status == "open":
-                failure = await execution.leave(trade, "stop")
+            case "leverage" if correction.leverage is not None:
+                margin = correction.margin_mode
+                failure = await execution.prepare(symbol, correction.leverage, margin=margin)
+                if failure is not None and correction.must_end:
+                    failure = await self._end(correction)
             case "close":
-                failure = await execution.close(symbol, correction.side)
+                failure = await self._end(correction)
             case "cancel":
                 failure = await execution.cancel(symbol, correction.order)
         return failure

@@ -218,6 +218,30 @@ class ExchangeContract:
         assert still == {LONG: 2}
         assert await held(floor) == {}
 
+    async def test_a_stop_for_a_part_is_not_the_stop_of_the_position(self, floor: TradingFloor) -> None:
+        """What was added to a position has none; with one of its own, the farther of the two ends it."""
+        await floor.exchange.place(entry(stop_loss=Decimal(95)))
+        await floor.exchange.place(entry("t-2"))
+        [bare] = await floor.exchange.positions()
+        await floor.exchange.place(entry("t-3", stop_loss=Decimal(90)))
+        await floor.exchange.place(entry("t-4", stop_loss=Decimal(94)))
+        [still_bare] = await floor.exchange.positions()
+        await floor.exchange.place(entry("t-5", stop_loss=Decimal(93)))
+        await floor.exchange.protect(SYMBOL, LONG, stop_loss=Decimal(92), take_profit=None)
+        [whole] = await floor.exchange.positions()
+
+        assert (bare.size, bare.stop_loss) == (Decimal(4), None)
+        assert (still_bare.size, still_bare.stop_loss) == (Decimal(8), None)
+        assert (whole.size, whole.stop_loss) == (Decimal(10), Decimal(92))
+
+    async def test_stops_for_parts_may_cover_the_whole_together(self, floor: TradingFloor) -> None:
+        """The price at which the last of the position is closed counts."""
+        await floor.exchange.place(entry(stop_loss=Decimal(95)))
+        await floor.exchange.place(entry("t-2", stop_loss=Decimal(90)))
+        [holding] = await floor.exchange.positions()
+
+        assert (holding.size, holding.stop_loss) == (Decimal(4), Decimal(90))
+
     async def test_an_unprotected_position_can_be_protected(self, floor: TradingFloor) -> None:
         await floor.exchange.place(entry(side=SHORT))
         [before] = await floor.exchange.positions()

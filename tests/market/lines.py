@@ -23,11 +23,21 @@ class HandClock:
     def __init__(self, wall_ms: int = NOW) -> None:
         self._start_ms = wall_ms
         self._passed = 0.0
+        self.moved_ms = 0
+        """How far a hand has set the machine's time forward."""
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
 
     def now_ms(self) -> int:
         """Wall time."""
+        return self.true_ms() + self.moved_ms
+
+    def true_ms(self) -> int:
+        """Wall time that nobody has moved."""
         return self._start_ms + round(self._passed * 1000)
+
+    def machine_sleeps(self, seconds: float) -> None:
+        """Let time pass that the monotonic clock does not count."""
+        self._start_ms += round(seconds * 1000)
 
     def monotonic(self) -> float:
         """Seconds passed."""

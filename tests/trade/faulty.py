@@ -152,10 +152,11 @@ class FaultyExchange:
         await self.inner.close(symbol, side)
         self._after("close", fault)
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         fault = self._before("set_up")
-        await self.inner.set_up(symbol, leverage=leverage, margin=margin)
+        moved = await self.inner.set_up(symbol, leverage=leverage, margin=margin)
         self._after("set_up", fault)
+        return moved
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         fault = self._before("set_position_mode")

@@ -1,16 +1,16 @@
 """An order is sent once, whatever happens to its answer, and the journal knows what became of it."""
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from desk.errors import AccountError
+from desk.errors import AccountError, Refused, Unreadable
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
-from desk.orders import OrderRequest, OrderState
+from desk.orders import Fill, OrderRequest, OrderState
 from desk.policy import LONG
 from desk.trade.execution import Execution
 from desk.trade.identity import client_id, is_ours
@@ -20,6 +20,7 @@ from desk.trade.replay.feed import SimulatedClock
 from desk.trade.risk import decide
 from desk.trade.risk_values import RiskDecision
 from desk.trade.sending import SendResult
+from desk.trade.sentences import exited
 from tests.trade.faulty import FaultyExchange
 from tests.trade.samples import LIMITS, NOON, SESSION, context, contract, intent
 
@@ -35,6 +36,8 @@ class Bench:
     clock: SimulatedClock
     closed: list[ClosedTrade]
     """Trades that the execution reported as over."""
+    moved: list[str]
+    """Symbols in which the execution found that a hand had moved the leverage."""
 
     async def enter(self, **script: list[str]) -> SendResult:
         """Open the standard position."""
@@ -57,6 +60,15 @@ def approved() -> RiskDecision:
     return decide(intent(), context(), LIMITS)
 
 
+def later(decision: RiskDecision) -> RiskDecision:
+    """The same order, for a candle fifty minutes later."""
+    held = decision.intent.position
+    moved = replace(held, opened=held.opened + 3_000_000, due=held.due + 3_000_000)
+    assert decision.order is not None
+    order = replace(decision.order, until=decision.order.until + 3_000_000)
+    return replace(decision, intent=replace(decision.intent, position=moved), order=order)
+
+
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
     clock = SimulatedClock(float(NOON))
@@ -65,9 +77,17 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
     line = FaultyExchange(paper, clock)
     journal = Journal(tmp_path / "journal.sqlite")
     closed: list[ClosedTrade] = []
-    execution = Execution(line, journal, clock, settings=SESSION, on_close=closed.append)
+    moved: list[str] = []
+    execution = Execution(
+        line,
+        journal,
+        clock,
+        settings=SESSION,
+        on_close=closed.append,
+        on_moved=lambda symbol, *_: moved.append(symbol),
+    )
     execution.use_contracts([contract()])
-    yield Bench(journal, paper, line, execution, clock, closed)
+    yield Bench(journal, paper, line, execution, clock, closed, moved)
     journal.close()
 
 
@@ -186,6 +206,17 @@ async def test_a_symbol_that_takes_no_orders_is_barred(bench: Bench) -> None:
     assert "takes no orders" in bench.execution.barred["BTCUSDT"]
 
 
+@pytest.mark.parametrize(("meaning", "hours"), [("suspended", 0.2), ("not_traded", 1), ("setting_locked", 1)])
+async def test_a_symbol_is_not_barred_for_good(bench: Bench, meaning: str, hours: float) -> None:
+    """Half an hour of maintenance must not cost the rest of a session of months."""
+    await bench.enter(place=[meaning])
+    assert "BTCUSDT" in bench.execution.barred
+
+    bench.clock.at += hours * 3_600_000
+
+    assert bench.execution.barred == {}
+
+
 async def test_a_duplicate_id_is_looked_up(bench: Bench) -> None:
     """The exchange refuses it as a duplicate when the first attempt has arrived after all."""
     await bench.enter(place=["lost"], order=["dropped"])
@@ -203,13 +234,22 @@ async def test_leverage_that_cannot_be_set_stops_the_entry(bench: Bench) -> None
     assert bench.line.placed == []
 
 
-async def test_leverage_is_set_once(bench: Bench) -> None:
-    """Five calls a second for the whole account are soon used up."""
+@pytest.mark.parametrize("leverage", [50, 100, 1])
+async def test_leverage_that_a_hand_has_moved_is_set_back_before_the_entry(
+    bench: Bench, leverage: int
+) -> None:
+    """At 50 the position is liquidated before its stop; it was told as one with leverage 3."""
     await bench.enter()
     await bench.execution.leave(bench.trade, "horizon")
-    await bench.execution.prepare("BTCUSDT", Decimal(3))
+    assert bench.moved == []
+    await bench.paper.set_up("BTCUSDT", leverage=Decimal(leverage), margin="crossed")
 
-    assert bench.line.calls["set_up"] == 1
+    sent = await bench.execution.enter(later(approved()))
+
+    assert sent.outcome == "done"
+    (position,) = await bench.paper.positions()
+    assert (position.leverage, position.margin_mode) == (Decimal(3), "isolated")
+    assert bench.moved == ["BTCUSDT"]
 
 
 async def test_leaving_settles_the_trade(bench: Bench) -> None:
@@ -266,7 +306,7 @@ async def test_fills_that_come_late_are_waited_for(bench: Bench) -> None:
     await bench.enter()
     bench.paper.feed_candle("BTCUSDT", NOON, (100.0, 100.5, 97.0, 97.5), 1e6)
     fills = bench.paper.fills
-    late: list[int] = [1, 1]
+    late: list[int] = [1] * 6  # three looks at a time
 
     async def slow(symbol: str, since: int) -> object:
         return [] if late and late.pop() else await fills(symbol, since)
@@ -334,11 +374,44 @@ async def test_a_failure_says_of_what(bench: Bench) -> None:
 
 
 async def test_leverage_is_set_again_where_it_is_another(bench: Bench) -> None:
-    """The size of the next order was computed for it."""
+    """The size of the next order was computed for it; that is no hand's doing."""
     for leverage in (3, 3, 2):
         assert await bench.execution.prepare("BTCUSDT", Decimal(leverage)) is None
 
-    assert bench.line.calls["set_up"] == 2
+    assert bench.paper.matching.account.setup("BTCUSDT").leverage(LONG) == 2
+    assert bench.moved == []
+
+
+async def test_a_position_is_closed_again_after_a_pause_that_was_asked_for(bench: Bench) -> None:
+    """A closing that drew a 429 once waited for the next comparison, a minute later."""
+    await bench.enter(close=["later", "later"])
+
+    assert await bench.execution.close("BTCUSDT", LONG) is None
+    assert await bench.held() == 0
+    assert bench.line.calls["close"] == 3
+
+
+async def test_a_closing_whose_answer_is_lost_is_not_sent_again_where_it_took_effect(bench: Bench) -> None:
+    """One closing a second is allowed: those that are not needed are taken from the others."""
+    await bench.enter(close=["lost"])
+
+    assert await bench.execution.close("BTCUSDT", LONG) is None
+    assert await bench.held() == 0
+    assert bench.line.calls["close"] == 1
+
+
+@pytest.mark.parametrize("fault", ["later", "dropped"])
+async def test_one_position_does_not_take_all_the_time(bench: Bench, fault: str) -> None:
+    """Whoever closes it comes back, so that the next step is taken; it is tried again by then."""
+    await bench.enter()
+    bench.line.script = {"close": [fault] * 99, "place": [fault] * 99}
+    began = bench.clock.monotonic()
+
+    assert "could not be closed" in str(await bench.execution.close("BTCUSDT", LONG))
+    assert bench.clock.monotonic() - began <= 2 * SESSION.resend_within_s
+    began = bench.clock.monotonic()
+    assert await bench.execution.leave(bench.trade, "horizon") is not None
+    assert bench.clock.monotonic() - began <= 2 * SESSION.resend_within_s
 
 
 async def test_a_refused_entry_is_journaled_with_its_meaning(bench: Bench) -> None:
@@ -424,7 +497,7 @@ async def test_a_symbol_that_is_gone_has_no_fills_to_wait_for(bench: Bench) -> N
     await bench.enter()
     await bench.paper.close("BTCUSDT", LONG)
     trade = bench.trade
-    bench.line.script = {"fills": ["dropped", "not_traded", "not_traded"]}
+    bench.line.script = {"fills": ["dropped", *["not_traded"] * 6]}
 
     assert "could not be asked for" in str(await bench.execution.settle(trade, None))
     assert "not reported how yet" in str(await bench.execution.settle(trade, None))
@@ -556,3 +629,137 @@ async def test_an_unanswered_look_up_is_reported(bench: Bench) -> None:
     bench.line.script = {"order": ["dropped"]}
 
     assert "could not be looked up" in str(await bench.execution.resolve(order))
+
+
+async def held_after_unknown(bench: Bench) -> SendResult:
+    """Enter while the exchange takes the order and answers with a code that nobody knows."""
+    place = bench.paper.place
+
+    async def taken(request: OrderRequest) -> str:
+        await place(request)
+        raise Refused("brand new", endpoint="place", code="59999")
+
+    bench.paper.place = taken  # type: ignore[method-assign]
+    return await bench.enter()
+
+
+async def test_an_entry_that_was_taken_under_an_unknown_code_is_found(bench: Bench) -> None:
+    """Only the look under its id tells that money is at stake."""
+    sent = await held_after_unknown(bench)
+
+    assert sent.outcome == "done"
+    assert bench.trade.size == await bench.held()
+
+
+async def test_an_entry_that_is_not_found_is_looked_up_again_later(
+    bench: Bench,
+) -> None:
+    """The exchange's records may lag: the symbol waits, and reconciliation looks once more."""
+    sent = await bench.enter(place=["unknown"])
+
+    assert (sent.outcome, bench.line.calls["order"]) == ("unknown", 3)
+    (order,) = bench.journal.ledger.unresolved()
+    assert await bench.execution.resolve(order) is None
+    assert bench.journal.ledger.unresolved() == []
+
+
+async def test_an_exit_that_was_filled_under_an_unknown_code_is_booked_at_its_fills(bench: Bench) -> None:
+    """Not at the stop's price: the scoreboard would call an even trade a loss of 2 %."""
+    await bench.enter()
+    trade, place = bench.trade, bench.paper.place
+
+    async def taken(request: OrderRequest) -> str:
+        await place(request)
+        raise Refused("brand new", endpoint="place", code="59999")
+
+    async def unknown(_symbol: str, _name: str) -> OrderState | None:
+        return None
+
+    bench.paper.place = taken  # type: ignore[method-assign]
+    bench.paper.order = unknown  # type: ignore[method-assign, assignment]
+    assert await bench.execution.leave(trade, "horizon") is None
+
+    (closed,) = bench.closed
+    balance = await bench.paper.balance()
+    assert closed.profit == balance.equity - 10_000
+    (entry, exit_) = bench.journal.ledger.orders_of(trade.trade)
+    assert (entry.filled, exit_.filled, exit_.status) == (trade.size, trade.size, "filled")
+
+
+async def test_fees_are_those_of_the_fills(bench: Bench) -> None:
+    """An order's own word names no coin: an amount of BGB would pass for so many USDT."""
+    order, fills = bench.paper.order, bench.paper.fills
+
+    async def cheap(symbol: str, name: str) -> OrderState | None:
+        state = await order(symbol, name)
+        return None if state is None else replace(state, fee=state.fee / 5)
+
+    bench.paper.order = cheap  # type: ignore[method-assign, assignment]
+    await bench.enter()
+    await bench.execution.leave(bench.trade, "horizon")
+    paid = sum((fill.fee for fill in await fills("BTCUSDT", 0)), Decimal(0))
+
+    assert bench.closed[0].fees == paid
+
+
+async def test_fees_that_no_fill_tells_are_at_least_the_takers(bench: Bench) -> None:
+    """A gap in what the exchange reports must not make a model look cheaper to trade."""
+    order = bench.paper.order
+
+    async def cheap(symbol: str, name: str) -> OrderState | None:
+        state = await order(symbol, name)
+        return None if state is None else replace(state, fee=state.fee / 5)
+
+    async def none(_symbol: str, _since: int) -> Sequence[Fill]:
+        return []
+
+    bench.paper.order = cheap  # type: ignore[method-assign, assignment]
+    bench.paper.fills = none  # type: ignore[method-assign, assignment]
+    await bench.enter()
+    await bench.execution.leave(bench.trade, "horizon")
+    paid = sum((one.fill.fee for one in bench.paper.matching.account.executions), Decimal(0))
+
+    assert bench.closed[0].fees == paid
+
+
+async def test_an_order_that_cannot_be_read_is_known_by_its_fills(bench: Bench) -> None:
+    """One odd answer about one order would otherwise keep its symbol, and its position, for ever."""
+
+    async def odd(_symbol: str, _name: str) -> OrderState | None:
+        raise Unreadable("an order was expected", endpoint="detail")
+
+    bench.paper.order = odd  # type: ignore[method-assign, assignment]
+    sent = await bench.enter()
+    (order,) = bench.journal.ledger.unresolved()
+
+    assert (sent.outcome, await bench.execution.resolve(order)) == ("unknown", None)
+    assert (bench.trade.status, bench.trade.size) == ("open", await bench.held())
+    assert "unresolved" in str(await bench.execution.leave(bench.trade, "horizon"))
+    assert await bench.execution.leave(bench.trade, "horizon") is None
+    assert bench.closed[0].ended == "horizon"
+
+
+async def test_an_unreadable_order_without_fills_is_given_up_after_a_while(bench: Bench) -> None:
+    """What is held tells the rest."""
+
+    async def odd(_symbol: str, _name: str) -> OrderState | None:
+        raise Unreadable("an order was expected", endpoint="detail")
+
+    await bench.enter(place=["dropped"] * 9)
+    bench.paper.order = odd  # type: ignore[method-assign, assignment]
+    bench.line.script = {}
+    for order in bench.journal.ledger.unresolved():
+        assert "could not be looked up" in str(await bench.execution.resolve(order))
+        bench.clock.advance_to(bench.clock.now_ms() + 61_000)
+        assert await bench.execution.resolve(order) is None
+    assert bench.journal.ledger.unresolved() == []
+
+
+async def test_what_the_exchange_winds_up_was_not_closed_by_hand(bench: Bench) -> None:
+    """A contract that ends, and a stranger on the account, ask for different things of its owner."""
+    await bench.enter()
+    bench.paper.matching.market.close_out("BTCUSDT", bench.clock.now_ms())
+
+    assert await bench.execution.settle(bench.trade, None) is None
+    assert bench.closed[0].ended == "wind_up"
+    assert "the exchange itself closed it" in exited(bench.closed[0])

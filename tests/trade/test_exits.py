@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from desk.errors import AccountError
-from desk.orders import AccountUpdate, OrderRequest, OrderState, Position
+from desk.orders import AccountUpdate, MarginMode, OrderRequest, OrderState, Position
 from desk.policy import LONG
 from desk.trade.events import Event, FeedEnded, StreamLost, TimerEvent, live_events
 from desk.trade.replay.feed import SimulatedClock
@@ -294,9 +294,9 @@ async def test_orders_of_unknown_fate_count_as_held(tmp_path: Path) -> None:
 class Slow(FaultyExchange):
     """Leverage is set after minutes."""
 
-    async def set_up(self, symbol: str, **told: object) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         await self.clock.sleep(600)
-        await super().set_up(symbol, **told)  # type: ignore[arg-type]
+        return await super().set_up(symbol, leverage=leverage, margin=margin)
 
 
 async def test_no_order_is_sent_for_a_candle_that_has_become_old(tmp_path: Path) -> None:
@@ -578,3 +578,25 @@ async def test_fills_that_the_exchange_refuses_to_tell_hold_up_nothing_for_ever(
                 line.script = {"fills": ["not_traded"] * 999}
             number += 1
         assert play.journal.ledger.open_trades() == []
+
+
+async def test_a_candle_from_the_future_closes_nothing_and_is_reported(tmp_path: Path) -> None:
+    """A feed that was ahead once ended positions nine minutes before their time."""
+    play, _ = floor(tmp_path)
+    with play.journal:
+        number = 0
+        async for candles in rounds(play):
+            if number == ENTRY + 2:  # it is due with this candle
+                play.clock.at -= 120_000
+                decided = play.journal.diary.closes("BTCUSDT", 0)
+                await play.trader.on_round(candles)
+                assert await held(play) > 0
+                assert play.journal.diary.closes("BTCUSDT", 0) == decided
+                assert sum("handed out before its end" in text for text in play.news.urgent) == 1
+                play.clock.at += 120_000
+            await play.trader.on_round(candles)
+            number += 1
+            if number > ENTRY + 2:
+                break
+        assert await held(play) == 0
+        assert not any("without a decision" in text for text in play.news.urgent)

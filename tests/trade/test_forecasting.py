@@ -114,3 +114,37 @@ def test_a_bad_first_model_leaves_the_symbol_without_one() -> None:
     assert news == "B: torn. This newest model is refused, no model of it is in use"
     assert list(made.cards) == ["A"]
     assert made.refused == {"B": "B: torn"}
+
+
+class Shelf(ScriptedModels):
+    """Models that may be removed."""
+
+    __test__ = False
+
+    def mark(self, symbol: str) -> object:
+        return symbol if symbol in self.models else None
+
+
+def test_a_model_that_is_removed_is_not_asked_any_more() -> None:
+    """Retired, or deleted by its owner, it must not go on opening positions for months."""
+    source = Shelf({symbol: OpenModel(card(symbol), Mean()) for symbol in ("A", "B")})
+    made = Forecaster(source, ["A", "B"], WINDOW)
+    assert made.refresh() == []
+    del source.models["A"]
+
+    assert made.refresh() == [f"A: {card('A').model_file} was removed: nothing is opened in it"]
+    assert made.refresh() == []
+    assert (list(made.cards), list(made.horizons)) == (["B"], ["B"])
+    source.models["A"] = OpenModel(card("A"), Mean())
+    assert (made.refresh(), made.taken_up) == ([], [card("A").model_file])
+
+
+def test_a_first_model_is_taken_up_while_running() -> None:
+    """Whoever trains another symbol need not restart a session that holds positions."""
+    source = Shelf({"A": OpenModel(card("A"), Mean())})
+    made = Forecaster(source, ["A"], WINDOW, published=lambda: sorted(source.models))
+    made.refresh()
+    assert made.taken_up == []
+    source.models["B"] = OpenModel(card("B"), Mean())
+
+    assert (made.refresh(), made.taken_up, made.symbols) == ([], [card("B").model_file], ("A", "B"))

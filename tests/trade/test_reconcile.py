@@ -12,7 +12,7 @@ from desk.policy import LONG, SHORT
 from desk.trade.identity import client_id
 from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, OrderRecord
-from tests.trade.samples import NOON, contract
+from tests.trade.samples import LIMITS, NOON, contract
 
 TERMS = ReconcileContext(
     now=NOON,
@@ -21,6 +21,8 @@ TERMS = ReconcileContext(
     unknown="adopt",
     protective_stop=Decimal("0.02"),
     require_stop=True,
+    risk=LIMITS,
+    margin_mode="isolated",
 )
 
 
@@ -383,3 +385,101 @@ def test_corrections_end_in_agreement(
         assert position.stop_loss is not None or key in told
         if key in world.trades:
             assert world.trades[key].size == position.size
+
+
+# Leverage and liquidation -------------------------------------------------------------------------------
+
+AT = {
+    3: Decimal("67.01"),  # as it is approved
+    20: Decimal("95.5"),
+    50: Decimal("98.5"),
+    100: Decimal("99.5"),
+}
+"""Where a long of 100 is liquidated, by leverage."""
+
+
+def of_leverage(books: JournalState, position: Position, terms: ReconcileContext = TERMS) -> list[Correction]:
+    """What is to be done about the leverage of a position."""
+    account = AccountState(positions=[position], orders=[])
+    return [one for one in reconcile(books, account, terms) if one.kind not in {"adopt", "protect"}]
+
+
+KNOWN = JournalState(trades=[trade()], unresolved=[])
+NOTHING_KNOWN = JournalState(trades=[], unresolved=[])
+
+
+def test_a_position_as_it_was_approved_needs_nothing() -> None:
+    """Every minute of every position: a correction too many is a request and a message too many."""
+    for leverage in (1, 3):
+        position = held(leverage=Decimal(leverage), liquidation_price=AT[3])
+        assert of_leverage(KNOWN, position) == []
+    assert of_leverage(KNOWN, held()) == []
+
+
+@pytest.mark.parametrize("leverage", [20, 50, 100])
+def test_leverage_that_was_raised_in_a_position_is_set_back(leverage: int) -> None:
+    """It was never seen: the position was liquidated before its stop."""
+    (one,) = of_leverage(KNOWN, held(leverage=Decimal(leverage), liquidation_price=AT[leverage]))
+
+    assert (one.kind, one.leverage) == ("leverage", Decimal(3))
+    assert one.must_end is (leverage > 20)
+    assert f"leverage is {leverage}" in one.why or f"with leverage {leverage}" in one.why
+
+
+def test_what_is_liquidated_before_its_stop_at_the_approved_leverage_is_closed() -> None:
+    """Margin was taken out, or a crossed account has lost it elsewhere: no stop would end it."""
+    (one,) = of_leverage(KNOWN, held(leverage=Decimal(3), liquidation_price=Decimal("98.5")))
+
+    assert one.kind == "close"
+    assert one.must_end
+    assert "before its stop" in one.why
+
+
+def test_a_liquidation_that_has_come_near_is_reported() -> None:
+    """Between the stop and half of the distance that was kept there is still time for people."""
+    (one,) = of_leverage(KNOWN, held(leverage=Decimal(3), liquidation_price=Decimal("97.5")))
+    assert (one.kind, "too close to its stop" in one.why) == ("report", True)
+    assert of_leverage(KNOWN, held(leverage=Decimal(3), liquidation_price=Decimal("96.9"))) == []
+
+
+def test_shorts_are_liquidated_above() -> None:
+    """The sign of everything turns."""
+    books = JournalState(trades=[trade(side=SHORT)], unresolved=[])
+    (one,) = of_leverage(books, held(side=SHORT, leverage=Decimal(50), liquidation_price=Decimal("101.5")))
+    assert (one.kind, one.leverage) == ("leverage", Decimal(3))
+    assert one.must_end is True
+    assert of_leverage(books, held(side=SHORT, liquidation_price=Decimal("132.3"))) == []
+
+
+def test_a_position_of_a_hand_keeps_its_leverage_unless_its_stop_would_come_too_late() -> None:
+    """Who opens by hand at 20 has chosen that; a stop behind the liquidation nobody has chosen."""
+    adopted = JournalState(trades=[trade(model_file="")], unresolved=[])
+    for books in (NOTHING_KNOWN, adopted):
+        assert of_leverage(books, held(leverage=Decimal(20), liquidation_price=AT[20])) == []
+        (one,) = of_leverage(books, held(leverage=Decimal(50), liquidation_price=AT[50]))
+        assert (one.kind, one.leverage) == ("leverage", Decimal(3))
+        assert one.must_end is True
+
+
+def test_a_symbol_that_nobody_trades_is_only_reported() -> None:
+    """It is left alone, as everything of it."""
+    terms = replace(TERMS, horizons={})
+    (one,) = of_leverage(NOTHING_KNOWN, held(leverage=Decimal(50), liquidation_price=AT[50]), terms)
+    assert (one.kind, "no model trades it" in one.why) == ("report", True)
+
+
+def test_another_margin_mode_is_reported() -> None:
+    """It cannot be changed while the position is held."""
+    (one,) = of_leverage(KNOWN, held(margin_mode="crossed"))
+    assert (one.kind, "its margin is crossed" in one.why) == ("report", True)
+
+
+def test_a_crossed_account_that_runs_low_is_reported_and_no_position_closed_for_it() -> None:
+    """Its liquidation is that of everything; leverage above the settings is set back all the same."""
+    crossed = replace(TERMS, margin_mode="crossed")
+    position = held(margin_mode="crossed", leverage=Decimal(3), liquidation_price=Decimal("98.5"))
+    (one,) = of_leverage(KNOWN, position, crossed)
+    assert (one.kind, one.must_end) == ("report", False)
+    (one,) = of_leverage(KNOWN, replace(position, leverage=Decimal(50)), crossed)
+    assert (one.kind, one.leverage) == ("leverage", Decimal(3))
+    assert not one.must_end

@@ -178,7 +178,7 @@ def test_every_step_from_the_evaluation_to_the_session_is_told() -> None:
     assert [line.what for line in between] == [
         "not made: another trade of the symbol was still open",
         "refused: a funding settlement was ahead",
-        "refused: the clock had drifted",
+        "refused: the time was wrong",
         "traded because an earlier trade was not made",
         "the same trades at rounded prices and stops",
     ]

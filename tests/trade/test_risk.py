@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from desk.policy import LONG, SHORT, TradeRules
+from desk.trade.levels import leverage_for
 from desk.trade.risk import decide, to_step, with_approved
-from desk.trade.risk_rules import RULES, Proposal, daily_loss, leverage_for
+from desk.trade.risk_rules import RULES, Proposal, daily_loss
 from desk.trade.risk_values import Exposure, OrderIntent
 from desk.trade.signals import EvaluatedCosts
 from tests.trade.samples import LIMITS, NOON, context, contract, intent

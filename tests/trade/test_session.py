@@ -287,3 +287,54 @@ async def test_a_process_that_dies_at_any_call_is_put_right_by_the_next(tmp_path
         assert await again.trader.upkeep.flatten() == ()
         await assert_agreement(again, line)
         assert await play.paper.positions() == []
+
+
+@pytest.mark.parametrize("call", ["balance", "positions", "place"])
+async def test_one_word_about_the_key_ends_nothing(tmp_path: Path, call: str) -> None:
+    """The next answer shows that it was a slip; without the session its positions have no exits."""
+    lines: list[FaultyExchange] = []
+
+    def wrap(paper: PaperExchange, clock: SimulatedClock) -> FaultyExchange:
+        lines.append(FaultyExchange(paper, clock))
+        return lines[0]
+
+    play = two_symbols(tmp_path, wrap=wrap)
+
+    async def events() -> AsyncGenerator[Event]:
+        number = 0
+        async for event in rounds_of(play, 12):
+            number += 1
+            if number == 5:
+                lines[0].script[call] = ["account"]
+            yield event
+
+    ending = await run(play, events())
+
+    assert (ending.status, ending.why) == (0, "the candles have ended")
+    assert any("asked again before the session ends" in text for text in play.news.urgent)
+    assert len(play.journal.ledger.closed_trades()) > 2
+
+
+async def test_refusals_of_every_step_end_nothing(tmp_path: Path) -> None:
+    """A code of tomorrow's maintenance is no defect of this program, however often it is the answer."""
+    lines: list[FaultyExchange] = []
+
+    def wrap(paper: PaperExchange, clock: SimulatedClock) -> FaultyExchange:
+        lines.append(FaultyExchange(paper, clock))
+        return lines[0]
+
+    play = two_symbols(tmp_path, wrap=wrap)
+
+    async def events() -> AsyncGenerator[Event]:
+        number = 0
+        async for event in rounds_of(play, 20):
+            number += 1
+            if number == 5:
+                lines[0].script["balance"] = ["unknown"] * 9
+            yield event
+
+    ending = await run(play, events())
+
+    assert (ending.status, ending.why) == (0, "the candles have ended")
+    assert sum("the exchange refuses" in text for text in play.news.urgent) == 1
+    assert len(play.journal.ledger.closed_trades()) > 2

@@ -1,10 +1,12 @@
 """Journal and exchange are together again when a cycle is over, though answers are lost."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from tests.trade.faulty import FaultyExchange
+from tests.trade.samples import by_hand
 from tests.trade.test_session import rounds_of, run, two_symbols
 
 
@@ -41,3 +43,19 @@ async def test_what_stays_refused_is_not_tried_for_ever(tmp_path: Path) -> None:
         await play.trader.upkeep.reconcile()
 
         assert 2 <= play.exchange.calls["protect"] - asked <= 8
+
+
+async def test_what_is_adopted_has_paid_for_its_entry(tmp_path: Path) -> None:
+    """Without it the journal is above the account by a fee for every adopted trade."""
+    play = two_symbols(tmp_path, wrap=FaultyExchange)
+    with play.journal:
+        await play.trader.start()
+        play.paper.feed_price("BTCUSDT", 100.0)
+        await play.exchange.place(by_hand(size=Decimal(3)))
+        await play.trader.upkeep.reconcile()
+        (trade,) = play.journal.ledger.open_trades()
+        await play.trader.upkeep.reconcile_and_leave(lambda: [trade])
+
+        (closed,) = play.journal.ledger.closed_trades()
+        balance = await play.paper.balance()
+        assert closed.profit == balance.equity - play.deposit

@@ -3,6 +3,9 @@
 A code of a refusal comes in, a ``Meaning`` of ``desk.errors`` goes out; whoever acts on a refusal, here or in
 the trade room, acts on its meaning.  A code that is not listed means ``unknown``.
 
+A code that speaks of one contract (``suspended``: maintenance, not yet open) refuses what was asked in that
+contract and nothing else: no endpoint is paused for it.
+
 Not here: codes that ask for a pause, or leave open what happened (``desk.market.bitget.wire``).
 
 References
@@ -24,6 +27,7 @@ _CODES: Final[dict[Meaning, tuple[str, ...]]] = {
         *("22006", "22007", "22008", "22009", "43008", "43009"),
     ),
     "not_traded": ("40309", "40034", "40845", "22004", "45119", "22039", "45118"),
+    "suspended": ("40308", "41114", "43115", "43119", "43120", "40844", "45043"),
     "setting_locked": ("40920", "45117", "45097", "40730"),
     "setting_unchanged": ("40814", "45054"),
     "wrong_side": (
@@ -34,6 +38,9 @@ _CODES: Final[dict[Meaning, tuple[str, ...]]] = {
     "wrong_time": ("40005", "40008"),
 }
 """45129 of ``nothing_there``: the order was cancelled a moment ago."""
+
+PASSING: Final[frozenset[Meaning]] = frozenset({"suspended"})
+"""Refusals of a read that are no answer: the same question is answered a little later."""
 
 WRONG_KEY: Final = (
     "the key, its secret or its passphrase is wrong: check BITGET_API_KEY, _SECRET and _PASSPHRASE"

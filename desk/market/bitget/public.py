@@ -7,10 +7,11 @@ back as values.
 Retry: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time, no usable
 body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.  ``Throttled`` (429,
 maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds the whole.
-``Refused`` is never repeated.
+``Refused`` is never repeated, unless it says that one contract is suspended for now: that pauses nothing, and
+counts as no answer.
 
 Who answers is reachable: a run ends (``Unreachable``) where nothing of use arrives from the address, and not
-where one request is answered with data of another form (``Unusable``).
+where one request is answered with data of another form (``Unreadable``).
 
 Not here: what is asked for and why (``desk.market.history.paging``); anything signed
 (``desk.market.bitget.account.rest``).
@@ -26,8 +27,9 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Self, TypeVar
 
-from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unusable
+from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.history.candles import RawRows
@@ -220,16 +222,18 @@ class BitgetPublic:
                 answer = await self._transport.request("GET", path, read, query=query, on_turn=on_turn)
             except Unanswered as exc:
                 self.unanswered += 1
-                if isinstance(exc, Unusable):
+                if isinstance(exc, Unreadable):
                     self._last_answer = self._clock.monotonic()
                 raise
             except Throttled:
                 self.throttled += 1
                 self._last_answer = self._clock.monotonic()
                 raise
-            except Refused:
+            except Refused as exc:
                 self._last_answer = self._clock.monotonic()
-                raise
+                if exc.meaning not in PASSING:
+                    raise
+                raise Unanswered.of(exc) from exc
             self._last_answer = self._clock.monotonic()
             return answer
 

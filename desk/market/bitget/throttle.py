@@ -7,6 +7,11 @@ The pace is a leaky bucket with the memory of half a step (the generic cell rate
 1/rate apart; one that is late by less than half a step doesn't delay those after it.  At 18 per second no
 window of one second ever holds more than 19, and the exchange counts to 20.
 
+An endpoint that is counted to one a second has no such slack: two requests that leave a second apart
+arrive closer together where the first had the longer way.  Below ``SLOW`` requests a second nothing is made
+up for, and a step is counted from the answer to the request before, which is later than its arrival; where no
+answer comes, the next one leaves after two steps.
+
 The cap follows Little's law: an endpoint that is asked ``rate`` times a second and answers after ``latency``
 seconds needs rate × latency requests in flight.  It may have twice as many and some more, so that slow
 answers do not idle the pace and quick ones do not pile up.  Over all endpoints ``in_flight`` is never
@@ -20,11 +25,14 @@ import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from desk.errors import Throttled
 from desk.ports import Clock
 from desk.retry import Backoff
 
 LATE_STEPS = 0.5
 """How late a request may be, in steps of 1/rate, without delaying those after it."""
+SLOW = 2.0
+"""Requests per second below which a pace has no slack, and counts from answers."""
 SLOWER, SLOWEST = 4 / 3, 4.0
 """After a 429 the step grows by ``SLOWER``, up to ``SLOWEST`` times the set one."""
 RECOVERY = 0.9995
@@ -63,15 +71,35 @@ class Throttle:
         self._endpoints: dict[str, _Endpoint] = {}
 
     @asynccontextmanager
-    async def slot(self, endpoint: str, *, per_second: float | None = None) -> AsyncIterator[float]:
+    async def slot(
+        self, endpoint: str, *, per_second: float | None = None, within_s: float = math.inf
+    ) -> AsyncIterator[float]:
         """Wait for permission to send, first come first served; yields the time of sending (monotonic, s).
 
-        ``per_second`` is the pace of an endpoint that has one of its own; its first request sets it.
+        Parameters
+        ----------
+        endpoint : str
+            Its path.
+        per_second : float, optional
+            Pace of an endpoint that has one of its own; its first request sets it.
+        within_s : float
+            Longest wait that is of use.
+
+        Raises
+        ------
+        Throttled
+            As soon as it is known that the turn would come later than that.
         """
         gate = self._gate(endpoint, per_second)
+        queued = self._clock.monotonic()
         async with gate.turn:
             while True:
                 while (wait := self._wait(gate)) > 0:
+                    waited = self._clock.monotonic() - queued
+                    if waited + wait > within_s:
+                        raise Throttled(
+                            f"not sent: its turn would come after {waited + wait:.0f} s", endpoint=endpoint
+                        )
                     await self._clock.sleep(wait)
                 await gate.place()
                 await self._places.acquire()
@@ -84,7 +112,7 @@ class Throttle:
         try:
             yield sent
         finally:
-            gate.back(self._clock.monotonic() - sent)
+            gate.back(sent, self._clock.monotonic())
             self._places.release()
 
     def refused(self, endpoint: str, sent: float) -> None:
@@ -136,11 +164,21 @@ class _Pace:
 
     def wait(self, now: float) -> float:
         """Seconds until the next request may leave."""
-        return self._next - LATE_STEPS * self.step - now
+        late = 0.0 if self._is_slow else LATE_STEPS * self.step
+        return self._next - late - now
 
     def take(self, now: float) -> None:
         """Count a request that leaves at ``now``."""
-        self._next = max(self._next, now) + self.step
+        self._next = max(self._next, now) + self.step * (2 if self._is_slow else 1)
+
+    def answered(self, now: float) -> None:
+        """Count from an answer that arrives at ``now``, where that is sooner than without one."""
+        if self._is_slow:
+            self._next = min(self._next, now + self.step)
+
+    @property
+    def _is_slow(self) -> bool:
+        return self.step * SLOW > 1
 
 
 class _Endpoint:
@@ -176,10 +214,12 @@ class _Endpoint:
         self._pace.take(now)
         self._in_flight += 1
 
-    def back(self, took: float) -> None:
+    def back(self, sent: float, now: float) -> None:
         """Count a request that is over, answered or not, and learn from it how many are needed in flight."""
+        took = now - sent
         self._in_flight -= 1
         self._came_back.set()
+        self._pace.answered(now)
         self._took = took if self._took is None else self._took + MEMORY * (took - self._took)
         if self._per_second:
             self.cap = min(math.ceil(HEADROOM * self._per_second * self._took) + SPARE, self._most)

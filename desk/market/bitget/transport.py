@@ -5,7 +5,7 @@ side, and the network on the other.  A method, a path, a query or body, and a re
 makes of the response goes out, or one of three errors::
 
     the connection failed, the timeout passed, the body is no answer   Unanswered
-    the body is compressed in a way that cannot be read                Unusable, an Unanswered
+    the body is compressed in a way that cannot be read                Unreadable, an Unanswered
     HTTP 429, maintenance                                              Throttled   the endpoint is paused
     any other code than success                                        Refused
 
@@ -24,6 +24,7 @@ References
 """
 
 import asyncio
+import math
 from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
@@ -31,7 +32,7 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from desk.errors import Throttled, Unanswered, Unusable
+from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.throttle import Throttle
 from desk.proxies import require_usable_proxies
 
@@ -157,6 +158,7 @@ class RestTransport:
         query: str | Mapping[str, str] = "",
         body: str = "",
         per_second: float | None = None,
+        within_s: float = math.inf,
         on_turn: Callable[[float], Mapping[str, str]] = _as_public,
     ) -> Answer:
         """Wait for the turn of ``path``, send one request, and read its response.
@@ -175,6 +177,8 @@ class RestTransport:
             Sent as it is.
         per_second : float, optional
             Pace of this endpoint where it is not the usual one of the throttle.
+        within_s : float
+            Nothing is sent, and ``Throttled`` raised, where the turn would come later.
         on_turn : callable
             Called when the turn has come, with the time of sending (monotonic, s); returns headers that
             depend on that time, such as a signature.  What it raises is raised, and nothing was sent.
@@ -184,7 +188,7 @@ class RestTransport:
         Unanswered, Throttled, Refused
             See the module.
         """
-        async with self._throttle.slot(path, per_second=per_second) as sent:
+        async with self._throttle.slot(path, per_second=per_second, within_s=within_s) as sent:
             headers = on_turn(sent)
             try:
                 content, status, left = await self._exchange(
@@ -223,7 +227,7 @@ class RestTransport:
             if UNREADABLE_ENCODING not in found:
                 raise Unanswered(f"{type(exc).__name__}: {found}", endpoint=path) from None
             found = found[found.index(UNREADABLE_ENCODING) :]
-            raise Unusable(
+            raise Unreadable(
                 f"the body is compressed and cannot be read here ({found}); {OFFERED} were offered. Look for "
                 "a proxy in between that compresses by itself, or install what is named there",
                 endpoint=path,

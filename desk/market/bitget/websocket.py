@@ -76,6 +76,12 @@ class WebsocketConnection:
         self._on_open = on_open
         self._on_message = on_message
         self._last_received = 0.0
+        self._is_open = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is a connection now."""
+        return self._is_open
 
     async def run(self) -> None:
         """Keep the connection up until cancelled.
@@ -103,9 +109,12 @@ class WebsocketConnection:
                 max_msg_size=LONGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
             ) as socket:
+                self._is_open = True
                 return await self._serve(socket)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
             return f"cannot be opened: {type(exc).__name__} {exc}"
+        finally:
+            self._is_open = False
 
     async def _serve(self, socket: aiohttp.ClientWebSocketResponse) -> str:
         pace = Throttle(

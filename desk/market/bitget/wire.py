@@ -21,7 +21,7 @@ from typing import cast
 
 import numpy as np
 
-from desk.errors import Throttled, Unanswered, Unusable
+from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.codes import refusal
 from desk.market.history.candles import NO_ROWS, RawRows
 from desk.market.history.contracts import Contract, ContractTable, TickerTable, spread_bps
@@ -30,8 +30,8 @@ from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
-LATER = frozenset({"429", "40200", "40308", "41114", "43115", "40844", "45043"})
-"""Codes that ask for a pause: too many requests, maintenance, upgrade."""
+LATER = frozenset({"429", "40200"})
+"""Codes that ask everybody for a pause: too many requests, the exchange is upgraded."""
 LATEST = 10**15
 """No time in ms is that late."""
 CANDLE_WIDTH = 1 + len(COLUMNS)
@@ -118,11 +118,11 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
+        As ``read_data``; ``Unreadable`` also if ``data`` is not a list.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unusable(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
+        raise Unreadable(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
     if not data:
         return NO_ROWS
     rows = [_candle_row(row) for row in data]
@@ -164,15 +164,15 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is not a list, or of other things.
+        As ``read_data``; ``Unreadable`` also if ``data`` is not a list, or of other things.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unusable(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
+        raise Unreadable(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
     rows = [(_announced(row.get("fundingTime")), _float(row.get("fundingRate"))) for row in _mappings(data)]
     timed = [(time, rate) for time, rate in rows if time is not None]
     if data and not timed:
-        raise Unusable(f"not one row is a funding rate, the first is {data[0]!r:.60}", endpoint=endpoint)
+        raise Unreadable(f"not one row is a funding rate, the first is {data[0]!r:.60}", endpoint=endpoint)
     time = np.array([time for time, _ in timed], dtype=np.int64)
     rate = np.array([rate for _, rate in timed], dtype=np.float64)
     return FundingRates(time, np.where(np.isfinite(rate), rate, np.nan))
@@ -199,7 +199,7 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
+        As ``read_data``; ``Unreadable`` also if ``data`` is not a list.
     """
     contracts, unreadable = [], []
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
@@ -229,7 +229,7 @@ def read_tickers(body: bytes, *, endpoint: str, status: int = 200) -> TickerTabl
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
+        As ``read_data``; ``Unreadable`` also if ``data`` is not a list.
     """
     turnover, spreads = {}, {}
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
@@ -260,14 +260,14 @@ def read_book_spread(body: bytes, *, endpoint: str, status: int = 200) -> float 
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is no book.
+        As ``read_data``; ``Unreadable`` also if ``data`` is no book.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     try:
         book = cast("dict[str, list[list[object]]]", data)
         bids, asks = ([_float(level[0]) for level in book[side]] for side in ("bids", "asks"))
     except (KeyError, TypeError, IndexError) as exc:
-        raise Unusable(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
+        raise Unreadable(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
     return spread_bps(max(bids), min(asks)) if bids and asks else None
 
 
@@ -288,7 +288,7 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if ``data`` is not a list.
+        As ``read_data``; ``Unreadable`` also if ``data`` is not a list.
     """
     rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
     rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
@@ -306,18 +306,18 @@ def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``read_data``; ``Unusable`` also if there is no such number.
+        As ``read_data``; ``Unreadable`` also if there is no such number.
     """
     data = read_data(body, endpoint=endpoint, status=status)
     try:
         return int(cast("dict[str, str]", data)["serverTime"])
     except (KeyError, ValueError, TypeError) as exc:
-        raise Unusable(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
+        raise Unreadable(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
 
 
 def _rows_of(data: object, endpoint: str) -> list[Mapping[str, object]]:
     if not isinstance(data, list):
-        raise Unusable(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
+        raise Unreadable(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
     return _mappings(data)
 
 

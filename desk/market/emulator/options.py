@@ -39,6 +39,7 @@ FAULTS: Final = {
     "brotli_forced": "the body is compressed with brotli, whatever the client offered",
     "hole": "candle rows missing from this one answer; the share is of rows, not of answers",
     "lost": "a private request is carried out, and the connection is closed without an answer",
+    "unknown": "a private request is carried out, and answered with a code that is in no table",
     "push_twice": "a push on a socket is sent twice",
     "push_late": "a push is sent after the three that follow it",
     "push_lost": "a push is never sent",

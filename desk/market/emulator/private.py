@@ -38,6 +38,8 @@ PLAN_KINDS: Final[Mapping[str, tuple[Protection, bool]]] = {
     "pos_loss": ("stop_loss", True),
 }
 """Kind of plan of each ``planType``, and whether it covers the whole position."""
+OTHER_PLANS: Final = ("normal_plan", "moving_plan")
+"""Kinds that exist at the exchange and not here."""
 
 
 def answer(path: str, venue: Venue, *, query: Mapping[str, str], body: str, now: int) -> str:
@@ -177,7 +179,7 @@ def answer_place_tpsl_order(request: AccountRequest) -> Row:
 
 
 def answer_place_pos_tpsl(request: AccountRequest) -> list[Row]:
-    """Answer ``place-pos-tpsl``: stop and take-profit of the position at once."""
+    """Answer ``place-pos-tpsl``: both exits of the position at once; one that is left out is removed."""
     request.check_product()
     request.check_coin()
     symbol = request.symbol()
@@ -202,25 +204,27 @@ def answer_modify_tpsl_order(request: AccountRequest) -> Row:
 
 
 def answer_cancel_plan_order(request: AccountRequest) -> Row:
-    """Answer ``cancel-plan-order``: those that are named, or all of the symbol."""
+    """Answer ``cancel-plan-order``: those of one kind that are named, or all of the symbol.
+
+    Without ``planType`` trigger orders are meant, of which there are none here.  A plan of another kind is in
+    neither list: the answer is a success that changes nothing.
+    """
     request.check_product()
     symbol = request.symbol()
-    kinds = request.text("planType").lower()
+    kind = request.word("planType", *PLAN_KINDS, *OTHER_PLANS, usual="normal_plan")
     rows = request.rows("orderIdList") or [
-        {"orderId": plan.plan_id}
-        for plan in request.account.plans.values()
-        if plan.symbol == symbol and kinds in {"", "profit_loss", _plan_type(plan)}
+        {"orderId": plan.plan_id} for plan in request.account.plans.values() if plan.symbol == symbol
     ]
     successes: list[Row] = []
     failures: list[Row] = []
     for row in rows:
-        plan_id = _plan_id(AccountRequest(row, request.matching, request.now))
-        try:
-            successes.append(_plan_ids(request.matching.cancel_plan(plan_id)))
-        except Denied as denied:
-            failures.append({"orderId": plan_id, "errorMsg": denied.message, "errorCode": denied.code})
-    if not successes and not failures:
-        raise RequestDenied("43025", "The plan order does not exist or was triggered")
+        one = AccountRequest(row, request.matching, request.now)
+        plan = request.account.plans.get(_plan_id(one))
+        if plan is None:
+            named = {"orderId": one.text("orderId"), "clientOid": one.text("clientOid")}
+            failures.append({**named, "errorMsg": "notExistend"})
+        elif plan.symbol == symbol and _plan_type(plan) == kind:
+            successes.append(_plan_ids(request.matching.cancel_plan(plan.plan_id)))
     return {"successList": successes, "failureList": failures}
 
 

@@ -19,7 +19,14 @@ from desk.market.matching.values import ZERO
 Row = dict[str, object]
 COIN: Final = "USDT"
 PLACES: Final = 12
-_SOURCES: Final = {"stop_loss": "loss_market", "take_profit": "profit_market", "liquidation": "liquidation"}
+_SOURCES: Final = {
+    "stop_loss": "loss_market",
+    "take_profit": "profit_market",
+    "liquidation": "liquidation",
+    "wind_up": "delivery_close",
+}
+_PREFIXES: Final = {"liquidation": "burst_", "wind_up": "delivery_"}
+"""Of ``tradeSide``, by what made the order."""
 
 
 def decimal_field(value: Decimal | None) -> str:
@@ -66,7 +73,7 @@ def order_row(account: SimulatedAccount, order: Order, *, status_word: str) -> R
         "enterPointSource": "API" if order.cause == "order" else "SYS",
         "tradeSide": _trade_side(account, order),
         "posMode": f"{account.mode}_mode",
-        "orderSource": _SOURCES.get(order.cause, "market" if ticket.kind == "market" else "normal"),
+        "orderSource": _source(account, order),
         "cancelReason": order.cancel_reason,
         "cTime": str(order.created),
         "uTime": str(order.updated),
@@ -228,7 +235,7 @@ def plan_row(account: SimulatedAccount, plan: TriggerOrder) -> Row:
     return {
         "planType": ("pos_" if bound else "") + ("loss" if loss else "profit") + ("" if bound else "_plan"),
         "symbol": plan.symbol,
-        "size": decimal_field(plan.size),
+        "size": decimal_field(plan.size or ZERO),
         "orderId": plan.plan_id,
         "clientOid": plan.client_id or plan.plan_id,
         "price": "",
@@ -323,6 +330,13 @@ def leverage_row(account: SimulatedAccount, symbol: str) -> Row:
     }
 
 
+def _source(account: SimulatedAccount, order: Order) -> str:
+    """Where an order is from; exits of a whole position are spelled otherwise than those for a size."""
+    usual = "market" if order.ticket.kind == "market" else "normal"
+    bound = "pos_" if order.order_id in account.bound_exits else ""
+    return bound + _SOURCES.get(order.cause, usual)
+
+
 def _side(account: SimulatedAccount, order: Order) -> str:
     """``buy`` or ``sell``: in one-way mode of the order, in hedge mode of the position."""
     way = order.ticket.direction if account.mode == "one_way" else order.ticket.side
@@ -336,11 +350,11 @@ def _position_side(account: SimulatedAccount, side: int) -> str:
 
 
 def _trade_side(account: SimulatedAccount, order: Order) -> str:
-    burst = "burst_" if order.cause == "liquidation" else ""
+    forced = _PREFIXES.get(order.cause, "")
     if account.mode == "one_way":
-        return f"{burst}{_side(account, order)}_single"
-    if burst:
-        return f"burst_close_{'long' if order.ticket.side > 0 else 'short'}"
+        return f"{forced}{_side(account, order)}_single"
+    if forced:
+        return f"{forced}close_{'long' if order.ticket.side > 0 else 'short'}"
     return order.ticket.purpose
 
 

@@ -42,6 +42,7 @@ from desk.values import CANDLE_MS, Candles
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long pending answers may take when the exchange stops, seconds."""
+UNKNOWN_CODE: Final = "59999"
 TOTAL_FAULTS: Final = frozenset({"429", "500", "reset", "hang", "html", "nonjson", "empty", "maintain"})
 """Faults that replace the endpoint's answer completely."""
 FOREIGN_ANSWERS: Final = {
@@ -284,6 +285,9 @@ class EmbeddedExchange:
         if fault == "lost" and request.method == "POST":
             self.stats.faults[fault] += 1
             return _broken_off(request)
+        if fault == "unknown" and request.method == "POST":
+            self.stats.faults[fault] += 1
+            return self._deny(RequestDenied(UNKNOWN_CODE, "a code of tomorrow", status=200))
         response = self._envelope(text)
         return await self._cut_off(request, response) if fault == "truncate" else response
 

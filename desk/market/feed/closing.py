@@ -144,9 +144,14 @@ class CandleAssembler:
         self._hole_after.pop(candles.symbol, None)
 
     def begin(self, now: int) -> None:
-        """Count silence from now on; the first deadline is that of the candle which is forming."""
+        """Count silence from now on; the first deadline is that of the candle which is forming.
+
+        It does not wait for symbols of which there is no candle at all: perhaps the exchange lacks them.
+        """
         self._last_received = dict.fromkeys(self.window.symbols, now)
         self._decided = last_finished(now)
+        without = np.flatnonzero(self.window.open_time[:, -1] == NOT_YET)
+        self._late_before = {self.window.symbols[row] for row in without.tolist()}
 
     def receive(self, message: CandleUpdates, now: int) -> list[FeedEvent]:
         """Take updates of one symbol's candles from the websocket; return what they lead to."""

@@ -9,6 +9,12 @@ Not here: finished candles and deadlines, which are no news.
 from datetime import UTC, datetime
 
 from desk.market.feed.closing import CandleRevised, CandlesAbsent, FeedEvent, FeedRestored, SymbolSilent
+from desk.market.feed.window import NOT_YET
+
+SILENT = (
+    "no candle of any symbol arrives by websocket: they are asked for one by one, and every decision is "
+    "late. Check whether the line, and a proxy, let websockets through"
+)
 
 
 def event_text(event: FeedEvent) -> str:
@@ -30,6 +36,38 @@ def event_text(event: FeedEvent) -> str:
             )
         case _:
             return ""
+
+
+def why_absent(newest: int, open_time: int, *, error: str, in_doubt: bool, count: int, needed: int) -> str:
+    """Why a symbol has no candle for a decision.
+
+    Parameters
+    ----------
+    newest : int
+        Open time of its newest candle, ms, or ``NOT_YET``.
+    open_time : int
+        Of the candle that is decided on, ms.
+    error : str
+        Of the last request about it; empty without one.
+    in_doubt : bool
+        Whether the candle may have changed since it was confirmed.
+    count : int
+        Candles that are there.
+    needed : int
+        Candles that a decision needs.
+    """
+    last_error = f" ({error})" if error else ""
+    if newest == NOT_YET:
+        return error or "it has no candles"
+    if newest < open_time:
+        return "its candle has not arrived" + last_error
+    if newest > open_time:
+        return "a newer candle has closed"
+    if in_doubt:
+        return "its candle is in doubt" + last_error
+    if count < needed:
+        return f"{count} candles, {needed} needed"
+    return "its candle was not confirmed" + last_error
 
 
 def _utc(ms: int) -> str:

@@ -15,7 +15,7 @@ Not here: what a finished candle leads to.
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, AsyncIterator, Collection, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Collection, Coroutine, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import replace
 
@@ -34,7 +34,7 @@ from desk.market.feed.closing import (
     FeedRestored,
     last_finished,
 )
-from desk.market.feed.event_text import event_text
+from desk.market.feed.event_text import SILENT, event_text, why_absent
 from desk.market.feed.messages import (
     Acknowledged,
     CandleUpdates,
@@ -48,6 +48,7 @@ from desk.market.history.paging import RECENT, Page
 from desk.market.settings import StreamSettings, on_loopback
 from desk.ports import Clock
 from desk.retry import STARTUP, Backoff, Retry
+from desk.server_time import ServerTime
 from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
@@ -67,6 +68,8 @@ WITHOUT_CANDLES_S = 300.0
 """Between two requests about a symbol that has no candles at all."""
 HANDSHAKE_TIMEOUT_S = 15.0
 """Of opening a connection, not of staying on it."""
+JUMP_S, SET_AGAIN_S = 1.0, 10.0
+"""The exchange is asked for its time when the machine's has jumped so far, and not more often than that."""
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
 
@@ -85,7 +88,7 @@ class CandleStream:
     settings : StreamSettings
         Deadlines and sizes.
     clock : Clock
-        Wall time, which is corrected by the exchange's, and waits.
+        Measures and waits; the time is the exchange's.
     """
 
     def __init__(
@@ -102,7 +105,8 @@ class CandleStream:
         self._url = ws_url.rstrip("/") + PATH
         self._settings = settings
         self._clock = clock
-        self._ahead_ms = 0
+        self._time = ServerTime(clock)
+        self._next_setting = 0.0
         self._assembler = CandleAssembler(
             self._symbols,
             memory=settings.memory,
@@ -117,13 +121,14 @@ class CandleStream:
         self._next_request: dict[str, float] = {}
         self._failures: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
+        self._received_at = 0.0
 
     @property
     def window(self) -> CandleWindow:
         """The newest candles; up to date when an event is handed out."""
         return self._assembler.window
 
-    async def rounds(self) -> AsyncIterator[CandleRound]:
+    async def rounds(self) -> AsyncGenerator[CandleRound, None]:
         """One round per candle, in the order of time, once all symbols have it or its deadline passed."""
         news: list[str] = []
         async with aclosing(self.events()) as events:
@@ -166,6 +171,7 @@ class CandleStream:
         startup = replace(STARTUP, retry_on=NO_ANSWER)
         await Retry(startup, clock=self._clock, subject="the feed cannot begin").call(self._begin)
         self._assembler.begin(self._now())
+        self._received_at = self._clock.monotonic()
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
         async with aiohttp.ClientSession(
@@ -218,6 +224,7 @@ class CandleStream:
         message = read_candle_message(text)
         if isinstance(message, CandleUpdates):
             now = self._now()
+            self._received_at = self._clock.monotonic()
             self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))
         elif isinstance(message, ChannelError):
             if not message.symbol:
@@ -228,8 +235,7 @@ class CandleStream:
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
         """Ask REST about everything that a lost connection may have missed."""
-        with suppress(*NO_ANSWER):
-            await self._set_clock()
+        await self._try_to_set_clock()
         before = {symbol: self.window.newest(symbol) for symbol in symbols}
         answered = await asyncio.gather(*map(self._ask_in_background, symbols))
         filled = sum(
@@ -253,7 +259,12 @@ class CandleStream:
         On a clock that is ahead a candle would count as closed while it is still forming.
         """
         time = await self._market.server_time()
-        self._ahead_ms = time - self._clock.now_ms()
+        self._time.set(time)
+
+    async def _try_to_set_clock(self) -> None:
+        """Ask for the time again: the machine's was moved, or the machine slept and lags behind."""
+        with suppress(*NO_ANSWER):
+            await self._set_clock()
 
     async def _fill(self, symbols: Sequence[str]) -> None:
         """Make the newest candles of ``symbols`` all that is known of them."""
@@ -312,6 +323,9 @@ class CandleStream:
             now = self._now()
             self._emit(*self._assembler.deadline(now), *self._assembler.silences(now))
             moment = self._clock.monotonic()
+            if abs(self._time.jump_s) > JUMP_S and self._next_setting <= moment:
+                self._next_setting = moment + SET_AGAIN_S
+                self._start(self._try_to_set_clock())
             for symbol in self._assembler.unconfirmed(now):
                 if symbol not in self._asking and self._next_request.get(symbol, 0.0) <= moment:
                     self._asking.add(symbol)
@@ -321,8 +335,7 @@ class CandleStream:
     async def _audit(self) -> None:
         """Compare one symbol after the other with REST, and the clock after each turn, until cancelled."""
         while True:
-            with suppress(*NO_ANSWER):
-                await self._set_clock()
+            await self._try_to_set_clock()
             for symbol in self._symbols:
                 await self._clock.sleep(self._settings.audit_s)
                 if symbol not in self._asking and self.window.newest(symbol) != NOT_YET:
@@ -332,7 +345,7 @@ class CandleStream:
 
     def _now(self) -> int:
         """Server time, ms."""
-        return self._clock.now_ms() + self._ahead_ms
+        return self._time.now_ms()
 
     def _emit(self, *events: FeedEvent) -> None:
         for event in events:
@@ -364,22 +377,21 @@ class CandleStream:
             values=self.window.values[rows],
             absent={symbol: self._why_absent(symbol, open_time) for symbol in among if symbol in missing},
             news=news,
+            alarms=self._alarms(),
         )
 
-    def _last_error_of(self, symbol: str) -> str:
-        error = self._last_error.get(symbol)
-        return f" ({error})" if error else ""
+    def _alarms(self) -> tuple[str, ...]:
+        """What goes on for long, and is urgent."""
+        if self._clock.monotonic() - self._received_at <= self._settings.silent_after_s:
+            return ()
+        return (SILENT,)
 
     def _why_absent(self, symbol: str, open_time: int) -> str:
-        newest = self.window.newest(symbol)
-        if newest == NOT_YET:
-            return self._last_error.get(symbol, "it has no candles")
-        if newest < open_time:
-            return "its candle has not arrived" + self._last_error_of(symbol)
-        if newest > open_time:
-            return "a newer candle has closed"
-        if symbol in self._assembler.in_doubt:
-            return "its candle is in doubt" + self._last_error_of(symbol)
-        if (count := self.window.count(symbol)) < self._settings.memory:
-            return f"{count} candles, {self._settings.memory} needed"
-        return "its candle was not confirmed" + self._last_error_of(symbol)
+        return why_absent(
+            self.window.newest(symbol),
+            open_time,
+            error=self._last_error.get(symbol, ""),
+            in_doubt=symbol in self._assembler.in_doubt,
+            count=self.window.count(symbol),
+            needed=self._settings.memory,
+        )

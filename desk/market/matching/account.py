@@ -61,6 +61,8 @@ class SimulatedAccount:
         self.executions: list[MatchedFill] = []
         self.funding: list[FundingPayment] = []
         """Since this process began."""
+        self.bound_exits: set[str] = set()
+        """Orders, by id, that a stop or take-profit of a whole position has made since this process began."""
         self._live: dict[str, None] = {}
         self.last_id = FIRST_ID
         """Newest id of an order, a plan or a trade."""
@@ -222,6 +224,7 @@ class SimulatedAccount:
         ]
         for order in gone:
             del self.orders[order.order_id]
+            self.bound_exits.discard(order.order_id)
             if order.ticket.client_id:
                 del self.ids[order.ticket.client_id]
         self.executions[:] = [each for each in self.executions if each.fill.order_id in self.orders]

@@ -266,7 +266,7 @@ class Matching:
     def bind(
         self, symbol: str, side: int, at: int, *, stop_loss: Decimal | None, take_profit: Decimal | None
     ) -> list[TriggerOrder]:
-        """Protect a whole position with a stop, a take-profit or both: if one is refused, neither is set.
+        """Protect a whole position in place of what did so before: if one is refused, nothing changes.
 
         Parameters
         ----------
@@ -276,7 +276,7 @@ class Matching:
         at : int
             Time, ms.
         stop_loss : Decimal or None
-            Trigger price in USDT; None: stays as it is.
+            Trigger price in USDT; None: none is left.  Plans for a size stay.
         take_profit : Decimal or None
             Likewise.
         """
@@ -289,6 +289,9 @@ class Matching:
         ]
         for kind, trigger in wanted:
             self._check_plan(symbol, side, kind, trigger, None)
+        for plan in self.account.plans_of(symbol, side):
+            if plan.size is None:
+                del self.account.plans[plan.plan_id]
         return [self.protect(symbol, side, kind, trigger, at) for kind, trigger in wanted]
 
     def modify_plan(self, plan_id: str, *, trigger: Decimal, size: Decimal | None) -> TriggerOrder:

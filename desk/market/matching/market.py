@@ -136,7 +136,7 @@ class Market:
             self.cancel(order, "delisted", at)
         for held in self.account.positions_in(symbol):
             self.fill(
-                self._own_order(held, held.size, "order", at),
+                self._own_order(held, held.size, "wind_up", at),
                 self.account.marks[symbol],
                 held.size,
                 maker=False,
@@ -179,6 +179,7 @@ class Market:
         del self.account.plans[plan.plan_id]
         size = position.size if plan.size is None else min(plan.size, position.size)
         order = self._own_order(position, size, plan.kind, at)
+        self.account.bound_exits |= {order.order_id} if plan.size is None else set()
         contract = self.account.contracts[plan.symbol]
         self.fill(order, self.taken(price, -plan.side, contract, at), size, maker=False, at=at)
 

@@ -19,7 +19,7 @@ ZERO: Final = Decimal(0)
 HISTORY_MS: Final = 90 * 86_400_000
 """How long the exchange itself keeps ended orders: 90 days."""
 Force = Literal["gtc", "ioc", "fok", "post_only"]
-Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
+Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
 Protection = Literal["stop_loss", "take_profit"]
 
 

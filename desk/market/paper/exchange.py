@@ -48,6 +48,7 @@ from desk.orders import (
     PositionMode,
 )
 from desk.ports import Clock
+from desk.server_time import ServerTime
 from desk.values import CANDLE_MS
 
 CLEANED: Final[frozenset[Meaning]] = frozenset({"nothing_there", "not_found"})
@@ -106,7 +107,7 @@ class PaperExchange:
         self._matching = earlier or Matching(contracts, deposit, fill_model)
         self._account = self._matching.account
         self._clock = clock
-        self._ahead_ms = 0
+        self._time = ServerTime(clock)
         self._public = public
         self._store = store
         self._changed = False
@@ -214,9 +215,9 @@ class PaperExchange:
         """The exchange's time, in ms; by the clock where no exchange is asked."""
         if self._public is None:
             return self._clock.now_ms()
-        asked = self._clock.now_ms()
+        asked = self._clock.monotonic()
         server = await self._public.server_time()
-        self._ahead_ms = server - (asked + self._clock.now_ms()) // 2
+        self._time.set(server + 500 * (self._clock.monotonic() - asked))
         return server
 
     async def contracts(self) -> Sequence[ContractTerms]:
@@ -310,7 +311,7 @@ class PaperExchange:
         with self._asked("close", forgiven=CLEANED):
             self._matching.close(symbol, self._now(), side=side)
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
         """Set leverage and margin mode of a symbol.
 
         Parameters
@@ -319,10 +320,16 @@ class PaperExchange:
         leverage : Decimal
             At least 1.
         margin : MarginMode
+
+        Returns
+        -------
+        bool
+            Whether they were others before.
         """
+        before = self._account.setup(symbol)
         with self._asked("set_up"):
             self._matching.set_margin_mode(symbol, margin)
-            self._matching.set_leverage(symbol, leverage)
+            return self._matching.set_leverage(symbol, leverage) != before
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Set the position mode of the account."""
@@ -363,7 +370,7 @@ class PaperExchange:
 
     def _now(self) -> int:
         """The exchange's time, ms."""
-        return self._clock.now_ms() + self._ahead_ms
+        return self._time.now_ms()
 
     def _publish(self, *, always: bool = False) -> None:
         """Push every change to the listeners, and with ``always`` positions and balance too."""

@@ -55,14 +55,14 @@ class Journal:
             try:
                 if aside:
                     take_in(file, aside)
+                self._writer: Writer = BackgroundWriter(file, aside) if durable else DirectWriter(file)
+                held.callback(self._writer.close)
+                tables = MirroredTables(path, self._writer)
+                held.callback(tables.close)
+                self.diary = Diary(self._writer, self._reader)
             except JournalError as exc:
                 raise unusable(path, exc) from exc
-            self._writer: Writer = BackgroundWriter(file, aside) if durable else DirectWriter(file)
-            held.callback(self._writer.close)
-            tables = MirroredTables(self._reader, self._writer)
-            held.callback(tables.close)
             self.ledger = Ledger(tables)
-            self.diary = Diary(self._writer, self._reader)
             self._held = held.pop_all()
 
     @property

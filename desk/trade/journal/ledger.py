@@ -45,14 +45,23 @@ class Ledger:
             self._insert_trade(trade)
             self._insert_order(order, trade.trade, at)
 
-    def adopt(self, trade: OpenTrade, at: int) -> None:
-        """Write down a trade that the exchange was found to hold, as an entry that was filled whole."""
+    def adopt(self, trade: OpenTrade, at: int, *, fee: Decimal) -> None:
+        """Write down a trade that the exchange was found to hold, as an entry that was filled whole.
+
+        Parameters
+        ----------
+        trade : OpenTrade
+        at : int
+            Now, ms.
+        fee : Decimal
+            USDT that its entry has cost.
+        """
         with self._db.transaction():
             self._insert_trade(trade)
             self._db.execute(
                 "INSERT OR IGNORE INTO orders (client_id, trade, symbol, side, purpose, size, written, "
                 "answered, status, filled, average_price, fee) "
-                "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, '0')",
+                "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, 'filled', ?, ?, ?)",
                 (
                     trade.trade,
                     trade.trade,
@@ -63,6 +72,7 @@ class Ledger:
                     at,
                     sql_value(trade.size),
                     sql_value(trade.price),
+                    sql_value(fee),
                 ),
             )
 
@@ -106,6 +116,11 @@ class Ledger:
                 at,
             ),
         )
+
+    def accepted(self, client_id: str, order_id: str) -> None:
+        """Note by which id the exchange has an order that it took."""
+        query = "UPDATE orders SET order_id = ? WHERE client_id = ? AND order_id IS NULL"
+        self._db.execute(query, (order_id or None, client_id))
 
     def answered(self, client_id: str, at: int, *, status: SendStatus, error: str = "") -> None:
         """Note what became of an order of which the exchange holds nothing.

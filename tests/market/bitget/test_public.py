@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
-from desk.errors import Refused, Throttled, Unanswered, Unusable
+from desk.errors import Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget.public import BitgetPublic, Unreachable
 from desk.market.history.paging import HISTORY, RECENT, Page
 from tests.market.samples import NOW, ImpatientClock, fetch_settings
@@ -285,7 +285,7 @@ async def test_one_dead_request_among_living_ones_is_not_a_dead_address() -> Non
 async def test_who_answers_in_another_form_is_reached(answer: Reply) -> None:
     """Every response arrived with HTTP 200: a user who checks the connection looks in the wrong place."""
     async with client(answer, attempts=3) as (market, script, _):
-        with pytest.raises(Unusable, match=r"a list of candles was expected \(asked 3 times\)"):
+        with pytest.raises(Unreadable, match=r"a list of candles was expected \(asked 3 times\)"):
             await market.candles("NEWUSDT", PAGE)
 
     assert len(script.asked) == 3
@@ -325,7 +325,7 @@ async def test_a_body_whose_compression_cannot_be_read_is_told_as_that(encoding:
     async with client(compressed, compressed, success([ROW])) as (market, _, _):
         assert len(await market.candles("BTCUSDT", PAGE)) == 1
     async with client(compressed, attempts=2) as (market, _, _):
-        with pytest.raises(Unusable, match=r"compressed .* gzip, deflate were offered") as caught:
+        with pytest.raises(Unreadable, match=r"compressed .* gzip, deflate were offered") as caught:
             await market.candles("BTCUSDT", PAGE)
 
     assert "endTime" not in str(caught.value), "the query of a signed request is nobody's business"

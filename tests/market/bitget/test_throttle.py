@@ -3,10 +3,12 @@
 import asyncio
 import bisect
 import itertools
+import random
 from collections.abc import Callable
 
 import pytest
 
+from desk.errors import Throttled
 from desk.market.bitget.throttle import Throttle
 from tests.market.samples import StagedClock
 
@@ -269,3 +271,54 @@ async def test_a_429_pauses_also_while_no_call_is_left() -> None:
     await traffic.clock.run(one_by_one())
 
     assert traffic.sent["a"][0] - start >= 3
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_no_second_holds_two_requests_of_an_endpoint_that_is_asked_once_a_second(seed: int) -> None:
+    """Two closings of four were refused: the client made up for a delay, and a first way is longer."""
+    clock, chance = StagedClock(), random.Random(seed)
+    throttle = Throttle(per_second=9.0, in_flight=20, pause_s=3.0, clock=clock)
+    arrived = []
+
+    async def close() -> None:
+        await clock.sleep(chance.uniform(0, 2))
+        async with throttle.slot("close", per_second=0.9):
+            await clock.sleep(chance.choice([0.02, 0.3, 0.9]))
+            arrived.append(clock.monotonic())
+            await clock.sleep(chance.choice([0.02, 0.3]))
+
+    await clock.run(*(close() for _ in range(12)))
+
+    assert min(after - before for before, after in itertools.pairwise(sorted(arrived))) > 1.0
+
+
+async def test_a_slow_endpoint_does_not_wait_for_an_answer_that_never_comes() -> None:
+    """One closing whose answer is lost must not hold up the others until its timeout."""
+    clock = StagedClock()
+    throttle = Throttle(per_second=9.0, in_flight=20, pause_s=3.0, clock=clock)
+    sent = []
+
+    async def close() -> None:
+        async with throttle.slot("close", per_second=0.9) as at:
+            sent.append(at)
+            await clock.sleep(10.0)
+
+    await clock.run(*(close() for _ in range(3)))
+
+    assert [after - before for before, after in itertools.pairwise(sent)] == pytest.approx([2 / 0.9] * 2)
+
+
+async def test_a_turn_that_would_come_too_late_is_refused_at_once() -> None:
+    """An exit that waits for a pause of a minute can use the minute for something else."""
+    traffic = Traffic(latency_s=0.01)
+    await traffic.clock.run(traffic.send(refuse=lambda _: True))
+    before = traffic.clock.monotonic()
+
+    async def hurried() -> None:
+        with pytest.raises(Throttled, match="its turn would come after 3 s"):
+            async with traffic.throttle.slot("a", within_s=1.0):
+                pass
+
+    await traffic.clock.run(hurried())
+
+    assert traffic.clock.monotonic() == before

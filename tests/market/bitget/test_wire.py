@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from desk.errors import ExchangeError, Refused, Throttled, Unanswered, Unusable
+from desk.errors import ExchangeError, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
 from desk.market.history.candles import broken
 
@@ -59,7 +59,7 @@ def test_an_empty_list_is_an_answer() -> None:
 @pytest.mark.parametrize("data", ["", None, {}, 7, "[]"])
 def test_what_is_no_list_is_no_answer_though_the_exchange_was_reached(data: object) -> None:
     """``data: ""`` was met for freshly listed symbols: taken as "no candles" it would end a history."""
-    with pytest.raises(Unusable):
+    with pytest.raises(Unreadable):
         wire.read_candles(body(data), endpoint=PATH)
 
 
@@ -114,10 +114,9 @@ def test_a_body_without_an_envelope_is_no_answer(answer: bytes) -> None:
         (body(None, code="429"), 200),
         (body(None, code=429), 200),
         (body(None, code="40200", msg="server upgrade"), 400),
-        (body(None, code="43115"), 200),
     ],
 )
-def test_429_and_maintenance_ask_for_a_pause_however_they_are_spelt(answer: bytes, status: int) -> None:
+def test_429_and_an_upgrade_ask_for_a_pause_however_they_are_spelt(answer: bytes, status: int) -> None:
     """With and without the last fields, with 200 or 400: asking on at once makes it worse."""
     with pytest.raises(Throttled):
         wire.read_candles(answer, endpoint=PATH, status=status)
@@ -345,7 +344,7 @@ def test_funding_rates_are_read_to_the_last_digit() -> None:
 )
 def test_what_is_no_list_of_funding_rates_is_no_answer(data: object) -> None:
     """It is asked for again, instead of being taken for the end of the history."""
-    with pytest.raises(Unusable):
+    with pytest.raises(Unreadable):
         wire.read_funding(body(data), endpoint="x")
 
 

@@ -250,7 +250,7 @@ async def test_the_table_of_intentions(mode: str, opening: dict[str, str], closi
         ("/order/modify-order", {"orderId": "7", "newClientOid": "x"}, "40109"),
         ("/order/close-positions", {"symbol": "ETHUSDT"}, "22002"),
         ("/order/cancel-all-orders", {}, "22001"),
-        ("/order/cancel-plan-order", {"symbol": "ETHUSDT"}, "43025"),
+        ("/order/cancel-plan-order", {"planType": "profit_loss"}, "400172"),
         (
             "/order/place-tpsl-order",
             {"planType": "pos_loss", "holdSide": "long", "triggerPrice": "95"},
@@ -338,16 +338,65 @@ async def test_stops_of_the_position_are_replaced_and_cancelled() -> None:
         )
         await asks.post("/order/modify-tpsl-order", orderId=sized["orderId"], triggerPrice="91", size="1")
         plans = (await asks.get("/order/orders-plan-pending", planType="profit_loss"))["entrustedList"]
-        await asks.post("/order/cancel-plan-order", orderIdList=[{"orderId": sized["orderId"]}])
+        cancelled = await asks.post(
+            "/order/cancel-plan-order", planType="loss_plan", orderIdList=[{"orderId": sized["orderId"]}]
+        )
         [listed] = await asks.get("/position/all-position")
 
     assert (len(first), len(both)) == (1, 2)
+    assert {(plan["planType"], plan["triggerPrice"], plan["size"]) for plan in plans} == {
+        ("pos_loss", "96", "0"),
+        ("pos_profit", "110", "0"),
+        ("loss_plan", "91", "1"),
+    }
+    assert [row["orderId"] for row in cancelled["successList"]] == [sized["orderId"]]
+    assert (listed["stopLoss"], listed["takeProfit"]) == ("96", "110")
+
+
+async def test_plans_are_cancelled_under_their_own_kind_alone() -> None:
+    """``docs/bitget.md``, section 8.4: without ``planType`` trigger orders are meant, and nothing happens."""
+    async with customer() as asks:
+        await asks.order()
+        [stop] = await asks.post("/order/place-pos-tpsl", holdSide="buy", stopLossTriggerPrice="95")
+        named = [{"orderId": stop["orderId"], "clientOid": ""}]
+        path, other = "/order/cancel-plan-order", [{"orderId": "7"}]
+        unsaid = await asks.post(path, orderIdList=named)
+        mistaken = await asks.post(path, planType="loss_plan", orderIdList=named)
+        gone = await asks.post(path, planType="pos_loss", orderIdList=other)
+        done = await asks.post(path, planType="pos_loss", orderIdList=named)
+
+    assert [unsaid, mistaken] == [{"successList": [], "failureList": []}] * 2
+    assert gone["failureList"] == [{"orderId": "7", "clientOid": "", "errorMsg": "notExistend"}]
+    assert [row["orderId"] for row in done["successList"]] == [stop["orderId"]]
+
+
+async def test_both_exits_of_a_position_are_overwritten() -> None:
+    """One that the request leaves out is gone afterwards; those for a size stay."""
+    async with customer() as asks:
+        await asks.order(presetStopLossPrice="90")
+        both = {"stopLossTriggerPrice": "95", "stopSurplusTriggerPrice": "110"}
+        await asks.post("/order/place-pos-tpsl", holdSide="buy", **both)
+        await asks.post("/order/place-pos-tpsl", holdSide="buy", stopLossTriggerPrice="96")
+        plans = (await asks.get("/order/orders-plan-pending", planType="profit_loss"))["entrustedList"]
+
     assert {(plan["planType"], plan["triggerPrice"]) for plan in plans} == {
         ("pos_loss", "96"),
-        ("pos_profit", "110"),
-        ("loss_plan", "91"),
+        ("loss_plan", "90"),
     }
-    assert (listed["stopLoss"], listed["takeProfit"]) == ("96", "110")
+
+
+@pytest.mark.parametrize("bound", [True, False])
+async def test_an_order_says_which_kind_of_stop_made_it(*, bound: bool) -> None:
+    """``docs/bitget.md``, section 8.4: of the position, or for a size."""
+    async with customer() as asks:
+        await asks.order(**({} if bound else {"presetStopLossPrice": "95"}))
+        if bound:
+            await asks.post("/order/place-pos-tpsl", holdSide="buy", stopLossTriggerPrice="95")
+        asks.exchange.set_price("BTCUSDT", Decimal(94))
+        [fill, _] = (await asks.get("/order/fills"))["fillList"]
+        detail = await asks.get("/order/detail", orderId=fill["orderId"])
+
+    assert detail["orderSource"] == ("pos_loss_market" if bound else "loss_market")
 
 
 async def test_resting_orders_are_listed_changed_and_cancelled() -> None:
@@ -395,6 +444,15 @@ async def test_a_lost_answer_was_an_order() -> None:
 
     assert detail["state"] == "filled"
     assert (stats.faults["lost"], stats.trading["orders"]) == (2, 2)
+
+
+async def test_an_order_may_be_taken_and_answered_with_an_unknown_code() -> None:
+    """As a code of tomorrow may be: only a look under its id tells that it is there."""
+    async with customer(faults={"unknown": 1.0}) as asks:
+        answer = await asks.ask("POST", f"{MIX}/order/place-order", {**ORDER, "clientOid": "t-1"})
+        detail = await asks.get("/order/detail", clientOid="t-1")
+
+    assert (answer.code, detail["state"]) == ("59999", "filled")
 
 
 async def test_limits_are_counted_by_key_and_endpoint() -> None:

@@ -289,6 +289,18 @@ def test_a_dead_symbol_is_waited_for_once() -> None:
     assert feed.deadline(at(3, 4)) == [CandleDeadline(at(2), ())]
 
 
+def test_a_symbol_without_any_candle_is_not_waited_for_at_first_either() -> None:
+    """One that the exchange lacks would hold up the first decision on all others by ten seconds."""
+    feed = CandleAssembler(
+        ("AUSDT", "NOPEUSDT"), memory=MEMORY, rest_delay_ms=3_000, deadline_ms=10_000, silent_after_ms=420_000
+    )
+    feed.confirm("AUSDT", rest(-3, -1), at(0, 1))
+    feed.begin(at(0, 1))
+    feed.confirm("AUSDT", rest(-3, 0), at(1, 0.2))
+
+    assert feed.deadline(at(1, 0.3)) == [CandleDeadline(NOW, ("NOPEUSDT",))]
+
+
 def test_a_candle_in_doubt_is_waited_for() -> None:
     """It was closed, then reported with other numbers: no decision is made before REST has settled it."""
     feed = assembler("AUSDT", "BUSDT")

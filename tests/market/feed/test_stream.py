@@ -109,11 +109,11 @@ async def feed(*symbols: str, attempts: int = 1, **changes: Any) -> AsyncIterato
     async with exchange() as served:
 
         def time(request: web.Request, text: str) -> web.StreamResponse:
-            return tell({"serverTime": str(clock.now_ms())})(request, text)
+            return tell({"serverTime": str(clock.true_ms())})(request, text)
 
         def page(request: web.Request, text: str) -> web.StreamResponse:
             under.asked[request.query["symbol"]] = under.asked.get(request.query["symbol"], 0) + 1
-            end = min(int(request.query["endTime"]), clock.now_ms() // CANDLE_MS * CANDLE_MS + 1)
+            end = min(int(request.query["endTime"]), clock.true_ms() // CANDLE_MS * CANDLE_MS + 1)
             places = [p for p in range(-HISTORY, AHEAD) if NOW + p * CANDLE_MS < end]
             return tell([row(p)[:7] for p in places[-int(request.query["limit"]) :]])(request, text)
 
@@ -161,6 +161,34 @@ async def test_lost_questions_for_the_time_do_not_put_the_clock_ahead() -> None:
         await under.until(CandleClosed, first, step=0.05)
 
         assert under.clock.now_ms() >= NOW + CANDLE_MS + 3_000
+
+
+@pytest.mark.parametrize("moved_s", [600, -600, 20])
+async def test_a_machine_whose_clock_is_set_hands_out_no_candle_early_and_loses_none(moved_s: int) -> None:
+    """Ten minutes forward closed positions nine minutes early, and no candle was handed out until then."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 0, 120)
+        under.clock.moved_ms = 1_000 * moved_s
+        for place in (0, 1):
+            assert await under.until(CandleDeadline, first) == CandleDeadline(NOW + place * CANDLE_MS, ())
+            after_close = under.clock.true_ms() - NOW - (place + 1) * CANDLE_MS
+            assert 0 <= after_close <= 10_500
+            first = under.pull()
+
+
+async def test_a_machine_that_slept_asks_for_the_time_at_once() -> None:
+    """Its clocks lag by as long as it slept: the newest candle is handed out seconds after waking."""
+    async with feed() as under:
+        first = await under.up()
+        await pass_to(under, 0, 60)
+        under.clock.machine_sleeps(900)
+
+        deadline = await under.until(CandleDeadline, first)
+
+        assert isinstance(deadline, CandleDeadline)
+        assert deadline.open_time == NOW + 2 * CANDLE_MS
+        assert under.clock.true_ms() - NOW <= 960_000 + 5_000
 
 
 async def test_a_candle_that_the_websocket_closes_is_told_at_once() -> None:
@@ -385,7 +413,7 @@ async def test_a_round_holds_every_symbol_that_is_ready_and_says_why_others_are_
         while not pulling.done():
             await under.clock.advance(0.25)
         round_ = pulling.result()
-        await rounds.aclose()  # type: ignore[attr-defined]
+        await rounds.aclose()
 
     assert (round_.open_time, round_.symbols) == (NOW, ("AUSDT",))
     assert round_.times[:, -1].tolist() == [NOW]
@@ -424,3 +452,28 @@ def test_settings_that_cannot_work_are_told(changes: dict[str, Any], complaint: 
     """Before anything is started."""
     with pytest.raises(SettingsError, match=complaint):
         stream_settings(**changes)
+
+
+async def test_websockets_that_bring_nothing_are_an_alarm() -> None:
+    """REST goes on bringing candles, late: without a word nobody would learn why."""
+    async with feed("AUSDT", "BUSDT") as under:
+        rounds = under.stream.rounds()
+        pulling = asyncio.ensure_future(anext(rounds))
+        under.peers.append(await under.served.opened.get())
+        alarms = []
+        for place in range(1, 4):
+            await pass_to(under, place, 0.3)
+            while not pulling.done():
+                await under.clock.advance(0.25)
+            alarms.append(pulling.result().alarms)
+            pulling = asyncio.ensure_future(anext(rounds))
+        await under.tells(3, whole=False, symbol="AUSDT")
+        await pass_to(under, 4, 0.3)
+        while not pulling.done():
+            await under.clock.advance(0.25)
+        last = pulling.result().alarms
+        await rounds.aclose()
+
+    assert [len(one) for one in alarms] == [0, 1, 1]
+    assert "websocket" in alarms[-1][0]
+    assert last == ()

@@ -2,8 +2,7 @@
 
 Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
 ``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; pushes arrive by
-``desk.market.bitget.account.stream``.
+``desk.market.bitget.account.wire``; pushes arrive by ``desk.market.bitget.account.stream``.
 
 Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
 
@@ -15,23 +14,25 @@ before it took effect; the mode is asked for and the order sent once more.
 Not here: whether an order should be sent, and what to do when nobody knows whether it was.
 """
 
-import logging
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from desk.errors import DeskError, Meaning, Refused, Unanswered
+from desk.errors import DeskError, Meaning, Refused, Unanswered, Unreadable
+from desk.market.bitget.account import receipts, wire
 from desk.market.bitget.account import requests as asked
-from desk.market.bitget.account import wire
+from desk.market.bitget.account.bound_exits import with_exits
+from desk.market.bitget.account.exits import PositionExits
+from desk.market.bitget.account.lists import PagedLists
 from desk.market.bitget.account.messages import PositionsChanged
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, completed
+from desk.market.bitget.account.rows import Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
-from desk.market.bitget.codes import meaning_of, refusal
+from desk.market.bitget.codes import PASSING, meaning_of, refusal
 from desk.market.settings import LinkSettings
 from desk.orders import (
     AccountUpdate,
@@ -47,17 +48,15 @@ from desk.orders import (
 from desk.policy import LONG, SHORT
 from desk.ports import Clock
 
-GONE: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
+CANCELLED: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
 """Refusals to cancel that are as good as done."""
 FLAT: frozenset[Meaning] = frozenset({"nothing_there"})
 """Refusals to close that are as good as done."""
 UNCHANGED: frozenset[Meaning] = frozenset({"setting_unchanged"})
-MOST_PAGES = 50
+MOST_QUESTIONS = 3
+"""So often an order is asked for without an answer; then its executions are taken as they are."""
 REMEMBERED = 5_000
 """Orders whose client id is kept, so that their executions need not ask for it."""
-
-Item = TypeVar("Item")
-log = logging.getLogger(__name__)
 
 
 class BitgetAccount:
@@ -76,9 +75,11 @@ class BitgetAccount:
         self._stream = PrivateStream(settings, credentials, clock=clock)
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
-        self._orders: dict[str, OrderDetail] = {}
+        self._orders: dict[str, OrderDetail | None] = {}
+        self._unknown_orders: Counter[str] = Counter()
         self._taker_fees: dict[str, Decimal] = {}
-        self._remarked: set[str] = set()
+        self._lists = PagedLists(self._rest)
+        self._exits = PositionExits(self._rest, self._lists)
 
     async def __aenter__(self) -> Self:
         await self._rest.__aenter__()
@@ -102,20 +103,37 @@ class BitgetAccount:
         return contracts
 
     async def balance(self) -> Balance:
-        """The account now, in USDT."""
-        return await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
+        """The account now, in USDT.
+
+        Raises
+        ------
+        Refused
+            Also if the account has no USDT at all: neither in the list of balances, nor asked for by itself.
+        """
+        found = await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
+        if found is None:
+            query = asked.account(next(iter(self._taker_fees), "BTCUSDT"))
+            found = await self._rest.read(asked.ACCOUNT, query, wire.read_balance)
+        if found is None:
+            raise Refused(
+                "the futures account holds no USDT: transfer some to it at Bitget",
+                endpoint=asked.ACCOUNTS,
+                code="",
+                meaning="no_margin",
+            )
+        return found
 
     async def positions(self) -> Sequence[Position]:
         """Every open position, with its stop and take-profit where there are any.
 
-        The list of positions need not name stops that belong to an order; where it names none, the waiting
-        stops are asked for.  Counted is only what ends the whole position.
+        The list of positions names one stop of each, for whatever part of it: so the waiting stops are asked
+        for.  Counted is only what ends the whole position, see ``bound_exits.with_exits``.
         """
         return await self._positions()
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
-        return await self._every_page(
+        return await self._lists.rows(
             asked.PENDING, lambda before: asked.pending_orders(before=before), wire.read_orders
         )
 
@@ -132,10 +150,11 @@ class BitgetAccount:
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
         """Executions of a symbol from ``since`` (ms) on, oldest first.
 
-        The list names no client ids: each order is asked for once.  A fee that was paid in another coin
-        counts at the contract's taker rate, once ``contracts`` were asked for.
+        The list names no client ids: each order is asked for once; where that cannot be read, what the list
+        tells is kept.  A fee that was paid in another coin counts at the contract's taker rate, once
+        ``contracts`` were asked for.
         """
-        rows = await self._every_page(
+        rows = await self._lists.rows(
             asked.FILLS,
             lambda before: asked.fills(symbol, since, before=before),
             partial(wire.read_fills, taker_fees=self._taker_fees),
@@ -160,14 +179,14 @@ class BitgetAccount:
     async def cancel(self, symbol: str, client_id: str) -> None:
         """Cancel an order; one that is gone already is no error."""
         body = asked.cancel_order(symbol, client_id)
-        await self._tolerant(asked.CANCEL, body, unless=GONE)
+        await self._tolerant(asked.CANCEL, body, unless=CANCELLED)
 
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
         """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
 
-        The new ones are bound first: there is no moment without a stop.
+        The new ones are bound first: there is no moment without a stop.  What waits besides is cancelled.
 
         Parameters
         ----------
@@ -176,26 +195,36 @@ class BitgetAccount:
             ``LONG`` or ``SHORT``.
         stop_loss, take_profit : Decimal
             USDT; None: no take-profit.
+
+        Raises
+        ------
+        Unanswered
+            If the exchange names no stop that it bound, and there is none.
+        Refused
+            Also if a former stop or take-profit waits on.
         """
         mode = await self._mode(symbol)
-        body = asked.bind_exits(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
-        await self._rest.write(asked.BIND_EXITS, body, wire.read_nothing)
-        bound = {"pos_loss"} if take_profit is None else {"pos_loss", "pos_profit"}
-        waiting = await self._waiting_exits(symbol)
-        stale = [one for one in waiting if one.is_of(symbol, side) and one.kind not in bound]
-        if stale:
-            ids = asked.cancel_plans(symbol, tuple(one.order_id for one in stale))
-            await self._tolerant(asked.CANCEL_PLAN, ids, unless=GONE)
+        await self._exits.bind(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
 
     async def close(self, symbol: str, side: int) -> None:
-        """Close a position at market, whatever its size; being flat already is no error."""
+        """Close a position at market, whatever its size; being flat already is no error.
+
+        Raises
+        ------
+        Unanswered
+            Also if the exchange names nothing that it closed, and the position is still there.
+        """
         body = asked.close_position(symbol, side, mode=await self._mode(symbol))
-        await self._tolerant(asked.CLOSE, body, unless=FLAT)
+        if await self._tolerant(asked.CLOSE, body, unless=FLAT):
+            return
+        held = await self._rest.read(asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions)
+        if (symbol, side) in {(one.symbol, one.side) for one in held}:
+            raise Unanswered("it was taken, and the position is still there", endpoint=asked.CLOSE)
 
     # Settings ----------------------------------------------------------------------------------------
 
-    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> None:
-        """Make leverage and margin mode of a symbol what is asked, and verify it.
+    async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
+        """Make leverage and margin mode of a symbol what is asked, and verify it; whether they were others.
 
         Parameters
         ----------
@@ -208,7 +237,7 @@ class BitgetAccount:
         Refused
             If they are not what was asked afterwards; also when positions or orders hold them where they are.
         """
-        modes = await self._modes(symbol)
+        modes = before = await self._modes(symbol)
         if modes.margin != margin:
             await self._tolerant(
                 asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=UNCHANGED
@@ -227,6 +256,7 @@ class BitgetAccount:
                 code="",
                 meaning="setting_locked",
             )
+        return modes is not before
 
     async def set_position_mode(self, mode: PositionMode) -> None:
         """Make the account's position mode what is asked, and verify it.
@@ -238,11 +268,11 @@ class BitgetAccount:
         """
         body = asked.set_position_mode(mode)
         try:
-            confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, wire.read_position_mode)
+            confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, receipts.read_position_mode)
         except Refused as exc:
-            held = exc.meaning in {"setting_locked", "setting_unchanged"}
-            if not held or await self._mode_in_use() != mode:
-                raise
+            perhaps_so = exc.meaning in {"setting_locked", "setting_unchanged", "unknown", *PASSING}
+            if not perhaps_so or await self._mode_in_use() != mode:
+                raise (Unanswered.of(exc) if exc.meaning in PASSING else exc) from None
             confirmed = mode
         if confirmed != mode:
             raise Refused(
@@ -281,44 +311,13 @@ class BitgetAccount:
         positions = await self._rest.read(
             asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions, attempts=attempts
         )
-        if all(one.stop_loss is not None for one in positions):
+        if not positions:
             return positions
-        waiting = await self._waiting_exits(attempts=attempts)
-        return tuple(_with_exits(one, waiting) for one in positions)
-
-    async def _waiting_exits(
-        self, symbol: str | None = None, *, attempts: int | None = None
-    ) -> list[BoundExit]:
-        return await self._every_page(
-            asked.PENDING_PLANS,
-            lambda before: asked.pending_plans(symbol, before=before),
-            wire.read_bound_exits,
-            attempts=attempts,
-        )
-
-    async def _every_page(
-        self,
-        path: str,
-        query: Callable[[str | None], Mapping[str, str]],
-        reader: Callable[..., wire.ListPage[Item]],
-        *,
-        attempts: int | None = None,
-    ) -> list[Item]:
-        """The rows of all pages, as they come: newest first.  Each remark is logged once."""
-        items: list[Item] = []
-        before: str | None = None
-        for _ in range(MOST_PAGES):
-            page = await self._rest.read(path, query(before), reader, attempts=attempts)
-            items += page.items
-            for remark in set(page.remarks) - self._remarked:
-                self._remarked.add(remark)
-                log.warning("%s: %s", path, remark)
-            if page.end in {None, before}:
-                return items
-            before = page.end
-        raise Unanswered(f"more than {MOST_PAGES} pages", endpoint=path)
+        waiting = await self._exits.waiting(attempts=attempts)
+        return tuple(with_exits(one, waiting) for one in positions)
 
     async def _completed(self, fill: Fill) -> Fill:
+        detail: OrderDetail | None
         if fill.order_id not in self._orders:
             try:
                 query = asked.order_by_id(fill.symbol, fill.order_id)
@@ -327,15 +326,24 @@ class BitgetAccount:
                 if exc.meaning == "not_found":
                     return fill
                 raise
+            except Unanswered as exc:
+                self._unknown_orders[fill.order_id] += 1
+                again = self._unknown_orders[fill.order_id] < MOST_QUESTIONS
+                if again and not isinstance(exc, Unreadable):
+                    raise
+                text = f"an order of {fill.symbol} cannot be read, its fills are taken as they are: {exc}"
+                self._lists.remark(asked.DETAIL, text)
+                detail = None
             if len(self._orders) >= REMEMBERED:
                 self._orders.pop(next(iter(self._orders)))
             self._orders[fill.order_id] = detail
-        return completed(fill, self._orders[fill.order_id])
+        order = self._orders[fill.order_id]
+        return fill if order is None else completed(fill, order)
 
     async def _send_order(self, request: OrderRequest) -> str:
         mode, margin = await self._mode(request.symbol), await self._margin_mode(request.symbol)
         body = asked.place_order(request, margin=margin, mode=mode)
-        order_id = await self._rest.write(asked.PLACE, body, wire.read_placed)
+        order_id = await self._rest.write(asked.PLACE, body, receipts.read_placed)
         return order_id or (await self._found(request)).order_id
 
     async def _placed_before(self, request: OrderRequest, refusal: Refused) -> str:
@@ -352,8 +360,10 @@ class BitgetAccount:
             raise Unanswered(f"order {request.client_id} was taken and is not found", endpoint=asked.PLACE)
         return found
 
-    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[Meaning]) -> None:
+    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[Meaning]) -> bool:
         """Write; refusals with one of the meanings ``unless`` are none, as a whole or in part.
+
+        Returns whether the answer names anything that it did or found done.
 
         Parameters
         ----------
@@ -362,14 +372,15 @@ class BitgetAccount:
         unless : frozenset of Meaning
         """
         try:
-            failures = await self._rest.write(path, body, wire.read_failures)
+            outcome = await self._rest.write(path, body, receipts.read_batch)
         except Refused as exc:
             if exc.meaning not in unless:
                 raise
-            return
-        for code, message in failures:
+            return True
+        for code, message in outcome.failures:
             if meaning_of(code) not in unless:
                 raise refusal(message, endpoint=path, code=code)
+        return bool(outcome.done or outcome.failures)
 
     async def _modes(self, symbol: str) -> Modes:
         modes = await self._rest.read(asked.ACCOUNT, asked.account(symbol), wire.read_modes)
@@ -383,18 +394,6 @@ class BitgetAccount:
         return self._margin.get(symbol) or (await self._modes(symbol)).margin
 
     async def _mode_in_use(self) -> PositionMode | None:
-        """The account's position mode, as any symbol tells it; None without a symbol to ask about."""
-        contracts = await self.contracts()
+        """The account's position mode, as any symbol that is traded tells it; None without one."""
+        contracts = sorted(await self.contracts(), key=lambda one: one.status != "normal")
         return (await self._modes(contracts[0].symbol)).position if contracts else None
-
-
-def _with_exits(position: Position, waiting: Sequence[BoundExit]) -> Position:
-    """``position`` with the stop and take-profit among ``waiting``; of several the one that triggers last."""
-    losses = [one.trigger for one in waiting if one.covers(position) and one.is_stop]
-    profits = [one.trigger for one in waiting if one.covers(position) and not one.is_stop]
-    last_loss, last_profit = (min, max) if position.side == LONG else (max, min)
-    return replace(
-        position,
-        stop_loss=position.stop_loss or (last_loss(losses) if losses else None),
-        take_profit=position.take_profit or (last_profit(profits) if profits else None),
-    )

@@ -50,6 +50,8 @@ ROWS = 100
 """Most rows of one page of orders or fills."""
 SHORT_PAGE = 20
 """From so many rows on a page may have been cut short below ``ROWS``, so the next one is asked for too."""
+MOST_CANCELLED = 50
+"""Ids of one request that cancels."""
 USUAL_PACE = 9.0
 """Requests per second of an endpoint that the exchange counts to 10 per second and user."""
 PACE = {
@@ -167,11 +169,23 @@ def bind_exits(
     return body
 
 
-def cancel_plans(symbol: str, order_ids: tuple[str, ...]) -> dict[str, object]:
-    """Body that cancels stops and take-profits by the exchange's ids."""
+def cancel_plans(symbol: str, kind: str, order_ids: tuple[str, ...]) -> dict[str, object]:
+    """Body that cancels stops and take-profits of one kind by the exchange's ids.
+
+    Without ``planType`` the exchange looks for them among trigger orders only, and cancels nothing.
+
+    Parameters
+    ----------
+    symbol : str
+    kind : str
+        Their ``planType``, as the list of waiting ones has it.
+    order_ids : tuple of str
+        At most ``MOST_CANCELLED``.
+    """
     return {
         **_of(symbol),
         "marginCoin": MARGIN_COIN,
+        "planType": kind,
         "orderIdList": [{"orderId": order_id} for order_id in order_ids],
     }
 

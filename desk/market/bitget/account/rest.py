@@ -6,8 +6,10 @@ allows a user per endpoint, signed with the exchange's time.
 
 What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
 exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
-the clock is set by the exchange's and the request is sent once more, whatever it was.  A write that would
-have to wait longer than ``timeout_s`` for its turn is not sent at all: by then its reason may be gone.
+the clock is set by the exchange's and the request is sent once more, whatever it was.  A read that is refused
+with a code that nobody knows counts as unanswered: a table of codes cannot hold those of tomorrow.  A write
+that would have to wait longer than ``timeout_s`` for its turn is not sent at all, and the caller learns that
+at once: by then its reason may be gone.
 
 A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
 or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
@@ -17,6 +19,8 @@ References
 ``docs/bitget.md``, sections 3 (limits), 5 (signing), 12 (codes).
 """
 
+import logging
+import math
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -27,12 +31,14 @@ from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswe
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
+from desk.market.bitget.codes import PASSING
 from desk.market.bitget.public import TIME
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, Reader, RestTransport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from desk.retry import Backoff, Retry, RetryPolicy
+from desk.server_time import ServerTime
 
 BACKOFF = Backoff(0.5, 8.0)
 PAUSE_S = 3.0
@@ -42,7 +48,11 @@ SERVER_ERROR = 500
 PUBLIC = frozenset({TIME, private_requests.CONTRACTS})
 """Paths that are asked without a signature: the exchange's time must be had with a wrong clock too."""
 
+ASKED_AGAIN_S = (2.0, 5.0)
+"""Pauses before a read is repeated that was refused because of key or account: a whole session ends by it."""
+
 Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
 
 
 class SignedRest:
@@ -76,7 +86,7 @@ class SignedRest:
             use_proxy=settings.paced,
             follow_redirects=False,  # another host must never see the key
         )
-        self._ahead_ms = 0
+        self._time = ServerTime(clock)
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -94,7 +104,7 @@ class SignedRest:
 
     def now_ms(self) -> int:
         """The exchange's time, as far as it is known."""
-        return self._clock.now_ms() + self._ahead_ms
+        return self._time.now_ms()
 
     async def set_clock(self) -> int:
         """Ask for the exchange's time (ms) and sign with it from now on.
@@ -103,7 +113,7 @@ class SignedRest:
         a signature is valid for 30 s, and one from the future is refused.
         """
         time = await self.read(TIME, {}, wire.read_server_time)
-        self._ahead_ms = time - self._clock.now_ms()
+        self._time.set(time)
         return time
 
     async def read(
@@ -111,16 +121,8 @@ class SignedRest:
     ) -> Answer:
         """Ask, and retry while there is no answer.
 
-        Parameters
-        ----------
-        path : str
-            The endpoint.
-        query : mapping
-            Names and values, as text.
-        reader : callable
-            Reads the body of the response.
-        attempts : int, optional
-            Instead of those of the settings.
+        A refusal by a code that nobody knows is no answer.  One of key or account is asked about again before
+        it is believed.
 
         Parameters
         ----------
@@ -145,9 +147,22 @@ class SignedRest:
             paused_by=(Throttled,),
         )
         text = query_text(query)
-        return await Retry(policy, clock=self._clock).call(
-            lambda: self._timely("GET", path, reader, query=text)
-        )
+
+        async def ask() -> Answer:
+            try:
+                return await self._timely("GET", path, reader, query=text)
+            except Refused as exc:
+                if exc.meaning not in {"unknown", *PASSING}:
+                    raise
+                raise Unanswered.of(exc) from exc
+
+        for pause in ASKED_AGAIN_S:
+            try:
+                return await Retry(policy, clock=self._clock).call(ask)
+            except AccountError as exc:
+                log.warning("%s; asked again in %g s before that is believed", exc, pause)
+            await self._clock.sleep(pause)
+        return await Retry(policy, clock=self._clock).call(ask)
 
     async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
         """Send once.
@@ -188,8 +203,10 @@ class SignedRest:
         """One request and its answer; in no error a part of the key."""
         queued = self._clock.monotonic()
 
+        longest = math.inf if method == "GET" else self._settings.timeout_s
+
         def on_turn(sent: float) -> Mapping[str, str]:
-            if method != "GET" and sent - queued > self._settings.timeout_s:
+            if sent - queued > longest:
                 raise Throttled(f"not sent: its turn came after {sent - queued:.0f} s", endpoint=path)
             return self._headers(method, path, query, body)
 
@@ -201,7 +218,14 @@ class SignedRest:
         pace = private_requests.PACE.get(path) if self._settings.paced else None
         try:
             return await self._transport.request(
-                method, path, read, query=query, body=body, per_second=pace, on_turn=on_turn
+                method,
+                path,
+                read,
+                query=query,
+                body=body,
+                per_second=pace,
+                within_s=longest,
+                on_turn=on_turn,
             )
         except ExchangeError as exc:
             if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):

@@ -24,7 +24,7 @@ from desk.orders import Fill, MarginMode, OrderState, OrderStatus, Position, Pos
 from desk.policy import LONG, SHORT
 
 Row = Mapping[str, object]
-Cause = Literal["order", "stop_loss", "take_profit", "liquidation"]
+Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
 NO_ROW = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
 """What the functions of this module raise on a row that is none."""
 
@@ -37,13 +37,11 @@ STATUSES: Mapping[str, OrderStatus] = {
     "canceled": "canceled",
     "cancelled": "canceled",
 }
-FORCED = ("burst_", "reduce_", "delivery_", "offset_", "dte_sys_adl_")
-"""Prefixes of ``tradeSide`` where the exchange itself ends a position."""
-FORCED_SOURCES = ("liquidation", "reduce_offset", "market_risk", "delivery")
+LIQUIDATED, WOUND_UP = "burst_", ("reduce_", "delivery_", "offset_", "dte_sys_adl_")
+"""Prefixes of ``tradeSide`` where the exchange itself ends a position: for want of margin, or otherwise."""
+LIQUIDATED_SOURCE, WOUND_UP_SOURCES = "liquidation", ("reduce_offset", "market_risk", "delivery")
 """Beginnings of ``orderSource`` that say the same."""
 INVENTED_DIGITS = 16
-EXITS = frozenset({"pos_loss", "loss_plan", "pos_profit", "profit_plan"})
-"""Kinds of waiting stops and take-profits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,36 +51,6 @@ class OrderDetail:
     state: OrderState
     cause: Cause
     """``order`` where somebody sent it."""
-
-
-@dataclass(frozen=True, slots=True)
-class BoundExit:
-    """A stop or take-profit that waits."""
-
-    order_id: str
-    symbol: str
-    side: int | None
-    """Of its position; None where the row doesn't say, as in one-way mode."""
-    kind: str
-    """One of ``EXITS``."""
-    trigger: Decimal
-    size: Decimal | None
-    """None: all of the position."""
-
-    @property
-    def is_stop(self) -> bool:
-        """A stop, not a take-profit."""
-        return self.kind in {"pos_loss", "loss_plan"}
-
-    def is_of(self, symbol: str, side: int) -> bool:
-        """Whether it belongs to this position."""
-        return self.symbol == symbol and self.side in {None, side}
-
-    def covers(self, position: Position) -> bool:
-        """Whether it ends the whole of ``position``."""
-        return self.is_of(position.symbol, position.side) and (
-            self.kind.startswith("pos_") or self.size is None or self.size >= position.size
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +151,11 @@ def client_id_of(row: Row) -> str:
 
 def cause_of(row: Row) -> Cause:
     """Who made an order: ``order`` unless the exchange says that it was itself."""
-    source = word(row, "orderSource")
-    if word(row, "tradeSide").startswith(FORCED) or source.startswith(FORCED_SOURCES):
+    source, trade = word(row, "orderSource"), word(row, "tradeSide")
+    if trade.startswith(LIQUIDATED) or source.startswith(LIQUIDATED_SOURCE):
         return "liquidation"
+    if trade.startswith(WOUND_UP) or source.startswith(WOUND_UP_SOURCES):
+        return "wind_up"
     if "loss" in source:
         return "stop_loss"
     return "take_profit" if "profit" in source else "order"
@@ -286,7 +256,10 @@ def other_coins(row: Row) -> frozenset[str]:
 
 
 def position_of(row: Row) -> Position:
-    """Read an open position: side, size and price of entry must be there, the rest may be missing."""
+    """Read an open position: side, size and price of entry must be there, the rest may be missing.
+
+    Its stop and take-profit are left open, see ``bound_exits.with_exits``: the row's may end a part of it.
+    """
     held = word(row, "holdSide")
     if held not in {"long", "short"}:
         raise ValueError(f"holdSide is {row.get('holdSide')!r}")
@@ -301,20 +274,8 @@ def position_of(row: Row) -> Position:
         margin_mode="isolated" if word(row, "marginMode") == "isolated" else "crossed",
         liquidation_price=price_or_none(row.get("liquidationPrice")),
         unrealized=maybe(row.get("unrealizedPL")) or Decimal(0),
-        stop_loss=price_or_none(row.get("stopLoss")),
-        take_profit=price_or_none(row.get("takeProfit")),
-    )
-
-
-def bound_exit_of(row: Row) -> BoundExit:
-    """Read a stop or take-profit that waits."""
-    return BoundExit(
-        order_id=text(row, "orderId"),
-        symbol=text(row, "symbol"),
-        side={"long": LONG, "short": SHORT}.get(word(row, "posSide", "holdSide")),
-        kind=word(row, "planType"),
-        trigger=number(row["triggerPrice"]),
-        size=price_or_none(row.get("size")),
+        stop_loss=None,
+        take_profit=None,
     )
 
 

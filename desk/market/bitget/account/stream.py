@@ -38,6 +38,8 @@ from desk.ports import Clock
 
 PATH = "/v2/ws/private"
 ANSWER_WITHIN_S = 10.0
+SILENT_AFTER_S, LOOK_S = 60.0, 5.0
+"""So long without an open line the listener is left, and how often that is looked at."""
 MOST_WAITING = 1_000
 """Pushes that nobody has taken yet; more are dropped, and reported as missed."""
 NOTHING = AccountUpdate()
@@ -80,6 +82,8 @@ class PrivateStream:
         ------
         AccountError
             If the key is not let in.
+        Unanswered
+            If the line is not open for a minute.
         """
 
         async def log_in(send: Send) -> None:
@@ -101,12 +105,15 @@ class PrivateStream:
             on_message=self._receive,
         )
         running = asyncio.ensure_future(line.run())
-        running.add_done_callback(lambda _: self._waiting.put_nowait(NOTHING))  # wakes who waits for a push
+        watching = asyncio.ensure_future(self._until_lost(line))
+        for task in (running, watching):
+            task.add_done_callback(lambda _: self._waiting.put_nowait(NOTHING))  # wakes who waits for a push
         try:
             while True:
                 push = await self._waiting.get()
-                if running.done():
-                    running.result()
+                for task in (running, watching):
+                    if task.done():
+                        task.result()
                 if isinstance(push, PositionsChanged):
                     self._positions_wait = False
                 if push != NOTHING:
@@ -116,7 +123,17 @@ class PrivateStream:
                     yield AccountUpdate(reconnected=True)
         finally:
             running.cancel()
-            await asyncio.gather(running, return_exceptions=True)
+            watching.cancel()
+            await asyncio.gather(running, watching, return_exceptions=True)
+
+    async def _until_lost(self, line: WebsocketConnection) -> None:
+        """Wait until the line has not been open, with all its channels, for too long."""
+        open_at = self._clock.monotonic()
+        while self._clock.monotonic() - open_at <= SILENT_AFTER_S:
+            await self._clock.sleep(LOOK_S)
+            if line.is_open and self._all_open.is_set():
+                open_at = self._clock.monotonic()
+        raise Unanswered("the websocket of the account cannot be opened", endpoint=PATH)
 
     def _receive(self, text: str) -> None:
         for received in read_account_message(text):

@@ -4,13 +4,14 @@ Place in the house: the answers' half of the private client; ``desk.market.bitge
 other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
 ``desk.market.bitget.account.rows``. Pure.
 
-A list of positions or executions with one row that cannot be read is no answer (``Unanswered``): a position
+A list of positions or executions with one row that cannot be read is no answer (``Unreadable``): a position
 that is left out would be taken for flat, an execution for money that was never made or lost.  Of the lists of
 waiting orders and stops such a row is left out with a remark.  It is somebody else's, as everything of this
 program is of a known form, and would bar the way to everything else for as long as it waits; an order of this
 program is asked for by its client id besides, and a stop that is left out is only bound once more.
 
-Not here: what the private websocket says, see ``desk.market.bitget.account.messages``.
+Not here: answers to writes (``desk.market.bitget.account.receipts``), and what the private websocket says
+(``desk.market.bitget.account.messages``).
 
 References
 ----------
@@ -22,13 +23,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Generic, TypeVar, cast
 
-from desk.errors import Unanswered
+from desk.errors import Unreadable
 from desk.market.bitget import wire
+from desk.market.bitget.account import bound_exits
 from desk.market.bitget.account import rows as private_rows
+from desk.market.bitget.account.bound_exits import BoundExit
 from desk.market.bitget.account.requests import SHORT_PAGE
-from desk.market.bitget.account.rows import BoundExit, Modes, OrderDetail, Row
+from desk.market.bitget.account.rows import Modes, OrderDetail, Row
 from desk.market.history.contract_terms import strict_terms
-from desk.orders import Balance, ContractTerms, Fill, OrderState, Position, PositionMode
+from desk.orders import Balance, ContractTerms, Fill, OrderState, Position
 
 Value = TypeVar("Value")
 
@@ -66,8 +69,8 @@ def read_contract_terms(body: bytes, *, endpoint: str, status: int = 200) -> tup
     return tuple(strict_terms(one) for one in listed.contracts if one.kind == "perpetual")
 
 
-def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
-    """Read the USDT row of the list of balances.
+def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance | None:
+    """Read the USDT row of the list of balances, or the one balance; None where there is no such row.
 
     One row as it travels (other fields left out)::
 
@@ -83,23 +86,26 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if there is no such row or no such
-        number.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if the row has no such number.
     """
 
-    def read(data: object) -> Balance:
-        (row,) = (row for row in _rows(data) if str(row["marginCoin"]).upper() == "USDT")
+    def read(data: object) -> Balance | None:
+        rows = rows_of([data] if isinstance(data, dict) else data)
+        row = next((row for row in rows if private_rows.word(row, "marginCoin") == "usdt"), None)
+        if row is None:
+            return None
         return Balance(
             equity=private_rows.number(row["accountEquity"]), available=private_rows.number(row["available"])
         )
 
-    return _read(read, "a balance in USDT", body, endpoint, status)
+    return read_as(read, "a balance in USDT", body, endpoint, status)
 
 
 def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Position, ...]:
-    """Read every open position.
+    """Read every open position, without its stop and take-profit.
 
-    One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one::
+    One row as it travels (other fields left out); ``stopLoss`` and ``takeProfit`` are "" or 0 without one,
+    and otherwise those of one exit, perhaps for a part of the position: ``read_bound_exits`` says more::
 
         {"symbol": "BTCUSDT", "holdSide": "long", "total": "0.01", "leverage": "5", "marginMode": "isolated",
          "openPriceAvg": "102288.5", "markPrice": "102251.7", "liquidationPrice": "82208.96",
@@ -115,15 +121,15 @@ def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Po
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row cannot be read: a position
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a row cannot be read: a position
         that is left out would be taken for flat.
     """
 
     def read(data: object) -> tuple[Position, ...]:
-        rows = _rows(data)
+        rows = rows_of(data)
         return tuple(private_rows.position_of(row) for row in rows if private_rows.number(row["total"]) != 0)
 
-    return _read(read, "a list of positions", body, endpoint, status)
+    return read_as(read, "a list of positions", body, endpoint, status)
 
 
 def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[BoundExit]:
@@ -144,15 +150,15 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no list of rows.
     """
 
     def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
-        exits = [row for row in rows if row.get("planType") in private_rows.EXITS]
-        return _readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
+        exits = [row for row in rows if row.get("planType") in bound_exits.EXITS]
+        return _readable(exits, end, bound_exits.bound_exit_of, "a waiting stop or take-profit")
 
-    return _read(read, "a page of stops", body, endpoint, status)
+    return read_as(read, "a page of stops", body, endpoint, status)
 
 
 def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
@@ -175,9 +181,9 @@ def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no order.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no order.
     """
-    return _read(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
+    return read_as(lambda data: private_rows.detail_of(cast("Row", data)), "an order", body, endpoint, status)
 
 
 def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[OrderState]:
@@ -195,14 +201,14 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if it is no list of rows.
     """
 
     def read(data: object) -> ListPage[OrderState]:
         rows, end = _page(data, "entrustedList")
         return _readable(rows, end, lambda row: private_rows.detail_of(row).state, "an open order")
 
-    return _read(read, "a page of orders", body, endpoint, status)
+    return read_as(read, "a page of orders", body, endpoint, status)
 
 
 def read_fills(
@@ -228,7 +234,7 @@ def read_fills(
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a row is no execution.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a row is no execution.
     """
     known = taker_fees or {}
 
@@ -240,54 +246,7 @@ def read_fills(
         remarks = tuple(f"a fee was paid in {coin}: it counts {counted}" for coin in coins)
         return ListPage(fills, end, remarks)
 
-    return _read(read, "a page of executions", body, endpoint, status)
-
-
-def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
-    """Read the exchange's id of an order that it accepted; "" where it leaves it out.
-
-    Parameters
-    ----------
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``.
-    """
-    return _read(
-        lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
-    )
-
-
-def read_failures(body: bytes, *, endpoint: str, status: int = 200) -> tuple[tuple[str, str], ...]:
-    """Read code and message of everything that a call with several effects did not do.
-
-    As it travels::
-
-        {"successList": [], "failureList": [{"orderId": "1", "errorCode": "22002", "errorMsg": "…"}]}
-
-    Parameters
-    ----------
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``.
-    """
-
-    def read(data: object) -> tuple[tuple[str, str], ...]:
-        rows = _rows(data.get("failureList") or []) if isinstance(data, dict) else []
-        return tuple((str(row.get("errorCode", "")), str(row.get("errorMsg", ""))) for row in rows)
-
-    return _read(read, "a list of what was done", body, endpoint, status)
+    return read_as(read, "a page of executions", body, endpoint, status)
 
 
 def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
@@ -308,36 +267,22 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
     Raises
     ------
     Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if a mode is missing.
+        As ``desk.market.bitget.wire.read_data``; ``Unreadable`` also if a mode is missing.
     """
-    return _read(lambda data: private_rows.modes_of(cast("Row", data)), "an account", body, endpoint, status)
-
-
-def read_position_mode(body: bytes, *, endpoint: str, status: int = 200) -> PositionMode:
-    """Read the position mode that an answer names: ``{"posMode": "one_way_mode"}``.
-
-    Parameters
-    ----------
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it names none.
-    """
-    return _read(
-        lambda data: private_rows.position_mode(cast("Row", data)), "a position mode", body, endpoint, status
+    return read_as(
+        lambda data: private_rows.modes_of(cast("Row", data)), "an account", body, endpoint, status
     )
 
 
-def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
-    """Read an answer of which only the code matters.
+def read_as(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint: str, status: int) -> Value:
+    """Read the data of an answer.
 
     Parameters
     ----------
+    reader : callable
+        Raises one of ``rows.NO_ROW`` where the data is something else.
+    wanted : str
+        What was expected, for the message.
     body : bytes
     endpoint : str
     status : int
@@ -347,22 +292,20 @@ def read_nothing(body: bytes, *, endpoint: str, status: int = 200) -> None:
     ------
     Throttled, Unanswered, Refused
         As ``desk.market.bitget.wire.read_data``.
+    Unreadable
+        If the reader cannot read the data.
     """
-    wire.read_data(body, endpoint=endpoint, status=status)
-
-
-def _read(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint: str, status: int) -> Value:
     data = wire.read_data(body, endpoint=endpoint, status=status)
     try:
         return reader(data)
     except private_rows.NO_ROW as exc:
-        raise Unanswered(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
+        raise Unreadable(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
 
 
 def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     """Rows of one page, and the id that the next one lies below; a page of few rows is the last."""
     page = cast("Row", data)
-    rows = _rows(page[name] or [])
+    rows = rows_of(page[name] or [])
     return rows, str(page["endId"]) if len(rows) >= SHORT_PAGE and page.get("endId") else None
 
 
@@ -379,8 +322,8 @@ def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], wh
     return ListPage(tuple(items), end, tuple(remarks))
 
 
-def _rows(data: object) -> list[Row]:
-    """The rows of a list.
+def rows_of(data: object) -> list[Row]:
+    """Rows of a list.
 
     Raises
     ------

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered
+from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered, Unreadable
 from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.messages import read_account_message
@@ -37,6 +37,13 @@ REQUEST = OrderRequest(
     take_profit=None,
 )
 NO_PLANS = tell({"entrustedList": None, "endId": None})
+
+
+def done(*order_ids: str) -> Answer:
+    """The answer of a call with several effects that did what it was asked for."""
+    return tell({"successList": [{"orderId": one} for one in order_ids], "failureList": []})
+
+
 HEDGE = {**BALANCE, "posMode": "hedge_mode"}
 
 
@@ -64,6 +71,61 @@ async def account(**changes: Any) -> AsyncIterator[tuple[BitgetAccount, Exchange
 
 
 # Reads --------------------------------------------------------------------------------------------------
+
+
+async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other() -> None:
+    """What became of an order is asked for again; orders of other contracts leave at once meanwhile."""
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.DETAIL}", refuse("40308"), refuse("45043"), tell(ORDER))
+        served.on(f"POST {asked.CLOSE}", refuse("40308"), tell({"successList": [], "failureList": []}))
+        assert await client.order("BTCUSDT", "t-0001") is not None
+        assert max(clock.waits) <= 1.0
+
+        with pytest.raises(Refused) as caught:
+            await client.close("BTCUSDT", LONG)
+        assert caught.value.meaning == "suspended"
+        began = clock.monotonic()
+        await client.close("ETHUSDT", LONG)
+        assert clock.monotonic() - began <= 1.2
+
+
+async def test_a_position_mode_that_cannot_be_set_for_now_is_set_later() -> None:
+    """The soak of kills found it: a session did not start for a code that is over in minutes."""
+    async with account(attempts=1) as (client, served, _):
+        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("43115"))
+
+        await client.set_position_mode("one_way")  # as it is already
+        with pytest.raises(Unanswered):
+            await client.set_position_mode("hedge")
+
+
+async def test_a_machine_whose_clock_is_set_signs_with_the_time_of_the_exchange() -> None:
+    """Ten minutes ahead every request would be refused once before it is sent again."""
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.ACCOUNTS}", tell([BALANCE]))
+        await client.server_time()
+        clock.wall_ms += 600_000
+        await client.balance()
+
+    *_, (_, request, _) = served.asked
+    assert int(request.headers["ACCESS-TIMESTAMP"]) == NOW
+
+
+async def test_the_position_mode_is_asked_of_a_contract_that_is_traded() -> None:
+    """A session must not fail to start because the first contract of the list is in maintenance."""
+    async with account(attempts=1) as (client, served, _):
+        listed = [
+            {**CONTRACT, "symbol": "AAAUSDT", "symbolStatus": "maintain"},
+            {**CONTRACT, "symbol": "BBBUSDT", "symbolStatus": "normal"},
+        ]
+        served.on(f"GET {asked.CONTRACTS}", tell(listed))
+        served.on(f"POST {asked.SET_POSITION_MODE}", refuse("40920"))
+
+        await client.set_position_mode("one_way")
+
+    (about,) = (one.query["symbol"] for name, one, _ in served.asked if name == f"GET {asked.ACCOUNT}")
+    assert about == "BBBUSDT"
 
 
 async def test_requests_are_signed_as_they_are_sent() -> None:
@@ -116,6 +178,19 @@ async def test_a_read_is_not_repeated_for_ever(odd: Answer, error: type[Exceptio
     assert served.count("accounts") == 3
 
 
+@pytest.mark.parametrize("rows", [[], [{**BALANCE, "marginCoin": "BTC"}]])
+async def test_an_account_without_usdt_is_told_as_that(rows: list[object]) -> None:
+    """An empty list of balances may be a slip: the balance is asked for by itself before that is said."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", tell(rows))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+        served.on(f"GET {asked.ACCOUNT}", tell({}))
+        with pytest.raises(Refused, match="holds no USDT"):
+            await client.balance()
+
+    assert served.count("accounts") == 2
+
+
 @pytest.mark.parametrize("most", [100, 50, 20])
 async def test_every_page_of_orders_is_read(most: int) -> None:
     """A page holds a hundred, or fewer where the exchange cuts it short."""
@@ -149,11 +224,44 @@ async def test_somebody_elses_odd_order_is_told_once_and_bars_nothing(
 async def test_an_order_that_never_was_is_none() -> None:
     """By the code; any other refusal is told."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.DETAIL}", refuse("40109"), refuse("40019"))
+        served.on(f"GET {asked.DETAIL}", refuse("40109"), refuse("40309"))
 
         assert await client.order("BTCUSDT", "t-0001") is None
-        with pytest.raises(Refused, match="40019"):
+        with pytest.raises(Refused, match="40309"):
             await client.order("BTCUSDT", "t-0001")
+
+
+async def test_a_read_that_is_refused_with_an_unknown_code_is_no_answer() -> None:
+    """A code of tomorrow's maintenance must not end what a session of today does: it is asked again."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", refuse("45999"), refuse("45999"), tell([BALANCE]))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+        served.on(f"GET {asked.ACCOUNTS}", refuse("45999"))
+        with pytest.raises(Unanswered, match="45999"):
+            await client.balance()
+
+
+async def test_one_word_about_the_key_is_asked_about_again() -> None:
+    """It would end a session of months, and leave its positions without their exits."""
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ACCOUNTS}", refuse("40037"), refuse("40018"), tell([BALANCE]))
+        assert (await client.balance()).equity == Decimal("1016.2401")
+
+    assert served.count("accounts") == 3
+
+
+async def test_an_order_without_an_answer_does_not_keep_back_its_fills_for_ever() -> None:
+    """Whatever the exchange says of that one order: what it executed has been told."""
+    row = {**FILL, "cTime": str(NOW)}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.FILLS}", tell({"fillList": [row], "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", refuse("45999"))
+        for _ in range(2):
+            with pytest.raises(Unanswered):
+                await client.fills("BTCUSDT", NOW)
+        (fill,) = await client.fills("BTCUSDT", NOW)
+
+    assert (fill.trade_id, fill.client_id) == ("7", "")
 
 
 async def test_a_stop_that_came_with_the_order_is_found() -> None:
@@ -197,21 +305,85 @@ async def test_a_stop_on_the_second_page_is_found() -> None:
     assert [request.query.get("idLessThan") for _, request, _ in served.asked][1:] == [None, "101"]
 
 
-async def test_a_stop_for_a_part_is_no_stop() -> None:
-    """What is left of the position would be unprotected."""
-    plan = {
-        "orderId": "1",
-        "symbol": "BTCUSDT",
-        "planType": "loss_plan",
-        "triggerPrice": "101200",
-        "size": "0.004",
-    }
+def exits(*told: tuple[str, str, str]) -> list[dict[str, str]]:
+    """Waiting exits of BTCUSDT: kind, trigger and size of each."""
+    return [
+        {
+            "orderId": str(at),
+            "symbol": "BTCUSDT",
+            "planType": kind,
+            "triggerPrice": trigger,
+            "size": size,
+            "executePrice": "0",
+        }
+        for at, (kind, trigger, size) in enumerate(told, start=1)
+    ]
+
+
+@pytest.mark.parametrize("listed", ["", "101200"])
+@pytest.mark.parametrize(
+    ("plans", "stop", "profit"),
+    [
+        pytest.param(exits(("loss_plan", "101200", "0.004")), None, None, id="a part"),
+        pytest.param(exits(("loss_plan", "101200", "0.01")), "101200", None, id="the whole"),
+        pytest.param(
+            exits(("loss_plan", "101200", "0.004"), ("loss_plan", "100900", "0.006")),
+            "100900",
+            None,
+            id="two parts: the last one ends it",
+        ),
+        pytest.param(
+            exits(("loss_plan", "101200", "0.004"), ("pos_loss", "100900", "0")),
+            "100900",
+            None,
+            id="a part, and one of the position",
+        ),
+        pytest.param(
+            exits(("pos_loss", "101200", "0"), ("loss_plan", "90000", "0.01")),
+            "101200",
+            None,
+            id="one of the position shows size 0, and comes first",
+        ),
+        pytest.param(exits(("loss_plan", "101200", "")), None, None, id="no size"),
+        pytest.param(
+            [{**exits(("loss_plan", "101200", "0.01"))[0], "executePrice": "100000"}],
+            None,
+            None,
+            id="at a limit price",
+        ),
+        pytest.param(exits(("moving_plan", "101200", "0.01")), None, None, id="a trailing one"),
+        pytest.param(
+            exits(("profit_plan", "104000", "0.004"), ("profit_plan", "105000", "0.006")),
+            None,
+            "105000",
+            id="take-profits",
+        ),
+        pytest.param(exits(("profit_plan", "104000", "0.004")), None, None, id="a take-profit for a part"),
+    ],
+)
+async def test_only_what_ends_the_whole_position_is_its_stop(
+    plans: list[dict[str, str]], listed: str, stop: str | None, profit: str | None
+) -> None:
+    """Whatever the list of positions shows: what is left of a position would be unprotected."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "stopLoss": ""}]))
-        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "1"}))
+        shown = {"stopLoss": listed, "takeProfit": listed}
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, **shown}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
         (position,) = await client.positions()
 
-    assert position.stop_loss is None
+    assert position.stop_loss == (None if stop is None else Decimal(stop))
+    assert position.take_profit == (None if profit is None else Decimal(profit))
+
+
+async def test_the_stops_of_a_short_are_counted_from_below() -> None:
+    """The one that the rising price reaches last ends it."""
+    plans = exits(("loss_plan", "103000", "0.006"), ("loss_plan", "104000", "0.006"))
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([{**POSITION, "holdSide": "short"}]))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
+        (position,) = await client.positions()
+
+    assert position.stop_loss == Decimal(104000)
 
 
 async def test_executions_come_oldest_first_once_and_with_their_client_id() -> None:
@@ -241,6 +413,25 @@ async def test_a_fee_in_another_coin_is_valued_by_the_contract_and_told_once(
 
     assert {fill.fee for fill in fills} == {Decimal("0.61373100")}
     assert sum("paid in BGB" in record.message for record in caplog.records) == 1
+
+
+async def test_what_fills_tell_is_kept_where_their_order_cannot_be_read(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """One unreadable order would otherwise keep every execution of its symbol from the journal."""
+    rows = [
+        {**FILL, "tradeId": str(trade), "orderId": str(trade), "cTime": str(NOW + trade)} for trade in (2, 1)
+    ]
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.FILLS}", tell({"fillList": rows, "endId": "1"}))
+        served.on(f"GET {asked.DETAIL}", tell({**ORDER, "side": "sideways"}))
+        fills = [*await client.fills("BTCUSDT", NOW), *await client.fills("BTCUSDT", NOW)]
+        with pytest.raises(Unreadable):
+            await client.order("BTCUSDT", "t-0001")
+
+    assert [(fill.trade_id, fill.client_id) for fill in fills] == [("1", ""), ("2", "")] * 2
+    assert {fill.price for fill in fills} == {Decimal("102288.5")}
+    assert sum("cannot be read" in record.message for record in caplog.records) == 1
 
 
 async def test_a_lost_question_for_the_time_does_not_put_the_signatures_ahead() -> None:
@@ -422,6 +613,7 @@ async def test_a_new_stop_is_bound_before_old_ones_go() -> None:
             "planType": "loss_plan",
             "posSide": "long",
             "triggerPrice": "101000",
+            "size": "0.004",
         },
         {
             "orderId": "3",
@@ -442,13 +634,69 @@ async def test_a_new_stop_is_bound_before_old_ones_go() -> None:
         served.on(f"GET {asked.ACCOUNT}", tell(HEDGE))
         served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": plans, "endId": "1"}))
         served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
-        served.on(f"POST {asked.CANCEL_PLAN}", tell({"successList": [], "failureList": []}))
+        served.on(f"POST {asked.CANCEL_PLAN}", done("2"), done("3"))
         await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
 
     posted = [request.path for name, request, _ in served.asked if name.startswith("POST")]
-    assert posted == [asked.BIND_EXITS, asked.CANCEL_PLAN]
-    (cancelled,) = served.bodies("cancel-plan-order")
-    assert cancelled["orderIdList"] == [{"orderId": "2"}, {"orderId": "3"}]
+    assert posted == [asked.BIND_EXITS, asked.CANCEL_PLAN, asked.CANCEL_PLAN]
+    cancelled = [(one["planType"], one["orderIdList"]) for one in served.bodies("cancel-plan-order")]
+    assert cancelled == [("loss_plan", [{"orderId": "2"}]), ("pos_profit", [{"orderId": "3"}])]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param({"successList": [], "failureList": []}, id="nothing is named"),
+        pytest.param({}, id="no lists"),
+        pytest.param(
+            {"successList": [], "failureList": [{"orderId": "2", "clientOid": "", "errorMsg": "no"}]},
+            id="a failure without a code",
+        ),
+    ],
+)
+async def test_an_answer_that_cancels_nothing_is_not_done(answer: dict[str, Any]) -> None:
+    """The exchange answers a cancellation that it does not understand with success and empty lists."""
+    plan = {"orderId": "2", "symbol": "BTCUSDT", "planType": "loss_plan", "triggerPrice": "9", "size": "0.01"}
+    async with account() as (client, served, _):
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "2"}))
+        served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
+        served.on(f"POST {asked.CANCEL_PLAN}", tell(answer))
+        with pytest.raises(Refused, match="1 former stops or take-profits of BTCUSDT wait on"):
+            await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_what_is_gone_by_itself_was_cancelled() -> None:
+    """A stop that was triggered meanwhile is named as a failure; nothing of it is left."""
+    plan = {"orderId": "2", "symbol": "BTCUSDT", "planType": "loss_plan", "triggerPrice": "9", "size": "0.01"}
+    failed = {"successList": [], "failureList": [{"orderId": "2", "clientOid": "", "errorMsg": "gone"}]}
+    async with account() as (client, served, _):
+        served.on(
+            f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [plan], "endId": "2"}), NO_PLANS, NO_PLANS
+        )
+        served.on(f"POST {asked.BIND_EXITS}", tell([{"orderId": "9"}]))
+        served.on(f"POST {asked.CANCEL_PLAN}", tell(failed))
+        await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_a_stop_that_nobody_names_is_not_bound() -> None:
+    """An empty answer to the binding leaves the position bare: it is looked at, and reported."""
+    bound = {"orderId": "9", "symbol": "BTCUSDT", "planType": "pos_loss", "triggerPrice": "101500"}
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.BIND_EXITS}", tell([]))
+        with pytest.raises(Unanswered, match="no stop is there"):
+            await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": [bound], "endId": "9"}))
+        await client.protect("BTCUSDT", LONG, stop_loss=Decimal(101500), take_profit=None)
+
+
+async def test_a_closing_that_names_nothing_is_looked_at() -> None:
+    """Two empty lists are no closed position, unless the account is flat."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.CLOSE}", done())
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]), tell([]))
+        with pytest.raises(Unanswered, match="still there"):
+            await client.close("BTCUSDT", LONG)
+        await client.close("BTCUSDT", LONG)
 
 
 # Settings -----------------------------------------------------------------------------------------------
@@ -512,7 +760,7 @@ async def test_a_key_that_cannot_trade_is_told_with_the_remedy(code: str, remedy
         with pytest.raises(AccountError, match=remedy):
             await client.balance()
 
-    assert served.count("accounts") == 1
+    assert served.count("accounts") == 3
 
 
 ECHOES: dict[str, Answer] = {
@@ -653,6 +901,8 @@ async def test_positions_are_asked_for_when_they_have_changed() -> None:
     """A frame of the channel tells no stops: taken as it is, it would look like unprotected positions."""
     async with listening() as (pushes, served, clock):
         served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]), plain("", status=502))
+        stops = exits(("pos_loss", "101200", "0"))
+        served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": stops, "endId": "1"}))
         first = asyncio.ensure_future(anext(pushes))
         peer = await served.opened.get()
         await let_in(peer, clock)
@@ -752,3 +1002,15 @@ async def test_the_line_is_kept_alive() -> None:
         await clock.advance(25)
 
         assert await peer.heard.get() == "ping"
+
+
+async def test_a_line_that_cannot_be_opened_is_told() -> None:
+    """Reconnecting in silence for days, nobody would learn that fills are seen a minute late."""
+    async with listening() as (pushes, served, clock):
+        served.shut = True
+        waiting = asyncio.ensure_future(anext(pushes))
+        for _ in range(80):
+            await clock.advance(1.0)
+            await asyncio.sleep(0.001)
+        with pytest.raises(Unanswered, match="cannot be opened"):
+            await waiting

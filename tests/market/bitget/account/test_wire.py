@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from desk.errors import Refused, Throttled, Unanswered
+from desk.market.bitget.account import receipts
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account import wire as private_wire
 from desk.market.bitget.account.requests import SHORT_PAGE
@@ -210,11 +211,16 @@ def test_the_side_is_that_of_the_position(name: str) -> None:
         ("pos_profit_market", "close", "take_profit"),
         ("liquidation", "close", "liquidation"),
         ("market", "burst_close_long", "liquidation"),
-        ("market", "dte_sys_adl_close_long", "liquidation"),
+        ("market", "burst_sell_single", "liquidation"),
+        ("market", "dte_sys_adl_close_long", "wind_up"),
+        ("market", "delivery_sell_single", "wind_up"),
+        ("market", "reduce_close_long", "wind_up"),
+        ("delivery_close_long", "close", "wind_up"),
+        ("market_risk", "close", "wind_up"),
     ],
 )
 def test_who_ended_a_position_is_told(source: str, trade_side: str, cause: str) -> None:
-    """A stop that fired and a liquidation are different news."""
+    """A stop that fired, a liquidation and a contract that ends are different news; none is a hand's."""
     row = {**ORDER, "orderSource": source, "tradeSide": trade_side}
 
     assert private_wire.read_order(body(row), endpoint=PATH).cause == cause
@@ -249,10 +255,10 @@ def test_an_open_order_that_cannot_be_read_is_left_out_with_a_remark(odd: dict[s
 
 
 def test_a_position_is_read() -> None:
-    """Also its stop, which the exchange calls ``stopLoss``; no take-profit is ""."""
+    """Not its stop: that of the row may be for a part of it."""
     (position,) = private_wire.read_positions(body([POSITION]), endpoint=PATH)
 
-    assert (position.side, position.size, position.stop_loss) == (LONG, Decimal("0.01"), Decimal(101200))
+    assert (position.side, position.size, position.stop_loss) == (LONG, Decimal("0.01"), None)
     assert position.take_profit is None
     assert position.unrealized == Decimal("-0.368")
 
@@ -298,10 +304,18 @@ def test_a_balance_is_read() -> None:
     other = {**BALANCE, "marginCoin": "BTC"}
     balance = private_wire.read_balance(body([other, BALANCE]), endpoint=PATH)
 
+    assert balance == private_wire.read_balance(body(BALANCE), endpoint=PATH)
+    assert balance is not None
     assert (balance.equity, balance.available) == (Decimal("1016.2401"), Decimal("1016.2401"))
 
 
-@pytest.mark.parametrize("rows", [[], [{**BALANCE, "accountEquity": ""}], [{**BALANCE, "available": None}]])
+def test_a_list_without_usdt_is_an_answer() -> None:
+    """An account that has none yet is not an exchange that keeps silent."""
+    assert private_wire.read_balance(body([]), endpoint=PATH) is None
+    assert private_wire.read_balance(body([{**BALANCE, "marginCoin": "BTC"}]), endpoint=PATH) is None
+
+
+@pytest.mark.parametrize("rows", [[{**BALANCE, "accountEquity": ""}], [{**BALANCE, "available": None}]])
 def test_an_untold_equity_is_not_zero(rows: list[object]) -> None:
     """Zero would be a lost account, and end the day."""
     with pytest.raises(Unanswered):
@@ -427,9 +441,9 @@ READERS: list[Callable[..., object]] = [
     private_wire.read_orders,
     private_wire.read_fills,
     private_wire.read_modes,
-    private_wire.read_position_mode,
+    receipts.read_position_mode,
     private_wire.read_bound_exits,
-    private_wire.read_placed,
+    receipts.read_placed,
 ]
 
 
