@@ -25,6 +25,8 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+from desk.market.bitget.account.account import BitgetAccount
+
 import config
 from desk.arguments import named_symbols
 from desk.clock import SystemClock
@@ -33,7 +35,6 @@ from desk.live_arguments import live_arguments
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.logs import start_logging
-from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
 from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot

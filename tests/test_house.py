@@ -185,10 +185,14 @@ PURE = {
     "desk.market.history.contract_terms",
     *(
         "desk.market.bitget.account.signing",
-        "desk.market.bitget.account.requests",
-        "desk.market.bitget.account.rows",
+        "desk.market.bitget.account.classic.requests",
+        "desk.market.bitget.account.classic.rows",
     ),
-    *("desk.market.bitget.account.wire", "desk.market.bitget.account.messages", "desk.market.bitget.codes"),
+    *(
+        "desk.market.bitget.account.classic.wire",
+        "desk.market.bitget.account.classic.messages",
+        "desk.market.bitget.codes",
+    ),
     *("desk.market.history.contracts", "desk.market.history.contract_book", "desk.market.series.facts"),
     "desk.market.history.book_check",
     *("desk.market.feed.messages", "desk.market.feed.window", "desk.market.feed.closing"),

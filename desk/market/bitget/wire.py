@@ -30,14 +30,14 @@ from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
-LATER = frozenset({"429", "40200"})
+LATER = frozenset({"429", "40200", "25003", "25004"})
 """Codes that ask everybody for a pause: too many requests, the exchange is upgraded."""
 LATEST = 10**15
 """No time in ms is that late."""
 CANDLE_WIDTH = 1 + len(COLUMNS)
 UNREADABLE = [math.nan] * len(COLUMNS)
 """Fields of a row that cannot be read."""
-UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
+UNDECIDED = frozenset({"25000", "25001", "40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
 
 

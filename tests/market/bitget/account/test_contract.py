@@ -32,7 +32,7 @@ class ServedFloor:
         self.served.set_price(SYMBOL, Decimal(price))
 
     async def until_heard(self) -> None:
-        await self.exchange._stream._all_open.wait()
+        await (await self.exchange._found())._stream._all_open.wait()
 
 
 def flat(symbol: str) -> Candles:

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from desk.market.bitget.account.account import BitgetAccount
 
 from desk.errors import AccountError, Refused, Throttled, Unanswered
-from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys

@@ -1,8 +1,7 @@
 """What the private websocket of a unified account says: texts in, values out.
 
-Place in the house: the counterpart of ``desk.market.bitget.account.messages`` for API v3, in its words.
-Texts come in from ``desk.market.bitget.account.stream``; what rows mean is known to
-``desk.market.bitget.account.unified.rows``.  Pure.
+Place in the house: the counterpart of ``classic.messages`` for API v3.  Texts come in from
+``desk.market.bitget.account.stream``; what rows mean is known to ``unified.rows``.  Pure.
 
 Order rows hold no executions: these arrive by a topic of their own.  A position that is missing from a push
 proves nothing, so a push of positions or of strategy orders only says that they must be asked for.
@@ -15,8 +14,16 @@ References
 import json
 from collections.abc import Callable
 
-from desk.market.bitget.account.messages import PositionsChanged, Received, UnreadableMessage, read_frame, tried
-from desk.market.bitget.account.rows import Row, word
+from desk.market.bitget.account.fields import Row, word
+from desk.market.bitget.account.messages import (
+    PositionsChanged,
+    PushedRows,
+    Received,
+    UnreadableMessage,
+    read_frame,
+    tried,
+)
+from desk.market.bitget.account.stream import StreamDialect
 from desk.market.bitget.account.unified import rows as unified_rows
 from desk.orders import AccountUpdate
 
@@ -44,9 +51,9 @@ def read_account_message(text: str) -> tuple[Received, ...]:
         {"action": "snapshot", "arg": {"instType": "UTA", "topic": "fill"},
          "data": [{"execId": "2", "orderId": "1", "clientOid": "t-1", "category": "usdt-futures", …}]}
     """
-    frame = read_frame(text, channel="topic")
-    if isinstance(frame, tuple):
-        return frame
+    frame = read_frame(text, named="topic")
+    if not isinstance(frame, PushedRows):
+        return (frame,)
     topic, rows = frame.channel, frame.rows
     if topic in {POSITION, STRATEGY}:
         return (PositionsChanged(),)
@@ -63,7 +70,7 @@ def read_account_message(text: str) -> tuple[Received, ...]:
 def _order(row: Row) -> AccountUpdate | None:
     if word(row, "category") != CATEGORY:
         return None  # spot and other products share the topic
-    return AccountUpdate(order=unified_rows.order_of(row).detail.state)
+    return AccountUpdate(order=unified_rows.order_of(row).state)
 
 
 def _fill(row: Row) -> AccountUpdate | None:
@@ -82,3 +89,7 @@ def _fill(row: Row) -> AccountUpdate | None:
 def _balance(row: Row) -> AccountUpdate | None:
     balance = unified_rows.balance_of(row)
     return None if balance is None else AccountUpdate(balance=balance)
+
+
+STREAM = StreamDialect("/v3/ws/private", frozenset(TOPICS), subscription(), read_account_message)
+"""How a unified account is listened to."""

@@ -26,7 +26,7 @@ References
 from decimal import Decimal
 from typing import Literal
 
-from desk.market.bitget.account.requests import POSITION_MODES, decimal_text
+from desk.market.bitget.account.spelling import POSITION_MODES, decimal_text
 from desk.orders import MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG
 
@@ -42,7 +42,6 @@ CANCEL = f"{V3}/trade/cancel-order"
 CLOSE = f"{V3}/trade/close-positions"
 ORDER = f"{V3}/trade/order-info"
 UNFILLED = f"{V3}/trade/unfilled-orders"
-HISTORY = f"{V3}/trade/history-orders"
 FILLS = f"{V3}/trade/fills"
 BIND = f"{V3}/trade/place-strategy-order"
 MOVE = f"{V3}/trade/modify-strategy-order"
@@ -65,7 +64,6 @@ PACE = {
     POSITIONS: 18.0,
     ORDER: 18.0,
     UNFILLED: 18.0,
-    HISTORY: 18.0,
     FILLS: 18.0,
     BOUND: 18.0,
 }
@@ -128,9 +126,7 @@ def close_position(symbol: str, side: int) -> dict[str, str]:
     return {**_of(symbol), "posSide": position_side(side)}
 
 
-def set_leverage(
-    symbol: str, leverage: Decimal, *, margin: MarginMode, side: int | None
-) -> dict[str, str]:
+def set_leverage(symbol: str, leverage: Decimal, *, margin: MarginMode, side: int | None) -> dict[str, str]:
     """Body that sets the leverage of a symbol for one margin mode; isolated, of one side of it.
 
     Parameters
@@ -238,17 +234,12 @@ def order_by_id(order_id: str) -> dict[str, str]:
 
 
 def unfilled_orders(*, before: str | None) -> dict[str, str]:
-    """Query of one page of open orders, from the cursor ``before`` on."""
+    """Query of one page of open orders, below the cursor ``before``."""
     return _page({"category": CATEGORY}, before)
 
 
-def order_history(symbol: str) -> dict[str, str]:
-    """Query of the newest orders of a symbol."""
-    return _page(_of(symbol), None)
-
-
 def fills(since: int, *, before: str | None) -> dict[str, str]:
-    """Query of one page of executions of all symbols from ``since`` (ms) on, from the cursor ``before`` on."""
+    """Query of one page of executions of all symbols from ``since`` (ms) on, below the cursor ``before``."""
     return _page({"category": CATEGORY, "startTime": str(since)}, before)
 
 
@@ -272,7 +263,7 @@ def _page(query: dict[str, str], before: str | None) -> dict[str, str]:
 
 
 def _exits(stop_loss: Decimal | None, take_profit: Decimal | None) -> dict[str, str]:
-    body = {}
+    body: dict[str, str] = {}
     if stop_loss is not None:
         body |= {"stopLoss": decimal_text(stop_loss), "slTriggerBy": LAST_PRICE, "slOrderType": MARKET}
     if take_profit is not None:

@@ -2,7 +2,7 @@
 
 Place in the house: rows come in from ``desk.market.bitget.account.unified.wire`` and
 ``desk.market.bitget.account.unified.messages``; values of ``desk.orders`` go out.  Pure.  How a number, a
-word and a status are read stands in ``desk.market.bitget.account.rows``, which classic accounts share.
+word and a status are read stands in ``desk.market.bitget.account.fields``.
 
 ``side`` is always the direction of the trade.  ``tradeSide`` says whether it opens or closes where it has one
 of those words; in hedge mode ``posSide`` (``holdSide`` in pushes) is the position.  What ``posSide`` means in
@@ -12,20 +12,20 @@ Fees are always paid here, and their sign differs from place to place: the amoun
 
 References
 ----------
-``docs/bitget.md``, sections U6, U7, U9 and U10.
+``docs/bitget.md``, sections U4, U6, U7, U9 and U10.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final
 
-from desk.market.bitget.account.rows import (
-    INVENTED_DIGITS,
+from desk.market.bitget.account.fields import (
     STATUSES,
     Cause,
     OrderDetail,
     Row,
+    client_id_of,
     maybe,
     number,
     price_or_none,
@@ -35,14 +35,13 @@ from desk.market.bitget.account.rows import (
 from desk.orders import Balance, Fill, MarginMode, OrderState, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
 
-AccountMode = Literal["unified", "hybrid", "upgrading", "switching"]
 SETTLED: Final[frozenset[str]] = frozenset({"unified", "hybrid", ""})
 """Words of ``accountMode`` with which the account can trade."""
 ISOLATED_ONLY: Final = "isolated"
 """The level of an account that has no crossed margin."""
-FORCED_TRADES: Final = ("burst_", "reduce_", "offset_", "delivery_", "dte_sys_adl_")
-"""Prefixes of ``tradeSide`` where the exchange itself ends a position."""
-FORCED_CAUSES: Final = ("liquidation", "reduce_offset", "market_risk", "delivery", "off_close")
+LIQUIDATED, WOUND_UP = "burst_", ("reduce_", "offset_", "delivery_", "dte_sys_adl_")
+"""Prefixes of ``tradeSide`` where the exchange itself ends a position: for want of margin, or otherwise."""
+LIQUIDATED_SOURCE, WOUND_UP_SOURCES = "liquidation", ("reduce_offset", "market_risk", "delivery", "off_close")
 """Beginnings of ``delegateType`` that say the same."""
 SIDES: Final[Mapping[str, int]] = {"long": LONG, "short": SHORT}
 
@@ -68,15 +67,6 @@ class UnifiedSettings:
         """The one margin mode that a symbol was set up with; None: none, or both."""
         modes = [margin for name, margin in self.leverages if name == symbol]
         return modes[0] if len(modes) == 1 else None
-
-
-@dataclass(frozen=True, slots=True)
-class OrderWithExits:
-    """An order, and the stop and take-profit that it brought along."""
-
-    detail: OrderDetail
-    stop_loss: Decimal | None
-    take_profit: Decimal | None
 
 
 def settings_of(row: Row) -> UnifiedSettings:
@@ -142,23 +132,18 @@ def direction(row: Row) -> tuple[int, Purpose]:
 
 def cause_of(row: Row) -> Cause:
     """Who made an order: ``order`` unless the exchange says that it was itself."""
-    made = word(row, "delegateType")
-    if word(row, "tradeSide").startswith(FORCED_TRADES) or made.startswith(FORCED_CAUSES):
+    made, trade, kind = word(row, "delegateType"), word(row, "tradeSide"), word(row, "execType")
+    if trade.startswith(LIQUIDATED) or made.startswith(LIQUIDATED_SOURCE) or kind == "liquidation":
         return "liquidation"
-    if word(row, "execType") in {"liquidation", "reduce", "offset", "delivery"}:
-        return "liquidation"
+    wound_up = trade.startswith(WOUND_UP) or made.startswith(WOUND_UP_SOURCES)
+    if wound_up or kind in {"reduce", "offset", "delivery"}:
+        return "wind_up"
     if "loss" in made:
         return "stop_loss"
     return "take_profit" if "profit" in made else "order"
 
 
-def client_id_of(row: Row) -> str:
-    """Client id of an order; "" where none was sent, for which the exchange invents digits."""
-    sent = str(row.get("clientOid") or "")
-    return "" if len(sent) >= INVENTED_DIGITS and sent.isdecimal() else sent
-
-
-def order_of(row: Row) -> OrderWithExits:
+def order_of(row: Row) -> OrderDetail:
     """Read an order; one of unknown status counts as live: it may still do something."""
     side, purpose = direction(row)
     filled = maybe(row.get("cumExecQty")) or Decimal(0)
@@ -178,11 +163,7 @@ def order_of(row: Row) -> OrderWithExits:
         created=created,
         updated=int(str(row.get("updatedTime") or created)),
     )
-    return OrderWithExits(
-        OrderDetail(state, cause),
-        price_or_none(row.get("stopLoss") or row.get("stoploss")),
-        price_or_none(row.get("takeProfit") or row.get("takeprofit")),
-    )
+    return OrderDetail(state, cause)
 
 
 def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:

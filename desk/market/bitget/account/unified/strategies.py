@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from desk.market.bitget.account.bound_exits import BoundExit
-from desk.market.bitget.account.rows import Row, price_or_none, text, word
+from desk.market.bitget.account.fields import Row, price_or_none, text, word
 from desk.market.bitget.account.unified.rows import SIDES
 from desk.policy import LONG, SHORT
 

@@ -6,7 +6,7 @@ Bodies come in from ``desk.market.bitget.account.rest``; what a row means is kno
 
 Of "nothing" there are several forms, by endpoint and date: ``{"list": null}``, ``[]``, a null cursor, the
 bare text ``"success"``.  What is left out of a list, and what makes it no answer at all, is decided as for
-classic accounts (``desk.market.bitget.account.wire``).
+classic accounts (``desk.market.bitget.account.classic.wire``).
 
 References
 ----------
@@ -17,11 +17,11 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import cast
 
-from desk.market.bitget.account.rows import Row, number
+from desk.market.bitget.account.answers import ListPage, read_as, readable, rows_of
+from desk.market.bitget.account.fields import OrderDetail, Row, number
 from desk.market.bitget.account.unified import rows as unified_rows
-from desk.market.bitget.account.unified.rows import OrderWithExits, UnifiedSettings
+from desk.market.bitget.account.unified.rows import UnifiedSettings
 from desk.market.bitget.account.unified.strategies import StrategyOrder, strategy_of, waits
-from desk.market.bitget.account.wire import ListPage, read_as, readable, rows_of
 from desk.orders import Balance, Fill, OrderState, Position
 
 
@@ -98,7 +98,7 @@ def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Po
     return read_as(read, "a list of positions", body, endpoint, status)
 
 
-def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderWithExits:
+def read_order(body: bytes, *, endpoint: str, status: int = 200) -> OrderDetail:
     """Read one order; ``docs/bitget.md``, section U6.2, shows it.
 
     Parameters
@@ -134,30 +134,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
 
     def read(data: object) -> ListPage[OrderState]:
         rows, end = _page(data)
-        return readable(rows, end, lambda row: unified_rows.order_of(row).detail.state, "an open order")
-
-    return read_as(read, "a page of orders", body, endpoint, status)
-
-
-def read_history(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[OrderWithExits]:
-    """Read one page of orders that ended, newest first, with the stops that they brought along.
-
-    Parameters
-    ----------
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
-    """
-
-    def read(data: object) -> ListPage[OrderWithExits]:
-        rows, end = _page(data)
-        return readable(rows, end, unified_rows.order_of, "an order")
+        return readable(rows, end, lambda row: unified_rows.order_of(row).state, "an open order")
 
     return read_as(read, "a page of orders", body, endpoint, status)
 

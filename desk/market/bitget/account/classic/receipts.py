@@ -1,7 +1,7 @@
 """How Bitget answers what changes an account: bytes in, what it says that it did out.
 
-Place in the house: beside ``desk.market.bitget.account.wire``, which reads the answers to questions.  Bodies
-come in from ``desk.market.bitget.account.rest``.  Pure.
+Place in the house: beside ``classic.wire``, which reads the answers to questions.  Bodies come in from
+``desk.market.bitget.account.rest``.  Pure.
 
 References
 ----------
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from desk.market.bitget import wire as envelope
-from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account.rows import Row
-from desk.market.bitget.account.wire import read_as, rows_of
+from desk.market.bitget.account.answers import read_as, rows_of
+from desk.market.bitget.account.classic import rows as private_rows
+from desk.market.bitget.account.fields import Row
 from desk.orders import PositionMode
 
 
