@@ -65,7 +65,7 @@ class PushedRows:
     rows: tuple[object, ...]
 
 
-def read_frame(text: str, *, named: str) -> PushedRows | Received:
+def frame_of(text: str, *, named: str) -> PushedRows | Received:
     """Read the frame of one text; ``named`` is the field that names a channel: ``channel`` or ``topic``."""
     try:
         frame = json.loads(text)

@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from desk.market.bitget.account.account import BitgetAccount
 
 from desk.errors import AccountError, Refused, Throttled, Unanswered
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
@@ -194,7 +194,6 @@ WRONG: dict[str, tuple[Credentials, Keys, bool, str]] = {
     "a wrong passphrase": (Credentials(KEYS.key, KEYS.secret, "p"), KEYS, False, "BITGET_API_KEY"),
     "a demo key for the real account": (CREDENTIALS, Keys(demo=True), False, "--mode demo"),
     "a real key for the demo": (CREDENTIALS, KEYS, True, "--mode live"),
-    "a unified account": (CREDENTIALS, Keys(unified=True), False, "unified"),
 }
 
 

@@ -18,7 +18,7 @@ from desk.market.bitget.account.messages import (
     PushedRows,
     Received,
     UnreadableMessage,
-    read_frame,
+    frame_of,
     tried,
 )
 from desk.market.bitget.account.stream import StreamDialect
@@ -54,7 +54,7 @@ def read_account_message(text: str) -> tuple[Received, ...]:
         {"action": "snapshot", "arg": {"instType": "USDT-FUTURES", "channel": "orders", "instId": "default"},
          "data": [{"orderId": "1", "clientOid": "t-1", "instId": "BTCUSDT", "status": "filled", …}]}
     """
-    frame = read_frame(text, named="channel")
+    frame = frame_of(text, named="channel")
     if not isinstance(frame, PushedRows):
         return (frame,)
     if frame.channel == POSITIONS:

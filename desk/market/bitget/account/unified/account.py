@@ -23,11 +23,9 @@ References
 
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
-from functools import partial
 
-from desk.errors import AccountError, DeskError, Meaning, Refused, Throttled, Unanswered, Unreadable
+from desk.errors import AccountError, DeskError, Meaning, Refused, Throttled, Unanswered
 from desk.market.bitget.account.contract_list import ContractList
-from desk.market.bitget.account.fields import OrderDetail
 from desk.market.bitget.account.lists import PagedLists
 from desk.market.bitget.account.messages import PositionsChanged
 from desk.market.bitget.account.rest import SignedRest
@@ -35,7 +33,8 @@ from desk.market.bitget.account.stream import PrivateStream
 from desk.market.bitget.account.unified import requests as asked
 from desk.market.bitget.account.unified import wire
 from desk.market.bitget.account.unified.exits import StrategyExits
-from desk.market.bitget.account.unified.rows import ISOLATED_ONLY, UnifiedSettings, of_order
+from desk.market.bitget.account.unified.lookup import OrderLookup
+from desk.market.bitget.account.unified.modes import UnifiedModes
 from desk.orders import (
     AccountUpdate,
     Balance,
@@ -47,17 +46,12 @@ from desk.orders import (
     Position,
     PositionMode,
 )
-from desk.policy import LONG, SHORT
 from desk.ports import Clock
 
 CANCELLED: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
 """Refusals to cancel that are as good as done."""
-LOOKS_S = (0.0, 0.5, 1.0)
-"""Pauses before each question for an order that may not be known yet."""
-RECENT_MS = 600_000
-"""How far back the executions of an order are looked for that nobody knows."""
 REMEMBERED = 5_000
-"""Orders of the exchange that are kept, so that their executions need not ask for them."""
+"""Accepted orders whose ids are kept, so that none is sent twice."""
 
 
 class UnifiedAccount:
@@ -76,13 +70,12 @@ class UnifiedAccount:
     def __init__(self, rest: SignedRest, stream: PrivateStream, *, clock: Clock) -> None:
         self._rest = rest
         self._stream = stream
-        self._clock = clock
-        self._position_mode: PositionMode | None = None
-        self._margin: dict[str, MarginMode] = {}
-        self._orders: dict[str, OrderDetail] = {}
+        self._modes = UnifiedModes(rest)
         self._unknown: set[str] = set()
+        self._accepted: dict[str, str] = {}
         self._contracts = ContractList(rest)
         self._lists = PagedLists(rest)
+        self._lookup = OrderLookup(rest, self._lists, self._contracts, clock=clock)
         self._exits = StrategyExits(rest, self._lists, clock=clock)
 
     # Reads -------------------------------------------------------------------------------------------
@@ -127,25 +120,12 @@ class UnifiedAccount:
         )
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
-        """What became of an order; None: the exchange does not know it.
-
-        How soon it knows an order that it accepted is not established.  So it is asked more than once, and
-        then for executions of the order.
-        """
-        for pause in LOOKS_S:
-            if pause:
-                await self._clock.sleep(pause)
-            if (found := await self._order_info(asked.order_by_client_id(client_id))) is not None:
-                return found.state if found.state.symbol == symbol else None
-        return await self._order_of_fills(symbol, client_id)
+        """What became of an order; None: the exchange does not know it, asked more than once."""
+        return await self._lookup.order(symbol, client_id)
 
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
-        """Executions of a symbol from ``since`` (ms) on, oldest first.
-
-        The list has those of all symbols.  Why the exchange itself ended a position stands in the order
-        alone: each of those is asked for once; where that cannot be read, what the list tells is kept.
-        """
-        return [await self._completed(one) for one in await self._listed_fills(symbol, since)]
+        """Executions of a symbol from ``since`` (ms) on, oldest first."""
+        return await self._lookup.fills(symbol, since)
 
     # Writes ------------------------------------------------------------------------------------------
 
@@ -159,6 +139,8 @@ class UnifiedAccount:
         Throttled
             Also if leftovers of a former position could not be cancelled before: nothing was sent.
         """
+        if request.client_id in self._accepted:
+            return self._accepted[request.client_id]
         if request.client_id in self._unknown:
             if (found := await self.order(request.symbol, request.client_id)) is not None:
                 return self._same(request, found, None).order_id
@@ -172,7 +154,7 @@ class UnifiedAccount:
                 return self._same(request, await self._found(request), exc).order_id
             if exc.meaning != "mode":
                 raise
-        self._position_mode = None  # somebody changed it meanwhile
+        self._modes.forget_position_mode()  # somebody changed it meanwhile
         return await self._send_order(request)
 
     async def cancel(self, symbol: str, client_id: str) -> None:  # noqa: ARG002 - the id alone is enough
@@ -212,7 +194,7 @@ class UnifiedAccount:
                 meaning="nothing_there",
             )
         await self._exits.bind(
-            position, stop_loss=stop_loss, take_profit=take_profit, mode=await self._mode()
+            position, stop_loss=stop_loss, take_profit=take_profit, mode=await self._modes.position_mode()
         )
 
     async def close(self, symbol: str, side: int) -> None:
@@ -240,87 +222,21 @@ class UnifiedAccount:
     # Settings ----------------------------------------------------------------------------------------
 
     async def set_up(self, symbol: str, *, leverage: Decimal, margin: MarginMode) -> bool:
-        """Make leverage and margin mode of a symbol what is asked, and verify it; whether it was another.
-
-        A symbol that the exchange doesn't list among those that were set up counts as set up once the call
-        succeeded: the list may be partial.
+        """Make leverage and margin mode of a symbol what is asked, see ``UnifiedModes.set_up``.
 
         Parameters
         ----------
         symbol : str
         leverage : Decimal
         margin : MarginMode
-
-        Raises
-        ------
-        AccountError
-            If the level of the account has no such margin mode.
-        Refused
-            If they are not what was asked afterwards; also when a position holds them where they are.
         """
-        settings = await self._settings()
-        if settings.level == ISOLATED_ONLY and margin == "crossed":
-            raise AccountError(
-                "the level of the account is isolated, which has no crossed margin: set margin_mode to "
-                "isolated, or the level to basic at Bitget",
-                endpoint=asked.SETTINGS,
-                code="",
-            )
-        held = [one for one in await self._plain_positions() if one.symbol == symbol]
-        if any(one.margin_mode != margin for one in held):
-            raise Refused(
-                f"{symbol}: {margin} margin was asked for, and a position has the other one",
-                endpoint=asked.SET_LEVERAGE,
-                code="",
-                meaning="setting_locked",
-            )
-        self._margin[symbol] = margin
-        wanted = frozenset({leverage})
-        if settings.leverages.get((symbol, margin)) == wanted:
-            return False
-        for side in (LONG, SHORT) if margin == "isolated" else (None,):
-            body = asked.set_leverage(symbol, leverage, margin=margin, side=side)
-            try:
-                await self._rest.write(asked.SET_LEVERAGE, body, wire.read_id)
-            except Refused as exc:
-                if exc.meaning != "setting_unchanged":
-                    raise
-        found = (await self._settings()).leverages.get((symbol, margin), wanted)
-        if found != wanted:
-            shown = " and ".join(str(one) for one in sorted(found))
-            raise Refused(
-                f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {shown}",
-                endpoint=asked.SET_LEVERAGE,
-                code="",
-                meaning="setting_locked",
-            )
-        return True
+        return await self._modes.set_up(
+            symbol, leverage=leverage, margin=margin, read_positions=self._plain_positions
+        )
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Make the account's position mode what is asked, and verify it.
-
-        Raises
-        ------
-        Refused
-            If it is another afterwards; positions or orders of any symbol hold it where it is.
-        """
-        if (await self._settings()).hold_mode == mode:
-            return
-        try:
-            await self._rest.write(asked.SET_HOLD_MODE, asked.set_hold_mode(mode), wire.read_id)
-        except AccountError:
-            raise
-        except Refused:
-            if (await self._settings()).hold_mode != mode:
-                raise
-        confirmed = (await self._settings()).hold_mode
-        if confirmed != mode:
-            raise Refused(
-                f"position mode {mode} was asked for, it is {confirmed}",
-                endpoint=asked.SET_HOLD_MODE,
-                code="",
-                meaning="setting_locked",
-            )
+        """Make the account's position mode what is asked, see ``UnifiedModes.set_position_mode``."""
+        await self._modes.set_position_mode(mode)
 
     # Pushes ------------------------------------------------------------------------------------------
 
@@ -366,70 +282,9 @@ class UnifiedAccount:
         held = await self._plain_positions()
         return next((one for one in held if (one.symbol, one.side) == (symbol, side)), None)
 
-    async def _order_info(self, query: dict[str, str]) -> OrderDetail | None:
-        """An order; None where the exchange does not know it."""
-        try:
-            return await self._rest.read(asked.ORDER, query, wire.read_order)
-        except Refused as exc:
-            if exc.meaning == "not_found":
-                return None
-            raise
-
-    async def _order_of_fills(self, symbol: str, client_id: str) -> OrderState | None:
-        """An order of which only executions are known."""
-        recent = await self._listed_fills(symbol, self._rest.now_ms() - RECENT_MS)
-        own = [one for one in recent if one.client_id == client_id]
-        if not own:
-            return None
-        if (found := await self._order_info(asked.order_by_id(own[0].order_id))) is not None:
-            return found.state
-        size = sum((one.size for one in own), Decimal(0))
-        return OrderState(
-            client_id=client_id,
-            order_id=own[0].order_id,
-            symbol=symbol,
-            side=own[0].side,
-            purpose=own[0].purpose,
-            status="filled",
-            size=size,
-            filled=size,
-            average_price=sum((one.price * one.size for one in own), Decimal(0)) / size,
-            fee=sum((one.fee for one in own), Decimal(0)),
-            created=own[0].at,
-            updated=own[-1].at,
-        )
-
-    async def _listed_fills(self, symbol: str, since: int) -> list[Fill]:
-        """Executions of a symbol as they are listed, oldest first, each once."""
-        rows = await self._lists.rows(
-            asked.FILLS,
-            lambda before: asked.fills(since, before=before),
-            partial(wire.read_fills, taker_fees=self._contracts.taker_fees),
-        )
-        once = {one.trade_id: one for one in reversed(rows) if one.at >= since and one.symbol == symbol}
-        return sorted(once.values(), key=lambda one: one.at)
-
-    async def _completed(self, fill: Fill) -> Fill:
-        """``fill`` with what its order knows, where the exchange made it."""
-        if fill.client_id:
-            return fill
-        if fill.order_id not in self._orders:
-            try:
-                found = await self._order_info(asked.order_by_id(fill.order_id))
-            except Unreadable as exc:
-                text = f"an order of {fill.symbol} cannot be read, its fills are taken as they are: {exc}"
-                self._lists.remark(asked.ORDER, text)
-                return fill
-            if found is None:
-                return fill
-            if len(self._orders) >= REMEMBERED:
-                self._orders.pop(next(iter(self._orders)))
-            self._orders[fill.order_id] = found
-        return of_order(fill, self._orders[fill.order_id])
-
     async def _send_order(self, request: OrderRequest) -> str:
         """Send an order once; its id counts as unknown until an answer says what became of it."""
-        margin, mode = await self._margin_mode(request.symbol), await self._mode()
+        margin, mode = await self._modes.margin_mode(request.symbol), await self._modes.position_mode()
         body = asked.place_order(request, margin=margin, mode=mode)
         self._unknown.add(request.client_id)
         try:
@@ -443,6 +298,9 @@ class UnifiedAccount:
             raise
         order_id = order_id or (await self._found(request)).order_id
         self._unknown.discard(request.client_id)
+        if len(self._accepted) >= REMEMBERED:
+            self._accepted.pop(next(iter(self._accepted)))
+        self._accepted[request.client_id] = order_id
         return order_id
 
     async def _require_repeatable(self, request: OrderRequest) -> None:
@@ -514,19 +372,3 @@ class UnifiedAccount:
             raise
         except DeskError as exc:
             self._lists.remark(asked.UNBIND, f"a former stop of {symbol} waits on: {exc}")
-
-    async def _settings(self) -> UnifiedSettings:
-        settings = await self._rest.read(asked.SETTINGS, {}, wire.read_settings)
-        self._position_mode = settings.hold_mode
-        for symbol in {name for name, _ in settings.leverages} - set(self._margin):
-            if (margin := settings.margin_of(symbol)) is not None:
-                self._margin[symbol] = margin
-        return settings
-
-    async def _mode(self) -> PositionMode:
-        return self._position_mode or (await self._settings()).hold_mode
-
-    async def _margin_mode(self, symbol: str) -> MarginMode:
-        if symbol not in self._margin:
-            await self._settings()
-        return self._margin.setdefault(symbol, "crossed")  # as the exchange takes an order without one

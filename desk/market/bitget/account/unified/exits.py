@@ -28,7 +28,7 @@ from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.unified import requests as asked
 from desk.market.bitget.account.unified import wire
 from desk.market.bitget.account.unified.requests import BindForm
-from desk.market.bitget.account.unified.strategies import StrategyOrder
+from desk.market.bitget.account.unified.strategies import StrategyExit
 from desk.orders import MarginMode, Position, PositionMode
 from desk.ports import Clock
 
@@ -61,14 +61,14 @@ class StrategyExits:
         self._form: BindForm | None = None
         self._number = 0
 
-    async def waiting(self, *, attempts: int | None = None) -> list[StrategyOrder]:
+    async def waiting(self, *, attempts: int | None = None) -> list[StrategyExit]:
         """Strategy orders that wait, of all symbols."""
         return await self._lists.rows(
             asked.BOUND, lambda _: asked.bound_exits(), wire.read_strategies, attempts=attempts
         )
 
     def protected(
-        self, positions: Iterable[Position], waiting: Sequence[StrategyOrder]
+        self, positions: Iterable[Position], waiting: Sequence[StrategyExit]
     ) -> tuple[Position, ...]:
         """``positions`` with the stops and take-profits that end the whole of each."""
         exits: list[BoundExit] = []
@@ -151,10 +151,10 @@ class StrategyExits:
                 log.warning("%s: a stop or take-profit of a former position is cancelled", symbol)
                 await self._cancel(one)
 
-    def _follows(self, one: StrategyOrder) -> bool:
+    def _follows(self, one: StrategyExit) -> bool:
         return one.follows or one.order_id in self._followers
 
-    async def _of(self, position: Position) -> list[StrategyOrder]:
+    async def _of(self, position: Position) -> list[StrategyExit]:
         return [one for one in await self.waiting() if one.is_of(position.symbol, position.side)]
 
     async def _place(
@@ -199,7 +199,7 @@ class StrategyExits:
             forms.append("reduce_only")
         return sorted(forms, key=lambda form: form != self._form)
 
-    async def _move(self, follower: StrategyOrder, stop_loss: Decimal, take_profit: Decimal | None) -> None:
+    async def _move(self, follower: StrategyExit, stop_loss: Decimal, take_profit: Decimal | None) -> None:
         if (follower.stop_loss, follower.take_profit) == (stop_loss, take_profit):
             return
         body = asked.move_exits(
@@ -213,7 +213,7 @@ class StrategyExits:
 
     async def _listed(
         self, position: Position, bound: str, stop_loss: Decimal, take_profit: Decimal | None
-    ) -> list[StrategyOrder]:
+    ) -> list[StrategyExit]:
         """What waits for the position, once the list shows what was bound."""
         for pause in LISTED_AFTER_S:
             if pause:
@@ -225,7 +225,7 @@ class StrategyExits:
                     return waiting
         raise Unanswered("it was taken, and no such stop is there", endpoint=asked.BIND)
 
-    async def _cancel_all(self, position: Position, stale: Sequence[StrategyOrder]) -> None:
+    async def _cancel_all(self, position: Position, stale: Sequence[StrategyExit]) -> None:
         why: list[str] = []
         for one in stale:
             try:
@@ -241,7 +241,7 @@ class StrategyExits:
             text = f"bound, but {len(left)} former stops or take-profits of {position.symbol} wait on"
             raise Refused(". ".join([text, *why]), endpoint=asked.UNBIND, code="")
 
-    async def _cancel(self, one: StrategyOrder) -> None:
+    async def _cancel(self, one: StrategyExit) -> None:
         """Cancel one; one that is gone already is no error."""
         try:
             await self._rest.write(asked.UNBIND, asked.cancel_exits(one.order_id), wire.read_id)

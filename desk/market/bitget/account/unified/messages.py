@@ -20,7 +20,7 @@ from desk.market.bitget.account.messages import (
     PushedRows,
     Received,
     UnreadableMessage,
-    read_frame,
+    frame_of,
     tried,
 )
 from desk.market.bitget.account.stream import StreamDialect
@@ -51,7 +51,7 @@ def read_account_message(text: str) -> tuple[Received, ...]:
         {"action": "snapshot", "arg": {"instType": "UTA", "topic": "fill"},
          "data": [{"execId": "2", "orderId": "1", "clientOid": "t-1", "category": "usdt-futures", …}]}
     """
-    frame = read_frame(text, named="topic")
+    frame = frame_of(text, named="topic")
     if not isinstance(frame, PushedRows):
         return (frame,)
     topic, rows = frame.channel, frame.rows

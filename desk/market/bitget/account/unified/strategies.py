@@ -26,7 +26,7 @@ ENDED = frozenset({"success", "failed", "cancelled", "canceled"})
 
 
 @dataclass(frozen=True, slots=True)
-class StrategyOrder:
+class StrategyExit:
     """A stop, a take-profit or both, that wait under one id."""
 
     order_id: str
@@ -68,13 +68,13 @@ class StrategyOrder:
         )
 
 
-def strategy_of(row: Row) -> StrategyOrder:
+def strategy_of(row: Row) -> StrategyExit:
     """Read a strategy order."""
     side = SIDES.get(word(row, "posSide", "holdSide"))
     if side is None:
         side = {"sell": LONG, "buy": SHORT}.get(word(row, "side"))
     size, extent = price_or_none(row.get("qty")), word(row, "tpslMode")
-    return StrategyOrder(
+    return StrategyExit(
         order_id=text(row, "orderId"),
         symbol=text(row, "symbol"),
         side=side,

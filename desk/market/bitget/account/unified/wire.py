@@ -21,7 +21,7 @@ from desk.market.bitget.account.answers import ListPage, read_as, readable, rows
 from desk.market.bitget.account.fields import OrderDetail, Row, number
 from desk.market.bitget.account.unified import rows as unified_rows
 from desk.market.bitget.account.unified.rows import UnifiedSettings
-from desk.market.bitget.account.unified.strategies import StrategyOrder, strategy_of, waits
+from desk.market.bitget.account.unified.strategies import StrategyExit, strategy_of, waits
 from desk.orders import Balance, Fill, OrderState, Position
 
 
@@ -171,7 +171,7 @@ def read_fills(
     return read_as(read, "a page of executions", body, endpoint, status)
 
 
-def read_strategies(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[StrategyOrder]:
+def read_strategies(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[StrategyExit]:
     """Read the stops and take-profits that wait; they travel as a bare list, all on one page.
 
     Parameters
@@ -187,7 +187,7 @@ def read_strategies(body: bytes, *, endpoint: str, status: int = 200) -> ListPag
         As ``desk.market.bitget.wire.read_data``; ``Unanswered`` also if it is no list of rows.
     """
 
-    def read(data: object) -> ListPage[StrategyOrder]:
+    def read(data: object) -> ListPage[StrategyExit]:
         rows, _ = _page(data)
         return readable([row for row in rows if waits(row)], None, strategy_of, "a stop")
 
