@@ -73,5 +73,6 @@ async def _pause(found: UnifiedSettings, clock: Clock, waited: float, wait_s: fl
             f"Bitget is changing the account ({found.mode}): start again once that is done",
             endpoint=asked.SETTINGS,
         )
-    log.warning("Bitget is changing the account (%s); asked again in %g s", found.mode, CHANGING_PAUSE_S)
+    if waited < CHANGING_PAUSE_S:
+        log.warning("Bitget is changing the account (%s); waiting until that is done", found.mode)
     await clock.sleep(CHANGING_PAUSE_S)
