@@ -2,10 +2,11 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house pins audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -34,6 +35,18 @@ fix: $(VENV)/.dev ## let the linter and the formatter repair what they can
 house: $(VENV)/.dev ## counts of the source: rooms, arrows, names, docstrings, references, longest files
 	$(RUN) -m tests.house $(ARGS)
 
+pins: $(VENV)/.dev ## write the hashes of what requirements*.txt and constraints.txt pin, after one of them changed
+	$(RUN) -m tests.pins
+
+audit: $(AUDIT)/.made ## ask for known holes in what is installed; says so where the data cannot be reached
+	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
+	  -r requirements-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
+	unknown=$$(grep -c 'could not be audited' $(AUDIT)/found); \
+	grep -v 'could not be audited\|Skip Reason\|^---\|^No known' $(AUDIT)/found; \
+	if [ $$status -eq 0 ] && [ $$unknown -eq 0 ]; then echo "No known holes"; fi; \
+	if [ $$unknown -gt 0 ]; then echo "NOT AUDITED: the data on $$unknown packages cannot be reached from here"; exit 2; fi; \
+	exit $$status
+
 mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those that no test notices; an hour
 	$(BIN)/mutmut run --max-children 1 $(ARGS)
 	$(BIN)/mutmut results
@@ -59,6 +72,9 @@ soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the 
 soak-attacks: $(VENV)/.dev ## train markets that fool verdicts, and edges that must be found, by the command; a quarter of an hour and more
 	$(RUN) -m soaks.attacks $(ARGS)
 
+soak-hostile: $(VENV)/.dev ## feed every parser of what comes from outside with what nobody would send; minutes
+	$(RUN) -m soaks.hostile $(ARGS)
+
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m soaks.noise
 
@@ -74,12 +90,17 @@ $(VENV)/.made:
 	$(PYTHON) -m venv $(VENV)
 	@touch $@
 
-$(VENV)/.run: $(VENV)/.made requirements.txt constraints.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+$(AUDIT)/.made:
+	$(PYTHON) -m venv $(AUDIT)
+	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	@touch $@
+
+$(VENV)/.run: $(VENV)/.made requirements.txt requirements-hashes.txt constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
 	@$(RUN) -c 'import lightgbm' 2>/dev/null || { $(RUN) -c 'import lightgbm' || true; \
 	  echo "LightGBM does not load. If libgomp is missing: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; exit 2; }
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-hashes.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

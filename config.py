@@ -18,6 +18,7 @@ from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
+from desk.addresses import proxy_from
 from desk.doors import working_folder
 from desk.learn.parameters import Parameters
 from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
@@ -60,6 +61,9 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     values = Settings(
         fetch=FetchSettings(
             base_url=BITGET,
+            plain_http=False,  # http:// to another machine
+            proxy=proxy_from(environ, BITGET),  # HTTPS_PROXY
+            largest_body_mib=16,
             cache_dir=HERE / "backtest_data",
             days=180,
             symbols=(),  # all active perpetuals
@@ -243,8 +247,11 @@ def link_settings(mode: str, *, base_url: str, ws_url: str) -> LinkSettings:
     ws_url : str
         Websocket address, or "".
     """
+    fetch = default_settings().fetch
     return LinkSettings(
         base_url=base_url,
+        proxy=fetch.proxy,
+        largest_body_mib=fetch.largest_body_mib,
         ws_url=ws_url or BITGET_WS[mode],
         demo=mode == "demo",
         timeout_s=10.0,

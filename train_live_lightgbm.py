@@ -44,7 +44,7 @@ from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.model_commands import asks_for_models, carry_out, only_stale, prune, write_state
+from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
@@ -81,7 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         for line in force.remarks(settings):
             console.print(line)
         if asks_for_models(args):
-            return carry_out(args, settings, console, journal=Path(config.JOURNAL))
+            return run_command_on_models(args, settings, console, journal=Path(config.JOURNAL))
         if args.fetch_only:
             report = asyncio.run(bring_candles(settings, console, demo=args.demo))
             return OK if print_fetch(report, console) else FAILED

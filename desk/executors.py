@@ -12,6 +12,7 @@ import contextlib
 import itertools
 import multiprocessing
 import os
+import re
 import signal
 import sys
 import threading
@@ -22,7 +23,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for
 from types import ModuleType
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from desk.cores import most_workers
 
@@ -32,6 +33,17 @@ Result = TypeVar("Result")
 _POOLS_OF_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 ONE_THREAD = dict.fromkeys(_POOLS_OF_THREADS, "1")
 """Environment of a worker: one process per core, one thread per process."""
+_NEEDED: Final = re.compile(
+    "PATH|HOME|LANG|LANGUAGE|LC_.*|TZ|TZDIR|TMPDIR|TEMP|TMP|USER|LOGNAME|USERPROFILE|VIRTUAL_ENV"
+    "|SYSTEMROOT|SYSTEMDRIVE|WINDIR|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|PROCESSOR_.*|NUMBER_OF_PROCESSORS"
+    "|PYTHON.*|COV_.*|COVERAGE_.*|LD_LIBRARY_PATH|LD_PRELOAD|DYLD_.*"
+    "|(OMP|OPENBLAS|GOTO|MKL|BLIS|VECLIB|NUMEXPR|NPY|KMP)_.*",
+    re.IGNORECASE,
+)
+"""Variables that an interpreter and its numeric libraries read.
+
+Keys of an account are none of them: a worker computes, and what it does not have it cannot lose.
+"""
 AHEAD = 1
 """Jobs handed over beyond one per worker, so that none waits for the parent."""
 
@@ -94,11 +106,10 @@ class Processes:
     ) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, None]:
         """Carry out ``work`` for each of ``jobs``; an interrupt or ``close`` ends the workers at once."""
         waiting = iter(jobs)
-        with _one_thread_each():
-            while suspects := (yield from _until_broken(self._workers, work, waiting)):
-                for job in suspects:
-                    for guilty in (yield from _until_broken(1, work, iter([job]))):
-                        yield JobFailed(guilty, "BrokenProcessPool", _DIED, _DIED)
+        while suspects := (yield from _until_broken(self._workers, work, waiting)):
+            for job in suspects:
+                for guilty in (yield from _until_broken(1, work, iter([job]))):
+                    yield JobFailed(guilty, "BrokenProcessPool", _DIED, _DIED)
 
 
 _DIED = (
@@ -112,7 +123,8 @@ def _until_broken(
 ) -> Generator[JobDone[Job, Result] | JobFailed[Job], None, list[Job]]:
     """Yield outcomes until all jobs are done, or a process died: then return those under way."""
     spawn = multiprocessing.get_context("spawn")  # a forked LightGBM may hang in OpenMP
-    pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_prepare_worker)
+    with _scrubbed_environment():  # the helper process that tidies up after the pool starts here
+        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_prepare_worker)
     pending: dict[Future[JobDone[Job, Result] | JobFailed[Job]], Job] = {}
     room = workers + AHEAD
     try:
@@ -140,7 +152,7 @@ def _submit(
 ) -> Future[JobDone[Job, Result] | JobFailed[Job]]:
     """Hand a job to the pool; into one that has just died it goes as a job that broke."""
     try:
-        with _main_module_hidden(), _interrupts_of_children_blocked():
+        with _main_module_hidden(), _interrupts_of_children_blocked(), _scrubbed_environment():
             return pool.submit(_attempt, work, job)
     except BrokenProcessPool as exc:
         lost: Future[JobDone[Job, Result] | JobFailed[Job]] = Future()
@@ -202,15 +214,16 @@ def _interrupts_of_children_blocked() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _one_thread_each() -> Iterator[None]:
-    """Let processes that are started meanwhile see ``ONE_THREAD`` before they import anything."""
-    before = {name: os.environ.get(name) for name in ONE_THREAD}
+def _scrubbed_environment() -> Iterator[None]:
+    """Let processes that are started meanwhile see what ``_NEEDED`` admits, and ``ONE_THREAD``."""
+    before = dict(os.environ)
+    for name in before:
+        if not _NEEDED.fullmatch(name):
+            del os.environ[name]
     os.environ.update(ONE_THREAD)
     try:
         yield
     finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in ONE_THREAD.keys() - before.keys():
+            del os.environ[name]
+        os.environ.update(before)

@@ -16,15 +16,15 @@ Not here: the rules (``desk.learn.verdict``, ``desk.learn.stay``).
 """
 
 import contextlib
-import json
-import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from desk.errors import SettingsError, Unwritable
+from desk.files import keep_private, make_folder
 from desk.outcomes import Json
+from desk.reading import read_json, time_of
 
 NAME: Final = "evaluations.sqlite"
 POOLED: Final = "*"
@@ -83,9 +83,8 @@ class EvaluationLedger:
     def __init__(self, folder: Path) -> None:
         self.path = folder / NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            # Made here and not by sqlite, so that nobody else can read it even for a moment.
-            os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+            make_folder(folder)
+            keep_private(self.path)  # not made by sqlite: nobody else can read it even for a moment
             self._db = sqlite3.connect(self.path, isolation_level=None, timeout=PATIENCE_S)
         except (OSError, sqlite3.Error) as exc:
             raise SettingsError(f"{self.path} cannot be opened ({exc}): name another --cache-dir") from exc
@@ -234,12 +233,9 @@ class EvaluationLedger:
             "AND last >= ? AND first <= ? AND (p_value IS NULL OR p_value > ?) "
             "AND NOT (first = ? AND last = ? AND p_value IS ?) LIMIT 1"
         )
-        where, same = ("symbol", "settings", "first", "last"), ("first", "last", "p_value")
-        return {
-            one["symbol"]
-            for one in run
-            if any(self._rows(query, [*(one[key] for key in where), above, *(one[key] for key in same)]))
-        }
+        where = ("symbol", "settings", "first", "last", "above", "first", "last", "p_value")
+        asked = ({**one, "above": above} for one in run)
+        return {one["symbol"] for one in asked if any(self._rows(query, [one[key] for key in where]))}
 
     def count(self) -> int:
         """Number of evaluations, repetitions included."""
@@ -384,14 +380,14 @@ class EvaluationLedger:
 def _old_entry(line: bytes, where: str) -> Json:
     """An entry of ``evaluations.jsonl`` in the words of today."""
     try:
-        old = json.loads(line)
+        old = cast("Json", read_json(line))
         explored = old["kind"] == "explore"
         return {
             "kind": "explore" if explored else "train",
             "symbol": str(old["symbol"]),
             "settings": str(old["settings"]),
-            "first": int(old["test_first"]),
-            "last": int(old["test_last"]),
+            "first": time_of(old["test_first"]),
+            "last": time_of(old["test_last"]),
             # What --explore showed could be chosen by, whether or not it passed the gate of that time.
             "tested": explored or bool(old["passed_gate"]),
             "p_value": None if old["p_value"] is None else float(old["p_value"]),

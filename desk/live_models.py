@@ -12,6 +12,7 @@ from datetime import datetime
 
 from desk.arguments import nearest
 from desk.errors import ModelError, ModelIncomplete, SettingsError
+from desk.files import read_file
 from desk.kept_walk import read_walk, walk_folder
 from desk.learn.challenge import Champion
 from desk.learn.training import Model, load_model
@@ -166,7 +167,7 @@ def open_champion(registry: ModelRegistry, symbol: str) -> Champion | None:
     metadata = registry.metadata(model_file)
     card = card_of(metadata)
     try:
-        text = (registry.folder / model_file).read_text(encoding="utf-8")
+        text = read_file(registry.folder / model_file).decode()
         through = datetime.fromisoformat(metadata["data"]["trained_through"])
     except (OSError, KeyError, ValueError) as exc:
         raise ModelIncomplete(f"{symbol}: {model_file} cannot be compared ({exc})") from exc

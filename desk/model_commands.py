@@ -29,11 +29,11 @@ FILTERS = ("tradable", "retrain", "drop")
 
 
 def asks_for_models(args: Namespace) -> bool:
-    """Whether a command line asks for what ``carry_out`` does."""
+    """Whether a command line asks for what ``run_command_on_models`` does."""
     return bool(args.list or args.rollback or args.retire)
 
 
-def carry_out(args: Namespace, settings: Settings, console: Console, *, journal: Path) -> int:
+def run_command_on_models(args: Namespace, settings: Settings, console: Console, *, journal: Path) -> int:
     """List, roll back or retire, as the arguments say; the exit status.
 
     Parameters

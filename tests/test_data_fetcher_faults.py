@@ -184,7 +184,7 @@ async def test_a_file_that_cannot_be_replaced_costs_its_symbol_alone(run: Run) -
 
     (problem,) = report.problems
     assert (problem.symbol, problem.error) == ("ETHUSDT", "IsADirectoryError")
-    assert "Is a directory" in problem.message
+    assert "it is a folder, a regular file is needed" in problem.message
     run.assert_cached([MARKET[0], MARKET[2]])
 
 

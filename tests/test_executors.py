@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from multiprocessing import active_children
+from pathlib import Path
 
 import pytest
 
@@ -25,6 +26,12 @@ def limits(_: int) -> dict[str, str | None]:
 
 def blocked(_: int) -> bool:
     return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def environment(_: int) -> tuple[dict[str, str], bytes]:
+    """What a worker, and whoever may look at its process, finds in its environment."""
+    place = Path("/proc/self/environ")
+    return dict(os.environ), place.read_bytes() if place.exists() else b""
 
 
 def hang(_: int) -> int:
@@ -114,6 +121,22 @@ class TestProcesses(ExecutorContract):
 
         assert outcomes == [JobDone(1, True)]
         assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+    def test_workers_never_see_a_key(self, executor: Executor, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They need none, and what they do not have is in no dump of a crash and in no list of processes."""
+        secrets = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE", "TELEGRAM_TOKEN")
+        for name in (*secrets, "NOTIFY_WEBHOOK", "HTTPS_PROXY", "SOMETHING_NEW"):
+            monkeypatch.setenv(name, "a secret")
+        before = dict(os.environ)
+
+        [outcome] = executor.run(environment, [1])
+
+        assert isinstance(outcome, JobDone)
+        seen, listed = outcome.result
+        assert "a secret" not in seen.values()
+        assert b"a secret" not in listed
+        assert seen["PATH"] == before["PATH"]
+        assert dict(os.environ) == before
 
     def test_closing_ends_the_workers_at_once(self, executor: Executor) -> None:
         """Ctrl-C is not answered after the last symbol."""

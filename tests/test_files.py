@@ -2,6 +2,7 @@
 
 import errno
 import os
+import socket
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,16 @@ from typing import Any
 import pytest
 
 from desk.errors import SettingsError
-from desk.files import point_link, remove_drafts, sole_writer, write_file
+from desk.files import (
+    PRIVATE,
+    keep_private,
+    make_folder,
+    point_link,
+    read_file,
+    remove_drafts,
+    sole_writer,
+    write_file,
+)
 from tests.power import cut_power
 
 
@@ -145,3 +155,105 @@ def test_a_file_system_without_locks_is_named(
         sole_writer(tmp_path),
     ):
         pass
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _socket(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(path))
+
+
+PLANTED: dict[str, Callable[[Path], object]] = {
+    "a pipe": os.mkfifo,
+    "a socket": _socket,
+    "a folder": Path.mkdir,
+    "a link to elsewhere": lambda path: path.symlink_to(path.parent.parent / "secret"),
+    "a link to a device": lambda path: path.symlink_to("/dev/zero"),
+    "a link to itself": lambda path: path.symlink_to(path.name),
+}
+"""What somebody who can write into a folder may put in the place of a file."""
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_is_no_file_of_the_folder_is_not_even_opened(kind: str, tmp_path: Path) -> None:
+    """A pipe kept a start waiting for ever, and a link shows what lies elsewhere."""
+    (tmp_path / "secret").write_text("key")
+    path = tmp_path / "ours" / "file"
+    path.parent.mkdir()
+    PLANTED[kind](path)
+
+    with pytest.raises(OSError, match=r"a regular file is needed|symbolic link") as found:
+        read_file(path)
+
+    assert found.value.strerror
+
+
+def test_a_link_to_a_neighbour_is_read_and_so_is_a_folder_that_is_a_link(tmp_path: Path) -> None:
+    """``_latest`` is such a link, and users keep their candles on another disk."""
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "file").write_bytes(b"x")
+    (tmp_path / "there" / "latest").symlink_to("file")
+    (tmp_path / "here").symlink_to("there")
+
+    assert read_file(tmp_path / "here" / "latest") == b"x"
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"xxx")
+
+    assert read_file(tmp_path / "file", most=3) == b"xxx"
+    with pytest.raises(OSError, match="more than 2 bytes"):
+        read_file(tmp_path / "file", most=2)
+
+
+def test_what_is_made_here_is_closed_to_others(tmp_path: Path) -> None:
+    """Whoever may list a folder of models learns what is traded; an account is nobody's business at all."""
+    before = os.umask(0)
+    try:
+        make_folder(tmp_path / "a" / "b")
+        write_file(tmp_path / "c" / "account", b"x", mode=PRIVATE)
+        keep_private(tmp_path / "journal")
+        with sole_writer(tmp_path / "models"):
+            pass
+    finally:
+        os.umask(before)
+
+    assert {_mode(tmp_path / name) for name in ("a", "a/b", "c", "models")} == {0o700}
+    assert {_mode(tmp_path / name) for name in ("c/account", "journal", "models/.lock")} == {0o600}
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(tmp_path: Path) -> None:
+    """Journals of earlier versions were made with 0644."""
+    (tmp_path / "journal").write_bytes(b"x")
+    (tmp_path / "journal").chmod(0o644)
+
+    keep_private(tmp_path / "journal")
+
+    assert _mode(tmp_path / "journal") == 0o600
+    assert (tmp_path / "journal").read_bytes() == b"x"
+
+
+def test_a_lock_of_another_user_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner could hold it for ever, and the message would speak of a run that nobody finds."""
+    (tmp_path / ".lock").touch()
+    monkeypatch.setattr(os, "geteuid", lambda: tmp_path.stat().st_uid + 1)
+
+    with pytest.raises(SettingsError, match=r"\.lock belongs to another user"), sole_writer(tmp_path):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a link to elsewhere"])
+def test_a_lock_that_is_no_file_is_not_opened(kind: str, tmp_path: Path) -> None:
+    """A link in its place would have another file made, or changed, elsewhere."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    PLANTED[kind](folder / ".lock")
+
+    with pytest.raises(SettingsError, match="cannot be written"), sole_writer(folder):
+        pass
+
+    assert not (tmp_path / "secret").exists()

@@ -28,6 +28,9 @@ from tests.house import (
 FOUNDATION = {
     "desk.clustered",
     "desk.errors",
+    "desk.addresses",
+    "desk.reading",
+    "desk.safe_text",
     "desk.values",
     "desk.ports",
     "desk.files",
@@ -41,6 +44,7 @@ FOUNDATION = {
     "desk.server_time",
     "desk.settings",
     "desk.spreads",
+    "desk.symbol_names",
     "desk.ticks",
     "desk.typed_fields",
 }
@@ -59,7 +63,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
-    "desk.errors": set(),
+    "desk.safe_text": set(),
+    "desk.reading": {"desk.safe_text"},
+    "desk.addresses": set(),
+    "desk.errors": {"desk.safe_text"},
     "desk.values": {"desk.errors"},
     "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
@@ -76,6 +83,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.settings": {"desk.errors", "desk.typed_fields"},
     "desk.typed_fields": set(),
     "desk.server_time": {"desk.ports"},
+    "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
     "desk.executors": FOUNDATION | {"desk.cores"},
@@ -113,7 +121,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {
+        "desk.errors",
+        "desk.files",
+        "desk.outcomes",
+        "desk.policy",
+        "desk.reading",
+        "desk.values",
+    },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
@@ -157,6 +172,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
+    *("desk.addresses", "desk.reading", "desk.safe_text"),
     *(
         "desk.errors",
         "desk.values",
@@ -170,6 +186,7 @@ PURE = {
         "desk.retry",
         "desk.settings",
         "desk.spreads",
+        "desk.symbol_names",
         "desk.ticks",
         "desk.typed_fields",
         "desk.indicators",
@@ -178,7 +195,9 @@ PURE = {
     *(
         "desk.market.history.absence",
         "desk.market.history.candles",
+        "desk.market.history.inert_pickle",
         "desk.market.history.paging",
+        "desk.market.history.pickle_tree",
         "desk.market.bitget.wire",
         "desk.market.series.synthetic",
     ),
@@ -199,13 +218,13 @@ PURE = {
     "desk.market.matching",
     *(
         f"desk.market.emulator.{name}"
-        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+        for name in ("account_request", "channels", "endpoints", "forming", "intervals", "keys")
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *(
-        f"desk.market.emulator.uta_{name}"
-        for name in ("book", "channels", "codes", "options", "orders", "private", "rows", "strategies")
-    ),
+    "desk.market.emulator.peer_endpoints",
+    *(f"desk.market.emulator.uta_{name}" for name in ("book", "channels", "codes", "options", "orders")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("account_rows", "private", "public")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("rows", "strategies")),
     *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
@@ -225,7 +244,7 @@ ADDRESS = {
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
     "pyarrow": {"desk.market.series"},
-    "pickle": {"desk.market.history.candle_store", "desk.market.history.inert_pickle"},
+    "pickle": {"desk.market.history.candle_store"},
     "sklearn": {"desk.learn.evaluation"},
 }
 # Who may make or change files, by what writes them.
@@ -244,6 +263,7 @@ CATCHES_ALL = {
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",
+    "soaks.hostile",  # where every defect is looked for
 }
 LONGEST = 400
 """Lines of a file."""

@@ -3,6 +3,7 @@
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -16,6 +17,7 @@ from packaging.requirements import Requirement
 
 from desk import doors
 from desk.errors import SettingsError
+from tests.pins import LISTS, PLACES, marker, needed, pinned
 
 HOUSE = Path(__file__).resolve().parent.parent
 DEMO = ["--demo", "--symbols", "EDGEONEUSDT", "--days", "30", "--trials", "2", "--jobs", "2"]
@@ -160,3 +162,43 @@ def test_the_ranges_of_the_package_hold_what_is_pinned() -> None:
     (builder,) = project["build-system"]["requires"]
     assert builder in (HOUSE / "requirements-dev.txt").read_text()
     assert importlib.metadata.version("hatchling") == builder.partition("==")[2]
+
+
+def test_everything_that_is_installed_has_the_hashes_of_its_version() -> None:
+    """An index, or whoever stands before it, cannot slip in a file that nobody has seen."""
+    lists = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+    hashed = [one for file in LISTS for one in pinned(file).items()]
+
+    assert dict(hashed) == pinned(*lists), "run make pins"
+    assert len(hashed) == len(dict(hashed))
+    for file in LISTS:
+        for block in (HOUSE / file).read_text().split("\n")[1:]:
+            assert re.fullmatch(r"[a-z0-9-]+==\S+( ; .+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?|", block)
+
+
+@pytest.mark.parametrize("file", LISTS)
+def test_hashes_cover_every_system_that_the_suite_runs_on(file: str) -> None:
+    """What only Windows needs is missing from the environment in which the hashes were written."""
+    names = pinned(LISTS[file])
+    done = pinned("requirements-hashes.txt") if file != "requirements-hashes.txt" else {}
+
+    assert needed(names).keys() - done.keys() == pinned(file).keys()
+
+
+def test_hashes_come_first() -> None:
+    """The installer takes the hashes of the first mention of a package, and complains if that has none."""
+    for file, list_file in LISTS.items():
+        lines = [line for line in (HOUSE / list_file).read_text().splitlines() if not line.startswith("#")]
+        options = [line for line in lines if line.startswith("--requirement")]
+
+        assert f"--requirement {file}" in options
+        assert lines[: len(options)] == options
+
+
+def test_a_package_of_one_system_has_its_marker() -> None:
+    """Or the other systems would try, and fail, to build it."""
+    assert marker(set(PLACES)) == ""
+    assert marker({place for place in PLACES if place[1] > 3}) == ' ; sys_platform == "win32"'
+    assert marker({place for place in PLACES if place[1] < 4}) == ' ; sys_platform != "win32"'
+    assert marker({place for place in PLACES if place[0] == "3.13"}) == ' ; python_version == "3.13"'
+    assert "platform_machine" in marker({place for place in PLACES if place[1] == 5})

@@ -140,7 +140,7 @@ def text(body: bytes) -> Callable[[Path], object]:
         (of_block(1, long_threshold=1.5), "the threshold 1.5 is no probability"),
         (of_block(1, long_threshold=True), "is no probability"),
         (of_block(1, long_threshold="0.6"), "is no probability"),
-        (of_block(1, long_threshold=float("nan")), "not JSON"),
+        (of_block(1, long_threshold=float("nan")), "is no probability"),
         (of_block(1, long_threshold=0.4, short_threshold=0.6), "short threshold 0.6 is not below"),
         (of_block(1, first="yesterday"), "a block is none"),
         (of_block(1, first="2026-01-08T00:00:00"), "names no time zone"),
@@ -148,7 +148,7 @@ def text(body: bytes) -> Callable[[Path], object]:
         (of_block(1, first="2026-01-08T00:01:00+00:00"), "beside the candles"),
         (of_block(1, first="2026-01-07T00:00:00+00:00"), "begins before the one before it ends"),
         (lambda folder: (folder / "01.txt").write_text("other"), "not the file that walk.json describes"),
-        (lambda folder: (folder / "01.txt").unlink(), "01.txt cannot be used (it is not a regular file"),
+        (lambda folder: (folder / "01.txt").unlink(), "01.txt cannot be used (it cannot be read"),
         (lambda folder: (folder / "walk.json").unlink(), "are not kept in"),
     ],
 )  # fmt: skip
@@ -172,7 +172,7 @@ def test_a_file_that_is_too_large_is_not_read(tmp_path: Path) -> None:
     with (folder / "00.txt").open("r+b") as file:
         file.truncate(MOST_BYTES + 1)  # a hole: it takes no space
 
-    with pytest.raises(ModelIncomplete, match="too large"):
+    with pytest.raises(ModelIncomplete, match="it has more than"):
         read_walk(folder, symbol="BTCUSDT")
 
 

@@ -1,6 +1,7 @@
 """A model is published whole, refused when its files do not belong together, and never lost."""
 
 import json
+import os
 import shutil
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -296,3 +297,51 @@ def test_a_directory_can_be_moved(tmp_path: Path) -> None:
     shutil.move(tmp_path / "a", tmp_path / "b")
 
     assert opened(ModelRegistry(tmp_path / "b")) == "m1"
+
+
+def _evaluated(folder: Path) -> tuple[ModelRegistry, dict[str, Any], Path]:
+    """A registry, the metadata of a model in it, and the file of the model whose figures these report."""
+    registry = ModelRegistry(folder)
+    described = publish_version(registry, replace(trained("published"), evaluated="evaluated"), now=NOW)
+    return registry, described, folder / described["evaluated_file"]
+
+
+@pytest.mark.parametrize("damaged", [b"Evaluated", b"evaluated\n", b"", b"\xff"])
+def test_one_damaged_byte_of_the_evaluated_model_is_a_model_error(tmp_path: Path, damaged: bytes) -> None:
+    """A notebook would measure another model than the one whose figures stand in the metadata."""
+    registry, described, path = _evaluated(tmp_path)
+    assert registry.evaluated(described) == "evaluated"
+    path.write_bytes(damaged)
+
+    with pytest.raises(ModelIncomplete, match=r"not the file that its metadata describe|is no text"):
+        registry.evaluated(described)
+
+
+def test_models_of_earlier_versions_kept_no_digest_of_it(tmp_path: Path) -> None:
+    registry, described, _ = _evaluated(tmp_path)
+    del described["evaluated_sha256"]
+
+    assert registry.evaluated(described) == "evaluated"
+
+
+def test_metadata_cannot_name_an_evaluated_model_elsewhere(tmp_path: Path) -> None:
+    """A path out of the folder would have any file of the machine read."""
+    (tmp_path / "secret.txt").write_text("key")
+    registry, described, _ = _evaluated(tmp_path / "models")
+
+    with pytest.raises(ModelIncomplete):
+        registry.evaluated(described | {"evaluated_file": "../secret.txt"})
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["BTCUSDT_latest.txt", "BTCUSDT_lightgbm_20261122_120000.txt", "metadata"])
+def test_a_pipe_among_the_models_is_not_opened(tmp_path: Path, name: str) -> None:
+    """It would keep a session waiting for ever, at its start or when it looks for newer models."""
+    shelf = ModelRegistry(tmp_path)
+    publish_version(shelf, trained("model"), now=NOW)
+    path = next(tmp_path.glob("metadata/*")) if name == "metadata" else tmp_path / name
+    path.unlink()
+    os.mkfifo(path)
+
+    with pytest.raises(ModelIncomplete, match="it is a pipe, a regular file is needed"):
+        opened(shelf)

@@ -9,7 +9,7 @@ of the additions.  The mean over seeds is worth 0.003 of AUC on real series (``d
 import re
 from collections.abc import Sequence
 
-from desk.learn.training import Model, load_model
+from desk.learn.training import Model, model_of
 
 _VALUES = re.compile(r"^(leaf_value|internal_value)=(.*)$", re.MULTILINE)
 _TREE = re.compile(r"^Tree=\d+$", re.MULTILINE)
@@ -34,7 +34,7 @@ def average(members: Sequence[Model]) -> Model:
     tail = texts[0][texts[0].index(_END) :]
     trees = [tree for text in texts for tree in _scaled_trees(text, len(members))]
     body = "".join(f"Tree={number}\n{tree}" for number, tree in enumerate(trees))
-    return load_model(f"{head}{body}{tail}", subject="an average of models")
+    return model_of(f"{head}{body}{tail}")
 
 
 def _scaled_trees(text: str, share: int) -> list[str]:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from desk.errors import ModelIncomplete
+from desk.learn.model_text import check_model_text
 from desk.learn.parameters import Parameters
 
 Features = NDArray[np.float32]
@@ -198,22 +199,25 @@ def train_with_early_stopping(
 
 
 def load_model(text: str, *, subject: str) -> Model:
-    """A model from LightGBM's text format.
+    """A model from LightGBM's text format, whoever wrote it.
 
     Raises
     ------
     ModelIncomplete
         If the text is not a whole binary LightGBM model; ``subject`` names it.
     """
-    if not text.startswith("tree\n") or "end of parameters" not in text:
-        raise ModelIncomplete(f"{subject} is not a whole LightGBM text model; train the symbol again")
     try:
-        booster = lgb.Booster(model_str=text)
+        check_model_text(text)
+        return model_of(text)
     except (lgb.basic.LightGBMError, ValueError) as exc:
-        raise ModelIncomplete(f"{subject} is not a LightGBM model; train the symbol again") from exc
-    if booster.num_model_per_iteration() != 1:
-        raise ModelIncomplete(f"{subject} is not a binary model; train the symbol again")
-    return Model(booster)
+        raise ModelIncomplete(
+            f"{subject} is not a whole LightGBM text model ({exc}): train the symbol again"
+        ) from exc
+
+
+def model_of(text: str) -> Model:
+    """A model from a text that this process itself made: LightGBM crashes on others."""
+    return Model(lgb.Booster(model_str=text))
 
 
 def _lightgbm_parameters(parameters: Parameters, bins: Bins, seed: int) -> dict[str, Any]:

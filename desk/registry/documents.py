@@ -15,7 +15,9 @@ from typing import Any, cast
 import jsonschema
 
 from desk.errors import ModelIncomplete
+from desk.files import read_file
 from desk.outcomes import Json
+from desk.reading import read_json
 
 _SCHEMAS = resources.files("desk") / "schemas"
 
@@ -34,7 +36,7 @@ def read_metadata(path: Path) -> Json:
     return _conforming(document, path, "metadata_v1" if old else "metadata")
 
 
-def read_json(path: Path, schema: str) -> Json:
+def read_document(path: Path, schema: str) -> Json:
     """The document at ``path``, if it conforms to ``schema``.
 
     Raises
@@ -47,7 +49,7 @@ def read_json(path: Path, schema: str) -> Json:
 
 def _parsed(path: Path) -> object:
     try:
-        return json.loads(path.read_bytes())
+        return read_json(read_file(path))
     except OSError as exc:
         raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
     except ValueError as exc:

@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Final
 
 from desk.errors import ContractMismatch, ModelIncomplete
-from desk.files import flush_folder, point_link, remove_drafts, write_file
+from desk.files import flush_folder, point_link, read_file, remove_drafts, write_file
 from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
 from desk.registry import candidates
-from desk.registry.documents import checked_json, read_json, read_metadata
+from desk.registry.documents import checked_json, read_document, read_metadata
+from desk.symbol_names import symbol_fault
 
 STAMP: Final = "%Y%m%d_%H%M%S"
 SUMMARY: Final = "training_summary.json"
@@ -35,8 +36,7 @@ OLD_LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
 STATE: Final = "models.json"
-RETIRED: Final = "retired"
-"""Folder with one file for each symbol that was retired."""
+RETIRED: Final = "retired"  # a folder, with one file for each symbol that was retired
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt$")
 _LATEST = "_latest.txt"
 _FOLDERS = ("metadata", "evaluated", "trades", "studies", candidates.FOLDER, RETIRED)
@@ -66,8 +66,8 @@ class ModelRegistry:
 
     def tidy(self) -> None:
         """Remove what crashed writers left behind; only the one writer may call this."""
-        folders = [self.folder / name for name in ("", *_FOLDERS)]
-        for folder in (*folders, *self.folder.glob("evaluated/*_walk_*")):
+        walks = self.folder.glob("evaluated/*_walk_*")
+        for folder in (*(self.folder / name for name in ("", *_FOLDERS)), *walks):
             remove_drafts(folder)
 
     @property
@@ -80,25 +80,31 @@ class ModelRegistry:
 
         Raises
         ------
+        ModelIncomplete
+            If the symbol cannot be part of a file name.
         OSError
             If the disk refuses; what is published stays published.
         """
+        if fault := symbol_fault(trained.symbol):
+            raise ModelIncomplete(f"{trained.symbol!a} cannot be a file name: {fault}")
         symbol, stamp = trained.symbol, self._free_stamp(trained.symbol, now)
         model_file = f"{symbol}_lightgbm_{stamp}.txt"
         body = trained.model.encode()
+        evaluated = None if trained.evaluated is None else trained.evaluated.encode()
         metadata = {
             "schema_version": 2,
             "symbol": symbol,
             "created_at": datetime.strptime(stamp, STAMP).replace(tzinfo=UTC).isoformat(),
             "model_file": model_file,
             "model_sha256": hashlib.sha256(body).hexdigest(),
-            "evaluated_file": f"evaluated/{model_file}" if trained.evaluated is not None else None,
+            "evaluated_file": None if evaluated is None else f"evaluated/{model_file}",
+            "evaluated_sha256": None if evaluated is None else hashlib.sha256(evaluated).hexdigest(),
             **trained.metadata,
         }
         described = checked_json(metadata, "metadata")
         write_file(self.folder / model_file, body)
-        if trained.evaluated is not None:
-            write_file(self.folder / "evaluated" / model_file, trained.evaluated.encode())
+        if evaluated is not None:
+            write_file(self.folder / "evaluated" / model_file, evaluated)
         for name, text in walk_files(symbol, trained.walk).items():
             write_file(walk_folder(self.folder, symbol, model_file) / name, text)
         write_file(self.folder / "trades" / f"{symbol}_trades_{stamp}.csv", trained.trades.encode())
@@ -121,7 +127,7 @@ class ModelRegistry:
         """
         symbol, model_file = metadata["symbol"], metadata["model_file"]
         try:
-            body = (self.folder / model_file).read_bytes()
+            body = read_file(self.folder / model_file)
         except OSError as exc:
             raise ModelIncomplete(f"{symbol}: {model_file} cannot be read ({exc.strerror})") from exc
         if hashlib.sha256(body).hexdigest() != metadata["model_sha256"]:
@@ -140,13 +146,13 @@ class ModelRegistry:
         """
         if symbol not in self.symbols():
             raise ModelIncomplete(f"{symbol}: no model is published that could be retired")
-        note = json.dumps({"symbol": symbol, "at": at.isoformat(), "model_file": self.latest(symbol)})
-        write_file(self._retired_file(symbol), f"{note}\n".encode())
+        note = {"symbol": symbol, "at": at.isoformat(), "model_file": self.latest(symbol)}
+        write_file(self._retired_file(symbol), json.dumps(note).encode())
         (self.folder / f"{symbol}{_LATEST}").unlink()
         flush_folder(self.folder)
 
     def retired(self) -> set[str]:
-        """Symbols that were retired."""
+        """Retired symbols."""
         return {path.stem for path in self.folder.glob(f"{RETIRED}/*.json")}
 
     def latest(self, symbol: str) -> str | None:
@@ -170,9 +176,10 @@ class ModelRegistry:
 
     def all_symbols(self) -> list[str]:
         """Symbols with a version, published or not, sorted."""
-        names = (path.name for path in self.folder.glob("*_lightgbm_*.txt"))
-        found = {self._symbol_of(name) for name in names if _VERSION.search(name)}
-        return sorted(found.union(self.symbols()))
+        names = [path.name for path in self.folder.glob("*_lightgbm_*.txt")]
+        return sorted(
+            {self._symbol_of(name) for name in names if _VERSION.search(name)}.union(self.symbols())
+        )
 
     def versions(self, symbol: str) -> list[str]:
         """File names of all versions of a symbol that have metadata, newest first."""
@@ -212,26 +219,22 @@ class ModelRegistry:
 
     def rewrite_metadata(self, metadata: Json) -> None:
         """Replace the metadata of a published model, as when the whole run's verdicts are in."""
-        stamp = self._stamp_of(metadata["model_file"])
-        write_file(self._metadata_file(metadata["symbol"], stamp), checked_json(metadata, "metadata"))
+        write_file(self._metadata_of(metadata["model_file"]), checked_json(metadata, "metadata"))
 
     def write_summary(self, summary: Json) -> Path:
         """Replace ``training_summary.json``; return its path."""
-        path = self.folder / SUMMARY
-        write_file(path, checked_json(summary, "training_summary"))
+        write_file(path := self.folder / SUMMARY, checked_json(summary, "training_summary"))
         return path
 
     def write_state(self, document: Json) -> Path:
         """Replace ``models.json``; return its path."""
-        path = self.folder / STATE
-        write_file(path, checked_json(document, "models"))
+        write_file(path := self.folder / STATE, checked_json(document, "models"))
         return path
 
     def write_exploration(self, document: Json, picture: str) -> tuple[Path, Path]:
         """Replace ``exploration.json`` and ``exploration.svg``; return their paths."""
-        path, drawn = self.folder / EXPLORATION, self.folder / PICTURE
-        write_file(path, checked_json(document, "exploration"))
-        write_file(drawn, picture.encode())
+        write_file(path := self.folder / EXPLORATION, checked_json(document, "exploration"))
+        write_file(drawn := self.folder / PICTURE, picture.encode())
         return path, drawn
 
     @property
@@ -242,7 +245,7 @@ class ModelRegistry:
     def read_summary(self) -> Json | None:
         """The last run's summary; None where there is none that can be read."""
         try:
-            return read_json(self.folder / SUMMARY, "training_summary")
+            return read_document(self.folder / SUMMARY, "training_summary")
         except ModelIncomplete:
             return None
 
@@ -279,19 +282,28 @@ class ModelRegistry:
         Raises
         ------
         ModelIncomplete
-            If its file cannot be read.
+            If its file cannot be read, or is not the one that the metadata describe.
         """
-        path = self.folder / str(metadata["evaluated_file"] or metadata["model_file"])
+        name, model_file = metadata["evaluated_file"], str(metadata["model_file"])
+        path = self.folder / (model_file if name is None else f"evaluated/{model_file}")
+        digest = metadata["model_sha256"] if name is None else metadata.get("evaluated_sha256")
         try:
-            return path.read_text(encoding="utf-8")
-        except OSError as exc:
-            raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
+            body = read_file(path)
+            text = body.decode()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ModelIncomplete(f"{path} cannot be read ({exc}): train again") from exc
+        if name not in {None, f"evaluated/{model_file}"}:
+            raise ModelIncomplete(f"{model_file}: its evaluated model has another name: train again")
+        if digest not in {None, hashlib.sha256(body).hexdigest()}:  # earlier versions kept no digest of it
+            raise ModelIncomplete(f"{path} is not the file that its metadata describe: train again")
+        return text
 
     def symbols(self) -> list[str]:
         """Symbols with a published model, sorted."""
         if not self.folder.is_dir():
             return []
-        return sorted(path.name.removesuffix(_LATEST) for path in self.folder.glob(f"*{_LATEST}"))
+        names = (path.name.removesuffix(_LATEST) for path in self.folder.glob(f"*{_LATEST}"))
+        return sorted(name for name in names if not symbol_fault(name))
 
     def open_latest(self, symbol: str, *, features: tuple[str, ...], contract: str) -> RegisteredModel:
         """Open the newest published model, if its files belong together and fit this checkout.
@@ -312,7 +324,10 @@ class ModelRegistry:
         link = self.folder / f"{symbol}{_LATEST}"
         try:
             target = self.folder / link.readlink().name if link.is_symlink() else None
-            body = (target or link).read_bytes()
+            body = read_file(target or link)
+            text = body.decode()
+        except UnicodeDecodeError as exc:
+            raise ModelIncomplete(f"{symbol}: {link} is no text: train the symbol") from exc
         except OSError as exc:
             raise ModelIncomplete(
                 f"{symbol}: {link} cannot be read ({exc.strerror}): train the symbol"
@@ -331,7 +346,7 @@ class ModelRegistry:
                 f"{symbol}: trained on feature contract {metadata['feature_contract']}, this checkout "
                 f"computes {contract}: train the symbol again"
             )
-        return RegisteredModel(symbol, metadata["model_file"], body.decode(), metadata)
+        return RegisteredModel(symbol, metadata["model_file"], text, metadata)
 
     def _metadata_of_version(self, symbol: str, model: Path) -> Json:
         return read_metadata(self._metadata_file(symbol, self._stamp_of(model.name)))
@@ -374,8 +389,8 @@ class ModelRegistry:
 
     def _versions(self, symbol: str) -> list[str]:
         """File names of all versions of a symbol, newest first."""
-        found = (path.name for path in self.folder.glob(f"{glob.escape(symbol)}_lightgbm_*.txt"))
-        return sorted((name for name in found if _VERSION.search(name)), reverse=True)
+        paths = self.folder.glob(f"{glob.escape(symbol)}_lightgbm_*.txt")
+        return sorted((path.name for path in paths if _VERSION.search(path.name)), reverse=True)
 
     def _point_latest(self, symbol: str, model_file: str, body: bytes) -> None:
         link = self.folder / f"{symbol}{_LATEST}"

@@ -151,6 +151,33 @@ def test_a_fill_belongs_to_the_trade_whose_order_made_it(tmp_path: Path) -> None
         assert journal.ledger.fills_of(second) == [STOPPED]
 
 
+def test_a_journal_is_read_by_its_user_alone(tmp_path: Path) -> None:
+    """It says what the account holds; one of an earlier version, which anybody could read, is closed too."""
+    old, new = tmp_path / "old.sqlite", tmp_path / "new.sqlite"
+    before = os.umask(0)
+    try:
+        sqlite3.connect(old).close()
+        old.touch(0o644)
+        old.with_name("old.sqlite-wal").touch(0o644)
+        for path in (old, new):
+            with Journal(path):
+                modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.glob(f"{path.name}*")}
+                assert set(modes.values()) == {0o600}, modes
+                assert len(modes) >= 3
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("name", ["journal.sqlite", "journal.sqlite.lock"])
+def test_a_pipe_in_the_place_of_a_journal_is_named(tmp_path: Path, name: str) -> None:
+    """It would keep the start waiting for ever, without a word."""
+    os.mkfifo(tmp_path / name)
+
+    with pytest.raises(SettingsError, match=r"no regular file|cannot be written"):
+        Journal(tmp_path / "journal.sqlite")
+
+
 def test_a_second_session_is_kept_out(tmp_path: Path) -> None:
     """Two would trade one account against each other."""
     path = tmp_path / "journal.sqlite"

@@ -11,12 +11,13 @@ Its one account trades against the matching core (``desk.market.matching``); its
 ``keys.Keys``, or any three values given in the options.  The account is a classic one, with the API v2, or
 a unified one, with the API v3; it may change its kind while the exchange runs.
 
-Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one symbol), ``endpoints`` (public
-answers); ``keys``, ``venue``, ``account_request``, ``private``, ``private_orders``, ``private_rows`` (the
-account by the API v2); ``uta_book``, ``uta_private``, ``uta_orders``, ``uta_strategies``, ``uta_rows``,
-``uta_codes``, ``uta_options`` (the account by the API v3); ``channels``, ``uta_channels``, ``sockets``
-(websockets); ``limits``, ``faults``, ``brotli``, ``responses``, ``server`` (HTTP),
-``control`` (counters and controls for tests), ``__main__`` (the command line).
+Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one symbol); ``endpoints``,
+``intervals``, ``peer_endpoints``, ``uta_public`` (public answers); ``keys``, ``venue``, ``account_request``,
+``private``, ``private_orders``, ``private_rows`` (the account by the API v2); ``uta_book``, ``uta_private``,
+``uta_orders``, ``uta_strategies``, ``uta_rows``, ``uta_account_rows``, ``uta_codes``, ``uta_options`` (by the
+API v3); ``channels``, ``uta_channels``, ``sockets`` (websockets); ``limits``, ``faults``, ``brotli``,
+``responses``, ``server`` (HTTP); ``control`` (counters and controls for tests), ``__main__`` (the command
+line).
 """
 
 from desk.market.emulator.control import Stats

@@ -11,17 +11,23 @@ or a soak, perhaps in another process; the server carries them out.
 ``POST /emulator/account?kind=unified``        changes the kind of the account
 =============================================  =========================================================
 
-A malformed request is answered with status 400 and a sentence.
+A request of a web page is answered with status 403 (``own_clients``), a malformed one with status 400 and a
+sentence.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 from aiohttp import web
 
 from desk.market.emulator.uta_options import ACCOUNT_KINDS, AccountKind
+from desk.reading import decimal_or_none
+from desk.safe_text import brief
+
+LONGEST_MS = 15
+"""Digits of a time."""
 
 
 @dataclass(slots=True)
@@ -108,21 +114,18 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
 
     async def clock(request: web.Request) -> web.Response:
         ms = request.query.get("ms", "")
-        if not (ms.isascii() and ms.isdigit()):
+        if not (ms.isascii() and ms.isdigit() and len(ms) <= LONGEST_MS):
             raise web.HTTPBadRequest(
-                text=f"ms is {ms!r}, must be a whole number, 0 or more: time cannot go back"
+                text=f"ms is {brief(ms)}, must be a whole number, 0 or more: time cannot go back"
             )
         exchange.pass_time(int(ms))
         return web.json_response({"server_time": exchange.now_ms()})
 
     async def price(request: web.Request) -> web.Response:
         symbol, text = request.query.get("symbol", ""), request.query.get("price", "")
-        try:
-            value = Decimal(text)
-        except InvalidOperation:
-            value = Decimal(0)
-        if not (value.is_finite() and value > 0):
-            raise web.HTTPBadRequest(text=f"price is {text!r}, must be a number above 0")
+        value = decimal_or_none(text)
+        if value is None or value <= 0:
+            raise web.HTTPBadRequest(text=f"price is {brief(text)}, must be a number above 0")
         try:
             exchange.set_price(symbol, value)
         except KeyError:

@@ -1,12 +1,11 @@
 """The embedded exchange on a socket.
 
 Place in the house: the market, inside the emulator.  Listings, options and a clock come in; HTTP and
-websockets on loopback go out, as the exchange's endpoints answer.  The paths under ``/emulator`` are those of
-``control``.
+websockets on loopback go out, as the exchange's endpoints answer; ``control`` has those under ``/emulator``.
 
-A request passes, in this order: latency, unknown path (``40404``), limits (429), fault, signature where it
-is private, answer.  Every request under ``/api`` has a number, from 0, in the order of arrival; faults depend
-on it alone.
+A request passes, in this order: ``own_clients`` (403 for web pages), latency, unknown path (``40404``),
+limits (429), fault, signature where it is private, answer.  Every request under ``/api`` has a number, from
+0, in the order of arrival; faults depend on it alone.
 
 Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), which answers have a fault
 (``faults``), websockets (``sockets``).
@@ -29,18 +28,22 @@ from desk.market.emulator.keys import check_request
 from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
+from desk.market.emulator.own_clients import only_own_clients
+from desk.market.emulator.peer_endpoints import PEER_ENDPOINTS
 from desk.market.emulator.private import PRIVATE, Endpoint, answer
 from desk.market.emulator.responses import broken_off, in_brotli, refused, success, too_many_requests
 from desk.market.emulator.sockets import WebsocketServer
 from desk.market.emulator.uta_book import UnifiedBook
 from desk.market.emulator.uta_options import AccountKind
 from desk.market.emulator.uta_private import UNIFIED, UnifiedEndpoint, kind_refusal, unified_answer
+from desk.market.emulator.uta_public import V3_ENDPOINTS
 from desk.market.emulator.venue import Venue
 from desk.market.series.facts import Funding, PriceTick
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
 
+PUBLIC: Final = {**ENDPOINTS, **PEER_ENDPOINTS, **V3_ENDPOINTS}
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long pending answers may take when the exchange stops, seconds."""
@@ -137,7 +140,7 @@ class EmbeddedExchange:
         self._url = ""
 
     async def __aenter__(self) -> Self:
-        app = web.Application()
+        app = web.Application(middlewares=[only_own_clients])
         app.router.add_get("/api/{path:.*}", self._serve)
         app.router.add_post("/api/{path:.*}", self._serve)
         app.router.add_get("/v2/ws/public", self.sockets.serve)
@@ -263,7 +266,7 @@ class EmbeddedExchange:
             request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
         )
         try:
-            answer = ENDPOINTS[path](public_request)
+            answer = PUBLIC[path](public_request)
         except RequestDenied as denial:
             return refused(denial, self.now_ms())
         if isinstance(answer, CandlePage):
@@ -280,6 +283,8 @@ class EmbeddedExchange:
     async def _answer_private(self, request: web.Request, path: str, fault: str | None) -> web.StreamResponse:
         """Carry out a signed request; its answer may still be lost or cut."""
         trading, body = self.stats.trading, await request.text()
+        refusal = kind_refusal(path, self.book)
+        is_first = self.options.unified.kind_checked == "first"
         try:
             check_request(
                 self.options.keys,
@@ -288,8 +293,10 @@ class EmbeddedExchange:
                 target=request.raw_path,
                 body=body,
                 valid_times=self._signature_times(),
-                refusal=kind_refusal(path, self.book),
+                refusal=refusal if is_first else None,
             )
+            if refusal is not None:
+                raise refusal
             if path in UNIFIED:
                 text = unified_answer(
                     path, self.venue, self.book, query=request.query, body=body, now=self.now_ms()
@@ -385,4 +392,4 @@ def _is_known(request: web.Request) -> bool:
     """Whether the endpoint exists and has the request's method."""
     if private := _private_endpoint(request.path):
         return request.method == private.method
-    return request.path in ENDPOINTS and request.method == "GET"
+    return request.path in PUBLIC and request.method == "GET"

@@ -18,7 +18,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import WSMsgType, web
 
@@ -45,6 +45,7 @@ from desk.market.emulator.uta_channels import (
 )
 from desk.market.emulator.venue import Venue
 from desk.ports import Clock
+from desk.reading import read_json
 
 SILENCE_S: Final = 120.0
 MESSAGES_PER_SECOND: Final = 10
@@ -301,7 +302,7 @@ class WebsocketServer:
             connection.send("pong")
             return
         try:
-            message = json.loads(text)
+            message = cast("dict[str, object]", read_json(text))
             op, args = message["op"], message["args"]
         except (ValueError, KeyError, TypeError):
             connection.send_json(event="error", code=30002, msg="illegal request")
@@ -312,7 +313,7 @@ class WebsocketServer:
             connection.send_json(event="error", code=30002, msg=f"args longer than {LONGEST_ARGS} bytes")
         elif op == "login":
             self._login(connection, args)
-        elif op in {"subscribe", "unsubscribe"}:
+        elif op in ("subscribe", "unsubscribe"):
             for arg in args:
                 self._subscribe(connection, arg) if op == "subscribe" else self._unsubscribe(connection, arg)
         else:

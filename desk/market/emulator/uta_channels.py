@@ -17,15 +17,13 @@ from typing import Final
 
 from desk.market.emulator.channels import envelope
 from desk.market.emulator.private_rows import Row
-from desk.market.emulator.uta_book import StrategyOrder, UnifiedBook
-from desk.market.emulator.uta_rows import (
+from desk.market.emulator.uta_account_rows import (
     ended_position_row,
     pushed_assets_row,
-    pushed_fill_row,
-    pushed_strategy_row,
-    pushed_unified_order_row,
     pushed_unified_position_row,
 )
+from desk.market.emulator.uta_book import StrategyOrder, UnifiedBook
+from desk.market.emulator.uta_rows import pushed_fill_row, pushed_strategy_row, pushed_unified_order_row
 from desk.market.matching import MatchedFill, Order, SimulatedPosition
 
 TOPICS: Final = ("account", "position", "order", "fill", "strategy-order")

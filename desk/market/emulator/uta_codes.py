@@ -24,7 +24,6 @@ CODES: Final[Mapping[str, tuple[str, str]]] = {
     "40762": ("25202", "Insufficient balance"),
     "40797": ("25223", "Exceeds Max. leverage"),
     "40808": ("25610", "Order amount does not meet precision requirements"),
-    "40920": ("25107", "There is currently a position, please close the position"),
     "43025": ("25597", "Strategy does not exist or has already been stopped"),
     "45002": ("25228", "Unable to update leverage for this position, insufficient margin!"),
     "45097": ("25570", "There are pending orders"),

@@ -25,6 +25,14 @@ SWITCHES: Final = {
     "one_way_stops": ("free", "strict"),
     "fill_fees": ("negative", "positive"),
     "reused_id": ("newest", "oldest"),
+    "isolated_orders": ("allowed", "refused"),
+    "one_way_pos_side": ("ignored", "refused"),
+    "hedge_reduce_only": ("refused", "accepted"),
+    "hold_side": ("long_short", "net"),
+    "closing_minimum": ("free", "binding"),
+    "available": ("net", "gross"),
+    "kind_checked": ("first", "last"),
+    "hold_mode_code": ("25107", "25010", "25270", "25570"),
 }
 """Words of each switch, the default first; ``UnifiedOptions`` says what they mean."""
 
@@ -48,6 +56,22 @@ class UnifiedOptions:
     """Sign of a paid fee in the rows of ``fills``."""
     reused_id: str = "newest"
     """Which of two orders with one ``clientOid`` is meant by it."""
+    isolated_orders: str = "allowed"
+    """Whether isolated margin can be used by the API at all; ``refused``: with 25240."""
+    one_way_pos_side: str = "ignored"
+    """What ``posSide`` does to an order in one-way mode; ``refused``: with 25236."""
+    hedge_reduce_only: str = "refused"
+    """What ``reduceOnly`` does to an order in hedge mode; refused with 25236."""
+    hold_side: str = "long_short"
+    """Word for the side of the position in pushed orders and fills of one-way mode."""
+    closing_minimum: str = "free"
+    """Whether ``minOrderAmount`` binds orders that close (45110)."""
+    available: str = "net"
+    """Whether ``available`` of a coin is net of the initial margin."""
+    kind_checked: str = "first"
+    """Whether 40084 and 40085 come before a wrong signature is noticed, or after."""
+    hold_mode_code: str = "25107"
+    """Code with which a change of the hold mode is refused while there are positions or orders."""
     stop_delay_ms: int = 0
     """How long a new position is unknown to strategy orders (31008), ms of market time."""
     order_delay_ms: int = 0

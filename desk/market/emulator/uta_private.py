@@ -24,9 +24,9 @@ from desk.market.emulator import uta_strategies as strategies
 from desk.market.emulator.account_request import AccountRequest, body_of
 from desk.market.emulator.endpoints import RequestDenied
 from desk.market.emulator.private_rows import Row, decimal_field
+from desk.market.emulator.uta_account_rows import assets_row, settings_row, unified_position_row
 from desk.market.emulator.uta_book import UnifiedBook
 from desk.market.emulator.uta_codes import code_of_v3
-from desk.market.emulator.uta_rows import assets_row, settings_row, unified_position_row
 from desk.market.emulator.venue import Venue
 from desk.market.matching import Denied
 from desk.orders import MarginMode, PositionMode
@@ -148,10 +148,13 @@ def answer_v3_set_leverage(request: AccountRequest, book: UnifiedBook) -> str:
     return SUCCESS
 
 
-def answer_v3_set_hold_mode(request: AccountRequest, _: UnifiedBook) -> str:
+def answer_v3_set_hold_mode(request: AccountRequest, book: UnifiedBook) -> str:
     """Answer ``set-hold-mode``, for the whole account."""
     word = request.word("holdMode", "one_way_mode", "hedge_mode")
-    request.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
+    try:
+        request.matching.set_position_mode(cast("PositionMode", word.removesuffix("_mode")))
+    except Denied as denied:
+        raise RequestDenied(book.options.hold_mode_code, "Unsupported position mode switch") from denied
     return SUCCESS
 
 

@@ -27,13 +27,14 @@ from pathlib import Path
 from typing import Final, TypeGuard, TypeVar
 
 from desk.errors import CacheError, DataError, SettingsError
-from desk.files import sole_writer, write_file
+from desk.files import read_file, sole_writer, write_file
 from desk.market.history.absence import NOTHING_ABSENT, Absence, Absences, join_absences
 from desk.market.history.candles import NOTHING_KNOWN, KnownCandles, RawRows, between, check_candles, merge
 from desk.market.history.contract_book import NO_BOOK, ContractBook, Readings, read_book
 from desk.market.history.funding import COLUMN, INDEX, NO_FUNDING, FundingHistory, FundingRates, check_funding
 from desk.market.history.inert_pickle import FrameParts, read_frame
 from desk.market.history.page_journal import PageJournal
+from desk.symbol_names import SYMBOL, symbol_fault
 from desk.values import CANDLE_MS, CANDLES_PER_DAY, Candles, Hole
 
 CONTRACTS_FILE = "contracts.json"
@@ -43,8 +44,6 @@ ABSENT, BEGINNING, SINCE = "absent", "beginning", "since"
 """Names among the attrs of the frames of candles and of funding rates."""
 LATEST: Final = 10**15
 """No time in ms is that late."""
-NAME = r"\w[\w.-]{0,59}"
-"""A symbol that may be part of a file name; letters of any script, as some contracts have Chinese names."""
 
 Content = TypeVar("Content")
 
@@ -55,10 +54,10 @@ def check_symbol(symbol: str) -> str:
     Raises
     ------
     CacheError
-        If it holds anything else, such as a path separator.
+        If it holds something else, such as a path separator, or two symbols could share a file.
     """
-    if not re.fullmatch(NAME, symbol) or ".." in symbol:
-        raise CacheError(f"{symbol!r} cannot be a file name: letters and digits only")
+    if fault := symbol_fault(symbol):
+        raise CacheError(f"{symbol[:80]!a} cannot be a file name: {fault}")
     return symbol
 
 
@@ -79,8 +78,8 @@ class CandleStore:
 
     def symbols(self) -> tuple[str, ...]:
         """Every symbol that has a cache, sorted."""
-        names = (re.fullmatch(rf"({NAME})_5m_\d+d\.pkl", path.name) for path in _listed(self.folder))
-        return tuple(sorted({name[1] for name in names if name}))
+        names = (re.fullmatch(rf"({SYMBOL})_5m_\d+d\.pkl", path.name) for path in _listed(self.folder))
+        return tuple(sorted({name[1] for name in names if name and not symbol_fault(name[1])}))
 
     def save(self, candles: Candles, *, days: int, absent: Absences = NOTHING_ABSENT) -> Path:
         """Write the cache of one symbol.
@@ -206,7 +205,7 @@ class CandleStore:
         """
         path = self.folder / CONTRACTS_FILE
         try:
-            return read_book(path.read_bytes())
+            return read_book(read_file(path))
         except FileNotFoundError:
             raise CacheError(f"{path} is not there: fetch once without --offline") from None
         except (OSError, *NO_BOOK) as exc:
@@ -285,7 +284,7 @@ class CandleStore:
 
         def read(parts: FrameParts) -> FundingHistory:
             since = parts.attrs.get(SINCE)
-            if type(since) is not int:
+            if type(since) is not int or not 0 <= since <= LATEST:
                 raise TypeError("the time from which on it is complete is missing")
             return check_funding(symbol, FundingRates(parts.time, parts.values[0]), since=since)
 
@@ -321,9 +320,7 @@ def _read(
 ) -> Content:
     """What a cache file holds; anything else than it should be is a ``CacheError`` that names it."""
     try:
-        if (size := path.stat().st_size) > LARGEST_FILE:
-            raise CacheError(f"{path} is no cache of ours: it has {size} bytes")
-        body = path.read_bytes()
+        body = read_file(path, most=LARGEST_FILE)
     except OSError as exc:
         raise CacheError(f"{path} cannot be read ({exc.strerror})") from exc
     parts = open_frame(body, path)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from desk.errors import SettingsError
-from desk.files import DRAFT, write_file
+from desk.files import DRAFT, PRIVATE, read_file, write_file
 from desk.market.matching import FillModel, Matching
 from desk.market.matching.state import INVALID_STATE, StateWriter, core_from_text
 from desk.orders import ContractTerms
@@ -48,11 +48,11 @@ class PaperFile:
                 torn.unlink()  # of a process that was killed while it wrote
             if not self.path.exists():
                 return None
-            if not self.path.is_file() or self.path.stat().st_size > MOST_BYTES:
-                raise ValueError("it is not a regular file, or too large")
-            return core_from_text(self.path.read_text("utf-8"), contracts, fill_model)
+            text = read_file(self.path, most=MOST_BYTES).decode()
+            return core_from_text(text, contracts, fill_model)
         except (*INVALID_STATE, OSError) as exc:
-            why = f"a part is missing: {exc}" if isinstance(exc, KeyError) else exc
+            why = f"a part is missing: {exc}" if isinstance(exc, KeyError) else str(exc)
+            why = str(exc.strerror) if isinstance(exc, OSError) else why
             raise SettingsError(
                 f"{self.path} is not a paper account that can be continued ({why}). Restore a copy of it, or "
                 "move it away: the next start then begins a new account with the last equity of the journal"
@@ -68,5 +68,5 @@ class PaperFile:
         """
         text = self._writer.text(core)
         if text != self._saved:
-            write_file(self.path, text.encode())
+            write_file(self.path, text.encode(), mode=PRIVATE)
             self._saved = text

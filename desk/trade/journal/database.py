@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from desk.errors import SettingsError
-from desk.files import hold_lock
+from desk.files import hold_lock, keep_private
 from desk.trade.journal.aside import SqlValue
 from desk.trade.journal.schema import MIGRATIONS
 
@@ -114,10 +114,17 @@ def _require_place(path: Path) -> None:
     """See that there can be a file at ``path``."""
     if path.is_dir():
         raise SettingsError(f"{path} is a folder: name a file in it with --journal")
+    if path.exists() and not path.is_file():
+        raise SettingsError(f"{path} is no regular file: name another file with --journal")
     if not path.parent.is_dir():
         raise SettingsError(
             f"the folder {path.parent} does not exist: make it, or name another file with --journal"
         )
+
+
+def _beside(path: Path) -> tuple[str, str]:
+    """Names of the files that sqlite keeps beside a database."""
+    return f"{path.name}-wal", f"{path.name}-shm"
 
 
 def unusable(path: Path, exc: sqlite3.Error) -> SettingsError:
@@ -144,8 +151,12 @@ def connected(path: Path, synchronous: Synchronous) -> Iterator[sqlite3.Connecti
         If the file is no journal, or a newer version of this program wrote it.
     """
     try:
+        # Made here and not by sqlite, so that nobody else can read it even for a moment; the files that
+        # sqlite keeps beside it take over its mode, unless an earlier version left them.
+        for name in (path.name, *(name for name in _beside(path) if path.with_name(name).exists())):
+            keep_private(path.with_name(name))
         connection = sqlite3.connect(path, isolation_level=None, timeout=OPEN_WAIT_S, check_same_thread=False)
-    except sqlite3.Error as exc:
+    except (OSError, sqlite3.Error) as exc:
         raise SettingsError(f"{path} cannot be opened ({exc}): name another file with --journal") from exc
     with contextlib.closing(connection):
         try:

@@ -1,5 +1,6 @@
 """The emulator's API v3, asked with nothing of ours: hand-signed requests over HTTP."""
 
+from collections.abc import Awaitable, Callable
 from decimal import Decimal
 from typing import Any
 
@@ -11,7 +12,15 @@ from desk.market.emulator import Keys
 from desk.market.emulator.__main__ import _options, _parser
 from desk.market.emulator.keys import expected_signature
 from desk.market.emulator.uta_options import UnifiedOptions, read_switches
-from tests.market.emulator.uta_samples import CATEGORY, NOW, ORDER, STOP, V3, unified_customer
+from tests.market.emulator.uta_samples import (
+    CATEGORY,
+    NOW,
+    ORDER,
+    STOP,
+    V3,
+    UnifiedCustomer,
+    unified_customer,
+)
 
 VECTORS = {
     "GET/api/v3/account/settings": "UKx3yxXnsLttf5K2ndY0pXDi21ESaIzuPW/soBEl+LE=",
@@ -445,6 +454,84 @@ async def test_a_level_without_crossed_margin_refuses_it() -> None:
 
     assert crossed == (400, "25240")
     assert settings["accountLevel"] == "isolated"
+
+
+WRONG_SIGN = {"ACCESS_SIGN": "wrong"}
+
+
+async def _order_code(customer: UnifiedCustomer, **fields: Any) -> str:
+    return (await customer.ask("POST", f"{V3}/trade/place-order", {**ORDER, **fields})).code
+
+
+async def _isolated(customer: UnifiedCustomer) -> str:
+    return await _order_code(customer)
+
+
+async def _one_way_side(customer: UnifiedCustomer) -> str:
+    return await _order_code(customer, posSide="long")
+
+
+async def _hedge_reduce_only(customer: UnifiedCustomer) -> str:
+    await customer.post("/account/set-hold-mode", holdMode="hedge_mode")
+    await customer.order(posSide="long")
+    return await _order_code(customer, side="sell", posSide="long", reduceOnly="yes")
+
+
+async def _small_close(customer: UnifiedCustomer) -> str:
+    await customer.order()
+    return await _order_code(customer, side="sell", reduceOnly="yes", qty="0.01")
+
+
+async def _available(customer: UnifiedCustomer) -> str:
+    await customer.order()
+    available: str = (await customer.get("/account/assets"))["assets"][0]["available"]
+    return available
+
+
+async def _classic_call(customer: UnifiedCustomer) -> str:
+    return (await customer.ask("GET", "/api/v2/mix/account/accounts", None, **WRONG_SIGN)).code
+
+
+async def _hold_mode(customer: UnifiedCustomer) -> str:
+    await customer.order()
+    return (await customer.refused("/account/set-hold-mode", holdMode="hedge_mode"))[1]
+
+
+async def _reused_id(customer: UnifiedCustomer) -> str:
+    await customer.order(clientOid="t-1")
+    await customer.order(clientOid="t-1", qty="3")
+    quantity: str = (await customer.get("/trade/order-info", clientOid="t-1"))["qty"]
+    return quantity
+
+
+async def _fill_fee(customer: UnifiedCustomer) -> str:
+    await customer.order()
+    fee: str = (await customer.get("/trade/fills"))["list"][0]["feeDetail"][0]["fee"]
+    return fee
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "answers"),
+    [
+        ("isolated_orders", _isolated, {"allowed": "00000", "refused": "25240"}),
+        ("one_way_pos_side", _one_way_side, {"ignored": "00000", "refused": "25236"}),
+        ("hedge_reduce_only", _hedge_reduce_only, {"refused": "25236", "accepted": "00000"}),
+        ("closing_minimum", _small_close, {"free": "00000", "binding": "45110"}),
+        ("available", _available, {"net": "9979.85988", "gross": "9999.87988"}),
+        ("kind_checked", _classic_call, {"first": "40085", "last": "40009"}),
+        ("hold_mode_code", _hold_mode, {"25107": "25107", "25010": "25010"}),
+        ("reused_id", _reused_id, {"newest": "3", "oldest": "2"}),
+        ("fill_fees", _fill_fee, {"negative": "-0.12012", "positive": "0.12012"}),
+    ],
+)
+async def test_every_open_question_has_a_switch(
+    name: str, seen: Callable[[UnifiedCustomer], Awaitable[str]], answers: dict[str, str]
+) -> None:
+    """``docs/bitget.md``, section U15: whatever a client believes can be tried the other way."""
+    for word, answer in answers.items():
+        options: dict[str, Any] = {name: word}
+        async with unified_customer(unified=UnifiedOptions(**options)) as customer:
+            assert await seen(customer) == answer, word
 
 
 async def test_lists_are_paged_by_a_cursor() -> None:

@@ -13,7 +13,7 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys, UnifiedOptions
 from tests.market.emulator.samples import HandClock as StandingClock
 from tests.market.emulator.uta_samples import NOW, ORDER, STOP, UnifiedCustomer, flat_series
 from tests.market.lines import HandClock
@@ -167,6 +167,18 @@ async def test_fills_come_on_their_own_topic_alone() -> None:
     assert (
         next(one["arg"] for one in messages if one["arg"]["topic"] == "strategy-order")["symbol"] == "default"
     )
+
+
+async def test_one_way_pushes_may_name_no_side() -> None:
+    """The word ``net`` of older documents: the side is then known from the trade and its purpose."""
+    async with subscriber(unified=UnifiedOptions(hold_side="net")) as line:
+        await line.subscribe(*TOPICS)
+        await line.customer.order()
+        messages = await line.received()
+
+    named = [row["holdSide"] for topic in ("order", "fill") for row in rows_of(messages, topic)]
+    assert set(named) == {"net"}
+    assert [row["posSide"] for row in rows_of(messages, "position")] == ["long"]
 
 
 async def test_a_closed_position_is_a_row_of_size_zero_and_empty_fields() -> None:

@@ -1,6 +1,8 @@
 """The cache: what it promises to other programs, to a crash, and to an attacker."""
 
+import contextlib
 import json
+import os
 import pickle
 import subprocess
 import sys
@@ -15,6 +17,7 @@ import pytest
 from desk.errors import CacheError, SettingsError
 from desk.market.history.absence import BELIEVED, NOTHING_ABSENT, Absence, Absences
 from desk.market.history.candle_store import CONTRACTS_FILE, CandleStore, check_symbol
+from desk.market.history.candles import RawRows
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.contracts import Contract
 from desk.values import CANDLE_MS, COLUMNS, Hole
@@ -255,3 +258,45 @@ def test_a_file_where_the_folder_should_be_is_told(tmp_path: Path) -> None:
         CandleStore(tmp_path / "backtest_data").locked(),
     ):
         pass
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "name", ["BTCUSDT_5m_180d.pkl", "BTCUSDT_funding.pkl", "contracts.json", ".BTCUSDT.pages"]
+)
+def test_a_pipe_among_the_caches_is_not_opened(store: CandleStore, name: str) -> None:
+    """It would keep a training waiting for ever."""
+    store.folder.mkdir(exist_ok=True)
+    os.mkfifo(store.folder / name)
+
+    with contextlib.suppress(CacheError):
+        store.load("BTCUSDT", 180)
+    with contextlib.suppress(CacheError):
+        store.load_funding("BTCUSDT")
+    with contextlib.suppress(CacheError):
+        store.load_contracts()
+    with contextlib.suppress(OSError):
+        store.journal("BTCUSDT").read()
+
+
+def test_a_link_out_of_the_folder_is_refused(store: CandleStore, tmp_path: Path) -> None:
+    """What lies elsewhere is no cache of ours, and must not be taken for one."""
+    path = store.save(random_candles(count=20), days=180)
+    path.rename(elsewhere := tmp_path / "elsewhere.pkl")
+    path.symlink_to(elsewhere)
+
+    with pytest.raises(CacheError, match="a link to elsewhere"):
+        store.load("BTCUSDT", 180)
+
+
+def test_pages_are_not_written_through_a_link(store: CandleStore, tmp_path: Path) -> None:
+    """Somebody who can write into the folder could have any file of the user changed."""
+    (tmp_path / "diary").write_text("mine")
+    store.folder.mkdir(exist_ok=True)
+    (store.folder / ".BTCUSDT.pages").symlink_to(tmp_path / "diary")
+    candles = random_candles(count=3)
+
+    with pytest.raises(OSError, match="a link to elsewhere"):
+        store.journal("BTCUSDT").add(RawRows(candles.open_time, candles.values))
+
+    assert (tmp_path / "diary").read_text() == "mine"

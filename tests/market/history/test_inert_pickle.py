@@ -6,7 +6,9 @@ import io
 import os
 import pickle
 import pickletools
+import pkgutil
 import struct
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from hypothesis import strategies as st
 
 from desk.errors import CacheError, DataError
 from desk.market.history.candles import check_candles
-from desk.market.history.inert_pickle import ADMITTED, FrameParts, read_frame
+from desk.market.history.inert_pickle import FrameParts, read_frame
 from desk.values import Candles
 from tests.market.samples import assert_same_candles, random_candles
 
@@ -137,10 +139,101 @@ def test_a_hostile_or_foreign_pickle_is_refused_and_nothing_in_it_runs(kind: str
     assert pd.DataFrame.to_pickle.__name__ == "to_pickle"
 
 
-def test_admitted_names_are_never_called() -> None:
-    """Even an admitted name only notes its arguments: its stand-in is no class of pandas or numpy."""
-    for name, stand_in in ADMITTED.items():
-        assert stand_in.__module__ == "desk.market.history.inert_pickle", name
+def doubled(levels: int = 60) -> tuple[object, ...]:
+    """A tuple of one tuple twice, of one tuple twice, …: small in a file, endless to whoever walks it."""
+    tree: tuple[object, ...] = ()
+    for _ in range(levels):
+        tree = (tree, tree)
+    return tree
+
+
+_FROMBUFFER = pkgutil.resolve_name("numpy._core.numeric:_frombuffer")
+_BLOCK = pkgutil.resolve_name("pandas._libs.internals:_unpickle_block")
+_INDEX = pkgutil.resolve_name("pandas.core.indexes.base:_new_Index")
+_TIMES = pkgutil.resolve_name("pandas.core.indexes.datetimes:_new_DatetimeIndex")
+_MANAGER = pkgutil.resolve_name("pandas.core.internals.managers:BlockManager")
+
+
+def framed(**changed: object) -> bytes:
+    """The pickle of a frame, with parts of it exchanged."""
+    index: Any = CANDLES.frame().index
+    columns = np.empty(1, dtype=object)
+    columns[0] = changed.get("column", "open")
+    order = changed.get("order", "<")
+    dtype = Calls(np.dtype, "f8", False, True, state=(3, order, None, None, None, -1, -1, 0))
+    numbers = Calls(_FROMBUFFER, bytearray(8 * len(index)), dtype, (1, len(index)), "C")
+    block = Calls(_BLOCK, numbers, slice(0, 1, 1), 2)
+    blocks = (block,) * int(str(changed.get("blocks", 1)))
+    axes = [
+        Calls(_INDEX, pd.Index, {"data": columns, "name": None}),
+        Calls(_TIMES, pd.DatetimeIndex, {"data": index._data, "name": "open_time", "freq": None}),
+    ]
+    state = {"_mgr": Calls(_MANAGER, blocks, axes), "attrs": changed.get("attrs", {})}
+    return pickle.dumps(Calls(pd.DataFrame, state=state), protocol=5)
+
+
+GREEDY: dict[str, Callable[[], bytes]] = {
+    "a key that takes for ever to hash": lambda: b"\x80\x05]()\x94" + _doublings() + b"e}h\x3cNs\x86.",
+    "a column that takes for ever to write": lambda: framed(column=doubled()),
+    "a value that takes for ever to write": lambda: pickle.dumps(doubled()),
+    "a byte order that takes for ever to hash": lambda: framed(order=doubled()),
+    "one block for ever": lambda: framed(blocks=100_000),
+    "nothing but dictionaries": lambda: b"\x80\x05" + b"}" * 8_000_000 + b".",
+    "nothing but marks": lambda: b"\x80\x05" + b"(" * 8_000_000 + b".",
+    "a list that doubles": lambda: b"\x80\x05]\x94" + b"(h\x00h\x00e" * 40 + b".",
+    "a name of megabytes": lambda: b"\x80\x05" + text("x" * 4_000_000) + text("y") + b"\x93.",
+    "tuples in tuples": lambda: b"\x80\x05)" + b"\x85" * 200_000 + b".",
+    "calls in calls": lambda: _calls_in_calls(30_000),
+}
+"""Small pickles that take all time or memory of whoever hashes, writes out or copies what they hold."""
+
+
+def _doublings() -> bytes:
+    return b"".join(b"h" + bytes([at, ord("h"), at]) + b"\x86\x94" for at in range(60))
+
+
+def _calls_in_calls(levels: int) -> bytes:
+    dtype = text("numpy") + text("dtype") + b"\x93"
+    return b"\x80\x05" + dtype * levels + b")R" + b"\x85R" * (levels - 1) + b"."
+
+
+LARGEST_MEMORY = 40 * 2**20
+"""Bytes that the reading of any of ``GREEDY`` may take at once; the file itself has up to 8 MB of them."""
+
+
+@pytest.mark.timeout(60)  # each takes less than a second, or for ever
+@pytest.mark.parametrize("kind", GREEDY)
+def test_a_small_pickle_takes_little_memory_and_little_time(kind: str) -> None:
+    """Files of 165 bytes kept the program busy for ever, and 8 MB of dictionaries took 548 MiB."""
+    body = GREEDY[kind]()
+    tracemalloc.start()
+    try:
+        with pytest.raises(CacheError, match=r"^x\.pkl is no cache of ours: .{1,200}$"):
+            read_frame(body, name="x.pkl", columns=("open",))
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert most < LARGEST_MEMORY
+
+
+def test_the_frames_that_are_greedy_are_read_without_their_fault() -> None:
+    """Or they would be refused for another reason than the one that is meant."""
+    parts = read_frame(framed(attrs={"absent": [[0, 1]]}), name="x.pkl", columns=("open",))
+
+    assert parts.time.tobytes() == CANDLES.open_time.tobytes()
+    assert parts.attrs == {"absent": [[0, 1]]}
+
+
+def test_what_a_pickle_says_does_not_reach_the_terminal_as_it_stands() -> None:
+    """A name in a file could clear the screen and forge a line."""
+    body = b"\x80\x05" + text("os\x1b[2J\r\n") + text("\u202esystem\x07") + b"\x93."
+
+    with pytest.raises(CacheError) as found:
+        read_frame(body, name="x.pkl")
+
+    assert str(found.value).isascii()
+    assert str(found.value).isprintable()
 
 
 @given(st.integers(0, len(GOOD) - 1), st.integers(0, 255))

@@ -149,7 +149,7 @@ def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     file = PaperFile(tmp_path / "journal.sqlite")
     file.path.mkdir()
 
-    with pytest.raises(SettingsError, match="not a regular file"):
+    with pytest.raises(SettingsError, match="a regular file is needed"):
         file.load([BTC], None)
 
 

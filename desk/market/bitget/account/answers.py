@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 from desk.errors import Unreadable
 from desk.market.bitget import wire
-from desk.market.bitget.account.fields import NO_ROW, Row
+from desk.market.bitget.account.fields import NO_ROW, Row, shown
+from desk.safe_text import brief, safe_text
 
 Value = TypeVar("Value")
 
@@ -73,8 +74,8 @@ def readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], wha
         try:
             items.append(read(row))
         except NO_ROW as exc:
-            why = f"{type(exc).__name__} {exc}"
-            remarks.append(f"{what} of {row.get('symbol')} cannot be read and is left out: {why:.100}")
+            of, why = shown(row, "symbol"), safe_text(f"{type(exc).__name__} {exc}", 100)
+            remarks.append(f"{what} of {of} cannot be read and is left out: {why}")
     return ListPage(tuple(items), end, tuple(remarks))
 
 
@@ -87,5 +88,5 @@ def rows_of(data: object) -> list[Row]:
         If it is no list of rows.
     """
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise TypeError(f"{data!r:.60} is no list of rows")
+        raise TypeError(f"{brief(data)} is no list of rows")
     return data

@@ -17,10 +17,12 @@ Not here: what a row means (the ``rows`` of either folder), envelopes and lists 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 from desk.orders import OrderState, OrderStatus
+from desk.reading import decimal_of, decimal_or_none
+from desk.safe_text import LONGEST_NAME, brief, is_name, safe_text
 
 Row = Mapping[str, object]
 Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
@@ -53,21 +55,15 @@ def number(value: object) -> Decimal:
 
     Raises
     ------
-    ValueError, ArithmeticError
-        If it isn't.
+    ValueError
+        If it isn't, or is beyond the bounds of ``desk.reading``.
     """
-    found = Decimal(str(value))
-    if not found.is_finite():
-        raise ValueError(f"{value!r} is not finite")
-    return found
+    return decimal_of(value)
 
 
 def maybe(value: object) -> Decimal | None:
     """A number that may be absent."""
-    try:
-        return number(value)
-    except (InvalidOperation, ValueError):
-        return None
+    return decimal_or_none(value)
 
 
 def price_or_none(value: object) -> Decimal | None:
@@ -78,24 +74,49 @@ def price_or_none(value: object) -> Decimal | None:
 
 def word(row: Row, *names: str) -> str:
     """The first of the fields ``names`` that says something, in lower case; "" if none does."""
-    return next((str(row[name]).lower() for name in names if row.get(name)), "")
+    return next((shown(row, name).lower() for name in names if row.get(name)), "")
 
 
 def text(row: Row, *names: str) -> str:
-    """The first of the fields ``names`` that says something.
+    """The first of the fields ``names`` that says something: a symbol, an id, a status.
 
     Raises
     ------
     KeyError
         If none does.
+    ValueError
+        If it is no name that can be shown and kept.
     """
     for name in names:
         if row.get(name):
-            return str(row[name])
+            value = str(row[name]) if type(row[name]) is int else row[name]
+            if not is_name(value):
+                raise ValueError(f"{name} is {brief(value)}")
+            return str(value)
     raise KeyError(names[0])
+
+
+def id_or_nothing(row: Row, name: str) -> str:
+    """An id that may be absent, "" then; ``ValueError`` where it is none that can be kept."""
+    return text(row, name) if row.get(name) else ""
+
+
+def shown(row: Row, name: str, most: int = LONGEST_NAME) -> str:
+    """A field for a message or for comparison, whatever it is; "" where it is absent.
+
+    Parameters
+    ----------
+    row : Row
+    name : str
+        Of the field.
+    most : int
+        Characters of the result.
+    """
+    value = row.get(name, "")
+    return safe_text(value, most) if isinstance(value, str) else brief(value, most)
 
 
 def client_id_of(row: Row) -> str:
     """Client id of an order; "" where none was sent, for which the exchange invents a long number."""
-    sent = str(row.get("clientOid") or "")
+    sent = shown(row, "clientOid") if row.get("clientOid") else ""
     return "" if len(sent) >= INVENTED_DIGITS and sent.isdecimal() else sent

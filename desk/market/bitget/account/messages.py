@@ -11,12 +11,13 @@ References
 ``docs/bitget.md``, sections 11 and U10.
 """
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from desk.market.bitget.account.fields import NO_ROW, Row
+from desk.market.bitget.account.fields import NO_ROW, Row, shown
 from desk.orders import AccountUpdate
+from desk.reading import read_json
+from desk.safe_text import LONGEST, safe_text
 
 BAD_KEY = frozenset({"30005", "30011", "30012", "30015"})
 """Login refused because of the key: it will be refused again."""
@@ -68,17 +69,17 @@ class PushedRows:
 def frame_of(text: str, *, named: str) -> PushedRows | Received:
     """Read the frame of one text; ``named`` is the field that names a channel: ``channel`` or ``topic``."""
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
+        frame = read_json(text)
+    except ValueError:
         frame = None
     if not isinstance(frame, dict):
         return UnreadableMessage("it is no frame")
-    if event := frame.get("event"):
-        return _event(str(event), frame, named)
+    if frame.get("event"):
+        return _event(shown(frame, "event"), frame, named)
     arg, rows = frame.get("arg"), frame.get("data")
     if not isinstance(arg, dict) or not isinstance(rows, list):
         return UnreadableMessage("it has no channel or no data")
-    return PushedRows(str(arg.get(named, "")), tuple(rows))
+    return PushedRows(shown(arg, named), tuple(rows))
 
 
 def tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Received | None:
@@ -88,16 +89,16 @@ def tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Received 
     try:
         return read(row)
     except NO_ROW as exc:
-        return UnreadableMessage(f"a row cannot be read: {type(exc).__name__} {exc}")
+        return UnreadableMessage(safe_text(f"a row cannot be read: {type(exc).__name__} {exc}"))
 
 
 def _event(event: str, frame: Row, named: str) -> Received:
-    code = str(frame.get("code", "0") or "0")
+    code = shown(frame, "code") if frame.get("code") else "0"
     if event == "login" and code == "0":
         return LoggedIn()
     if event == "subscribe":
         arg = frame.get("arg")
-        return Subscribed(str(arg.get(named, "")) if isinstance(arg, dict) else "")
+        return Subscribed(shown(arg, named) if isinstance(arg, dict) else "")
     if event in {"login", "error"}:
-        return ErrorMessage(code, str(frame.get("msg", "")))
-    return UnreadableMessage(f"its event is {event!r:.40}")
+        return ErrorMessage(code, shown(frame, "msg", LONGEST))
+    return UnreadableMessage(f"its event is {event:.40}")

@@ -12,7 +12,7 @@ Not here: what is read by REST.
 """
 
 import asyncio
-import logging
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
@@ -21,15 +21,17 @@ import aiohttp
 from desk.errors import AccountError, Unanswered
 from desk.market.bitget.account.messages import (
     BAD_KEY,
+    ErrorMessage,
     LoggedIn,
     PositionsChanged,
     Received,
     Subscribed,
     UnreadableMessage,
 )
+from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.codes import WRONG_KEY
-from desk.market.bitget.websocket import Send, WebsocketConnection, within
+from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
 from desk.ports import Clock
@@ -41,7 +43,6 @@ MOST_WAITING = 1_000
 """Pushes that nobody has taken yet; more are dropped, and reported as missed."""
 NOTHING = AccountUpdate()
 """Wakes the listener, and is not handed out."""
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,10 @@ class PrivateStream:
     ) -> None:
         self._url = settings.ws_url.rstrip("/") + dialect.path
         self._dialect = dialect
+        self._proxy = settings.proxy
+        self._secrets = Secrets(credentials)
+        self._signed = ""
+        self._unreadable = UnreadableCount(dialect.path, clock)
         self._credentials = credentials
         self._clock = clock
         self._waiting: asyncio.Queue[AccountUpdate | PositionsChanged] = asyncio.Queue()
@@ -107,7 +112,9 @@ class PrivateStream:
             self._all_open.clear()
             self._open.clear()
             now = await server_time()
-            await send(login_message(self._credentials, timestamp=now // 1000))
+            login = login_message(self._credentials, timestamp=now // 1000)
+            self._signed = str(json.loads(login)["args"][0]["sign"])
+            await send(login)
             await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=self._dialect.path)
             await send(self._dialect.subscription)
             await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=self._dialect.path)
@@ -116,6 +123,7 @@ class PrivateStream:
         line = WebsocketConnection(
             self._url,
             session=session,
+            proxy=self._proxy,
             clock=self._clock,
             on_open=log_in,
             on_message=self._receive,
@@ -160,24 +168,31 @@ class PrivateStream:
 
     def _receive(self, text: str) -> None:
         for received in self._dialect.read(text):
-            self._take(received)
+            if isinstance(received, UnreadableMessage | ErrorMessage):
+                self._complain(received, hidden=self._secrets.quoted_in(text, signed=self._signed))
+            else:
+                self._take(received)
 
-    def _take(self, received: Received) -> None:
-        if isinstance(received, AccountUpdate | PositionsChanged):
-            self._queue(received)
-        elif isinstance(received, LoggedIn):
-            self._let_in.set()
-        elif isinstance(received, Subscribed):
-            self._open.add(received.channel)
-            if self._open >= self._dialect.channels:
-                self._all_open.set()
-        elif isinstance(received, UnreadableMessage):
-            log.warning("%s: a text was not understood: %s", self._dialect.path, received.why)
+    def _complain(self, received: UnreadableMessage | ErrorMessage, *, hidden: bool) -> None:
+        """Count what cannot be read, or drop the line for an error; ``hidden`` if it quotes the key."""
+        if isinstance(received, UnreadableMessage):
+            self._unreadable.add(NOT_SHOWN if hidden else received.why)
             self._miss()
         elif received.code in BAD_KEY:
             raise AccountError(WRONG_KEY, endpoint=self._dialect.path, code=received.code)
         else:
-            raise Unanswered(f"the exchange complains (code {received.code})", endpoint=self._dialect.path)
+            code = NOT_SHOWN if hidden else f"code {received.code}"
+            raise Unanswered(f"the exchange complains ({code})", endpoint=self._dialect.path)
+
+    def _take(self, received: LoggedIn | Subscribed | AccountUpdate | PositionsChanged) -> None:
+        if isinstance(received, AccountUpdate | PositionsChanged):
+            self._queue(received)
+        elif isinstance(received, LoggedIn):
+            self._let_in.set()
+        elif received.channel in self._dialect.channels:
+            self._open.add(received.channel)
+            if self._open >= self._dialect.channels:
+                self._all_open.set()
 
     def _queue(self, push: AccountUpdate | PositionsChanged) -> None:
         if self._waiting.qsize() >= MOST_WAITING:
@@ -188,5 +203,6 @@ class PrivateStream:
 
     def _miss(self) -> None:
         """Something was not received; that is reported once, after all that was."""
-        self._missed = True
-        self._waiting.put_nowait(NOTHING)
+        if not self._missed:
+            self._missed = True
+            self._waiting.put_nowait(NOTHING)

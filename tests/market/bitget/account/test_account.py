@@ -54,6 +54,8 @@ def link(served: Exchange, **changes: Any) -> LinkSettings:
     values: dict[str, Any] = {
         "base_url": served.url,
         "ws_url": served.ws_url,
+        "proxy": "",
+        "largest_body_mib": 16,
         "demo": False,
         "timeout_s": 5.0,
         "attempts": 3,

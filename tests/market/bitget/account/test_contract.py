@@ -64,6 +64,8 @@ async def floor_of(keys: Keys, unified: UnifiedOptions) -> AsyncIterator[ServedF
         link = LinkSettings(
             base_url=served.url,
             ws_url=served.url.replace("http", "ws"),
+            proxy="",
+            largest_body_mib=16,
             demo=False,
             timeout_s=10.0,
             attempts=3,

@@ -23,6 +23,7 @@ from desk.market.bitget.account.messages import (
 )
 from desk.market.bitget.account.stream import StreamDialect
 from desk.orders import AccountUpdate, Balance, Fill
+from desk.reading import time_of
 
 ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
 CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
@@ -60,7 +61,7 @@ def read_account_message(text: str) -> tuple[Received, ...]:
     if frame.channel == POSITIONS:
         return (PositionsChanged(),)
     if frame.channel not in {ORDERS, ACCOUNT}:
-        return (UnreadableMessage(f"its channel is {frame.channel!r:.40}"),)
+        return (UnreadableMessage(f"its channel is {frame.channel:.40}"),)
     read = _order if frame.channel == ORDERS else _balance
     return tuple(received for row in frame.rows if (received := tried(read, row)) is not None)
 
@@ -77,7 +78,7 @@ def _order(row: Row) -> AccountUpdate:
     known &= word(row, "fillFeeCoin") in {"usdt", ""}
     if row.get("tradeId") and maybe(row.get("fillPrice")) and known:
         fill = Fill(
-            trade_id=str(row["tradeId"]),
+            trade_id=text(row, "tradeId"),
             order_id=detail.state.order_id,
             client_id=detail.state.client_id if detail.cause == "order" else "",
             symbol=detail.state.symbol,
@@ -86,7 +87,7 @@ def _order(row: Row) -> AccountUpdate:
             price=number(row["fillPrice"]),
             size=number(row["baseVolume"]),
             fee=-(maybe(row.get("fillFee")) or Decimal(0)) + Decimal(0),
-            at=int(str(row.get("fillTime") or detail.state.updated)),
+            at=time_of(row.get("fillTime") or detail.state.updated),
             cause=detail.cause,
         )
     return AccountUpdate(order=detail.state, fill=fill)

@@ -14,8 +14,9 @@ from typing import cast
 from desk.market.bitget import wire as envelope
 from desk.market.bitget.account.answers import read_as, rows_of
 from desk.market.bitget.account.classic import rows as private_rows
-from desk.market.bitget.account.fields import Row
+from desk.market.bitget.account.fields import Row, id_or_nothing, shown
 from desk.orders import PositionMode
+from desk.safe_text import LONGEST
 
 
 def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
@@ -34,7 +35,11 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
         As ``desk.market.bitget.wire.read_data``.
     """
     return read_as(
-        lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
+        lambda data: id_or_nothing(cast("Row", data), "orderId"),
+        "an order id",
+        body,
+        endpoint,
+        status,
     )
 
 
@@ -73,8 +78,8 @@ def read_batch(body: bytes, *, endpoint: str, status: int = 200) -> BatchAnswer:
         lists = data if isinstance(data, dict) else {}
         done, failed = (rows_of(lists.get(name) or []) for name in ("successList", "failureList"))
         return BatchAnswer(
-            tuple(str(row.get("orderId") or "") for row in done),
-            tuple((str(row.get("errorCode") or ""), str(row.get("errorMsg") or "")) for row in failed),
+            tuple(shown(row, "orderId") for row in done),
+            tuple((shown(row, "errorCode"), shown(row, "errorMsg", LONGEST)) for row in failed),
         )
 
     return read_as(read, "a list of what was done", body, endpoint, status)

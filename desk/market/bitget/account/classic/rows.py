@@ -27,6 +27,8 @@ from desk.market.bitget.account.fields import (
 )
 from desk.orders import Fill, MarginMode, OrderState, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
+from desk.reading import time_of
+from desk.safe_text import brief
 
 LIQUIDATED, WOUND_UP = "burst_", ("reduce_", "delivery_", "offset_", "dte_sys_adl_")
 """Prefixes of ``tradeSide`` where the exchange itself ends a position: for want of margin, or otherwise."""
@@ -64,7 +66,7 @@ def direction(row: Row) -> tuple[int, Purpose]:
     """
     bought, trade, held = word(row, "side") == "buy", word(row, "tradeSide"), word(row, "posSide")
     if word(row, "side") not in {"buy", "sell"}:
-        raise ValueError(f"side is {row.get('side')!r}")
+        raise ValueError(f"side is {brief(row.get('side'))}")
     closes = "close" in trade or word(row, "reduceOnly") == "yes" or cause_of(row) != "order"
     if held not in {"long", "short"}:
         held = next((name for name in ("long", "short") if trade.endswith(f"_{name}")), "")
@@ -98,7 +100,7 @@ def detail_of(row: Row) -> OrderDetail:
     """
     side, purpose = direction(row)
     filled = number(row["accBaseVolume"] if "accBaseVolume" in row else row["baseVolume"] or 0)
-    created = int(text(row, "cTime"))
+    created = time_of(row["cTime"])
     state = OrderState(
         client_id=client_id_of(row),
         order_id=text(row, "orderId"),
@@ -111,7 +113,7 @@ def detail_of(row: Row) -> OrderDetail:
         average_price=price_or_none(row.get("priceAvg")) if filled else None,
         fee=_fee_of_order(row),
         created=created,
-        updated=int(str(row.get("uTime") or created)),
+        updated=time_of(row.get("uTime") or created),
     )
     return OrderDetail(state, cause_of(row))
 
@@ -146,7 +148,7 @@ def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
         price=price,
         size=size,
         fee=fee,
-        at=int(text(row, "cTime")),
+        at=time_of(row["cTime"]),
         cause=cause_of(row),
     )
 
@@ -190,7 +192,7 @@ def position_of(row: Row) -> Position:
     """
     held = word(row, "holdSide")
     if held not in {"long", "short"}:
-        raise ValueError(f"holdSide is {row.get('holdSide')!r}")
+        raise ValueError(f"holdSide is {brief(row.get('holdSide'))}")
     entry = number(row["openPriceAvg"])
     return Position(
         symbol=text(row, "symbol", "instId"),
@@ -234,7 +236,7 @@ def margin_mode(row: Row) -> MarginMode:
     """Isolated or crossed."""
     mode = word(row, "marginMode")
     if mode not in {"isolated", "crossed"}:
-        raise ValueError(f"marginMode is {row.get('marginMode')!r}")
+        raise ValueError(f"marginMode is {brief(row.get('marginMode'))}")
     return "isolated" if mode == "isolated" else "crossed"
 
 
@@ -242,7 +244,7 @@ def position_mode(row: Row) -> PositionMode:
     """One-way or hedge."""
     mode = word(row, "posMode")
     if mode not in {"one_way_mode", "hedge_mode"}:
-        raise ValueError(f"posMode is {row.get('posMode')!r}")
+        raise ValueError(f"posMode is {brief(row.get('posMode'))}")
     return "hedge" if mode == "hedge_mode" else "one_way"
 
 

@@ -26,7 +26,7 @@ from desk.market.bitget.account.bound_exits import EXITS, BoundExit
 from desk.market.bitget.account.classic import rows as private_rows
 from desk.market.bitget.account.classic.requests import SHORT_PAGE
 from desk.market.bitget.account.classic.rows import Modes
-from desk.market.bitget.account.fields import OrderDetail, Row, number, word
+from desk.market.bitget.account.fields import OrderDetail, Row, id_or_nothing, number, word
 from desk.orders import Balance, Fill, OrderState, Position
 
 
@@ -114,7 +114,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
 
     def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
-        exits = [row for row in rows if row.get("planType") in EXITS]
+        exits = [row for row in rows if word(row, "planType") in EXITS]
         return readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
 
     return read_as(read, "a page of stops", body, endpoint, status)
@@ -237,4 +237,4 @@ def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     """Rows of one page, and the id that the next one lies below; a page of few rows is the last."""
     page = cast("Row", data)
     rows = rows_of(page[name] or [])
-    return rows, str(page["endId"]) if len(rows) >= SHORT_PAGE and page.get("endId") else None
+    return rows, id_or_nothing(page, "endId") or None if len(rows) >= SHORT_PAGE else None

@@ -63,7 +63,7 @@ def read_account_message(text: str) -> tuple[Received, ...]:
         ACCOUNT: _balance,
     }
     if topic not in readers:
-        return (UnreadableMessage(f"its topic is {topic!r:.40}"),)
+        return (UnreadableMessage(f"its topic is {topic:.40}"),)
     return tuple(received for row in rows if (received := tried(readers[topic], row)) is not None)
 
 

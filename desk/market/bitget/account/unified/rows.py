@@ -34,6 +34,8 @@ from desk.market.bitget.account.fields import (
 )
 from desk.orders import Balance, Fill, MarginMode, OrderState, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
+from desk.reading import time_of
+from desk.safe_text import brief
 
 SETTLED: Final[frozenset[str]] = frozenset({"unified", "hybrid", ""})
 """Words of ``accountMode`` with which the account can trade."""
@@ -73,7 +75,7 @@ def settings_of(row: Row) -> UnifiedSettings:
     """Read how the account is set up; rows of other categories and with unknown words are left out."""
     hold = word(row, "holdMode")
     if hold not in {"one_way_mode", "hedge_mode"}:
-        raise ValueError(f"holdMode is {row.get('holdMode')!r}")
+        raise ValueError(f"holdMode is {brief(row.get('holdMode'))}")
     leverages: dict[tuple[str, MarginMode], frozenset[Decimal]] = {}
     listed = row.get("symbolConfigList")
     for one in listed if isinstance(listed, list) else []:
@@ -83,7 +85,7 @@ def settings_of(row: Row) -> UnifiedSettings:
             continue
         if margin not in {"isolated", "crossed"}:
             continue
-        key: tuple[str, MarginMode] = (str(one["symbol"]), "isolated" if margin == "isolated" else "crossed")
+        key: tuple[str, MarginMode] = (text(one, "symbol"), "isolated" if margin == "isolated" else "crossed")
         leverages[key] = leverages.get(key, frozenset()) | {leverage}
     return UnifiedSettings(
         mode=word(row, "accountMode"),
@@ -116,7 +118,7 @@ def direction(row: Row) -> tuple[int, Purpose]:
     """Side of the position, and whether it is opened or closed, of an order or an execution."""
     way, trade, held = word(row, "side"), word(row, "tradeSide"), word(row, "posSide", "holdSide")
     if way not in {"buy", "sell"}:
-        raise ValueError(f"side is {row.get('side')!r}")
+        raise ValueError(f"side is {brief(row.get('side'))}")
     traded = LONG if way == "buy" else SHORT
     side = SIDES.get(held)
     if word(row, "holdMode") == "hedge_mode" and side is not None:
@@ -147,7 +149,7 @@ def order_of(row: Row) -> OrderDetail:
     """Read an order; one of unknown status counts as live: it may still do something."""
     side, purpose = direction(row)
     filled = maybe(row.get("cumExecQty")) or Decimal(0)
-    created = int(text(row, "createdTime"))
+    created = time_of(row["createdTime"])
     cause = cause_of(row)
     state = OrderState(
         client_id=client_id_of(row) if cause == "order" else "",
@@ -161,7 +163,7 @@ def order_of(row: Row) -> OrderDetail:
         average_price=price_or_none(row.get("avgPrice")) if filled else None,
         fee=_paid_in_usdt(row),
         created=created,
-        updated=int(str(row.get("updatedTime") or created)),
+        updated=time_of(row.get("updatedTime") or created),
     )
     return OrderDetail(state, cause)
 
@@ -197,7 +199,7 @@ def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
         price=price,
         size=size,
         fee=fee,
-        at=int(text(row, "execTime", "createdTime")),
+        at=time_of(row.get("execTime") or row["createdTime"]),
         cause=cause_of(row),
     )
 
@@ -228,7 +230,7 @@ def position_of(row: Row) -> Position:
     """Read an open position; no row tells stops, which are asked for elsewhere."""
     held = word(row, "posSide")
     if held not in SIDES:
-        raise ValueError(f"posSide is {row.get('posSide')!r}")
+        raise ValueError(f"posSide is {brief(row.get('posSide'))}")
     entry = number(row["avgPrice"])
     return Position(
         symbol=text(row, "symbol"),

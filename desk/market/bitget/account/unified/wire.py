@@ -18,7 +18,7 @@ from decimal import Decimal
 from typing import cast
 
 from desk.market.bitget.account.answers import ListPage, read_as, readable, rows_of
-from desk.market.bitget.account.fields import OrderDetail, Row, number
+from desk.market.bitget.account.fields import OrderDetail, Row, id_or_nothing, number
 from desk.market.bitget.account.unified import rows as unified_rows
 from desk.market.bitget.account.unified.rows import UnifiedSettings
 from desk.market.bitget.account.unified.strategies import StrategyExit, strategy_of, waits
@@ -211,7 +211,7 @@ def read_id(body: bytes, *, endpoint: str, status: int = 200) -> str:
     """
 
     def read(data: object) -> str:
-        return str(data.get("orderId") or "") if isinstance(data, dict) else ""
+        return id_or_nothing(data, "orderId") if isinstance(data, dict) else ""
 
     return read_as(read, "an id", body, endpoint, status)
 
@@ -220,5 +220,5 @@ def _page(data: object) -> tuple[list[Row], str | None]:
     """Rows of one page, and the cursor of the next one; a list may stand bare, or be null."""
     if isinstance(data, dict):
         rows = rows_of(data["list"] or [])
-        return rows, str(data["cursor"]) if rows and data.get("cursor") else None
+        return rows, id_or_nothing(data, "cursor") or None if rows else None
     return rows_of(data or []), None
