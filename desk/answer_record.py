@@ -21,8 +21,9 @@ from urllib.parse import urlsplit
 
 from desk.errors import DeskError, SettingsError
 from desk.files import PRIVATE, write_file
+from desk.market.bitget.account.kind import AccountKind
 from desk.market.bitget.account.signing import Credentials
-from desk.market.bitget.inspection.account_facts import AccountKind, find_kind
+from desk.market.bitget.inspection.account_facts import find_kind
 from desk.market.bitget.inspection.channels import (
     LISTEN_S,
     Messages,

@@ -247,3 +247,27 @@ def test_a_record_alone_is_a_mistake(tmp_path: Path, capsys: pytest.CaptureFixtu
     """A session keeps a journal and no record."""
     assert live_trade.main(["--record", str(tmp_path / "x")]) == 2
     assert "--record goes with --check" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("_keyed")
+def test_a_unified_account_is_looked_at_likewise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever opens an account today has one, and need not know its name."""
+    young(tmp_path)
+    file = tmp_path / "record.json"
+    keys = replace(KEYS, unified=True)
+    with exchange_with(now_ms=BORDER, speed=1.0, keys=keys) as exchange:
+        hold_something(exchange)
+        status, said = Checked(tmp_path, exchange.url, "--record", str(file))(capsys)
+
+    assert status == 0, said
+    assert "account unified, level basic" in said
+    assert "positions 1: BTCUSDT long 1 at" in said
+    assert "orders 1: BTCUSDT buy limit 1 at 100" in said
+    assert "stops 1: BTCUSDT" in said
+    assert "maker 0.02 %, taker 0.06 %" in said
+    assert "cannot be read" not in said
+    assert "answers as the suite believes" in said
+    record = json.loads(file.read_text())
+    assert record["account"] == "unified"
+    assert set(record["channels"]) == {"/v2/ws/public", "/v3/ws/private"}
+    assert "40085" in {one["code"] for one in record["answers"]}

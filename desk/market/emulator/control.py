@@ -8,6 +8,7 @@ or a soak, perhaps in another process; the server carries them out.
 ``POST /emulator/disconnect``                  aborts every websocket connection
 ``POST /emulator/clock?ms=300000``             lets market time pass, with every candle in it
 ``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price until market time moves on
+``POST /emulator/account?kind=unified``        changes the kind of the account
 =============================================  =========================================================
 
 A request of a web page is answered with status 403 (``own_clients``), a malformed one with status 400 and a
@@ -21,6 +22,7 @@ from typing import Protocol
 
 from aiohttp import web
 
+from desk.market.emulator.uta_options import ACCOUNT_KINDS, AccountKind
 from desk.reading import decimal_or_none
 from desk.safe_text import brief
 
@@ -97,6 +99,9 @@ class ControlledExchange(Protocol):
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Let a symbol trade at a price; raises ``KeyError`` if it is not listed."""
 
+    def set_account_kind(self, kind: AccountKind) -> None:
+        """Change the kind of the account."""
+
 
 def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
     """Routes of the table at the head of this module."""
@@ -127,9 +132,18 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
             raise web.HTTPBadRequest(text=f"symbol is {symbol!r}, which is not listed") from None
         return web.json_response({"symbol": symbol, "price": str(value)})
 
+    async def account(request: web.Request) -> web.Response:
+        kinds = {kind: kind for kind in ACCOUNT_KINDS}
+        word = request.query.get("kind", "")
+        if word not in kinds:
+            raise web.HTTPBadRequest(text=f"kind is {word!r}, must be one of {', '.join(kinds)}")
+        exchange.set_account_kind(kinds[word])
+        return web.json_response({"kind": word})
+
     return [
         web.get("/emulator/stats", stats),
         web.post("/emulator/disconnect", disconnect),
         web.post("/emulator/clock", clock),
         web.post("/emulator/price", price),
+        web.post("/emulator/account", account),
     ]

@@ -27,7 +27,7 @@ def grid(first: int, count: int) -> list[int]:
         ({"granularity": ""}, "40019"),
         ({"granularity": "5min"}, "400171"),
         ({"granularity": "1h"}, "400171"),
-        ({"granularity": "1H"}, "400171"),
+        ({"granularity": "1m"}, "400171"),
         ({"limit": 0}, "40053"),
         ({"limit": 1001}, "40053"),
         ({"limit": "many"}, "40020"),

@@ -15,19 +15,17 @@ References
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal, cast
+from typing import cast
 
+from desk.market.bitget.account.kind import CLASSIC_CODES, AccountKind
 from desk.market.bitget.inspection.probe import Probe, ProbeAnswer
 from desk.reading import decimal_or_none
 from desk.safe_text import LONGEST_NAME, safe_text
 
-AccountKind = Literal["classic", "unified"]
 PRODUCT = {"productType": "USDT-FUTURES"}
 COIN = {"marginCoin": "USDT"}
 CATEGORY = {"category": "USDT-FUTURES"}
 SETTINGS, ASSETS = "/api/v3/account/settings", "/api/v3/account/assets"
-IS_CLASSIC, IS_UNIFIED = frozenset({"40084", "25245"}), "40085"
-NO_SUCH_PATH = "40404"
 UNSETTLED = frozenset({"upgrading", "switching"})
 """States of an account in which nothing can be said of it yet."""
 EACH_SYMBOL = 9.0
@@ -83,12 +81,8 @@ async def find_kind(probe: Probe) -> AccountKind | str:
         if state in UNSETTLED:
             return f"the account is {state} just now: wait until Bitget has finished, and ask again."
         return "unified"
-    if answer.code in IS_CLASSIC:
+    if answer.code in CLASSIC_CODES:
         return "classic"
-    if answer.code == NO_SUCH_PATH:  # an exchange of earlier days has no unified accounts to offer
-        answer = await probe.ask(_MIX + "/account/accounts", PRODUCT, signed=True)
-        if answer.succeeded or answer.code == IS_UNIFIED:
-            return "classic" if answer.succeeded else "unified"
     return f"whether the account is classic or unified is undecided: {answer.why_not()}."
 
 

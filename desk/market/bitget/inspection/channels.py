@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import aiohttp
 
+from desk.market.bitget.account.kind import AccountKind
 from desk.market.bitget.account.signing import Credentials, login_message
-from desk.market.bitget.inspection.account_facts import AccountKind
 from desk.market.bitget.transport import http_session
 from desk.market.settings import LinkSettings
 from desk.reading import read_json

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from desk.market.bitget import wire
-from desk.market.bitget.account import wire as private_wire
-from desk.market.bitget.inspection.account_facts import AccountKind
+from desk.market.bitget.account.classic import wire as private_wire
+from desk.market.bitget.account.kind import AccountKind
+from desk.market.bitget.account.unified import wire as unified_wire
 
 PRODUCT = {"productType": "USDT-FUTURES"}
 CATEGORY = {"category": "USDT-FUTURES"}
@@ -134,12 +135,18 @@ def _unified(symbol: str, now: int) -> tuple[_Line, ...]:
     trade = "/api/v3/trade"
     since = {**CATEGORY, "startTime": str(now - 86_400_000), "limit": "100"}
     return (
-        ("settings", "/api/v3/account/settings", {}, None, ""),
-        ("assets", "/api/v3/account/assets", {}, None, ""),
-        ("positions", "/api/v3/position/current-position", CATEGORY, None, "list"),
-        ("open orders", f"{trade}/unfilled-orders", {**CATEGORY, "limit": "100"}, None, "list"),
-        ("strategy orders", f"{trade}/unfilled-strategy-orders", CATEGORY, None, ""),
-        ("fills", f"{trade}/fills", since, None, "list"),
+        ("settings", "/api/v3/account/settings", {}, unified_wire.read_settings, ""),
+        ("assets", "/api/v3/account/assets", {}, unified_wire.read_balance, ""),
+        ("positions", "/api/v3/position/current-position", CATEGORY, unified_wire.read_positions, "list"),
+        (
+            "open orders",
+            f"{trade}/unfilled-orders",
+            {**CATEGORY, "limit": "100"},
+            unified_wire.read_orders,
+            "list",
+        ),
+        ("strategy orders", f"{trade}/unfilled-strategy-orders", CATEGORY, unified_wire.read_strategies, ""),
+        ("fills", f"{trade}/fills", since, unified_wire.read_fills, "list"),
         ("fees", "/api/v3/account/fee-rate", {**CATEGORY, "symbol": symbol}, None, ""),
         ("unknown order", f"{trade}/order-info", {"clientOid": UNKNOWN_ORDER}, None, ""),
         ("classic API", "/api/v2/mix/account/accounts", PRODUCT, None, ""),
