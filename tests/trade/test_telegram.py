@@ -218,10 +218,13 @@ def test_a_bot_that_is_refused_is_left(caplog: pytest.LogCaptureFixture) -> None
     async def scene() -> None:
         async with telegram() as served:
             served.status = 401
-            async with listening_soon(served, HandClock()):
+            clock = HandClock()
+            async with listening_soon(served, clock):
                 await served.polled(1)
+                while "refuses the bot" not in caplog.text:
+                    await settle()
                 await settle()
-                assert served.polls == 1
+                assert not clock._sleepers
 
     with caplog.at_level(logging.WARNING):
         asyncio.run(scene())
