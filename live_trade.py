@@ -5,7 +5,7 @@ answers.  Otherwise a session runs: on simulated fills (``--mode paper``, ``--re
 demo account, or on real money.  What a session does stands in ``desk.trade``; here it is chosen on which
 exchange, on which candles and by which clock.
 
-Reading order: ``main``; then ``decide_once``, ``trade`` and ``replay``; models at the end.
+Reading order: ``main``; then ``trade`` and ``replay``; models at the end.
 """
 
 if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
@@ -18,25 +18,27 @@ import asyncio
 import logging
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import config
+from desk.account_check import CheckedSession, CheckResult, check_session, key_of
+from desk.answer_record import record_answers
 from desk.arguments import named_symbols
 from desk.clock import SystemClock
+from desk.decisions import decide_once
 from desk.errors import DeskError, ModelIncomplete, SettingsError
 from desk.live_arguments import live_arguments
+from desk.live_counters import market_counters
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
 from desk.market.bitget.public import BitgetPublic
-from desk.market.bitget.snapshot import MarketSnapshot, market_snapshot
 from desk.market.bitget.spreads import PresentSpreads
 from desk.market.feed.following import FollowingFeed
 from desk.market.feed.stream import CandleStream
@@ -47,28 +49,29 @@ from desk.notify_check import check_channels
 from desk.ports import CandleFeed, Exchange
 from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
-from desk.reports import terminal
+from desk.reports.check import print_check, print_differences
 from desk.reports.console import Console
 from desk.reports.settings import print_settings
 from desk.run_settings import Settings
+from desk.session_status import show_status
 from desk.settings_files import SettingsInForce, in_force
+from desk.trade.commands import session_commands
+from desk.trade.dashboard import dashboard_address, open_dashboard
 from desk.trade.events import live_events, replayed_events
-from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
+from desk.trade.forecasting import FeatureWindow, Forecaster
 from desk.trade.journal import Journal
+from desk.trade.live_snapshot import LiveSnapshots
 from desk.trade.notify import channels_from, notifying
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
 from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import settings_text
-from desk.trade.signals import Signal
 from desk.trade.start import open_session, require_startable
-from desk.values import CANDLE_MS, Candles
+from desk.trade.telegram import taking_commands, telegram_bot_from
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
 OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
-HOUR_MS = 3_600_000
-"""Candles that are older are of the past."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         force = in_force(config, os.environ)
         args = live_arguments(argv, force.training, journal=Path(config.JOURNAL), websockets=config.BITGET_WS)
+        console = Console(quiet=False, as_json=args.json)
         settings = config.settings_of_live(
             force.training,
             base_url=args.base_url,
@@ -122,8 +126,14 @@ def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
     if args.test_notify:
         delivered = check_channels(channels_from(os.environ), run.force.live.notify, SystemClock(), console)
         return OK if delivered else FATAL
+    if args.status:
+        return OK if show_status(args.journal, SystemClock(), console) else FATAL
+    if args.check:
+        return OK if check_before_start(run, named) else FATAL
     if args.once:
-        return decide_once(run, named)
+        models, problems = model_source(run.settings).open_all(named)
+        decided = decide_once(models, problems, feature_window(run.settings), run.settings.fetch, console)
+        return OK if decided else FATAL
     stored = args.replay is not None or args.demo
     start_logging(logging.WARNING if stored else logging.INFO)
     symbols = model_source(run.settings).published(named)
@@ -132,97 +142,31 @@ def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
     return ending.status
 
 
-# One decision --------------------------------------------------------------------------------------
-
-
-def decide_once(run: LiveRun, named: tuple[str, ...]) -> int:
-    """Ask every model about the newest closed candle of its symbol, and show the answers.
-
-    Raises
-    ------
-    SettingsError
-        If there is no model to ask.
-    """
-    settings, console = run.settings, run.console
-    models, problems = model_source(settings).open_all(named)
-    clock, count = SystemClock(), memory_of()
-    market = (
-        asyncio.run(market_snapshot(settings.fetch, tuple(models), count=count, clock=clock))
-        if models
-        else MarketSnapshot({}, 0)
+def check_before_start(run: LiveRun, named: tuple[str, ...]) -> bool:
+    """Look, by reading alone, for what would keep the session from trading; whether there is nothing."""
+    args, result = run.args, CheckResult()
+    mode, source = str(args.mode), model_source(run.settings)
+    try:
+        models, problems = source.open_all(named)
+    except SettingsError as exc:
+        models, problems = {}, {"": str(exc)}
+    session = CheckedSession(
+        mode=mode,
+        link=run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url),
+        journal=args.journal,
+        live=run.force.live,
+        symbols=named,
+        cards={symbol: opened.card for symbol, opened in models.items()},
+        problems=problems,
+        trade_untested=args.trade_untested,
     )
-    if market.unreached:
-        console.error(f"⚠️ {market.unreached}")
-    ready = [found for found in market.candles.values() if isinstance(found, Candles)]
-    problems |= {symbol: found for symbol, found in market.candles.items() if isinstance(found, str)}
-    signals, silent = form_signals(ready, models, settings)
-    problems |= silent
-    if signals:
-        print_decisions(signals, market.now, console)
-    for symbol, trouble in sorted(problems.items()):
-        console.error(f"❌ {symbol}: no decision. {trouble.removeprefix(f'{symbol}: ')}")
-    return OK if signals else FATAL
-
-
-def form_signals(
-    candles: Sequence[Candles], models: Mapping[str, OpenModel], settings: Settings
-) -> tuple[list[Signal], dict[str, str]]:
-    """What the models make of the newest candle of each series; and of which, and why, they make nothing.
-
-    Parameters
-    ----------
-    candles : sequence of Candles
-    models : mapping
-        By symbol.
-    settings : Settings
-    """
-    forecaster = Forecaster.of(models, feature_window(settings))
-    signals: list[Signal] = []
-    silent: dict[str, str] = {}
-    for newest in sorted({int(series.open_time[-1]) for series in candles}):
-        these = [series for series in candles if series.open_time[-1] == newest]
-        found, missing = forecaster.signals(round_of(these, newest, memory=memory_of()))
-        signals += found
-        silent |= missing
-    return signals, silent
-
-
-def print_decisions(signals: Sequence[Signal], now: int, console: Console) -> None:
-    """One row per symbol, the strongest signal first; loudly, if the candles are of the past.
-
-    Parameters
-    ----------
-    signals : sequence of Signal
-    now : int
-        The exchange's time, ms.
-    console : Console
-    """
-    oldest = now - min(signal.open_time for signal in signals) - CANDLE_MS
-    title = "Decisions on the newest closed candles"
-    if oldest > HOUR_MS:
-        title = f"Of the past: decisions on candles up to {terminal.age(oldest / 60_000)} old"
-        console.error(
-            f"⚠️ THE CANDLES ARE UP TO {terminal.age(oldest / 60_000).upper()} OLD: the table is of the past, "
-            "nothing in it is a decision for now."
-        )
-    strongest_first = sorted(signals, key=lambda one: -abs(one.probability - 0.5))
-    rows = [_cells(signal, now) for signal in strongest_first]
-    console.table(live_tables.decision_table(rows, width=console.width, title=title))
-
-
-def _cells(signal: Signal, now: int) -> tuple[str, ...]:
-    closed = signal.open_time + CANDLE_MS
-    stale = now - closed >= CANDLE_MS
-    return (
-        signal.symbol,
-        f"{datetime.fromtimestamp(closed / 1000, tz=UTC):%Y-%m-%d %H:%M}",
-        terminal.age((now - closed) / 60_000),
-        f"{signal.close:g}",
-        f"{signal.probability:.3f}",
-        signal.side,
-        "too late" if stale else signal.action,
-        "a newer candle has closed" if stale else terminal.in_short(signal.card.reasons),
-    )
+    credentials, clock = key_of(mode, os.environ, result), SystemClock()
+    asyncio.run(check_session(session, credentials, result, clock=clock))
+    print_check(result.findings, result.remarks, result.obstacles, run.console)
+    if args.record is not None:
+        work = record_answers(session.link, credentials, session.asked[0], args.record, clock=clock)
+        print_differences(asyncio.run(work), str(args.record), run.console)
+    return not result.obstacles
 
 
 # A session -----------------------------------------------------------------------------------------
@@ -246,6 +190,8 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
     link = run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url)
     credentials = credentials_for(mode, os.environ)
     channels = channels_from(os.environ)
+    bot = telegram_bot_from(os.environ)
+    page = dashboard_address(args.dashboard, os.environ) if args.dashboard else None
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
@@ -301,6 +247,12 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
+        if page is not None:
+            counters = partial(market_counters, market, candles)
+            shown = open_dashboard(page, session, journal, forecaster, clock, counters=counters)
+            console.print(f"Page: {await stack.enter_async_context(shown.serving())}")
+        now = LiveSnapshots(session, journal, forecaster, clock).take
+        await stack.enter_async_context(taking_commands(bot, session_commands(session, now), clock))
         with heeding(session):
             events = live_events(feed, exchange, clock, look_s=live.session.look_s)
             ending = await session.run(events, mode=mode, settings=settings_text(live))

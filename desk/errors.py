@@ -50,6 +50,7 @@ Meaning = Literal[
     "wrong_side",
     "mode",
     "wrong_time",
+    "account_kind",
     "account",
     "unknown",
 ]
@@ -61,7 +62,8 @@ close or to cancel, which is what was wanted.  ``not_found``: the exchange knows
 ``suspended``: this one symbol takes none for now.  ``setting_locked``: positions or orders hold a setting
 where it is.  ``setting_unchanged``: it was so already.  ``wrong_side``: the price is beyond the trigger
 already.  ``mode``: the order is meant for the other position mode.  ``wrong_time``: the request's timestamp
-is off.  ``account``: every request would be refused.
+is off.  ``account_kind``: the account is of the other kind, classic or unified.  ``account``: every request
+would be refused.
 """
 
 

@@ -340,6 +340,23 @@ def hold_lock(path: Path, *, taken: str) -> Iterator[None]:
         yield
 
 
+def is_held(path: Path) -> bool:
+    """Whether another process, or another part of this one, holds the lock file ``path``.
+
+    It is asked by holding it, beside others that ask, for the moment of the question.
+    """
+    if fcntl is None:
+        return False
+    try:
+        with path.open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _require_own(found: os.stat_result, path: Path) -> None:
     if hasattr(os, "geteuid") and found.st_uid != os.geteuid():
         raise SettingsError(

@@ -43,9 +43,18 @@ def live_arguments(
     )
     args = parser.parse_args(argv)
     ways = [name for name in ("once", "replay", "demo") if getattr(args, name)]
-    chosen = [*ways, *(["test-notify"] if args.test_notify else [])]
+    others = {"status": args.status, "check": args.check, "test-notify": args.test_notify}
+    chosen = [*ways, *(name for name, wanted in others.items() if wanted)]
     if len(chosen) > 1:
         raise SettingsError(f"--{' and --'.join(chosen)} exclude each other")
+    if args.dashboard and chosen:
+        raise SettingsError(
+            f"--dashboard shows a session that runs, and --{chosen[0]} is none: leave one out"
+        )
+    if args.record is not None and not args.check:
+        raise SettingsError("--record goes with --check: name both")
+    if args.json and not args.status:
+        raise SettingsError("--json goes with --status: nothing else writes a document")
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
@@ -63,9 +72,11 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
             "All other values: config.py, or your own in config_local.py beside it. "
             "Real money needs --mode live, BITGET_LIVE=yes and BITGET_API_KEY, "
             "BITGET_API_SECRET, BITGET_API_PASSPHRASE in the environment. Messages go to NOTIFY_WEBHOOK (an "
-            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set. A file STOP beside the "
-            "journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a fatal error, 2 wrong "
-            "arguments or settings, nothing started, 3 ended by the kill switch or the daily loss stop."
+            "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set; with "
+            "TELEGRAM_COMMAND_TOKEN, a word, /status, /stop WORD and /flatten WORD are taken from that chat. "
+            "A file STOP beside the journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a "
+            "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or the "
+            "daily loss stop."
         ),
         allow_abbrev=False,
         formatter_class=HelpWithDefaults,
@@ -92,11 +103,38 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
         action="store_true",
         help="send a message on every channel of the environment, say what came of it, end",
     )
+    what.add_argument(
+        "--status",
+        action="store_true",
+        help="show what the session of the journal does and holds, running or not, end",
+    )
+    what.add_argument("--json", action="store_true", help="with --status: as one line of JSON")
+    what.add_argument(
+        "--check",
+        action="store_true",
+        help="read alone: say what the account is and what would keep it from trading, end; without a key in "
+        "the environment, the public part",
+    )
+    what.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="with --check: ask every read and channel for one symbol, say what differs from what the suite "
+        "believes of the exchange, and write the answers to FILE without keys, ids and amounts",
+    )
     what.add_argument("--symbols", default="", metavar="A,B", help="only these; without it, all with a model")
     what.add_argument(
         "--trade-untested",
         action="store_true",
         help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    what.add_argument(
+        "--dashboard",
+        default="",
+        metavar="[HOST:]PORT",
+        help="show the session on a local page, and for Prometheus at /metrics; its two buttons need "
+        "BITGET_DASHBOARD_TOKEN in the environment, and so does a HOST that other machines reach, which is "
+        "not encrypted",
     )
     where = parser.add_argument_group("where")
     where.add_argument(

@@ -13,8 +13,9 @@ from typing import Final
 
 from desk.errors import ExchangeError
 from desk.market.bitget import wire
-from desk.market.bitget.account import messages, receipts
-from desk.market.bitget.account import wire as private_wire
+from desk.market.bitget.account import contract_list
+from desk.market.bitget.account.classic import messages, receipts
+from desk.market.bitget.account.classic import wire as private_wire
 from desk.market.emulator.account_request import body_of
 from desk.market.emulator.endpoints import RequestDenied
 from desk.market.feed.messages import read_candle_message
@@ -188,7 +189,7 @@ PARSERS: Final[tuple[Parser, ...]] = (
         wire.read_expected_funding, "expected funding", [{"symbol": "A", "fundingRate": "-0.000068"}] * 2
     ),
     _answer(wire.read_server_time, "server time", {"serverTime": "1762560123456"}),
-    _answer(private_wire.read_contract_terms, "contract terms", [_CONTRACT, _CONTRACT]),
+    _answer(contract_list.read_contract_terms, "contract terms", [_CONTRACT, _CONTRACT]),
     _answer(private_wire.read_balance, "balance", [_BALANCE, {**_BALANCE, "marginCoin": "BTC"}]),
     _answer(private_wire.read_positions, "positions", [_POSITION]),
     _answer(private_wire.read_bound_exits, "stops", {"entrustedList": [_EXIT, _EXIT], "endId": "1"}),

@@ -32,9 +32,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
+from desk.market.bitget.account.account import BitgetAccount
+
 from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
-from desk.market.bitget.account.account import BitgetAccount
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import Denied
 from desk.orders import MarginMode, PositionMode

@@ -30,10 +30,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
+from desk.market.bitget.account.account import BitgetAccount
 
 from benchmarks.decisions import model
 from config import default_settings, link_settings, live_settings, stream_settings
-from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import BitgetPublic
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions

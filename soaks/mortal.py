@@ -22,12 +22,12 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
+from desk.market.bitget.account.account import BitgetAccount
 from numpy.typing import NDArray
 
 from config import link_settings, live_settings
 from desk.clock import SystemClock
 from desk.errors import DeskError, ExchangeError
-from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import Keys
 from desk.market.settings import LinkSettings

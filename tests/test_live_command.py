@@ -222,7 +222,7 @@ def test_an_account_that_cannot_trade_is_told_with_what_to_do(
 DEFECT = """
 import sys
 import live_trade
-from desk.market.bitget.account import wire as private_wire
+from desk.market.bitget.account.classic import wire as private_wire
 
 def broken(content, *, endpoint, status):
     raise ZeroDivisionError(f"planted while {len(content)} bytes of {endpoint} were read")

@@ -22,6 +22,7 @@ DECISIONS = [
         "326 days",
         "0.00001234",
         "0.515",
+        "0.520 / never",
         "short",
         "enter short",
         "no edge after costs",
@@ -65,8 +66,8 @@ def test_a_decision_is_never_cut_where_it_matters(width: int) -> None:
     """Two symbols must not become one, nor a decision half of one."""
     told = printed(live.decision_table(DECISIONS, width=width, title="Decisions"), width)
 
-    for symbol, closed, _, _, probability, side, action, _ in DECISIONS:
-        assert re.search(rf"{symbol} +{closed} .*{probability} +{side} +{action}", told)
+    for symbol, _, age, _, probability, thresholds, _, action, _ in DECISIONS:
+        assert re.search(rf"{symbol} .*{age} .*{probability} +{thresholds} .*{action}", told)
     assert "…" not in told
     assert max(map(len, told.splitlines())) <= width
 

@@ -19,6 +19,7 @@ import pytest
 import live_trade
 import train_live_lightgbm
 from config import default_settings
+from desk.decisions import form_signals
 from desk.market.emulator import EmbeddedExchange
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
@@ -361,7 +362,7 @@ def test_the_live_probability_is_the_trained_one(run: Run) -> None:
     models, problems = live_trade.model_source(settings).open_all(())
     expected = models["LONGUSDT"].predictor.probabilities(features.x)[-1]
 
-    (signal,), silent = live_trade.form_signals([candles], models, settings)
+    (signal,), silent = form_signals([candles], models, live_trade.feature_window(settings))
 
     assert problems == silent == {}
     assert signal.probability == expected

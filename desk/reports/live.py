@@ -13,6 +13,8 @@ from desk.reports.terminal import COARSE_CAPTION, plain_cell
 
 ROOMY = 105
 """Columns of a terminal from which on nothing is left out."""
+THRESHOLDS = "fires at\nshort / long"
+"""At or below the former and at or above the latter."""
 LABELLED = "right side,\nif labelled"
 """Share of the trades on labelled candles that took the side that came."""
 
@@ -53,7 +55,9 @@ def _broken(cell: str, *, narrow: bool) -> str:
 
 
 def decision_table(rows: Sequence[Sequence[str]], *, width: int, title: str) -> Table:
-    """One row per model that was asked; on a narrow terminal without age and price.
+    """One row per model that was asked, each probability beside the thresholds at which a side fires.
+
+    A narrow terminal shows the candle's age alone, and neither price nor side: thresholds tell it.
 
     Parameters
     ----------
@@ -64,9 +68,9 @@ def decision_table(rows: Sequence[Sequence[str]], *, width: int, title: str) -> 
     title : str
     """
     table = Table(title=title, box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    names = ["symbol", "closed (UTC)", "age", "close", "P(up)", "signal", "action", "because"]
+    names = ["symbol", "closed (UTC)", "age", "close", "P(up)", THRESHOLDS, "signal", "action", "because"]
     right = {"age", "close", "P(up)"}
-    for name in (chosen := _chosen(names, leaving={"age", "close"}, width=width)):
+    for name in (chosen := _chosen(names, leaving={"closed (UTC)", "close", "signal"}, width=width)):
         table.add_column(name, justify="right" if name in right else "left", no_wrap=name != "because")
     for row in rows:
         cells = dict(zip(names, row, strict=True))

@@ -113,6 +113,11 @@ class EventLog:
         except JournalError as exc:
             log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 
+    @property
+    def ongoing(self) -> tuple[tuple[str, str], ...]:
+        """Kind and text of what was recorded when it began, and has not ended."""
+        return tuple((kind, text) for (kind, _), text in self._recorded.items())
+
     def clear(self, kind: str, about: str = "") -> None:
         """Forget what went on, since it has ended: when it begins again it is recorded again."""
         self._recorded.pop((kind, about), None)

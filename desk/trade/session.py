@@ -42,6 +42,7 @@ from desk.trade.journal import Journal, JournalError
 from desk.trade.risk_values import DAY_MS
 from desk.trade.sentences import utc
 from desk.trade.settings import SessionSettings
+from desk.trade.snapshot import SessionCondition
 from desk.trade.trader import Trader
 from desk.values import CandleRound
 
@@ -89,6 +90,7 @@ class Session:
         self._settings = settings
         self._stop_file = journal.path.resolve().parent / STOP_FILE
         self._asked: Stop | None = None
+        self._asked_by = "a signal"
         self._waiting_since: float | None = None
         self._reconciled = float("-inf")
         self._forgotten_on = -1
@@ -99,10 +101,26 @@ class Session:
         """Who takes the steps."""
         return self._trader
 
-    def ask(self, stop: Stop) -> None:
-        """Ask for an end; the session sees it before its next step."""
+    def ask(self, stop: Stop, *, by: str = "a signal") -> None:
+        """Ask for an end; the session sees it before its next step, and the journal says by whom."""
         if self._asked != "kill":
-            self._asked = stop
+            self._asked, self._asked_by = stop, by
+
+    def stop_entries(self, *, by: str) -> None:
+        """Open nothing from now on; what is held ends at its time, and the session goes on."""
+        self._trader.stop_opening(f"new entries were stopped by {by}")
+        self._events.record("session", f"new entries were stopped by {by}", urgent=True)
+
+    @property
+    def condition(self) -> SessionCondition:
+        """What only this process knows of it."""
+        return SessionCondition(
+            now_ms=self._clock.now_ms(),
+            stopping=self._trader.stopping,
+            ongoing=self._events.ongoing,
+            journal_trouble=self._journal.trouble,
+            reconciled_s_ago=self._clock.monotonic() - self._reconciled,
+        )
 
     async def run(self, events: AsyncGenerator[Event], *, mode: str, settings: str) -> SessionResult:
         """Take steps until something ends the session; the journal notes both ends.
@@ -313,7 +331,7 @@ class Session:
         if self._stop_file.exists():
             return await self._flatten(3, f"kill switch: {self._stop_file} is there")
         if self._asked == "kill":
-            return await self._flatten(3, "kill switch: asked by a signal")
+            return await self._flatten(3, f"kill switch: asked by {self._asked_by}")
         if loss := self._trader.upkeep.lost_too_much():
             return await self._flatten(3, loss)
         if self._asked == "clean":

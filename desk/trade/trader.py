@@ -46,8 +46,6 @@ from desk.values import CANDLE_MS, CandleRound
 
 Confirm = Callable[[Sequence[str], int], Awaitable[CandleRound]]
 """Given symbols and an open time (ms): those candles as the exchange's own records have them."""
-
-
 CONFIRMATIONS = 2
 """Turns of one candle; each takes a tenth of a second, and five where REST does not answer."""
 
@@ -105,6 +103,11 @@ class Trader:
     def upkeep(self) -> Upkeep:
         """What keeps journal and exchange together."""
         return self._upkeep
+
+    @property
+    def stopping(self) -> str:
+        """Why nothing is opened any more; empty while all is well."""
+        return self._stopping
 
     def stop_opening(self, why: str) -> None:
         """Open nothing from now on, for a reason that every refusal states."""

@@ -84,6 +84,11 @@ class Upkeep:
         self._bare: dict[tuple[str, int], float] = {}
 
     @property
+    def has_seen(self) -> bool:
+        """Whether the account was read at all."""
+        return self._seen is not None
+
+    @property
     def seen(self) -> AccountSnapshot:
         """The account as it was last seen."""
         if self._seen is None:

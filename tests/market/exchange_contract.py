@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import pytest
 
-from desk.errors import Refused
+from desk.errors import Meaning, Refused
 from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG, SHORT
 from desk.ports import Exchange
@@ -153,7 +153,7 @@ class ExchangeContract:
         try:
             assert await floor.exchange.place(entry()) == order_id
         except Refused as refused:
-            assert refused.code == "40786"  # noqa: PT017 - either answer is right
+            assert refused.meaning == "duplicate"  # noqa: PT017 - either answer is right
 
         assert await held(floor) == {LONG: 2}
 
@@ -320,21 +320,21 @@ class ExchangeContract:
             await floor.exchange.set_position_mode("hedge")
 
     @pytest.mark.parametrize(
-        ("request_", "code"),
+        ("request_", "meaning"),
         [
-            pytest.param(entry(size="0.04"), "45110", id="value below the minimum"),
-            pytest.param(entry(size="1000"), "40762", id="more than the money"),
-            pytest.param(replace(entry(), symbol="NOPEUSDT"), "40034", id="unknown symbol"),
-            pytest.param(entry(price=Decimal("98.05")), "45115", id="price off the tick"),
+            pytest.param(entry(size="0.04"), "size_or_price", id="value below the minimum"),
+            pytest.param(entry(size="1000"), "no_margin", id="more than the money"),
+            pytest.param(replace(entry(), symbol="NOPEUSDT"), "not_traded", id="unknown symbol"),
+            pytest.param(entry(price=Decimal("98.05")), "size_or_price", id="price off the tick"),
         ],
     )
-    async def test_what_breaks_a_rule_is_refused_with_its_code(
-        self, floor: TradingFloor, request_: OrderRequest, code: str
+    async def test_what_breaks_a_rule_is_refused_with_its_meaning(
+        self, floor: TradingFloor, request_: OrderRequest, meaning: Meaning
     ) -> None:
         with pytest.raises(Refused) as caught:
             await floor.exchange.place(request_)
 
-        assert caught.value.code == code
+        assert caught.value.meaning == meaning
         assert await held(floor) == {}
         assert (await floor.exchange.balance()).equity == DEPOSIT
 

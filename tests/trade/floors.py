@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from desk.clock import SystemClock
 from desk.market.bitget.account.account import BitgetAccount
+
+from desk.clock import SystemClock
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import FillModel, Matching
 from desk.market.matching.report import open_positions

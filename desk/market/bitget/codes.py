@@ -18,26 +18,58 @@ from typing import Final
 from desk.errors import AccountError, Meaning, Refused
 
 _CODES: Final[dict[Meaning, tuple[str, ...]]] = {
-    "duplicate": ("40786", "45034", "43118"),
-    "nothing_there": ("22001", "22002", "43025", "43020", "45129"),
-    "not_found": ("40109", "40768", "43001", "45057", "40819"),
-    "no_margin": ("40762", "43012", "40711", "40754", "40798", "45002"),
+    "duplicate": ("40786", "45034", "43118", "25212", "25594"),
+    "nothing_there": (
+        *("22001", "22002", "43025", "43020", "45129"),
+        *("25225", "25226", "25227", "25231", "25242", "25601", "31008", "31009"),
+    ),
+    "not_found": ("40109", "40768", "43001", "45057", "40819", "25204", "25596", "25597"),
+    "no_margin": (
+        *("40762", "43012", "40711", "40754", "40798", "45002"),
+        *("25008", "25012", "95001", "25202", "25203", "25228", "25229", "25230", "25235"),
+    ),
     "size_or_price": (
         *("45110", "45111", "43006", "45112", "43007", "45113", "45115", "22038", "40808", "41103"),
         *("22006", "22007", "22008", "22009", "43008", "43009"),
+        *("25200", "25205", "25206", "25207", "25208", "25211", "25219", "25220", "25221", "25223", "25232"),
+        *("25233", "25238", "25244", "25567", "25583", "25584", "25593", "25595", "25598", "25599", "25602"),
+        *("25603", "25604", "25605", "25606", "25607", "25608", "25609", "25610", "25611", "25612"),
+        *("25654", "25655", "400172"),
     ),
-    "not_traded": ("40309", "40034", "40845", "22004", "45119", "22039", "45118"),
-    "suspended": ("40308", "41114", "43115", "43119", "43120", "40844", "45043"),
-    "setting_locked": ("40920", "45117", "45097", "40730"),
-    "setting_unchanged": ("40814", "45054"),
+    "not_traded": (
+        "40309",
+        "40034",
+        "40845",
+        "22004",
+        "45119",
+        "22039",
+        "45118",
+        "25013",
+        "25100",
+        "25104",
+        "25105",
+    ),
+    "suspended": (
+        *("40308", "41114", "43115", "43119", "43120", "40844", "45043"),
+        *("25101", "25102", "25103", "25108", "25209", "25210"),
+    ),
+    "setting_locked": (
+        *("40920", "45117", "45097", "40730"),
+        *("25009", "25010", "25107", "25270", "25570"),
+    ),
+    "setting_unchanged": ("40814", "45054", "25600"),
     "wrong_side": (
         *("40917", "45122", "40915"),
         *("40830", "40831", "40832", "40833", "40834", "40835", "40836"),
+        *("25224", "25579", "25580", "25581", "25582", "25585", "25586", "25587", "25588"),
+        *("25589", "25590", "25591", "25592", "25650", "25651", "25652"),
     ),
-    "mode": ("40774", "45021", "43075"),
+    "mode": ("40774", "45021", "43075", "25236", "25237"),
     "wrong_time": ("40005", "40008"),
+    "account_kind": ("40084", "40085", "25245", "25006"),
 }
-"""45129 of ``nothing_there``: the order was cancelled a moment ago."""
+"""25594 of ``duplicate``: a second stop for a whole position.  45129 of ``nothing_there``: the order was
+cancelled a moment ago.  25006 of ``account_kind``: the account is being changed."""
 
 PASSING: Final[frozenset[Meaning]] = frozenset({"suspended"})
 """Refusals of a read that are no answer: the same question is answered a little later."""
@@ -58,10 +90,12 @@ _ACCOUNT: Final[dict[str, str]] = {
         "the key belongs to the other environment: --mode demo needs a key that was made inside Bitget's "
         "demo trading, --mode live one that was not"
     ),
-    "40084": "the account is a classic one, and a call for unified accounts was made",
-    "40085": (
-        "the account is a unified one, and this suite trades classic futures accounts: use a classic account "
-        "or sub-account"
+    "25620": "the key lacks a permission: it needs to read and to trade (and no withdrawals)",
+    "25002": "the account does not support this: see its level and its state at Bitget",
+    "25005": "the user may not trade: see the state of the account at Bitget",
+    "25007": "the account may not trade: see its state at Bitget",
+    "25240": (
+        "the level of the account does not allow this margin mode: set margin_mode, or the level at Bitget"
     ),
 }
 """Refusals that every other request would meet too, and what the user can do."""

@@ -153,6 +153,8 @@ class RestTransport:
         self._proxy = proxy
         self._largest_body = largest_body
         self._session: aiohttp.ClientSession | None = None
+        self.calls_left: dict[str, int] = {}
+        """How many more calls each endpoint would have taken when it answered last, where it tells that."""
 
     async def __aenter__(self) -> Self:
         self._session = http_session(timeout_s=self._timeout_s)
@@ -228,6 +230,8 @@ class RestTransport:
                 self._throttle.refused(path, sent)
                 raise
             self._throttle.answered(path, sent, left=left)
+            if left is not None:
+                self.calls_left[path] = left
             return answer
 
     def _address(self, path: str, query: str | Mapping[str, str]) -> URL:

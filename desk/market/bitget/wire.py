@@ -31,7 +31,7 @@ from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
-LATER = frozenset({"429", "40200"})
+LATER = frozenset({"429", "40200", "25003", "25004"})
 """Codes that ask everybody for a pause: too many requests, the exchange is upgraded."""
 CANDLE_WIDTH = 1 + len(COLUMNS)
 UNREADABLE = [math.nan] * len(COLUMNS)
@@ -43,7 +43,7 @@ MOST_FEE = Decimal("0.1")
 MOST_LEVERAGE = 1_000
 LONGEST_INTERVAL_H = 24 * 30
 """Hours between two settlements of funding."""
-UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
+UNDECIDED = frozenset({"25000", "25001", "40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
 
 

@@ -46,6 +46,11 @@ class FollowingFeed:
                 else:
                     return
 
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many websockets are open, and how many there are to be; of the stream that rounds are from."""
+        return (0, 0) if self._stream is None else self._stream.connections
+
     async def confirmed(self, symbols: Sequence[str], open_time: int) -> CandleRound:
         """The newest candles of some symbols after REST was asked about them once more."""
         if self._stream is None:

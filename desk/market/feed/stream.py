@@ -52,21 +52,15 @@ from desk.server_time import ServerTime
 from desk.values import CANDLE_MS, CandleRound
 
 PATH = "/v2/ws/public"
-TICK_S = 0.25
-"""Between two checks of deadlines, silences and due requests."""
-CONFIRM_TIMEOUT_S = 5.0
-"""Longest wait for the confirmation of candles that a decision is made on."""
-CONFIRM_RETRY_S = 0.3
-"""Until REST is asked again for a candle that it does not have yet."""
+TICK_S = 0.25  # between two checks of deadlines, silences and due requests
+CONFIRM_TIMEOUT_S = 5.0  # longest wait for the confirmation of candles that a decision is made on
+CONFIRM_RETRY_S = 0.3  # until REST is asked again for a candle that it does not have yet
 BACKGROUND_REQUESTS = 8  # at most at once that no decision waits for, which must not queue behind hundreds
 COMPARED_ROWS = 12  # finished candles, an hour, that every request to REST compares with the window
-REQUEST_BACKOFF = Backoff(1.0, 30.0)
-"""Between two requests about the same symbol; each failure doubles the wait."""
-WITHOUT_CANDLES_S = 300.0
-"""Between two requests about a symbol that has no candles at all."""
+REQUEST_BACKOFF = Backoff(1.0, 30.0)  # between two requests about the same symbol
+WITHOUT_CANDLES_S = 300.0  # the same, of a symbol that has no candles at all
 HANDSHAKE_TIMEOUT_S = 15.0  # of opening a connection, not of staying on it
-JUMP_S, SET_AGAIN_S = 1.0, 10.0
-"""The exchange is asked for its time when the machine's has jumped so far, and not more often than that."""
+JUMP_S, SET_AGAIN_S = 1.0, 10.0  # of the machine's time, and how often the exchange is asked for its own
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
 log = logging.getLogger(__name__)
 
@@ -121,11 +115,17 @@ class CandleStream:
         self._received_at = 0.0
         self._refusals: dict[str, str] = {}
         self._unreadable = UnreadableCount(PATH, clock)
+        self._sockets: list[WebsocketConnection] = []
 
     @property
     def window(self) -> CandleWindow:
         """The newest candles; up to date when an event is handed out."""
         return self._assembler.window
+
+    @property
+    def connections(self) -> tuple[int, int]:
+        """How many websockets are open, and how many there are to be."""
+        return sum(one.is_open for one in self._sockets), len(self._sockets)
 
     async def rounds(self) -> AsyncGenerator[CandleRound, None]:
         """One round per candle, in the order of time, once all symbols have it or its deadline passed."""
@@ -175,9 +175,8 @@ class CandleStream:
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
         async with http_session(timeout_s=HANDSHAKE_TIMEOUT_S) as session:
             try:
-                for part in parts:
-                    self._start(self._connect(session, part))
-                self._start(self._tick())
+                for work in (*(self._connect(session, part) for part in parts), self._tick()):
+                    self._start(work)
                 if self._settings.audit_s:
                     self._start(self._audit())
                 while (event := await self._events.get()) is not None:
@@ -205,14 +204,16 @@ class CandleStream:
             if opened > 1:
                 await self._restore(symbols)
 
-        await WebsocketConnection(
+        socket = WebsocketConnection(
             self._url,
             session=session,
             proxy=self._market.proxy,
             clock=self._clock,
             on_open=subscribe,
             on_message=self._on_message,
-        ).run()
+        )
+        self._sockets.append(socket)
+        await socket.run()
 
     def _on_message(self, text: str) -> None:
         message = read_candle_message(text)
@@ -250,7 +251,6 @@ class CandleStream:
         self._emit(FeedRestored(symbols, filled, unfilled))
 
     async def _begin(self) -> None:
-        """Set the clock, and fill the window."""
         await self._set_clock()
         await self._fill(self._symbols)
 

@@ -23,6 +23,11 @@ JournalError = sqlite3.Error
 """The file cannot be read or written: the disk is full, or gone."""
 
 
+def lock_of(path: Path) -> Path:
+    """The file that the process which has the journal at ``path`` open holds locked."""
+    return path.with_name(f"{path.name}.lock")
+
+
 @contextlib.contextmanager
 def sole_user(path: Path) -> Iterator[None]:
     """Be the only process that has the journal open, until the block ends or this process dies."""
@@ -33,7 +38,7 @@ def sole_user(path: Path) -> Iterator[None]:
     )
     with contextlib.ExitStack() as stack:
         try:
-            stack.enter_context(hold_lock(path.with_name(f"{path.name}.lock"), taken=taken))
+            stack.enter_context(hold_lock(lock_of(path), taken=taken))
         except OSError as exc:
             raise SettingsError(
                 f"{path} cannot be written ({exc.strerror}): name another file with --journal"

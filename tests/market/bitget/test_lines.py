@@ -121,6 +121,8 @@ async def test_no_signed_request_and_no_login_is_led_to_another_host(status: int
     def leads(request: web.Request) -> web.Response:
         if request.path.endswith("/time"):
             return ok(request)
+        if request.path.endswith("/settings"):
+            return web.json_response({"code": "40084", "msg": "a classic account"}, status=400)
         return web.Response(status=status, headers={"Location": elsewhere.url + request.path})
 
     heard: list[str] = []

@@ -1,38 +1,33 @@
-"""An account at Bitget: its real one or its demo.
+"""An account at Bitget, its real one or its demo, of whatever kind.
 
-Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  What is asked is spelled by
-``desk.market.bitget.account.requests``, travels by ``desk.market.bitget.account.rest`` and is read by
-``desk.market.bitget.account.wire``; pushes arrive by ``desk.market.bitget.account.stream``.
+Place in the house: satisfies ``desk.ports.Exchange`` for the trade room.  Classic accounts have API v2
+(``desk.market.bitget.account.classic``), unified ones API v3 (``desk.market.bitget.account.unified``); which
+it is, the key itself tells (``desk.market.bitget.account.kind``).  Nobody else need know.
 
-Reading order: ``BitgetAccount`` from the top; reads, then writes, then settings, then pushes.
-
-What the exchange calls a failure and a trader doesn't is settled here: nothing to cancel, nothing to close,
-an order that was never there.  A client id that was used before is looked up: where it is the very order that
-was to be placed, it is as good as placed.  An order that is meant for the other position mode was refused
-before it took effect; the mode is asked for and the order sent once more.
+The kind may change while a session runs.  A call that is then refused for it counts as "later", because
+nothing happened; the next call finds the kind again, and what was set up before is set up again.
 
 Not here: whether an order should be sent, and what to do when nobody knows whether it was.
 """
 
-from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from decimal import Decimal
-from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
-from desk.errors import DeskError, Meaning, Refused, Unanswered, Unreadable
-from desk.market.bitget.account import receipts, wire
-from desk.market.bitget.account import requests as asked
-from desk.market.bitget.account.bound_exits import with_exits
-from desk.market.bitget.account.exits import PositionExits
-from desk.market.bitget.account.lists import PagedLists
-from desk.market.bitget.account.messages import PositionsChanged
+from desk.errors import AccountError, Refused, Throttled
+from desk.market.bitget.account.classic import messages as classic_messages
+from desk.market.bitget.account.classic import requests as classic_requests
+from desk.market.bitget.account.classic.account import ClassicAccount
+from desk.market.bitget.account.kind import LONGEST_CHANGE_S, AccountKind, account_kind
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.rows import Modes, OrderDetail, completed
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.account.stream import PrivateStream
-from desk.market.bitget.codes import PASSING, meaning_of, refusal
+from desk.market.bitget.account.unified import messages as unified_messages
+from desk.market.bitget.account.unified import requests as unified_requests
+from desk.market.bitget.account.unified.account import UnifiedAccount
 from desk.market.settings import LinkSettings
 from desk.orders import (
     AccountUpdate,
@@ -45,22 +40,19 @@ from desk.orders import (
     Position,
     PositionMode,
 )
-from desk.policy import LONG, SHORT
 from desk.ports import Clock
 
-CANCELLED: frozenset[Meaning] = frozenset({"nothing_there", "not_found"})
-"""Refusals to cancel that are as good as done."""
-FLAT: frozenset[Meaning] = frozenset({"nothing_there"})
-"""Refusals to close that are as good as done."""
-UNCHANGED: frozenset[Meaning] = frozenset({"setting_unchanged"})
-MOST_QUESTIONS = 3
-"""So often an order is asked for without an answer; then its executions are taken as they are."""
-REMEMBERED = 5_000
-"""Orders whose client id is kept, so that their executions need not ask for it."""
+KindAccount = ClassicAccount | UnifiedAccount
+PACE = {**classic_requests.PACE, **unified_requests.PACE}
+MOST_REFUSALS = 5
+"""So often in a row an account may be refused for its kind."""
+
+Answer = TypeVar("Answer")
+log = logging.getLogger(__name__)
 
 
 class BitgetAccount:
-    """One account; use as ``async with Account(...) as exchange``.
+    """One account; use as ``async with BitgetAccount(...) as exchange``.
 
     Parameters
     ----------
@@ -70,16 +62,16 @@ class BitgetAccount:
     """
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
-        self._settings = settings
-        self._rest = SignedRest(settings, credentials, clock=clock)
-        self._stream = PrivateStream(settings, credentials, clock=clock)
-        self._position_mode: PositionMode | None = None
-        self._margin: dict[str, MarginMode] = {}
-        self._orders: dict[str, OrderDetail | None] = {}
-        self._unknown_orders: Counter[str] = Counter()
-        self._taker_fees: dict[str, Decimal] = {}
-        self._lists = PagedLists(self._rest)
-        self._exits = PositionExits(self._rest, self._lists)
+        self._link = settings
+        self._credentials = credentials
+        self._clock = clock
+        self._rest = SignedRest(settings, credentials, PACE, clock=clock)
+        self._account: KindAccount | None = None
+        self._former: AccountKind | None = None
+        self._refusals = 0
+        self._finding = asyncio.Lock()
+        self._wanted_mode: PositionMode | None = None
+        self._wanted: dict[str, tuple[Decimal, MarginMode]] = {}
 
     async def __aenter__(self) -> Self:
         await self._rest.__aenter__()
@@ -90,6 +82,16 @@ class BitgetAccount:
     ) -> None:
         await self._rest.__aexit__(kind, error, trace)
 
+    async def kind(self) -> AccountKind:
+        """Which API the account has.
+
+        Raises
+        ------
+        AccountError, Throttled, Unanswered
+            If that cannot be found, see ``kind.account_kind``.
+        """
+        return _kind_of(await self._found())
+
     # Reads -------------------------------------------------------------------------------------------
 
     async def server_time(self) -> int:
@@ -98,95 +100,42 @@ class BitgetAccount:
 
     async def contracts(self) -> Sequence[ContractTerms]:
         """What orders in each perpetual must obey."""
-        contracts = await self._rest.read(asked.CONTRACTS, asked.contracts(), wire.read_contract_terms)
-        self._taker_fees = {one.symbol: one.taker_fee for one in contracts}
-        return contracts
+        return await self._call(lambda account: account.contracts())
 
     async def balance(self) -> Balance:
-        """The account now, in USDT.
-
-        Raises
-        ------
-        Refused
-            Also if the account has no USDT at all: neither in the list of balances, nor asked for by itself.
-        """
-        found = await self._rest.read(asked.ACCOUNTS, asked.accounts(), wire.read_balance)
-        if found is None:
-            query = asked.account(next(iter(self._taker_fees), "BTCUSDT"))
-            found = await self._rest.read(asked.ACCOUNT, query, wire.read_balance)
-        if found is None:
-            raise Refused(
-                "the futures account holds no USDT: transfer some to it at Bitget",
-                endpoint=asked.ACCOUNTS,
-                code="",
-                meaning="no_margin",
-            )
-        return found
+        """The account now, in USDT."""
+        return await self._call(lambda account: account.balance())
 
     async def positions(self) -> Sequence[Position]:
-        """Every open position, with its stop and take-profit where there are any.
-
-        The list of positions names one stop of each, for whatever part of it: so the waiting stops are asked
-        for.  Counted is only what ends the whole position, see ``bound_exits.with_exits``.
-        """
-        return await self._positions()
+        """Every open position, with its stop and take-profit where there are any."""
+        return await self._call(lambda account: account.positions())
 
     async def open_orders(self) -> Sequence[OrderState]:
         """Orders that are live or partially filled."""
-        return await self._lists.rows(
-            asked.PENDING, lambda before: asked.pending_orders(before=before), wire.read_orders
-        )
+        return await self._call(lambda account: account.open_orders())
 
     async def order(self, symbol: str, client_id: str) -> OrderState | None:
         """What became of an order; None: the exchange does not know it."""
-        try:
-            query = asked.order_by_client_id(symbol, client_id)
-            return (await self._rest.read(asked.DETAIL, query, wire.read_order)).state
-        except Refused as exc:
-            if exc.meaning == "not_found":
-                return None
-            raise
+        return await self._call(lambda account: account.order(symbol, client_id))
 
     async def fills(self, symbol: str, since: int) -> Sequence[Fill]:
-        """Executions of a symbol from ``since`` (ms) on, oldest first.
-
-        The list names no client ids: each order is asked for once; where that cannot be read, what the list
-        tells is kept.  A fee that was paid in another coin counts at the contract's taker rate, once
-        ``contracts`` were asked for.
-        """
-        rows = await self._lists.rows(
-            asked.FILLS,
-            lambda before: asked.fills(symbol, since, before=before),
-            partial(wire.read_fills, taker_fees=self._taker_fees),
-        )
-        once = {fill.trade_id: fill for fill in reversed(rows) if fill.at >= since}
-        return sorted([await self._completed(fill) for fill in once.values()], key=lambda fill: fill.at)
+        """Executions of a symbol from ``since`` (ms) on, oldest first."""
+        return await self._call(lambda account: account.fills(symbol, since))
 
     # Writes ------------------------------------------------------------------------------------------
 
     async def place(self, request: OrderRequest) -> str:
         """Send an order; the exchange's id.  Accepted is not filled."""
-        try:
-            return await self._send_order(request)
-        except Refused as exc:
-            if exc.meaning == "duplicate":
-                return await self._placed_before(request, exc)
-            if exc.meaning != "mode":
-                raise
-        self._position_mode = None  # somebody changed it meanwhile
-        return await self._send_order(request)
+        return await self._call(lambda account: account.place(request))
 
     async def cancel(self, symbol: str, client_id: str) -> None:
         """Cancel an order; one that is gone already is no error."""
-        body = asked.cancel_order(symbol, client_id)
-        await self._tolerant(asked.CANCEL, body, unless=CANCELLED)
+        await self._call(lambda account: account.cancel(symbol, client_id))
 
     async def protect(
         self, symbol: str, side: int, *, stop_loss: Decimal, take_profit: Decimal | None
     ) -> None:
         """Bind a stop (and a take-profit) to a position, replacing what was bound to it.
-
-        The new ones are bound first: there is no moment without a stop.  What waits besides is cancelled.
 
         Parameters
         ----------
@@ -195,31 +144,14 @@ class BitgetAccount:
             ``LONG`` or ``SHORT``.
         stop_loss, take_profit : Decimal
             USDT; None: no take-profit.
-
-        Raises
-        ------
-        Unanswered
-            If the exchange names no stop that it bound, and there is none.
-        Refused
-            Also if a former stop or take-profit waits on.
         """
-        mode = await self._mode(symbol)
-        await self._exits.bind(symbol, side, stop_loss=stop_loss, take_profit=take_profit, mode=mode)
+        await self._call(
+            lambda account: account.protect(symbol, side, stop_loss=stop_loss, take_profit=take_profit)
+        )
 
     async def close(self, symbol: str, side: int) -> None:
-        """Close a position at market, whatever its size; being flat already is no error.
-
-        Raises
-        ------
-        Unanswered
-            Also if the exchange names nothing that it closed, and the position is still there.
-        """
-        body = asked.close_position(symbol, side, mode=await self._mode(symbol))
-        if await self._tolerant(asked.CLOSE, body, unless=FLAT):
-            return
-        held = await self._rest.read(asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions)
-        if (symbol, side) in {(one.symbol, one.side) for one in held}:
-            raise Unanswered("it was taken, and the position is still there", endpoint=asked.CLOSE)
+        """Close a position at market, whatever its size; being flat already is no error."""
+        await self._call(lambda account: account.close(symbol, side))
 
     # Settings ----------------------------------------------------------------------------------------
 
@@ -231,169 +163,107 @@ class BitgetAccount:
         symbol : str
         leverage : Decimal
         margin : MarginMode
-
-        Raises
-        ------
-        Refused
-            If they are not what was asked afterwards; also when positions or orders hold them where they are.
         """
-        modes = before = await self._modes(symbol)
-        if modes.margin != margin:
-            await self._tolerant(
-                asked.SET_MARGIN_MODE, asked.set_margin_mode(symbol, margin), unless=UNCHANGED
-            )
-            modes = await self._modes(symbol)
-        if not modes.has(leverage, margin):
-            apart = margin == "isolated" and modes.position == "hedge"
-            for side in (LONG, SHORT) if apart else (None,):
-                body = asked.set_leverage(symbol, leverage, side=side)
-                await self._tolerant(asked.SET_LEVERAGE, body, unless=UNCHANGED)
-            modes = await self._modes(symbol)
-        if not modes.has(leverage, margin):
-            raise Refused(
-                f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {modes.described()}",
-                endpoint=asked.SET_LEVERAGE,
-                code="",
-                meaning="setting_locked",
-            )
-        return modes is not before
+        changed = await self._call(lambda account: account.set_up(symbol, leverage=leverage, margin=margin))
+        self._wanted[symbol] = (leverage, margin)
+        return changed
 
     async def set_position_mode(self, mode: PositionMode) -> None:
-        """Make the account's position mode what is asked, and verify it.
-
-        Raises
-        ------
-        Refused
-            If it is another afterwards; positions or orders of any symbol hold it where it is.
-        """
-        body = asked.set_position_mode(mode)
-        try:
-            confirmed = await self._rest.write(asked.SET_POSITION_MODE, body, receipts.read_position_mode)
-        except Refused as exc:
-            perhaps_so = exc.meaning in {"setting_locked", "setting_unchanged", "unknown", *PASSING}
-            if not perhaps_so or await self._mode_in_use() != mode:
-                raise (Unanswered.of(exc) if exc.meaning in PASSING else exc) from None
-            confirmed = mode
-        if confirmed != mode:
-            raise Refused(
-                f"position mode {mode} was asked for, it is {confirmed}",
-                endpoint=asked.SET_POSITION_MODE,
-                code="",
-                meaning="setting_locked",
-            )
-        self._position_mode = mode
+        """Make the account's position mode what is asked, and verify it."""
+        await self._call(lambda account: account.set_position_mode(mode))
+        self._wanted_mode = mode
 
     # Pushes ------------------------------------------------------------------------------------------
 
     async def pushes(self) -> AsyncIterator[AccountUpdate]:
         """Pushes of the exchange, for as long as the caller listens.
 
-        Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
-        that something was missed.
-
         Raises
         ------
         AccountError
             If the key is not let in.
         """
-        async for push in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
-            if not isinstance(push, PositionsChanged):
-                yield push
-                continue
+        while True:
+            account = await self._found()
             try:
-                yield AccountUpdate(positions=await self._positions(attempts=1))
-            except DeskError:
-                yield AccountUpdate(reconnected=True)
+                async for push in account.pushes():
+                    yield push
+            except AccountError:
+                if not await self._is_another(account):
+                    raise
 
     # Inside ------------------------------------------------------------------------------------------
 
-    async def _positions(self, *, attempts: int | None = None) -> tuple[Position, ...]:
-        positions = await self._rest.read(
-            asked.ALL_POSITIONS, asked.all_positions(), wire.read_positions, attempts=attempts
-        )
-        if not positions:
-            return positions
-        waiting = await self._exits.waiting(attempts=attempts)
-        return tuple(with_exits(one, waiting) for one in positions)
+    async def _call(self, ask: Callable[[KindAccount], Awaitable[Answer]]) -> Answer:
+        """Ask the account; a refusal because of its kind lets the kind be found again.
 
-    async def _completed(self, fill: Fill) -> Fill:
-        detail: OrderDetail | None
-        if fill.order_id not in self._orders:
-            try:
-                query = asked.order_by_id(fill.symbol, fill.order_id)
-                detail = await self._rest.read(asked.DETAIL, query, wire.read_order)
-            except Refused as exc:
-                if exc.meaning == "not_found":
-                    return fill
-                raise
-            except Unanswered as exc:
-                self._unknown_orders[fill.order_id] += 1
-                again = self._unknown_orders[fill.order_id] < MOST_QUESTIONS
-                if again and not isinstance(exc, Unreadable):
-                    raise
-                text = f"an order of {fill.symbol} cannot be read, its fills are taken as they are: {exc}"
-                self._lists.remark(asked.DETAIL, text)
-                detail = None
-            if len(self._orders) >= REMEMBERED:
-                self._orders.pop(next(iter(self._orders)))
-            self._orders[fill.order_id] = detail
-        order = self._orders[fill.order_id]
-        return fill if order is None else completed(fill, order)
-
-    async def _send_order(self, request: OrderRequest) -> str:
-        mode, margin = await self._mode(request.symbol), await self._margin_mode(request.symbol)
-        body = asked.place_order(request, margin=margin, mode=mode)
-        order_id = await self._rest.write(asked.PLACE, body, receipts.read_placed)
-        return order_id or (await self._found(request)).order_id
-
-    async def _placed_before(self, request: OrderRequest, refusal: Refused) -> str:
-        """The id of the order that bears the client id already, if it is the same order."""
-        found = await self._found(request)
-        theirs = (found.symbol, found.side, found.purpose, found.size)
-        if theirs != (request.symbol, request.side, request.purpose, request.size):
-            raise refusal
-        return found.order_id
-
-    async def _found(self, request: OrderRequest) -> OrderState:
-        found = await self.order(request.symbol, request.client_id)
-        if found is None:
-            raise Unanswered(f"order {request.client_id} was taken and is not found", endpoint=asked.PLACE)
-        return found
-
-    async def _tolerant(self, path: str, body: Mapping[str, object], *, unless: frozenset[Meaning]) -> bool:
-        """Write; refusals with one of the meanings ``unless`` are none, as a whole or in part.
-
-        Returns whether the answer names anything that it did or found done.
-
-        Parameters
-        ----------
-        path : str
-        body : mapping
-        unless : frozenset of Meaning
+        Raises
+        ------
+        AccountError
+            Also if the account is refused for its kind again and again.
+        Throttled
+            Also if the kind has changed: nothing happened, and the next call finds it.
         """
+        account = await self._found()
         try:
-            outcome = await self._rest.write(path, body, receipts.read_batch)
+            answer = await ask(account)
         except Refused as exc:
-            if exc.meaning not in unless:
+            if exc.meaning != "account_kind":
+                self._refusals = 0
                 raise
-            return True
-        for code, message in outcome.failures:
-            if meaning_of(code) not in unless:
-                raise refusal(message, endpoint=path, code=code)
-        return bool(outcome.done or outcome.failures)
+            self._forget(account)
+            self._refusals += 1
+            if self._refusals > MOST_REFUSALS:
+                raise AccountError(
+                    f"the account is refused as classic and as unified in turn: {exc}",
+                    endpoint=exc.endpoint,
+                    code=exc.code,
+                ) from exc
+            raise Throttled(
+                f"the account is not {_kind_of(account)} now: {exc}", endpoint=exc.endpoint
+            ) from exc
+        self._refusals = 0
+        return answer
 
-    async def _modes(self, symbol: str) -> Modes:
-        modes = await self._rest.read(asked.ACCOUNT, asked.account(symbol), wire.read_modes)
-        self._margin[symbol], self._position_mode = modes.margin, modes.position
-        return modes
+    async def _found(self) -> KindAccount:
+        """The account by its kind, which is found where it is not known."""
+        async with self._finding:
+            if self._account is None:
+                wait_s = LONGEST_CHANGE_S if self._former is None else 0.0
+                kind = await account_kind(self._rest, clock=self._clock, wait_s=wait_s)
+                log.info("the account is %s", kind)
+                account = self._of_kind(kind)
+                if self._former is not None:
+                    await self._set_up_again(account)
+                self._account, self._former = account, kind
+            return self._account
 
-    async def _mode(self, symbol: str) -> PositionMode:
-        return self._position_mode or (await self._modes(symbol)).position
+    def _of_kind(self, kind: AccountKind) -> KindAccount:
+        dialect = classic_messages.STREAM if kind == "classic" else unified_messages.STREAM
+        stream = PrivateStream(self._link, self._credentials, dialect, clock=self._clock)
+        if kind == "classic":
+            return ClassicAccount(self._rest, stream)
+        return UnifiedAccount(self._rest, stream, clock=self._clock)
 
-    async def _margin_mode(self, symbol: str) -> MarginMode:
-        return self._margin.get(symbol) or (await self._modes(symbol)).margin
+    async def _set_up_again(self, account: KindAccount) -> None:
+        """Make the account after a change what it was before."""
+        if self._wanted_mode is not None:
+            await account.set_position_mode(self._wanted_mode)
+        for symbol, (leverage, margin) in self._wanted.items():
+            await account.set_up(symbol, leverage=leverage, margin=margin)
 
-    async def _mode_in_use(self) -> PositionMode | None:
-        """The account's position mode, as any symbol that is traded tells it; None without one."""
-        contracts = sorted(await self.contracts(), key=lambda one: one.status != "normal")
-        return (await self._modes(contracts[0].symbol)).position if contracts else None
+    def _forget(self, account: KindAccount) -> None:
+        if self._account is account:
+            self._account = None
+            account.end_pushes()
+
+    async def _is_another(self, account: KindAccount) -> bool:
+        """Whether the kind has changed since ``account`` was found."""
+        if await account_kind(self._rest, clock=self._clock, wait_s=0.0) == _kind_of(account):
+            return False
+        self._forget(account)
+        return True
+
+
+def _kind_of(account: KindAccount) -> AccountKind:
+    return "classic" if isinstance(account, ClassicAccount) else "unified"

@@ -1,17 +1,16 @@
 """What one row of a list of waiting stops and take-profits means, and which of them end a position.
 
-Place in the house: beside ``desk.market.bitget.account.rows``.  Rows and positions come in; positions with
-their stop and take-profit go out.  Pure.
+Place in the house: what classic and unified accounts share of it.  Exits that wait and positions come in;
+positions with their stop and take-profit go out.  Pure.
 
-Not here: how they are bound and cancelled (``desk.market.bitget.account.exits``).
+Not here: how rows of either API name them (the ``rows`` of classic accounts, the ``strategies`` of unified
+ones), how they are bound and cancelled (the ``exits`` of either).
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account.rows import Row
 from desk.orders import Position
 from desk.policy import LONG, SHORT
 
@@ -51,19 +50,6 @@ class BoundExit:
         if self.kind.startswith("pos_"):
             return position.size
         return self.size or Decimal(0)
-
-
-def bound_exit_of(row: Row) -> BoundExit:
-    """Read a stop or take-profit that waits."""
-    return BoundExit(
-        order_id=private_rows.text(row, "orderId"),
-        symbol=private_rows.text(row, "symbol"),
-        side={"long": LONG, "short": SHORT}.get(private_rows.word(row, "posSide", "holdSide")),
-        kind=private_rows.word(row, "planType"),
-        trigger=private_rows.number(row["triggerPrice"]),
-        size=private_rows.price_or_none(row.get("size")),
-        at_market=private_rows.price_or_none(row.get("executePrice")) is None,
-    )
 
 
 def with_exits(position: Position, waiting: Iterable[BoundExit]) -> Position:

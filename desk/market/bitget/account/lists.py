@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from desk.errors import Unanswered
+from desk.market.bitget.account.answers import ListPage
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.wire import ListPage
 
 MOST_PAGES = 50
 

@@ -29,11 +29,10 @@ import aiohttp
 
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
-from desk.market.bitget.account import requests as private_requests
 from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import SIGNATURE, Credentials, body_text, query_text, signed_headers
 from desk.market.bitget.codes import PASSING
-from desk.market.bitget.public import TIME
+from desk.market.bitget.public import CONTRACTS, TIME
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
 from desk.market.settings import LinkSettings
@@ -42,11 +41,13 @@ from desk.retry import Backoff, Retry, RetryPolicy
 from desk.server_time import ServerTime
 
 BACKOFF = Backoff(0.5, 8.0)
+USUAL_PACE = 9.0
+"""Requests per second of an endpoint that the exchange counts to 10 per second and user."""
 PAUSE_S = 3.0
 """First pause of an endpoint after HTTP 429."""
 IN_FLIGHT = 20
 SERVER_ERROR = 500
-PUBLIC = frozenset({TIME, private_requests.CONTRACTS})
+PUBLIC = frozenset({TIME, CONTRACTS})
 """Paths that are asked without a signature: the exchange's time must be had with a wrong clock too."""
 
 ASKED_AGAIN_S = (2.0, 5.0)
@@ -65,17 +66,22 @@ class SignedRest:
         Address, timeout and retry.
     credentials : Credentials
         The key.
+    pace : mapping of str to float
+        Requests per second of paths that the exchange counts otherwise than ``USUAL_PACE``.
     clock : Clock
         Wall time for signatures, and waits.
     """
 
-    def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
+    def __init__(
+        self, settings: LinkSettings, credentials: Credentials, pace: Mapping[str, float], *, clock: Clock
+    ) -> None:
         self._settings = settings
+        self._pace = pace
         self._credentials = credentials
         self._secrets = Secrets(credentials)
         self._clock = clock
         throttle = Throttle(
-            per_second=private_requests.USUAL_PACE if settings.paced else 0.0,
+            per_second=USUAL_PACE if settings.paced else 0.0,
             in_flight=IN_FLIGHT,
             pause_s=PAUSE_S,
             clock=clock,
@@ -221,7 +227,7 @@ class SignedRest:
                 raise Unanswered(f"HTTP {status}", endpoint=endpoint)
             return reader(response, endpoint=endpoint, status=status)
 
-        pace = private_requests.PACE.get(path) if self._settings.paced else None
+        pace = self._pace.get(path) if self._settings.paced else None
         try:
             return await self._transport.request(
                 method,

@@ -9,7 +9,7 @@ the address, ``body_text`` the body.  One exception: of a query with percent-enc
 the decoded text.
 
 Not here: the clock (times come in as the exchange counts them), the requests themselves
-(``desk.market.bitget.account.requests``).
+(``desk.market.bitget.account.classic.requests``).
 
 References
 ----------

@@ -1,9 +1,9 @@
 """What an account hears unasked: Bitget's private websocket.
 
 Place in the house: ``desk.market.bitget.account.account`` asks for pushes; ``desk.market.bitget.websocket``
-keeps the line up; ``desk.market.bitget.account.messages`` reads what comes.
+keeps the line up.  What is said on it differs by kind of account: a ``StreamDialect`` knows.
 
-Each time the line is open, the key logs in, the three channels are opened, and a push says ``reconnected``:
+Each time the line is open, the key logs in, the channels are opened, and a push says ``reconnected``:
 whatever happened before must be asked for.  That includes the first time, because something may have happened
 between the caller's first look and the first word.  A text that cannot be read, and a listener who falls too
 far behind, lead to the same push.
@@ -14,20 +14,19 @@ Not here: what is read by REST.
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 
 import aiohttp
 
 from desk.errors import AccountError, Unanswered
 from desk.market.bitget.account.messages import (
     BAD_KEY,
-    CHANNELS,
     ErrorMessage,
     LoggedIn,
     PositionsChanged,
+    Received,
     Subscribed,
     UnreadableMessage,
-    read_account_message,
-    subscription,
 )
 from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, login_message
@@ -37,7 +36,6 @@ from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
 from desk.ports import Clock
 
-PATH = "/v2/ws/private"
 ANSWER_WITHIN_S = 10.0
 SILENT_AFTER_S, LOOK_S = 60.0, 5.0
 """So long without an open line the listener is left, and how often that is looked at."""
@@ -47,6 +45,20 @@ NOTHING = AccountUpdate()
 """Wakes the listener, and is not handed out."""
 
 
+@dataclass(frozen=True, slots=True)
+class StreamDialect:
+    """How one kind of account is listened to."""
+
+    path: str
+    """``/v2/ws/private``."""
+    channels: frozenset[str]
+    """All must be open before anything counts as listened to."""
+    subscription: str
+    """The message that opens them."""
+    read: Callable[[str], tuple[Received, ...]]
+    """Reads one text."""
+
+
 class PrivateStream:
     """Pushes of one account.
 
@@ -54,15 +66,19 @@ class PrivateStream:
     ----------
     settings : LinkSettings
     credentials : Credentials
+    dialect : StreamDialect
     clock : Clock
     """
 
-    def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
-        self._url = settings.ws_url.rstrip("/") + PATH
+    def __init__(
+        self, settings: LinkSettings, credentials: Credentials, dialect: StreamDialect, *, clock: Clock
+    ) -> None:
+        self._url = settings.ws_url.rstrip("/") + dialect.path
+        self._dialect = dialect
         self._proxy = settings.proxy
         self._secrets = Secrets(credentials)
         self._signed = ""
-        self._unreadable = UnreadableCount(PATH, clock)
+        self._unreadable = UnreadableCount(dialect.path, clock)
         self._credentials = credentials
         self._clock = clock
         self._waiting: asyncio.Queue[AccountUpdate | PositionsChanged] = asyncio.Queue()
@@ -71,11 +87,12 @@ class PrivateStream:
         self._let_in = asyncio.Event()
         self._open: set[str] = set()
         self._all_open = asyncio.Event()
+        self._ended = False
 
     async def pushes(
         self, session: aiohttp.ClientSession, *, server_time: Callable[[], Awaitable[int]]
     ) -> AsyncIterator[AccountUpdate | PositionsChanged]:
-        """What is pushed, for as long as the caller listens.
+        """What is pushed, for as long as the caller listens, or until ``end``.
 
         Parameters
         ----------
@@ -98,9 +115,9 @@ class PrivateStream:
             login = login_message(self._credentials, timestamp=now // 1000)
             self._signed = str(json.loads(login)["args"][0]["sign"])
             await send(login)
-            await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=PATH)
-            await send(subscription())
-            await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
+            await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=self._dialect.path)
+            await send(self._dialect.subscription)
+            await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=self._dialect.path)
             self._miss()
 
         line = WebsocketConnection(
@@ -121,6 +138,8 @@ class PrivateStream:
                 for task in (running, watching):
                     if task.done():
                         task.result()
+                if self._ended:
+                    return
                 if isinstance(push, PositionsChanged):
                     self._positions_wait = False
                 if push != NOTHING:
@@ -133,6 +152,11 @@ class PrivateStream:
             watching.cancel()
             await asyncio.gather(running, watching, return_exceptions=True)
 
+    def end(self) -> None:
+        """Let ``pushes`` come to its end."""
+        self._ended = True
+        self._waiting.put_nowait(NOTHING)
+
     async def _until_lost(self, line: WebsocketConnection) -> None:
         """Wait until the line has not been open, with all its channels, for too long."""
         open_at = self._clock.monotonic()
@@ -140,10 +164,10 @@ class PrivateStream:
             await self._clock.sleep(LOOK_S)
             if line.is_open and self._all_open.is_set():
                 open_at = self._clock.monotonic()
-        raise Unanswered("the websocket of the account cannot be opened", endpoint=PATH)
+        raise Unanswered("the websocket of the account cannot be opened", endpoint=self._dialect.path)
 
     def _receive(self, text: str) -> None:
-        for received in read_account_message(text):
+        for received in self._dialect.read(text):
             if isinstance(received, UnreadableMessage | ErrorMessage):
                 self._complain(received, hidden=self._secrets.quoted_in(text, signed=self._signed))
             else:
@@ -155,19 +179,19 @@ class PrivateStream:
             self._unreadable.add(NOT_SHOWN if hidden else received.why)
             self._miss()
         elif received.code in BAD_KEY:
-            raise AccountError(WRONG_KEY, endpoint=PATH, code=received.code)
+            raise AccountError(WRONG_KEY, endpoint=self._dialect.path, code=received.code)
         else:
             code = NOT_SHOWN if hidden else f"code {received.code}"
-            raise Unanswered(f"the exchange complains ({code})", endpoint=PATH)
+            raise Unanswered(f"the exchange complains ({code})", endpoint=self._dialect.path)
 
     def _take(self, received: LoggedIn | Subscribed | AccountUpdate | PositionsChanged) -> None:
         if isinstance(received, AccountUpdate | PositionsChanged):
             self._queue(received)
         elif isinstance(received, LoggedIn):
             self._let_in.set()
-        elif received.channel in CHANNELS:
+        elif received.channel in self._dialect.channels:
             self._open.add(received.channel)
-            if self._open >= set(CHANNELS):
+            if self._open >= self._dialect.channels:
                 self._all_open.set()
 
     def _queue(self, push: AccountUpdate | PositionsChanged) -> None:

@@ -12,14 +12,17 @@ from typing import Any
 import pytest
 
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered, Unreadable
-from desk.market.bitget.account import requests as asked
-from desk.market.bitget.account.account import BitgetAccount
-from desk.market.bitget.account.messages import read_account_message
+from desk.market.bitget.account.classic import requests as asked
+from desk.market.bitget.account.classic.account import ClassicAccount
+from desk.market.bitget.account.classic.messages import STREAM, read_account_message
+from desk.market.bitget.account.rest import SignedRest
 from desk.market.bitget.account.signing import Credentials, signature
-from desk.market.bitget.public import TIME
+from desk.market.bitget.account.stream import PrivateStream
+from desk.market.bitget.public import CONTRACTS, TIME
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate, OrderRequest
 from desk.policy import LONG, SHORT
+from desk.ports import Clock
 from tests.market.bitget.account.test_wire import BALANCE, CONTRACT, FILL, ORDER, POSITION
 from tests.market.lines import Answer, Exchange, HandClock, Peer, exchange, hang_up, plain, refuse, tell
 from tests.market.samples import NOW, ImpatientClock
@@ -62,13 +65,19 @@ def link(served: Exchange, **changes: Any) -> LinkSettings:
 
 
 @contextlib.asynccontextmanager
-async def account(**changes: Any) -> AsyncIterator[tuple[BitgetAccount, Exchange, ImpatientClock]]:
+async def classic_account(settings: LinkSettings, clock: Clock) -> AsyncIterator[ClassicAccount]:
+    async with SignedRest(settings, CREDENTIALS, asked.PACE, clock=clock) as rest:
+        yield ClassicAccount(rest, PrivateStream(settings, CREDENTIALS, STREAM, clock=clock))
+
+
+@contextlib.asynccontextmanager
+async def account(**changes: Any) -> AsyncIterator[tuple[ClassicAccount, Exchange, ImpatientClock]]:
     clock = ImpatientClock()
     async with exchange() as served:
         served.on(f"GET {asked.ACCOUNT}", tell(BALANCE))
         served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
         served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
-        async with BitgetAccount(link(served, **changes), CREDENTIALS, clock=clock) as client:
+        async with classic_account(link(served, **changes), clock) as client:
             yield client, served, clock
 
 
@@ -95,7 +104,7 @@ async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other(
 async def test_a_position_mode_that_cannot_be_set_for_now_is_set_later() -> None:
     """The soak of kills found it: a session did not start for a code that is over in minutes."""
     async with account(attempts=1) as (client, served, _):
-        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"GET {CONTRACTS}", tell([CONTRACT]))
         served.on(f"POST {asked.SET_POSITION_MODE}", refuse("43115"))
 
         await client.set_position_mode("one_way")  # as it is already
@@ -122,7 +131,7 @@ async def test_the_position_mode_is_asked_of_a_contract_that_is_traded() -> None
             {**CONTRACT, "symbol": "AAAUSDT", "symbolStatus": "maintain"},
             {**CONTRACT, "symbol": "BBBUSDT", "symbolStatus": "normal"},
         ]
-        served.on(f"GET {asked.CONTRACTS}", tell(listed))
+        served.on(f"GET {CONTRACTS}", tell(listed))
         served.on(f"POST {asked.SET_POSITION_MODE}", refuse("40920"))
 
         await client.set_position_mode("one_way")
@@ -408,7 +417,7 @@ async def test_a_fee_in_another_coin_is_valued_by_the_contract_and_told_once(
     """As if it had been paid in USDT at the taker rate: an edge that comes from free trading is none."""
     row = {**FILL, "feeDetail": [{"feeCoin": "BGB", "totalFee": "-0.12"}], "cTime": str(NOW)}
     async with account() as (client, served, _):
-        served.on(f"GET {asked.CONTRACTS}", tell([{**CONTRACT, "symbol": "BTCUSDT"}]))
+        served.on(f"GET {CONTRACTS}", tell([{**CONTRACT, "symbol": "BTCUSDT"}]))
         served.on(f"GET {asked.FILLS}", tell({"fillList": [row], "endId": "1"}))
         served.on(f"GET {asked.DETAIL}", tell(ORDER))
         await client.contracts()
@@ -462,7 +471,7 @@ async def test_a_lost_question_for_the_time_does_not_put_the_signatures_ahead() 
 async def test_contracts_and_time_need_no_key() -> None:
     """The time must be had when the clock is so wrong that nothing signed is accepted."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"GET {CONTRACTS}", tell([CONTRACT]))
         assert await client.server_time() == NOW
         assert [contract.symbol for contract in await client.contracts()] == ["ETHUSDT"]
 
@@ -571,7 +580,7 @@ async def test_a_changed_position_mode_is_noticed(code: str) -> None:
     assert second["tradeSide"] == "open"
 
 
-Call = Callable[[BitgetAccount], Coroutine[Any, Any, object]]
+Call = Callable[[ClassicAccount], Coroutine[Any, Any, object]]
 FORGIVEN: dict[str, tuple[Call, str, str]] = {
     "nothing to cancel": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "22001"),
     "cancelled a moment ago": (lambda client: client.cancel("BTCUSDT", "t-1"), asked.CANCEL, "45129"),
@@ -735,7 +744,7 @@ async def test_each_side_has_its_own_leverage_when_isolated_and_hedged() -> None
 async def test_a_locked_position_mode_that_is_right_is_right() -> None:
     """The exchange refuses a change that is none while positions are open."""
     async with account() as (client, served, _):
-        served.on(f"GET {asked.CONTRACTS}", tell([CONTRACT]))
+        served.on(f"GET {CONTRACTS}", tell([CONTRACT]))
         served.on(f"POST {asked.SET_POSITION_MODE}", refuse("40920"))
         await client.set_position_mode("one_way")
         with pytest.raises(Refused, match="40920"):
@@ -748,7 +757,6 @@ async def test_a_locked_position_mode_that_is_right_is_right() -> None:
 @pytest.mark.parametrize(
     ("code", "remedy"),
     [
-        ("40085", "unified"),
         ("40099", "--mode demo"),
         ("40012", "BITGET_API_KEY"),
         ("40037", "BITGET_API_KEY"),
@@ -857,7 +865,7 @@ async def listening() -> AsyncIterator[tuple[AsyncIterator[AccountUpdate], Excha
         served.on(f"GET {TIME}", tell({"serverTime": str(NOW)}))
         served.on(f"GET {asked.PENDING_PLANS}", NO_PLANS)
         async with (
-            BitgetAccount(link(served), CREDENTIALS, clock=clock) as client,
+            classic_account(link(served), clock) as client,
             contextlib.aclosing(client.pushes()) as pushes,  # type: ignore[type-var]
         ):
             yield pushes, served, clock

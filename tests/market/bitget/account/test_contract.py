@@ -1,5 +1,6 @@
-"""The contract of every exchange, kept by the signed client over HTTP and websocket."""
+"""The contract of every exchange, kept by the signed client on either kind of account, over the wire."""
 
+import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -12,10 +13,11 @@ from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.emulator.keys import Keys
+from desk.market.emulator.uta_options import UnifiedOptions
 from desk.market.history.candles import check_candles
 from desk.market.settings import LinkSettings
 from desk.values import CANDLE_MS, Candles
-from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract
+from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract, TradingFloor, entry
 from tests.market.samples import NOW
 
 KEYS = Keys()
@@ -32,7 +34,14 @@ class ServedFloor:
         self.served.set_price(SYMBOL, Decimal(price))
 
     async def until_heard(self) -> None:
-        await self.exchange._stream._all_open.wait()
+        await (await self.exchange._found())._stream._all_open.wait()
+
+
+class HastyClock(SystemClock):
+    """The clock of this machine, without its short pauses: an unknown order is asked for again."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(seconds if seconds > 2 else 0)
 
 
 def flat(symbol: str) -> Candles:
@@ -46,11 +55,11 @@ def flat(symbol: str) -> Candles:
     return check_candles(symbol, times, np.stack([open_, high, low, close, volume, volume * close]))
 
 
-@pytest.fixture
-async def floor() -> AsyncIterator[ServedFloor]:
-    clock = SystemClock()
+@contextlib.asynccontextmanager
+async def floor_of(keys: Keys, unified: UnifiedOptions) -> AsyncIterator[ServedFloor]:
+    clock = HastyClock()
     series = [flat(SYMBOL), flat("ETHUSDT")]
-    options = ExchangeOptions(rate_limit=0, balance=DEPOSIT)
+    options = ExchangeOptions(rate_limit=0, balance=DEPOSIT, keys=keys, unified=unified)
     async with EmbeddedExchange(series, options, clock=clock) as served:
         link = LinkSettings(
             base_url=served.url,
@@ -62,10 +71,52 @@ async def floor() -> AsyncIterator[ServedFloor]:
             attempts=3,
             give_up_after_s=30.0,
         )
-        credentials = Credentials(KEYS.key, KEYS.secret, KEYS.passphrase)
+        credentials = Credentials(keys.key, keys.secret, keys.passphrase)
         async with BitgetAccount(link, credentials, clock=clock) as exchange:
             yield ServedFloor(exchange, served)
 
 
-class TestAccount(ExchangeContract):
+class TestClassic(ExchangeContract):
     """Inherited: the claims of every exchange."""
+
+    @pytest.fixture
+    async def floor(self) -> AsyncIterator[ServedFloor]:
+        async with floor_of(Keys(), UnifiedOptions()) as floor:
+            yield floor
+
+
+class TestUnified(ExchangeContract):
+    """Inherited: the claims of every exchange, on API v3."""
+
+    @pytest.fixture
+    async def floor(self) -> AsyncIterator[ServedFloor]:
+        async with floor_of(Keys(unified=True), UnifiedOptions()) as floor:
+            yield floor
+
+
+class TestUnifiedTheOtherWay(ExchangeContract):
+    """Inherited: the same, should what public sources leave open turn out the other way."""
+
+    @pytest.fixture
+    async def floor(self) -> AsyncIterator[ServedFloor]:
+        options = UnifiedOptions(
+            attached_stops="full", stops_after_close="kept", one_way_stops="strict", fill_fees="positive"
+        )
+        async with floor_of(Keys(unified=True), options) as floor:
+            yield floor
+
+    async def test_a_stop_for_a_part_is_not_the_stop_of_the_position(self, floor: TradingFloor) -> None:
+        """The first stop follows the position here, so that there is no part without one."""
+        await floor.exchange.place(entry(stop_loss=Decimal(95)))
+        await floor.exchange.place(entry("t-2"))
+        [holding] = await floor.exchange.positions()
+
+        assert (holding.size, holding.stop_loss) == (Decimal(4), Decimal(95))
+
+    async def test_stops_for_parts_may_cover_the_whole_together(self, floor: TradingFloor) -> None:
+        """The one that follows the position ends all of it; the other is only for its own part."""
+        await floor.exchange.place(entry(stop_loss=Decimal(95)))
+        await floor.exchange.place(entry("t-2", stop_loss=Decimal(90)))
+        [holding] = await floor.exchange.positions()
+
+        assert (holding.size, holding.stop_loss) == (Decimal(4), Decimal(95))

@@ -196,7 +196,6 @@ WRONG: dict[str, tuple[Credentials, Keys, bool, str]] = {
     "a wrong passphrase": (Credentials(KEYS.key, KEYS.secret, "p"), KEYS, False, "BITGET_API_KEY"),
     "a demo key for the real account": (CREDENTIALS, Keys(demo=True), False, "--mode demo"),
     "a real key for the demo": (CREDENTIALS, KEYS, True, "--mode live"),
-    "a unified account": (CREDENTIALS, Keys(unified=True), False, "unified"),
 }
 
 

@@ -13,11 +13,12 @@ import pytest
 from aiohttp import web
 
 from desk.errors import DeskError, ExchangeError, Refused, SettingsError
-from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.account import BitgetAccount
+from desk.market.bitget.account.classic import requests as asked
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.bitget.account.secrecy import MOST_TEXT, NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials
+from desk.market.bitget.account.unified.requests import SETTINGS
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from tests.market.lines import Answer, Exchange, HandClock, exchange, plain, refuse, tell
@@ -43,6 +44,7 @@ async def account(clock: Clock) -> AsyncIterator[tuple[BitgetAccount, Exchange]]
             give_up_after_s=30.0,
         )
         served.on("GET /api/v2/public/time", tell({"serverTime": str(NOW)}))
+        served.on(f"GET {SETTINGS}", refuse("40084"))
         async with BitgetAccount(link, CREDENTIALS, clock=clock) as client:
             yield client, served
 

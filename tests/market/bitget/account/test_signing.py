@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from desk.errors import SettingsError
-from desk.market.bitget.account import requests as asked
+from desk.market.bitget.account.classic import requests as asked
 from desk.market.bitget.account.credentials import credentials_from
 from desk.market.bitget.account.signing import (
     Credentials,
@@ -18,6 +18,7 @@ from desk.market.bitget.account.signing import (
     signature,
     signed_headers,
 )
+from desk.market.bitget.account.spelling import decimal_text
 from desk.orders import MarginMode, OrderRequest, PositionMode, Purpose
 from desk.policy import LONG, SHORT
 
@@ -325,7 +326,7 @@ def test_nothing_is_closed_without_a_symbol() -> None:
 
 def test_numbers_are_written_without_exponent() -> None:
     """``Decimal("1E+3")`` and ``Decimal("1E-7")`` are what arithmetic leaves behind."""
-    written = [asked.decimal_text(Decimal(text)) for text in ("1E+3", "1E-7", "0.0100", "0", "-0.50")]
+    written = [decimal_text(Decimal(text)) for text in ("1E+3", "1E-7", "0.0100", "0", "-0.50")]
 
     assert written == ["1000", "0.0000001", "0.01", "0", "-0.5"]
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from desk.errors import Refused, Throttled, Unanswered
-from desk.market.bitget.account import receipts
-from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account import wire as private_wire
-from desk.market.bitget.account.requests import SHORT_PAGE
+from desk.market.bitget.account.classic import receipts
+from desk.market.bitget.account.classic import rows as private_rows
+from desk.market.bitget.account.classic import wire as private_wire
+from desk.market.bitget.account.classic.requests import SHORT_PAGE
+from desk.market.bitget.account.contract_list import read_contract_terms
 from desk.orders import OrderState
 from desk.policy import LONG, SHORT
 
@@ -395,7 +396,7 @@ def test_a_fee_in_another_coin_counts_at_the_taker_rate(name: str) -> None:
 
 def test_contracts_tell_when_they_end() -> None:
     """-1 means that nothing is announced."""
-    (contract,) = private_wire.read_contract_terms(
+    (contract,) = read_contract_terms(
         body([CONTRACT, {**CONTRACT, "symbol": "ETHUSDT_260626", "symbolType": "delivery"}]), endpoint=PATH
     )
 

@@ -1,7 +1,7 @@
 """How Bitget answers what changes an account: bytes in, what it says that it did out.
 
-Place in the house: beside ``desk.market.bitget.account.wire``, which reads the answers to questions.  Bodies
-come in from ``desk.market.bitget.account.rest``.  Pure.
+Place in the house: beside ``classic.wire``, which reads the answers to questions.  Bodies come in from
+``desk.market.bitget.account.rest``.  Pure.
 
 References
 ----------
@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import cast
 
 from desk.market.bitget import wire as envelope
-from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account.rows import Row
-from desk.market.bitget.account.wire import read_as, rows_of
+from desk.market.bitget.account.answers import read_as, rows_of
+from desk.market.bitget.account.classic import rows as private_rows
+from desk.market.bitget.account.fields import Row, id_or_nothing, shown
 from desk.orders import PositionMode
 from desk.safe_text import LONGEST
 
@@ -35,7 +35,7 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
         As ``desk.market.bitget.wire.read_data``.
     """
     return read_as(
-        lambda data: private_rows.id_or_nothing(cast("Row", data), "orderId"),
+        lambda data: id_or_nothing(cast("Row", data), "orderId"),
         "an order id",
         body,
         endpoint,
@@ -78,11 +78,8 @@ def read_batch(body: bytes, *, endpoint: str, status: int = 200) -> BatchAnswer:
         lists = data if isinstance(data, dict) else {}
         done, failed = (rows_of(lists.get(name) or []) for name in ("successList", "failureList"))
         return BatchAnswer(
-            tuple(private_rows.shown(row, "orderId") for row in done),
-            tuple(
-                (private_rows.shown(row, "errorCode"), private_rows.shown(row, "errorMsg", LONGEST))
-                for row in failed
-            ),
+            tuple(shown(row, "orderId") for row in done),
+            tuple((shown(row, "errorCode"), shown(row, "errorMsg", LONGEST)) for row in failed),
         )
 
     return read_as(read, "a list of what was done", body, endpoint, status)

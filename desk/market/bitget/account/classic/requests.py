@@ -2,7 +2,7 @@
 
 Place in the house: values of ``desk.orders`` come in from ``desk.market.bitget.account.account``;
 parameters go out to ``desk.market.bitget.account.rest``.  Pure.  Its counterpart for the answers is
-``desk.market.bitget.account.wire``.
+``desk.market.bitget.account.classic.wire``.
 
 The one table that costs money when it is wrong: in hedge mode ``side`` is the direction of the *position*,
 also when it is closed; in one-way mode it is the direction of the *trade*.
@@ -21,15 +21,14 @@ References
 ``docs/bitget.md``, sections 3 (limits), 6 (settings), 8 (orders), 9 (positions).
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
 
+from desk.market.bitget.account.spelling import POSITION_MODES, decimal_text
 from desk.orders import MarginMode, OrderRequest, PositionMode
 from desk.policy import LONG
 
 PRODUCT_TYPE, MARGIN_COIN = "USDT-FUTURES", "USDT"
 MIX = "/api/v2/mix"
-CONTRACTS = f"{MIX}/market/contracts"
 ACCOUNT = f"{MIX}/account/account"
 ACCOUNTS = f"{MIX}/account/accounts"
 SET_LEVERAGE = f"{MIX}/account/set-leverage"
@@ -52,8 +51,6 @@ SHORT_PAGE = 20
 """From so many rows on a page may have been cut short below ``ROWS``, so the next one is asked for too."""
 MOST_CANCELLED = 50
 """Ids of one request that cancels."""
-USUAL_PACE = 9.0
-"""Requests per second of an endpoint that the exchange counts to 10 per second and user."""
 PACE = {
     SET_LEVERAGE: 4.0,
     SET_MARGIN_MODE: 4.0,
@@ -61,15 +58,9 @@ PACE = {
     ALL_POSITIONS: 4.0,
     CLOSE: 0.9,
 }
-"""Where it counts to less: 5, and 1 for closing."""
-POSITION_MODES: Mapping[PositionMode, str] = {"one_way": "one_way_mode", "hedge": "hedge_mode"}
+"""Requests per second where the exchange counts to less than 10: 5, and 1 for closing."""
 TRIGGERED_BY = "fill_price"
 """Stops look at traded prices, as the rules of ``desk.policy`` do, not at the mark price."""
-
-
-def decimal_text(number: Decimal) -> str:
-    """``number`` as the exchange writes numbers: no exponent, no needless zeros."""
-    return f"{number.normalize():f}"
 
 
 def hold_side(side: int, mode: PositionMode) -> str:
@@ -212,11 +203,6 @@ def set_margin_mode(symbol: str, margin: MarginMode) -> dict[str, str]:
 def set_position_mode(mode: PositionMode) -> dict[str, str]:
     """Body that sets the position mode of the account."""
     return {"productType": PRODUCT_TYPE, "posMode": POSITION_MODES[mode]}
-
-
-def contracts() -> dict[str, str]:
-    """Query of every contract."""
-    return {"productType": PRODUCT_TYPE}
 
 
 def all_positions() -> dict[str, str]:

@@ -1,8 +1,7 @@
 """How Bitget describes an account: bytes in, values of ``desk.orders`` out.
 
-Place in the house: the answers' half of the private client; ``desk.market.bitget.account.requests`` is the
-other. Bodies come in from ``desk.market.bitget.account.rest``; what a row means is known to
-``desk.market.bitget.account.rows``. Pure.
+Place in the house: the answers' half of API v2; ``classic.requests`` is the other.  Bodies come in from
+``desk.market.bitget.account.rest``; what a row means is known to ``classic.rows``.  Pure.
 
 A list of positions or executions with one row that cannot be read is no answer (``Unreadable``): a position
 that is left out would be taken for flat, an execution for money that was never made or lost.  Of the lists of
@@ -10,64 +9,25 @@ waiting orders and stops such a row is left out with a remark.  It is somebody e
 program is of a known form, and would bar the way to everything else for as long as it waits; an order of this
 program is asked for by its client id besides, and a stop that is left out is only bound once more.
 
-Not here: answers to writes (``desk.market.bitget.account.receipts``), and what the private websocket says
-(``desk.market.bitget.account.messages``).
+Not here: answers to writes (``classic.receipts``), and what the private websocket says
+(``classic.messages``).
 
 References
 ----------
 ``docs/bitget.md``, sections 6 to 9.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from decimal import Decimal
-from typing import Generic, TypeVar, cast
+from typing import cast
 
-from desk.errors import Unreadable
-from desk.market.bitget import wire
-from desk.market.bitget.account import bound_exits
-from desk.market.bitget.account import rows as private_rows
-from desk.market.bitget.account.bound_exits import BoundExit
-from desk.market.bitget.account.requests import SHORT_PAGE
-from desk.market.bitget.account.rows import Modes, OrderDetail, Row
-from desk.market.history.contract_terms import strict_terms
-from desk.orders import Balance, ContractTerms, Fill, OrderState, Position
-from desk.safe_text import brief, safe_text
-
-Value = TypeVar("Value")
-
-
-@dataclass(frozen=True, slots=True)
-class ListPage(Generic[Value]):
-    """One page of a list."""
-
-    items: tuple[Value, ...]
-    end: str | None
-    """Id to ask on from; None: there can be no more."""
-    remarks: tuple[str, ...] = ()
-    """What was left out, or taken for something, in sentences."""
-
-
-def read_contract_terms(body: bytes, *, endpoint: str, status: int = 200) -> tuple[ContractTerms, ...]:
-    """Read what orders in each perpetual must obey; ``bitget.wire.read_contracts`` shows the payload.
-
-    The list doesn't tell the maintenance rate.  Taken is the margin rate at the highest leverage, which is
-    above it: liquidation then looks nearer than it is.  A funding interval that is missing counts as an hour.
-
-    Parameters
-    ----------
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_contracts``.
-    """
-    listed = wire.read_contracts(body, endpoint=endpoint, status=status)
-    return tuple(strict_terms(one) for one in listed.contracts if one.kind == "perpetual")
+from desk.market.bitget.account.answers import ListPage, read_as, readable, rows_of
+from desk.market.bitget.account.bound_exits import EXITS, BoundExit
+from desk.market.bitget.account.classic import rows as private_rows
+from desk.market.bitget.account.classic.requests import SHORT_PAGE
+from desk.market.bitget.account.classic.rows import Modes
+from desk.market.bitget.account.fields import OrderDetail, Row, id_or_nothing, number, word
+from desk.orders import Balance, Fill, OrderState, Position
 
 
 def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance | None:
@@ -92,12 +52,10 @@ def read_balance(body: bytes, *, endpoint: str, status: int = 200) -> Balance | 
 
     def read(data: object) -> Balance | None:
         rows = rows_of([data] if isinstance(data, dict) else data)
-        row = next((row for row in rows if private_rows.word(row, "marginCoin") == "usdt"), None)
+        row = next((row for row in rows if word(row, "marginCoin") == "usdt"), None)
         if row is None:
             return None
-        return Balance(
-            equity=private_rows.number(row["accountEquity"]), available=private_rows.number(row["available"])
-        )
+        return Balance(equity=number(row["accountEquity"]), available=number(row["available"]))
 
     return read_as(read, "a balance in USDT", body, endpoint, status)
 
@@ -128,7 +86,7 @@ def read_positions(body: bytes, *, endpoint: str, status: int = 200) -> tuple[Po
 
     def read(data: object) -> tuple[Position, ...]:
         rows = rows_of(data)
-        return tuple(private_rows.position_of(row) for row in rows if private_rows.number(row["total"]) != 0)
+        return tuple(private_rows.position_of(row) for row in rows if number(row["total"]) != 0)
 
     return read_as(read, "a list of positions", body, endpoint, status)
 
@@ -156,8 +114,8 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
 
     def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
-        exits = [row for row in rows if private_rows.word(row, "planType") in bound_exits.EXITS]
-        return _readable(exits, end, bound_exits.bound_exit_of, "a waiting stop or take-profit")
+        exits = [row for row in rows if word(row, "planType") in EXITS]
+        return readable(exits, end, private_rows.bound_exit_of, "a waiting stop or take-profit")
 
     return read_as(read, "a page of stops", body, endpoint, status)
 
@@ -207,7 +165,7 @@ def read_orders(body: bytes, *, endpoint: str, status: int = 200) -> ListPage[Or
 
     def read(data: object) -> ListPage[OrderState]:
         rows, end = _page(data, "entrustedList")
-        return _readable(rows, end, lambda row: private_rows.detail_of(row).state, "an open order")
+        return readable(rows, end, lambda row: private_rows.detail_of(row).state, "an open order")
 
     return read_as(read, "a page of orders", body, endpoint, status)
 
@@ -217,7 +175,7 @@ def read_fills(
 ) -> ListPage[Fill]:
     """Read one page of executions, newest first; ``taker_fees``, by symbol, value fees in other coins.
 
-    One row as it travels; see ``desk.market.bitget.account.rows.fill_of`` for what it leaves open::
+    One row as it travels; see ``desk.market.bitget.account.classic.rows.fill_of`` for what it leaves open::
 
         {"tradeId": "1", "symbol": "BTCUSDT", "orderId": "13698", "price": "102288.5", "baseVolume": "0.01",
          "feeDetail": [{"feeCoin": "USDT", "totalFee": "-0.61373", "deduction": "no"}], "side": "buy",
@@ -275,62 +233,8 @@ def read_modes(body: bytes, *, endpoint: str, status: int = 200) -> Modes:
     )
 
 
-def read_as(reader: Callable[[object], Value], wanted: str, body: bytes, endpoint: str, status: int) -> Value:
-    """Read the data of an answer.
-
-    Parameters
-    ----------
-    reader : callable
-        Raises one of ``rows.NO_ROW`` where the data is something else.
-    wanted : str
-        What was expected, for the message.
-    body : bytes
-    endpoint : str
-    status : int
-        Of HTTP.
-
-    Raises
-    ------
-    Throttled, Unanswered, Refused
-        As ``desk.market.bitget.wire.read_data``.
-    Unreadable
-        If the reader cannot read the data.
-    """
-    data = wire.read_data(body, endpoint=endpoint, status=status)
-    try:
-        return reader(data)
-    except private_rows.NO_ROW as exc:
-        raise Unreadable(f"{wanted} was expected: {type(exc).__name__} {exc}", endpoint=endpoint) from exc
-
-
 def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     """Rows of one page, and the id that the next one lies below; a page of few rows is the last."""
     page = cast("Row", data)
     rows = rows_of(page[name] or [])
-    return rows, private_rows.id_or_nothing(page, "endId") or None if len(rows) >= SHORT_PAGE else None
-
-
-def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> ListPage[Value]:
-    """What can be read of ``rows``, and a remark for each that can't."""
-    items: list[Value] = []
-    remarks = []
-    for row in rows:
-        try:
-            items.append(read(row))
-        except private_rows.NO_ROW as exc:
-            of, why = private_rows.shown(row, "symbol"), safe_text(f"{type(exc).__name__} {exc}", 100)
-            remarks.append(f"{what} of {of} cannot be read and is left out: {why}")
-    return ListPage(tuple(items), end, tuple(remarks))
-
-
-def rows_of(data: object) -> list[Row]:
-    """Rows of a list.
-
-    Raises
-    ------
-    TypeError
-        If it is no list of rows.
-    """
-    if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise TypeError(f"{brief(data)} is no list of rows")
-    return data
+    return rows, id_or_nothing(page, "endId") or None if len(rows) >= SHORT_PAGE else None

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from desk.errors import AccountError, Meaning, Refused, Unanswered
-from desk.market.bitget.account import receipts, wire
-from desk.market.bitget.account import requests as asked
 from desk.market.bitget.account.bound_exits import BoundExit
+from desk.market.bitget.account.classic import receipts, wire
+from desk.market.bitget.account.classic import requests as asked
 from desk.market.bitget.account.lists import PagedLists
 from desk.market.bitget.account.rest import SignedRest
 from desk.orders import PositionMode

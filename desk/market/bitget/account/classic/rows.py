@@ -1,58 +1,39 @@
 """What one row of an account's answer means.
 
-Place in the house: rows, as they stand in answers and in pushes alike, come in from
-``desk.market.bitget.account.wire`` and ``desk.market.bitget.account.messages``; values of ``desk.orders``
-go out.  Pure.
+Place in the house: rows, as they stand in answers and in pushes alike, come in from ``classic.wire`` and
+``classic.messages``; values of ``desk.orders`` go out.  Pure.
 
-Numbers travel as text, some as JSON numbers, and some as "" where there is nothing to tell.  A profit or fee
-of "" is 0, a price of "" is None.  Everything that a decision hangs on (equity, size, price of an execution)
-must be a number: the functions raise one of ``NO_ROW`` where it isn't, and the caller makes of it what fits.
-
-What the account's owner does by hand, or the exchange invents next year, must not make the rest unreadable.
-Where a word is not known, the reading is taken that promises least: an order of unknown status is ``live``,
-it may still do something; a position of unknown leverage or margin mode has leverage 1 and is crossed.
+How a number, a word and an id is read, and what is made of one that is missing, stands in
+``desk.market.bitget.account.fields``.
 
 Not here: envelopes and lists of rows.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
 
-from desk.orders import Fill, MarginMode, OrderState, OrderStatus, Position, PositionMode, Purpose
+from desk.market.bitget.account.bound_exits import BoundExit
+from desk.market.bitget.account.fields import (
+    STATUSES,
+    Cause,
+    OrderDetail,
+    Row,
+    client_id_of,
+    maybe,
+    number,
+    price_or_none,
+    text,
+    word,
+)
+from desk.orders import Fill, MarginMode, OrderState, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
-from desk.reading import decimal_of, decimal_or_none, time_of
-from desk.safe_text import LONGEST_NAME, brief, is_name, safe_text
+from desk.reading import time_of
+from desk.safe_text import brief
 
-Row = Mapping[str, object]
-Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
-NO_ROW = (KeyError, ValueError, TypeError, AttributeError, ArithmeticError)
-"""What the functions of this module raise on a row that is none."""
-
-STATUSES: Mapping[str, OrderStatus] = {
-    "live": "live",
-    "new": "live",
-    "init": "live",
-    "partially_filled": "partially_filled",
-    "filled": "filled",
-    "canceled": "canceled",
-    "cancelled": "canceled",
-}
 LIQUIDATED, WOUND_UP = "burst_", ("reduce_", "delivery_", "offset_", "dte_sys_adl_")
 """Prefixes of ``tradeSide`` where the exchange itself ends a position: for want of margin, or otherwise."""
 LIQUIDATED_SOURCE, WOUND_UP_SOURCES = "liquidation", ("reduce_offset", "market_risk", "delivery")
 """Beginnings of ``orderSource`` that say the same."""
-INVENTED_DIGITS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class OrderDetail:
-    """An order, and who made it."""
-
-    state: OrderState
-    cause: Cause
-    """``order`` where somebody sent it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,72 +58,6 @@ class Modes:
         return f"{self.margin}, {' and '.join(str(one) for one in leverages)}"
 
 
-def number(value: object) -> Decimal:
-    """A number that must be there.
-
-    Raises
-    ------
-    ValueError
-        If it isn't, or is beyond the bounds of ``desk.reading``.
-    """
-    return decimal_of(value)
-
-
-def maybe(value: object) -> Decimal | None:
-    """A number that may be absent."""
-    return decimal_or_none(value)
-
-
-def price_or_none(value: object) -> Decimal | None:
-    """A price; None where it is absent, 0 or below."""
-    found = maybe(value)
-    return found if found is not None and found > 0 else None
-
-
-def word(row: Row, *names: str) -> str:
-    """The first of the fields ``names`` that says something, in lower case; "" if none does."""
-    return next((shown(row, name).lower() for name in names if row.get(name)), "")
-
-
-def text(row: Row, *names: str) -> str:
-    """The first of the fields ``names`` that says something: a symbol, an id, a status.
-
-    Raises
-    ------
-    KeyError
-        If none does.
-    ValueError
-        If it is no name that can be shown and kept.
-    """
-    for name in names:
-        if row.get(name):
-            value = str(row[name]) if type(row[name]) is int else row[name]
-            if not is_name(value):
-                raise ValueError(f"{name} is {brief(value)}")
-            return str(value)
-    raise KeyError(names[0])
-
-
-def id_or_nothing(row: Row, name: str) -> str:
-    """An id that may be absent, "" then; ``ValueError`` where it is none that can be kept."""
-    return text(row, name) if row.get(name) else ""
-
-
-def shown(row: Row, name: str, most: int = LONGEST_NAME) -> str:
-    """A field for a message or for comparison, whatever it is; "" where it is absent.
-
-    Parameters
-    ----------
-    row : Row
-    name : str
-        Of the field.
-    most : int
-        Characters of the result.
-    """
-    value = row.get(name, "")
-    return safe_text(value, most) if isinstance(value, str) else brief(value, most)
-
-
 def direction(row: Row) -> tuple[int, Purpose]:
     """Side of the position, and whether it is opened or closed, of an order or an execution.
 
@@ -162,12 +77,6 @@ def direction(row: Row) -> tuple[int, Purpose]:
     else:
         side = LONG if bought != closes else SHORT
     return side, "close" if closes else "open"
-
-
-def client_id_of(row: Row) -> str:
-    """Client id of an order; "" where none was sent, for which the exchange invents a long number."""
-    sent = shown(row, "clientOid") if row.get("clientOid") else ""
-    return "" if len(sent) >= INVENTED_DIGITS and sent.isdecimal() else sent
 
 
 def cause_of(row: Row) -> Cause:
@@ -297,6 +206,19 @@ def position_of(row: Row) -> Position:
         unrealized=maybe(row.get("unrealizedPL")) or Decimal(0),
         stop_loss=None,
         take_profit=None,
+    )
+
+
+def bound_exit_of(row: Row) -> BoundExit:
+    """Read a stop or take-profit that waits."""
+    return BoundExit(
+        order_id=text(row, "orderId"),
+        symbol=text(row, "symbol"),
+        side={"long": LONG, "short": SHORT}.get(word(row, "posSide", "holdSide")),
+        kind=word(row, "planType"),
+        trigger=number(row["triggerPrice"]),
+        size=price_or_none(row.get("size")),
+        at_market=price_or_none(row.get("executePrice")) is None,
     )
 
 
