@@ -60,8 +60,9 @@ bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of on
 soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth
 	$(RUN) -m soaks.fetch
 
-soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, then compare its journal with the exchange
+soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, on either kind of account, then compare its journal with the exchange
 	$(RUN) -m soaks.kill
+	$(RUN) -m soaks.kill --account unified
 
 soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
 	$(RUN) -m soaks.live

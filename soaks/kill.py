@@ -1,7 +1,7 @@
 """Kills a trading session again and again, and compares its journal with the exchange's own books.
 
-``python -m soaks.kill [--kills 30] [--seed 0]`` runs four chains of lives, one per position mode
-and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
+``python -m soaks.kill [--kills 30] [--seed 0] [--account classic]`` runs four chains of lives, one per
+position mode and margin mode, each over HTTP against an embedded exchange with faults on.  Every life
 (``soaks.mortal``) dies at a seeded moment; most of them between sending an order and journaling its
 answer.  While nobody is alive market time passes, stops and take-profits are hit, and now and then a hand
 strips a position of its stop, leaves one for half of it, closes it, turns it round, or moves its leverage; a
@@ -32,11 +32,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TypeVar
 
-from desk.market.bitget.account.account import BitgetAccount
-
 from desk.clock import SystemClock
 from desk.errors import Throttled, Unanswered
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.bitget.account.account import BitgetAccount
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import Denied
 from desk.orders import MarginMode, PositionMode
 from desk.trade.journal import Journal
@@ -289,6 +288,7 @@ async def chain(
     folder: Path,
     rounds: int = ROUNDS,
     faults: Mapping[str, float] = FAULTS,
+    unified: bool = False,
 ) -> Figures:
     """Kill sessions in one pair of modes, and compare; a life would see ``rounds`` candles.
 
@@ -303,10 +303,18 @@ async def chain(
     rounds : int
     faults : mapping
         Shares of answers, by fault.
+    unified : bool
+        Whether the account is a unified one, which has API v3.
     """
     series = market(seed)
     options = ExchangeOptions(
-        now_ms=BEGIN, rate_limit=0, minute_limit=0, faults=faults, fault_seed=seed, balance=DEPOSIT
+        now_ms=BEGIN,
+        rate_limit=0,
+        minute_limit=0,
+        faults=faults,
+        fault_seed=seed,
+        balance=DEPOSIT,
+        keys=Keys(unified=unified),
     )
     async with EmbeddedExchange(series, options, clock=SystemClock()) as exchange:
         life = Life(
@@ -320,7 +328,7 @@ async def chain(
         return await Chain(exchange, series, life, kills).run()
 
 
-async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:
+async def chains(kills: int, seed: int, folder: Path, *, unified: bool) -> list[Figures]:
     """All pairs of modes side by side.
 
     Parameters
@@ -330,21 +338,23 @@ async def chains(kills: int, seed: int, folder: Path) -> list[Figures]:
     seed : int
     folder : Path
         Of the journals.
+    unified : bool
+        Whether the accounts are unified ones.
     """
     shares = [kills // len(MODES) + (number < kills % len(MODES)) for number in range(len(MODES))]
     return await asyncio.gather(
         *(
-            chain(modes, kills=share, seed=seed + number, folder=folder)
+            chain(modes, kills=share, seed=seed + number, folder=folder, unified=unified)
             for number, (modes, share) in enumerate(zip(MODES, shares, strict=True))
         )
     )
 
 
-def soak(kills: int, seed: int) -> int:
+def soak(kills: int, seed: int, *, unified: bool) -> int:
     """Run the chains; print the table."""
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        done = asyncio.run(chains(kills, seed, Path(folder)))
+        done = asyncio.run(chains(kills, seed, Path(folder), unified=unified))
     for line in table(done):
         print(line)
     wrong = [text for one in done for text in one.wrong]
@@ -366,8 +376,9 @@ def main() -> int:
     )
     parser.add_argument("--kills", type=int, default=30)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--account", choices=("classic", "unified"), default="classic")
     args = parser.parse_args()
-    return soak(args.kills, args.seed)
+    return soak(args.kills, args.seed, unified=args.account == "unified")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from pathlib import Path
 
-from desk.market.bitget.account.account import BitgetAccount
-
 from desk.clock import SystemClock
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.bitget.account.account import BitgetAccount
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching import FillModel, Matching
 from desk.market.matching.report import open_positions
 from desk.market.paper.exchange import PaperExchange
@@ -110,10 +109,16 @@ def settings(position_mode: PositionMode, margin_mode: MarginMode, **session: ob
 
 
 @contextlib.asynccontextmanager
-async def wired(folder: Path, live: LiveSettings) -> AsyncIterator[Floor]:
+async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> AsyncIterator[Floor]:
     """The signed client, the embedded exchange at the other end of the line, and its pushes."""
     series, clock = mortal.market(SEED), SystemClock()
-    options = ExchangeOptions(now_ms=mortal.BEGIN, rate_limit=0, minute_limit=0, balance=live.paper.balance)
+    options = ExchangeOptions(
+        now_ms=mortal.BEGIN,
+        rate_limit=0,
+        minute_limit=0,
+        balance=live.paper.balance,
+        keys=Keys(unified=unified),
+    )
     async with (
         EmbeddedExchange(series, options, clock=clock) as served,
         BitgetAccount(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account,

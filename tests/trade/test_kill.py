@@ -9,13 +9,16 @@ from soaks.kill import chain
 from soaks.kill_figures import Figures, table
 
 
-@pytest.mark.parametrize("modes", [("one_way", "crossed"), ("hedge", "isolated")])
+@pytest.mark.parametrize(
+    ("modes", "unified"),
+    [(("one_way", "crossed"), False), (("hedge", "isolated"), False), (("one_way", "isolated"), True)],
+)
 async def test_a_killed_session_is_put_right_by_the_next(
-    tmp_path: Path, modes: tuple[PositionMode, MarginMode]
+    tmp_path: Path, modes: tuple[PositionMode, MarginMode], *, unified: bool
 ) -> None:
     """No order twice, no position without a stop, and the journal's equity is the exchange's."""
     faults = {"lost": 0.04, "500": 0.01}
-    figures = await chain(modes, kills=2, seed=5, rounds=4, faults=faults, folder=tmp_path)
+    figures = await chain(modes, kills=2, seed=5, rounds=4, faults=faults, folder=tmp_path, unified=unified)
 
     assert figures.wrong == []
     assert figures.kills["sent"] > 0

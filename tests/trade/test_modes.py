@@ -15,7 +15,14 @@ from soaks import mortal
 from tests.trade.floors import FIRST, Floor, close, gap, settings, simulated, strip, turn, wired
 
 Stage = Callable[[Path, LiveSettings], AbstractAsyncContextManager[Floor]]
-every_floor = pytest.mark.parametrize("stage", [simulated, wired])
+
+
+def unified(folder: Path, live: LiveSettings) -> AbstractAsyncContextManager[Floor]:
+    """The same as ``wired``, on a unified account."""
+    return wired(folder, live, unified=True)
+
+
+every_floor = pytest.mark.parametrize("stage", [simulated, wired, unified])
 every_mode = pytest.mark.parametrize(
     "modes", list(itertools.product(["one_way", "hedge"], ["isolated", "crossed"])), ids="-".join
 )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from desk.clock import SystemClock
+from desk.errors import AccountError, Throttled
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -16,6 +17,7 @@ from desk.market.emulator.keys import Keys
 from desk.market.emulator.uta_options import UnifiedOptions
 from desk.market.history.candles import check_candles
 from desk.market.settings import LinkSettings
+from desk.policy import LONG
 from desk.values import CANDLE_MS, Candles
 from tests.market.exchange_contract import DEPOSIT, SYMBOL, ExchangeContract, TradingFloor, entry
 from tests.market.samples import NOW
@@ -100,7 +102,16 @@ class TestUnifiedTheOtherWay(ExchangeContract):
     @pytest.fixture
     async def floor(self) -> AsyncIterator[ServedFloor]:
         options = UnifiedOptions(
-            attached_stops="full", stops_after_close="kept", one_way_stops="strict", fill_fees="positive"
+            attached_stops="full",
+            stops_after_close="kept",
+            one_way_stops="strict",
+            one_way_pos_side="refused",
+            fill_fees="positive",
+            reused_id="oldest",
+            hold_side="net",
+            available="gross",
+            kind_checked="last",
+            hold_mode_code="25570",
         )
         async with floor_of(Keys(unified=True), options) as floor:
             yield floor
@@ -120,3 +131,40 @@ class TestUnifiedTheOtherWay(ExchangeContract):
         [holding] = await floor.exchange.positions()
 
         assert (holding.size, holding.stop_loss) == (Decimal(4), Decimal(95))
+
+
+async def test_a_stop_that_no_list_shows_is_bound_once_more() -> None:
+    """Attached stops may be listed nowhere: then a second one acts beside it, and nothing is unprotected."""
+    async with floor_of(Keys(unified=True), UnifiedOptions(attached_stops="hidden")) as floor:
+        await floor.exchange.place(entry(stop_loss=Decimal(95)))
+        [before] = await floor.exchange.positions()
+        await floor.exchange.protect(SYMBOL, LONG, stop_loss=Decimal(95), take_profit=None)
+        [after] = await floor.exchange.positions()
+        await floor.trade_at("94")
+
+        assert (before.stop_loss, after.stop_loss) == (None, Decimal(95))
+        assert list(await floor.exchange.positions()) == []
+        await floor.exchange.place(entry("t-2"))
+        assert [one.stop_loss for one in await floor.exchange.positions()] == [None]
+
+
+async def test_a_level_without_isolated_margin_is_told_with_what_to_switch() -> None:
+    """The code is a guess of the emulator's; the sentence names setting and level."""
+    async with floor_of(Keys(unified=True), UnifiedOptions(isolated_orders="refused")) as floor:
+        with pytest.raises(AccountError, match="margin_mode, or the level"):
+            await floor.exchange.set_up(SYMBOL, leverage=Decimal(3), margin="isolated")
+
+
+async def test_an_account_that_is_upgraded_while_a_session_runs_is_traded_on() -> None:
+    """Bitget moves accounts; the next call is of the other API, and pushes go on."""
+    async with floor_of(Keys(), UnifiedOptions()) as floor:
+        await floor.exchange.set_position_mode("hedge")
+        await floor.exchange.set_up(SYMBOL, leverage=Decimal(3), margin="isolated")
+        floor.served.set_account_kind("unified")
+        with pytest.raises(Throttled):
+            await floor.exchange.place(entry())
+        await floor.exchange.place(entry())
+        [position] = await floor.exchange.positions()
+
+        assert await floor.exchange.kind() == "unified"
+        assert (position.leverage, position.margin_mode) == (Decimal(3), "isolated")

@@ -100,7 +100,8 @@ def balance_of(row: Row) -> Balance | None:
 
     An account may hold other coins: they may be collateral, at a discount that nobody here knows, so only the
     row of USDT counts.  On an account that holds nothing else the smaller of it and ``usdtEquity`` does:
-    which of them holds isolated margin is not established.
+    which of them holds isolated margin is not established, nor whether ``available`` is net of the margin in
+    use (``imr``).
     """
     listed = row["assets"] if "assets" in row else row["coin"]
     coins = {word(one, "coin"): one for one in (listed if isinstance(listed, list) else [])}
@@ -111,7 +112,8 @@ def balance_of(row: Row) -> Balance | None:
     total = maybe(row.get("usdtEquity"))
     if total is not None and set(coins) == {"usdt"}:
         equity = min(equity, total)
-    return Balance(equity=equity, available=min(number(usdt["available"]), max(equity, Decimal(0))))
+    free = max(equity - (maybe(row.get("imr")) or Decimal(0)), Decimal(0))
+    return Balance(equity=equity, available=min(number(usdt["available"]), free))
 
 
 def direction(row: Row) -> tuple[int, Purpose]:

@@ -109,6 +109,9 @@ def test_only_usdt_counts_as_money() -> None:
     mixed = {**ASSETS, "usdtEquity": "90000", "assets": [other, *ASSETS["assets"]]}
 
     assert rows.balance_of(mixed) == Balance(equity=Decimal("1000.12"), available=Decimal("899.3"))
+    assert rows.balance_of({**ASSETS, "imr": "300"}) == Balance(
+        equity=Decimal("1000.12"), available=Decimal("700.12")
+    )
     assert rows.balance_of({**ASSETS, "usdtEquity": "950"}) == Balance(
         equity=Decimal(950), available=Decimal("899.3")
     )
