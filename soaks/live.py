@@ -194,7 +194,7 @@ async def live(
     limits = live_settings(14)
     limits = replace(
         limits,
-        risk=replace(limits.risk, losing_streak=0, daily_loss_stop=Decimal(1)),
+        risk=replace(limits.risk, losing_streak=0, daily_loss_stop=Decimal(1), max_drawdown=Decimal(1)),
     )
     symbols = [one.symbol for one in series]
     grown = [model(10 * number) for number in range(MODELS)]

@@ -142,6 +142,7 @@ def trial_settings(position_mode: PositionMode, margin_mode: MarginMode) -> Live
         max_candle_age_s=10**9,
         max_clock_drift_s=1e9,
         daily_loss_stop=Decimal(1),
+        max_drawdown=Decimal(1),
         losing_streak=0,
         avoid_funding=False,
     )

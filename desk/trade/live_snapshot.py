@@ -124,6 +124,7 @@ class LiveSnapshots:
                 equity_at=now - int(1_000 * min(condition.reconciled_s_ago, 1e9)),
                 available=seen.balance.available,
                 day_equity=seen.day_equity,
+                peak_equity=seen.peak_equity,
                 positions=position_views(seen.positions, self._journal.ledger.open_trades(), base.positions),
             )
         return found

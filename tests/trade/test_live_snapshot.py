@@ -1,8 +1,10 @@
 """A running session's snapshot is its account, its models and its troubles, without asking the exchange."""
 
+from collections.abc import AsyncGenerator
 from decimal import Decimal
 from pathlib import Path
 
+from desk.trade.events import Event
 from desk.trade.live_snapshot import LiveSnapshots, MarketCounters
 from desk.trade.snapshot import SessionSnapshot
 from tests.trade.stage import Stage
@@ -24,7 +26,7 @@ class Snapshots:
         self.taken: list[SessionSnapshot] = []
 
     async def run(self, rounds: int) -> list[SessionSnapshot]:
-        async def events():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        async def events() -> AsyncGenerator[Event]:
             async for event in rounds_of(self.play, rounds):
                 yield event
                 self.play.journal.settle()
