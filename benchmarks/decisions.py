@@ -156,6 +156,7 @@ def main() -> None:
         equity=Decimal(10_000),
         available=Decimal(10_000),
         day_equity=Decimal(10_000),
+        peak_equity=Decimal(10_000),
         held=(),
         orders_last_minute=0,
         losses_in_a_row=0,

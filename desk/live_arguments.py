@@ -75,8 +75,8 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
             "address), or to TELEGRAM_CHAT by TELEGRAM_TOKEN, where those are set; with "
             "TELEGRAM_COMMAND_TOKEN, a word, /status, /stop WORD and /flatten WORD are taken from that chat. "
             "A file STOP beside the journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a "
-            "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or the "
-            "daily loss stop."
+            "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or by a "
+            "loss, of the day or from the highest equity."
         ),
         allow_abbrev=False,
         formatter_class=HelpWithDefaults,

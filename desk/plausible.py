@@ -26,6 +26,7 @@ USUAL: dict[str, tuple[float, float, str]] = {
     "risk.max_gross": (0.0, 3.0, "a fraction: 0.6 means 60 % of the equity"),
     "risk.leverage": (1, 10, "times"),
     "risk.daily_loss_stop": (0.001, 0.1, "a fraction: 0.03 means 3 % of the equity"),
+    "risk.max_drawdown": (0.01, 1.0, "a fraction: 0.1 means 10 % of the highest equity"),
     "risk.max_candle_age_s": (5, 240, "seconds"),
     "risk.max_clock_drift_s": (0.1, 10, "seconds"),
     "session.protective_stop": (0.001, 0.2, "a fraction: 0.02 means 2 %"),

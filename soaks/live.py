@@ -30,10 +30,10 @@ from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
-from desk.market.bitget.account.account import BitgetAccount
 
 from benchmarks.decisions import model
 from config import default_settings, link_settings, live_settings, stream_settings
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import BitgetPublic
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -194,7 +194,7 @@ async def live(
     limits = live_settings(14)
     limits = replace(
         limits,
-        risk=replace(limits.risk, losing_streak=0, daily_loss_stop=Decimal(1)),
+        risk=replace(limits.risk, losing_streak=0, daily_loss_stop=Decimal(1), max_drawdown=Decimal(1)),
     )
     symbols = [one.symbol for one in series]
     grown = [model(10 * number) for number in range(MODELS)]

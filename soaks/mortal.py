@@ -22,12 +22,12 @@ from pathlib import Path
 
 import aiohttp
 import numpy as np
-from desk.market.bitget.account.account import BitgetAccount
 from numpy.typing import NDArray
 
 from config import link_settings, live_settings
 from desk.clock import SystemClock
 from desk.errors import DeskError, ExchangeError
+from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
 from desk.market.emulator import Keys
 from desk.market.settings import LinkSettings
@@ -142,6 +142,7 @@ def trial_settings(position_mode: PositionMode, margin_mode: MarginMode) -> Live
         max_candle_age_s=10**9,
         max_clock_drift_s=1e9,
         daily_loss_stop=Decimal(1),
+        max_drawdown=Decimal(1),
         losing_streak=0,
         avoid_funding=False,
     )

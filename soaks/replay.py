@@ -83,6 +83,7 @@ def unlimited() -> LiveSettings:
         max_positions=PLENTY,
         max_orders_per_minute=PLENTY,
         daily_loss_stop=Decimal(1),
+        max_drawdown=Decimal(1),
         losing_streak=0,
         avoid_funding=False,
         require_stop=False,

@@ -124,7 +124,8 @@ class LiveSnapshots:
                 equity_at=now - int(1_000 * min(condition.reconciled_s_ago, 1e9)),
                 available=seen.balance.available,
                 day_equity=seen.day_equity,
-                positions=position_views(seen.positions, self._journal.ledger.open_trades()),
+                peak_equity=seen.peak_equity,
+                positions=position_views(seen.positions, self._journal.ledger.open_trades(), base.positions),
             )
         return found
 
@@ -157,17 +158,27 @@ class LiveSnapshots:
         ]
 
 
-def position_views(held: Sequence[Position], trades: Sequence[OpenTrade]) -> tuple[PositionView, ...]:
-    """What the exchange holds, with what the journal knows of it; and what is about to be opened.
+def position_views(
+    held: Sequence[Position], trades: Sequence[OpenTrade], written: Sequence[PositionView] = ()
+) -> tuple[PositionView, ...]:
+    """What the exchange holds, with what the journal knows of it; and what it has not reported yet.
 
     Parameters
     ----------
     held : sequence of Position
+        As the account was last seen.
     trades : sequence of OpenTrade
+    written : sequence of PositionView
+        As the journal's file has them, with the price of entries that the exchange has not reported yet.
     """
     known = {(one.symbol, one.side): one for one in trades}
     reported = {(one.symbol, one.side): one for one in held if one.size}
-    return tuple(_position(reported.get(key), known.get(key)) for key in sorted({*known, *reported}))
+    entries = {(one.symbol, one.side): one.entry_price for one in written}
+    found = [_position(reported.get(key), known.get(key)) for key in sorted({*known, *reported})]
+    return tuple(
+        one if one.entry_price is not None else replace(one, entry_price=entries.get((one.symbol, one.side)))
+        for one in found
+    )
 
 
 def _position(held: Position | None, trade: OpenTrade | None) -> PositionView:

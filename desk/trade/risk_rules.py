@@ -10,6 +10,7 @@ while a rule has none.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, Self
 
@@ -172,6 +173,11 @@ def _daily_loss(proposal: Proposal) -> str | None:
     return daily_loss(proposal.context.equity, proposal.context.day_equity, proposal.limits)
 
 
+def _drawdown(proposal: Proposal) -> str | None:
+    context = proposal.context
+    return drawdown(context.equity, context.peak_equity, proposal.limits, now=context.now)
+
+
 def _losing_streak(proposal: Proposal) -> str | None:
     context, limits = proposal.context, proposal.limits
     if not context.losses_in_a_row >= limits.losing_streak > 0 or context.last_loss_at is None:
@@ -297,6 +303,7 @@ RULES: Final = (
     RiskRule("positions", "account", "as many positions were open as may be", _positions),
     RiskRule("order rate", "account", "too many orders in a minute", _order_rate),
     RiskRule("daily loss", "account", "the day's loss was too large", _daily_loss),
+    RiskRule("drawdown", "account", "too much of the highest equity was lost", _drawdown),
     RiskRule("losing streak", "account", "paused after losses in a row", _losing_streak),
     RiskRule("contract", "listing", "the contract was not open for trading", _contract),
     RiskRule("leaving", "contract", "the contract was about to be closed", _leaving),
@@ -341,4 +348,27 @@ def daily_loss(equity: Decimal, day_equity: Decimal, limits: RiskLimits) -> str 
     return (
         f"daily loss stop: {lost:.2%} of {day_equity:.2f} USDT are lost since 00:00 UTC, at most "
         f"{limits.daily_loss_stop:.2%} may be"
+    )
+
+
+def drawdown(equity: Decimal, peak: Decimal, limits: RiskLimits, *, now: int) -> str | None:
+    """The reason why the drawdown from the peak ends the session; None while it does not.
+
+    The rule of restart is part of the reason: nothing trades again before somebody accepts the loss.
+
+    Parameters
+    ----------
+    equity, peak : Decimal
+        USDT, now and the highest.
+    limits : RiskLimits
+    now : int
+        ms.
+    """
+    if limits.max_drawdown >= 1 or peak <= 0 or equity > peak * (1 - limits.max_drawdown):
+        return None
+    at = datetime.fromtimestamp(now / 1_000, tz=UTC)
+    return (
+        f"drawdown stop: {(peak - equity) / peak:.2%} of the highest equity, {peak:.2f} USDT, are lost, at "
+        f"most {limits.max_drawdown:.2%} may be; every session ends so until the loss is accepted, by "
+        f'peak_since = "{at:%Y-%m-%dT%H:%M}" in the section risk of the settings'
     )

@@ -72,6 +72,8 @@ class RiskContext:
     available: Decimal
     day_equity: Decimal
     """Equity at 00:00 UTC, or at the start of the session where that was later."""
+    peak_equity: Decimal
+    """The highest equity, see ``RiskLimits.peak_since``."""
     held: tuple[Exposure, ...]
     orders_last_minute: int
     losses_in_a_row: int

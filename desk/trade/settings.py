@@ -7,6 +7,7 @@ seen in one place.  Money is in USDT; shares are fractions of the account's equi
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
@@ -42,6 +43,11 @@ class RiskLimits:
     max_orders_per_minute: int
     daily_loss_stop: Decimal
     """Share of the equity at 00:00 UTC; once lost, everything is closed and the session ends."""
+    max_drawdown: Decimal
+    """Share of the highest equity that the journal has; once lost, everything is closed and the session ends,
+    as does every later one before ``peak_since`` is moved.  1: never."""
+    peak_since: str
+    """Time (ISO 8601, UTC) from which on the highest equity counts; empty: since the journal began."""
     losing_streak: int
     """So many trades lost in a row ..."""
     pause_minutes: int
@@ -78,8 +84,7 @@ class RiskLimits:
             yield f"liquidation_buffer is {self.liquidation_buffer}, must be at least 1"
         if not 0 <= self.margin_reserve < 1:
             yield f"margin_reserve is {self.margin_reserve}, must be 0 or more and below 1"
-        if not 0 < self.daily_loss_stop <= 1:
-            yield f"daily_loss_stop is {self.daily_loss_stop}, must lie between 0 and 1"
+        yield from self._loss_problems()
         for field in fields(self):
             value = getattr(self, field.name)
             if field.type is int and value < (field.name == "max_positions"):
@@ -88,6 +93,13 @@ class RiskLimits:
             yield f"max_clock_drift_s is {self.max_clock_drift_s}, must be positive"
         if not self.max_spread_ratio >= 1:
             yield f"max_spread_ratio is {self.max_spread_ratio}, must be at least 1 (2 means twice as far)"
+
+    def _loss_problems(self) -> Iterator[str]:
+        for name in ("daily_loss_stop", "max_drawdown"):
+            if not 0 < (share := getattr(self, name)) <= 1:
+                yield f"{name} is {share}, must lie between 0 and 1 (0.1 means 10 %)"
+        if not _is_time(self.peak_since):
+            yield f'peak_since is {self.peak_since!r}, must be a time as "2026-11-30T14:05" in UTC, or empty'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +219,27 @@ class LiveSettings:
 
     def __post_init__(self) -> None:
         check_settings("live trading", self, ())
+
+
+def peak_since_ms(text: str) -> int:
+    """``RiskLimits.peak_since`` in ms; 0 where it is empty.
+
+    Raises
+    ------
+    ValueError
+        If it is no time.
+    """
+    if not text:
+        return 0
+    found = datetime.fromisoformat(text)
+    return int((found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp() * 1_000)
+
+
+def _is_time(text: str) -> bool:
+    try:
+        return peak_since_ms(text) >= 0
+    except (ValueError, OverflowError):
+        return False
 
 
 def settings_text(live: LiveSettings) -> str:

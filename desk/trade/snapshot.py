@@ -37,8 +37,6 @@ class PositionView:
     """Empty where it was adopted, or no model trades it."""
     is_tracked: bool
     """Whether the journal has it; what it does not have is another's."""
-    experiment: bool = False
-    """Whether an untested model opened it for an experiment with a price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

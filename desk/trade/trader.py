@@ -344,6 +344,7 @@ class Trader:
             equity=seen.balance.equity,
             available=seen.balance.available,
             day_equity=seen.day_equity,
+            peak_equity=seen.peak_equity,
             held=tuple(held),
             orders_last_minute=self._ledger.orders_since(self._clock.now_ms() - MINUTE_MS),
             losses_in_a_row=streak,

@@ -24,10 +24,10 @@ from desk.trade.exits import Exits, LeaveSymbols, is_none_of, together
 from desk.trade.journal import Journal, JournalError
 from desk.trade.reconcile import AccountState, Correction, JournalState, ReconcileContext, reconcile
 from desk.trade.records import OpenTrade, Outcome
-from desk.trade.risk_rules import daily_loss
+from desk.trade.risk_rules import daily_loss, drawdown
 from desk.trade.risk_values import DAY_MS, HOUR_MS
 from desk.trade.sending import Failure
-from desk.trade.settings import LiveSettings
+from desk.trade.settings import LiveSettings, peak_since_ms
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
@@ -45,6 +45,8 @@ class AccountSnapshot:
     positions: tuple[Position, ...]
     day_equity: Decimal
     """Equity at 00:00 UTC, or when it was first seen since."""
+    peak_equity: Decimal
+    """The highest that the journal has, or the present one where that is higher."""
 
 
 class Upkeep:
@@ -106,10 +108,12 @@ class Upkeep:
         return any(one.size > 0 and one.symbol in traded and one.leverage > most for one in positions)
 
     def lost_too_much(self) -> str | None:
-        """The reason why the day's loss ends the session; None while it does not."""
+        """The reason why a loss, of the day or from the peak, ends the session; None while none does."""
         if self._seen is None:
             return None
-        return daily_loss(self._seen.balance.equity, self._seen.day_equity, self._settings.risk)
+        equity, limits = self._seen.balance.equity, self._settings.risk
+        lost = daily_loss(equity, self._seen.day_equity, limits)
+        return lost or drawdown(equity, self._seen.peak_equity, limits, now=self._clock.now_ms())
 
     async def look(self) -> AccountState:
         """Ask the exchange for everything."""
@@ -129,7 +133,9 @@ class Upkeep:
             day_equity = balance.equity if known is None else known
             if known is None:
                 self._diary.record_equity(now, balance)
-        self._seen = AccountSnapshot(balance, tuple(positions), day_equity)
+        highest = self._diary.peak_equity(peak_since_ms(self._settings.risk.peak_since))
+        peak = max(balance.equity, highest or balance.equity)
+        self._seen = AccountSnapshot(balance, tuple(positions), day_equity, peak)
         return AccountState(positions=positions, orders=orders)
 
     def _watch_clock(self) -> None:

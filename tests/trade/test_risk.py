@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from desk.policy import LONG, SHORT, TradeRules
 from desk.trade.levels import leverage_for
 from desk.trade.risk import decide, to_step, with_approved
-from desk.trade.risk_rules import RULES, Proposal, daily_loss
+from desk.trade.risk_rules import RULES, Proposal, daily_loss, drawdown
 from desk.trade.risk_values import Exposure, OrderIntent
 from desk.trade.signals import EvaluatedCosts
 from tests.trade.samples import LIMITS, NOON, context, contract, intent
@@ -154,6 +154,7 @@ OF_CONTEXT: list[tuple[str, dict[str, object]]] = [
     ),
     ("order rate", {"orders_last_minute": 10}),
     ("daily loss", {"equity": Decimal(9_700)}),
+    ("drawdown", {"peak_equity": Decimal(11_112)}),
     ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON - 59 * MINUTE_MS}),
     ("contract", {"contracts": {}}),
     ("contract", {"contracts": {"BTCUSDT": contract(status="maintain")}}),
@@ -239,6 +240,7 @@ def test_only_sizes_answer_with_a_size() -> None:
         ("positions", {"held": tuple(Exposure(symbol=f"S{n}", side=1, notional=Decimal(5)) for n in "123")}),
         ("order rate", {"orders_last_minute": 9}),
         ("daily loss", {"equity": Decimal("9700.01")}),
+        ("drawdown", {"peak_equity": Decimal(11_111)}),
         ("losing streak", {"losses_in_a_row": 3, "last_loss_at": NOON - MINUTE_MS}),
         ("losing streak", {"losses_in_a_row": 4, "last_loss_at": NOON + 1_000 - 60 * MINUTE_MS}),
         ("leaving", {"contracts": {"BTCUSDT": contract(off_time=NOON + 24 * HOUR_MS + 10 * MINUTE_MS + 1)}}),
@@ -404,6 +406,16 @@ def test_the_daily_loss_is_told_in_figures() -> None:
     """The message is what the operator reads on a telephone."""
     assert daily_loss(Decimal("9700.01"), Decimal(10_000), LIMITS) is None
     assert "3.00% of 10000.00 USDT" in str(daily_loss(Decimal(9_700), Decimal(10_000), LIMITS))
+
+
+def test_the_drawdown_is_told_with_what_ends_it() -> None:
+    """Whoever reads it must know what is lost, and what to do before anything trades again."""
+    text = str(drawdown(Decimal(9_000), Decimal(10_000), LIMITS, now=NOON))
+
+    assert "10.00% of the highest equity, 10000.00 USDT" in text
+    assert 'peak_since = "2025-11-06T12:00"' in text
+    assert drawdown(Decimal("9000.01"), Decimal(10_000), LIMITS, now=NOON) is None
+    assert drawdown(Decimal(1), Decimal(10_000), replace(LIMITS, max_drawdown=Decimal(1)), now=NOON) is None
 
 
 @given(size=st.decimals(-10, 10**9, places=9), step=st.sampled_from(["0.001", "1", "10", "1e-12"]))

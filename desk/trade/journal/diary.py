@@ -40,6 +40,7 @@ class Diary:
         midnight = self._newest[0][0] // DAY_MS * DAY_MS if newest else 0
         first = self._rows("SELECT at, equity FROM equity WHERE at >= ? ORDER BY at LIMIT 1", (midnight,))
         self._first_of_day = [(int(at), Decimal(equity)) for at, equity in first]
+        self._peaks: dict[int, Decimal] = {}
 
     def _rows(self, query: str, values: Sequence[SqlValue] = ()) -> list[tuple[Any, ...]]:
         """What the file holds."""
@@ -139,12 +140,25 @@ class Diary:
             (at, sql_value(balance.equity), sql_value(balance.available)),
         )
         self._newest = [(at, balance.equity)]
+        for since, peak in self._peaks.items():
+            if at >= since:
+                self._peaks[since] = max(peak, balance.equity)
         if not self._first_of_day or self._first_of_day[0][0] // DAY_MS != at // DAY_MS:
             self._first_of_day = self._newest
 
     def day_equity(self, now: int) -> Decimal | None:
         """The first equity of the UTC day that ``now`` lies in; None if there is none yet."""
         return next((equity for at, equity in self._first_of_day if at // DAY_MS == now // DAY_MS), None)
+
+    def peak_equity(self, since: int) -> Decimal | None:
+        """The highest equity that was kept from a time (ms) on; None if there is none."""
+        if since not in self._peaks:
+            query = "SELECT equity FROM equity WHERE at >= ? ORDER BY CAST(equity AS REAL) DESC LIMIT 1"
+            found = self._rows(query, (since,))
+            if not found:
+                return None
+            self._peaks[since] = Decimal(found[0][0])
+        return self._peaks[since]
 
     def newest_equity(self) -> Decimal | None:
         """The equity that was kept last."""

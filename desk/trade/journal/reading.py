@@ -22,6 +22,7 @@ from desk.errors import SettingsError
 from desk.files import is_held
 from desk.policy import LONG
 from desk.trade.journal.database import lock_of, newest_mode, unusable
+from desk.trade.settings import peak_since_ms
 from desk.trade.snapshot import (
     DeliveredView,
     HealthItem,
@@ -88,7 +89,7 @@ def _snapshot(db: sqlite3.Connection, now: int, *, is_running: bool) -> SessionS
         midnight = seen[0] // DAY_MS * DAY_MS
         query = "SELECT equity FROM equity WHERE at >= ? ORDER BY at LIMIT 1"
         day = Decimal(db.execute(query, (midnight,)).fetchone()[0])
-        peak = _peak(db)
+        peak = _peak(db, risk.get("peak_since", 0))
     return SessionSnapshot(
         at=now,
         mode=str(mode),
@@ -124,12 +125,14 @@ def _risk_settings(text: str) -> dict[str, Any]:
     except (ValueError, AttributeError):
         return {}
     names = ("daily_loss_stop", "max_drawdown")
-    return {name: float(risk[name]) for name in names if risk.get(name) is not None}
+    found: dict[str, Any] = {name: float(risk[name]) for name in names if risk.get(name) is not None}
+    return found | {"peak_since": peak_since_ms(risk.get("peak_since", ""))}
 
 
-def _peak(db: sqlite3.Connection) -> Decimal:
-    query = "SELECT equity FROM equity ORDER BY CAST(equity AS REAL) DESC LIMIT 1"
-    return Decimal(db.execute(query).fetchone()[0])
+def _peak(db: sqlite3.Connection, since: int) -> Decimal | None:
+    query = "SELECT equity FROM equity WHERE at >= ? ORDER BY CAST(equity AS REAL) DESC LIMIT 1"
+    found = db.execute(query, (since,)).fetchone()
+    return None if found is None else Decimal(found[0])
 
 
 def _money(text: str | None) -> Decimal | None:

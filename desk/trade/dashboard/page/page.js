@@ -123,7 +123,7 @@ function showPositions() {
     return [name, one.side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
       element("td", signed(one.unrealized), one.unrealized < 0 ? "bad" : "good"),
       element("td", one.stop === null ? "none" : plain(one.stop), one.stop === null ? "bad" : ""),
-      one.due === null ? "–" : clock(one.due), of + (one.experiment ? " (experiment)" : "")];
+      one.due === null ? "–" : clock(one.due), of];
   });
   fill(byId("positions").tBodies[0], rows.length ? rows : nothing(9, "Nothing is held."));
 }
