@@ -1,8 +1,9 @@
 """What an order is called.  Pure.
 
 The client order id is a function of what the order is for, and of nothing else: a process that died between
-sending an order and writing down the answer makes the same id again, finds the order by it, and cannot send
-it twice, because the exchange refuses an id that it has seen.
+sending an order and writing down the answer makes the same id again and finds the order by it.  Classic
+accounts refuse an id that they have seen; unified ones only while its order rests, so that an order is looked
+up, more than once, before anything is sent again.
 """
 
 import hashlib
