@@ -44,7 +44,7 @@ from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.model_commands import asks_for_models, run_command_on_models, only_stale, prune, write_state
+from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
 from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
@@ -52,6 +52,7 @@ from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
 from desk.reports.settings import print_settings
+from desk.run_report import write_report
 from desk.run_settings import Settings
 from desk.settings_files import in_force
 from desk.stopwatch import utc_now
@@ -173,7 +174,7 @@ def judge(settings: Settings, console: Console, *, demo: bool) -> int:
 
 
 def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
-    """Write summary and state, and print the closing table.
+    """Write summary, state and report, and print the closing table.
 
     Parameters
     ----------
@@ -207,8 +208,9 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
         words += f"\nSummary: {registry.write_summary(summary)}"
     else:
         words += "\nNothing was trained: the summary of the last run stays."
-    write_state(settings, console, journal=Path(config.JOURNAL))
+    state = write_state(settings, console, journal=Path(config.JOURNAL))
     console.finish(terminal.closing_tables(summary), words, summary)
+    write_report(registry, state, console)
     return FAILED if training.failed else OK
 
 
