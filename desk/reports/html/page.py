@@ -30,7 +30,8 @@ _FILES = resources.files("desk.reports.html")
 def report_page(data: ReportData) -> str:
     """The report as one HTML document."""
     versions: list[Json] = []
-    panels = [panel(one, versions) for one in data.symbols]
+    features: dict[str, int] = {}
+    panels = [panel(one, versions, features) for one in data.symbols]
     rows = [table_row(one) for one in data.symbols]
     payload = {
         "columns": [_described(column) for column in COLUMNS],
@@ -39,6 +40,7 @@ def report_page(data: ReportData) -> str:
         "panels": panels,
         "tables": {name: columns.split() for name, (_, columns) in TABLES.items()},
         "versions": versions,
+        "features": list(features),
         "charts": charts(data),
     }
     style = package_text("templates/report.css")

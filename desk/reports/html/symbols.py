@@ -12,9 +12,11 @@ from desk.outcomes import Json
 from desk.reports.html.data import SymbolFigures
 
 DIGITS = 6
-CURVE_POINTS = 80
+TABLE_DIGITS = 4
+"""Significant digits in the tables of a panel, which are most of the file."""
+CURVE_POINTS = 60
 """Days of a symbol's curve that the page keeps, at most."""
-FEATURES_SHOWN = 12
+FEATURES_SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ PANEL = (
 TABLES = {
     "months": ("stability.months", "name labelled accuracy trades win_rate net_bps"),
     "thirds": ("stability.thirds", "name labelled accuracy trades win_rate net_bps"),
-    "hours": ("stability.hours", "name labelled accuracy trades win_rate net_bps"),
+    "hours": ("stability.hours", "name trades net_bps"),
     "calibration": ("calibration.table", "n probability up"),
 }
 """Tables of a panel: where each is in the metadata, and its columns."""
@@ -146,9 +148,9 @@ def at(document: object, path: str) -> object:
     return document
 
 
-def rounded(value: object) -> object:
-    """A number to ``DIGITS`` significant digits, whole ones as they are; anything else unchanged."""
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value
+def rounded(value: object, digits: int = DIGITS) -> object:
+    """A number to so many significant digits, whole ones as they are; anything else unchanged."""
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def outcome(row: Json) -> str:
@@ -164,7 +166,7 @@ def table_row(one: SymbolFigures) -> list[object]:
     return [rounded(at(row, column.path)) for column in COLUMNS]
 
 
-def panel(one: SymbolFigures, versions: list[Json]) -> Json:
+def panel(one: SymbolFigures, versions: list[Json], features: dict[str, int]) -> Json:
     """All that is shown of one symbol.
 
     Parameters
@@ -172,6 +174,8 @@ def panel(one: SymbolFigures, versions: list[Json]) -> Json:
     one : SymbolFigures
     versions : list of dict
         Versions that panels share; new ones are added.
+    features : dict
+        Numbers of features by name, which panels share; new ones are added.
 
     Returns
     -------
@@ -195,12 +199,15 @@ def panel(one: SymbolFigures, versions: list[Json]) -> Json:
         "texts": [*metadata["signals"]["why"], *metadata["signals"]["proof"]],
         "versions": versions.index(metadata["versions"]),
         "tables": {
-            name: [[rounded(row[column]) for column in columns.split()] for row in _rows(metadata, path)]
+            name: [
+                [rounded(row[column], TABLE_DIGITS) for column in columns.split()]
+                for row in _rows(metadata, path)
+            ]
             for name, (path, columns) in TABLES.items()
         },
         "curve": curve(metadata["signals"]["daily"]),
         "importance": [
-            [name, rounded(gain / total)]
+            [features.setdefault(name, len(features)), rounded(gain / total, TABLE_DIGITS)]
             for name, gain in sorted(gains.items(), key=lambda pair: -pair[1])[:FEATURES_SHOWN]
         ],
     }
@@ -212,7 +219,7 @@ def _rows(metadata: Json, path: str) -> list[Json]:
 
 
 def curve(daily: Sequence[Json]) -> Json:
-    """The running sum of daily net results, thinned to ``CURVE_POINTS``; the last day is always kept.
+    """The running sum of daily net results in whole basis points, thinned; the last day is always kept.
 
     Returns
     -------
@@ -224,7 +231,7 @@ def curve(daily: Sequence[Json]) -> Json:
     first, total, sums = date.fromisoformat(daily[0]["date"]), 0.0, []
     for line in daily:
         total += line["net_bps"]
-        sums.append(((date.fromisoformat(line["date"]) - first).days, round(total, 1)))
+        sums.append(((date.fromisoformat(line["date"]) - first).days, round(total)))
     step = -(-len(sums) // CURVE_POINTS)
     kept = sums[::-1][::step][::-1]
     return {"first": daily[0]["date"], "day": [day for day, _ in kept], "bps": [bps for _, bps in kept]}

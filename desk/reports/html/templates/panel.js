@@ -31,22 +31,26 @@
         ],
       });
     }
-    const groups = (title, words, rows) => ({
-      title, words, kind: "bar", x: {label: "", unit: "text"}, y: {label: "net a trade", unit: "bp"},
-      series: [
-        {name: "net a trade", data: rows.map((row) => [row[0], row[5]])},
-        {name: "trades", hidden: "count", data: rows.map((row) => [row[0], row[3]])},
-        {name: "won", hidden: "share", data: rows.map((row) => [row[0], row[4]])},
-        {name: "win rate, labelled", hidden: "share", data: rows.map((row) => [row[0], row[2]])},
-      ],
-    });
-    if (months.length) found.push(groups("By month", "Means per trade, after costs; few trades say little.", months));
-    if (hours.length) found.push(groups("By hour (UTC)", "One good hour among 24 is what luck looks like.", hours));
+    const beside = {
+      trades: ["trades", "count"], win_rate: ["won", "share"], accuracy: ["win rate, labelled", "share"],
+    };
+    const groups = (title, words, name) => {
+      const rows = panel.tables[name], columns = payload.tables[name];
+      const of = (column) => rows.map((row) => [row[0], row[columns.indexOf(column)]]);
+      const more = Object.keys(beside).filter((column) => columns.includes(column));
+      return {
+        title, words, kind: "bar", x: {label: "", unit: "text"}, y: {label: "net a trade", unit: "bp"},
+        series: [{name: "net a trade", data: of("net_bps")},
+          ...more.map((column) => ({name: beside[column][0], hidden: beside[column][1], data: of(column)}))],
+      };
+    };
+    if (months.length) found.push(groups("By month", "Means per trade, after costs; few trades say little.", "months"));
+    if (hours.length) found.push(groups("By hour (UTC)", "One good hour among 24 is what luck looks like.", "hours"));
     if (panel.importance.length) {
       found.push({
         title: "What its model looks at", kind: "bars", x: {label: "", unit: "text"}, y: {label: "share of gain", unit: "share"},
         words: "What its trees split on, not what earns; a model of noise has such a list too.",
-        series: [{name: "share of gain", data: panel.importance}],
+        series: [{name: "share of gain", data: panel.importance.map(([number, share]) => [payload.features[number], share])}],
       });
     }
     return found;
