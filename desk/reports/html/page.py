@@ -105,9 +105,19 @@ def written(value: object, unit: str) -> str:
         "bp": lambda: f"{number:+,.1f}",
         "count": lambda: f"{number:,.0f}",
         "decimal": lambda: f"{number:.3f}",
-        "number": lambda: f"{number:,.2f}" if abs(number) >= 0.01 or not number else f"{number:.1e}",
+        "number": lambda: _plain_number(number),
         "seconds": lambda: f"{number:,.1f} s",
     }[unit]()
+
+
+def _plain_number(number: float) -> str:
+    """Two decimals; small ones with two significant digits, as JavaScript writes them."""
+    if abs(number) >= 0.01 or not number:
+        return f"{number:,.2f}"
+    if abs(number) >= 1e-4:
+        return f"{number:.2g}"
+    digits, _, power = f"{number:.1e}".partition("e")
+    return f"{digits}e{int(power)}"
 
 
 def _when(text: str) -> str:

@@ -2,19 +2,21 @@
 // Values and how they are written, the same way as the document's first rows are.
 const payload = JSON.parse(document.getElementById("payload").textContent);
 
-const plain = (digits) => new Intl.NumberFormat("en-US", {minimumFractionDigits: digits, maximumFractionDigits: digits});
-const [whole, one, two, three] = [0, 1, 2, 3].map(plain);
+// toFixed rounds the value itself, as Python does; Intl.NumberFormat rounds its shortest decimal form.
+const plain = (value, digits) => value.toFixed(digits).replace(/\B(?=(\d{3})+(?!\d))(?<!\.\d*)/g, ",");
 
 function written(value, unit) {
   if (value === null || value === undefined || value === "") return "–";
   if (typeof value === "string") return unit === "time" ? value.slice(0, 16).replace("T", " ") + " UTC" : value;
   switch (unit) {
     case "share": return (value * 100).toFixed(1) + " %";
-    case "bp": return (value < 0 ? "-" : "+") + one.format(Math.abs(value));
-    case "count": return whole.format(value);
-    case "decimal": return three.format(value);
-    case "seconds": return one.format(value) + " s";
-    default: return Math.abs(value) >= 0.01 || value === 0 ? two.format(value) : value.toExponential(1);
+    case "bp": return (value < 0 ? "-" : "+") + plain(Math.abs(value), 1);
+    case "count": return plain(value, 0);
+    case "decimal": return plain(value, 3);
+    case "seconds": return plain(value, 1) + " s";
+    default:
+      if (Math.abs(value) >= 0.01 || value === 0) return plain(value, 2);
+      return Math.abs(value) >= 1e-4 ? String(Number(value.toPrecision(2))) : value.toExponential(1);
   }
 }
 
