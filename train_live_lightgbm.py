@@ -140,14 +140,13 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
         interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
         training.judge()
     effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)
-    status = finish(training, effort, started=started)
     if interrupted:
         left = len(report.fetched) + len(report.problems) - training.count
         console.error(
             f"Interrupted: {training.count} symbols are finished, judged and published, {left} are left."
         )
-        return INTERRUPTED
-    return status
+    status = finish(training, effort, started=started)
+    return INTERRUPTED if interrupted else status
 
 
 def judge(settings: Settings, console: Console, *, demo: bool) -> int:
