@@ -209,7 +209,7 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
         words += "\nNothing was trained: the summary of the last run stays."
     state = write_state(settings, console, journal=Path(config.JOURNAL))
     console.finish(terminal.closing_tables(summary), words, summary)
-    write_report(registry, state, console)
+    write_report(registry, state, console, known=[one.metadata for one in training.versions])
     return FAILED if training.failed else OK
 
 

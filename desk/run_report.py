@@ -6,6 +6,8 @@ in; the file goes out, and its path is printed.  Nothing is decided here, and de
 Not here: how it looks (``desk.reports.html``).
 """
 
+from collections.abc import Mapping, Sequence
+
 from desk.errors import ModelError
 from desk.learn.overview import nearest_first, overview, running_sum
 from desk.learn.summary import trained_row, untrained_row
@@ -18,7 +20,9 @@ from desk.reports.html.page import report_page
 from desk.stopwatch import utc_now
 
 
-def write_report(registry: ModelRegistry, state: Json, console: Console) -> bool:
+def write_report(
+    registry: ModelRegistry, state: Json, console: Console, *, known: Sequence[Json] = ()
+) -> bool:
     """Write the report from what is there and print its path; whether there was anything to report.
 
     A disk that refuses it is named and nothing more: the models are published already.
@@ -29,6 +33,8 @@ def write_report(registry: ModelRegistry, state: Json, console: Console) -> bool
     state : dict
         ``models.json``, as it was just made.
     console : Console
+    known : sequence of dict
+        Metadata that need not be read again: reading and checking those of a symbol takes 30 ms.
     """
     summary = registry.read_summary()
     if summary is None and not state["models"]:
@@ -36,7 +42,7 @@ def write_report(registry: ModelRegistry, state: Json, console: Console) -> bool
             f"{registry.folder} holds no model and no summary: train first, then there is a report."
         )
         return False
-    data = report_data(registry, summary, state, written_at=utc_now().isoformat())
+    data = report_data(registry, summary, state, known=known, written_at=utc_now().isoformat())
     try:
         path = write_report_file(registry.folder, report_page(data))
     except OSError as exc:
@@ -46,7 +52,14 @@ def write_report(registry: ModelRegistry, state: Json, console: Console) -> bool
     return True
 
 
-def report_data(registry: ModelRegistry, summary: Json | None, state: Json, *, written_at: str) -> ReportData:
+def report_data(
+    registry: ModelRegistry,
+    summary: Json | None,
+    state: Json,
+    *,
+    known: Sequence[Json],
+    written_at: str,
+) -> ReportData:
     """All that the report shows.
 
     Parameters
@@ -56,13 +69,16 @@ def report_data(registry: ModelRegistry, summary: Json | None, state: Json, *, w
         Of the last run.
     state : dict
         ``models.json``.
+    known : sequence of dict
+        Metadata that need not be read.
     written_at : str
         ISO 8601, UTC.
     """
     states = {row["symbol"]: row for row in state["models"]}
     rows = {} if summary is None else {row["symbol"]: row for row in summary["symbols"]}
+    by_file = {one["model_file"]: one for one in known}
     metadata = {
-        symbol: _metadata(registry, rows.get(symbol), states.get(symbol))
+        symbol: _metadata(registry, by_file, rows.get(symbol), states.get(symbol))
         for symbol in sorted({*rows, *states})
     }
     shown = {symbol: rows.get(symbol) or _row(states[symbol], of) for symbol, of in metadata.items()}
@@ -79,13 +95,15 @@ def report_data(registry: ModelRegistry, summary: Json | None, state: Json, *, w
     )
 
 
-def _metadata(registry: ModelRegistry, row: Json | None, state: Json | None) -> Json | None:
+def _metadata(
+    registry: ModelRegistry, known: Mapping[str, Json], row: Json | None, state: Json | None
+) -> Json | None:
     """Metadata of the version that a row of the summary names, else of the one that is shown."""
     model_file = (row or {}).get("model_file") or (state or {}).get("version")
     if model_file is None:
         return None
     try:
-        metadata = registry.metadata(model_file)
+        metadata = known.get(model_file) or registry.metadata(model_file)
     except ModelError:
         return None
     return metadata if metadata["schema_version"] > 1 else None

@@ -184,6 +184,7 @@ def test_nothing_but_its_own_scripts_may_run(document: Document) -> None:
     assert "http" not in allowed
     scripts = [text for text in _whole(document, "script") if not text.startswith('{"columns"')]
     assert len(scripts) == 5
+    assert "Chart.js v" in scripts[0][:200]
     for text in [*scripts, *_whole(document, "style")]:
         digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
         assert f"'sha256-{digest}'" in allowed
