@@ -23,7 +23,7 @@ const pictures = (() => {
     });
     const axis = ({label, unit}) => ({
       title: {display: Boolean(label), text: label, color: color("soft")},
-      ticks: unit === "text" ? {color: color("soft"), autoSkip: spec.kind !== "bars", maxRotation: 0}
+      ticks: unit === "text" ? {color: color("soft"), autoSkip: spec.kind !== "bars", autoSkipPadding: 16, maxRotation: 0}
         : {color: color("soft"), callback: (value) => written(value, unit)},
       grid: {color: color("line")},
     });
