@@ -6,7 +6,7 @@ AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins vendor audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house pins vendor audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -75,6 +75,9 @@ soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the 
 
 soak-attacks: $(VENV)/.dev ## train markets that fool verdicts, and edges that must be found, by the command; a quarter of an hour and more
 	$(RUN) -m soaks.attacks $(ARGS)
+
+soak-hostile: $(VENV)/.dev ## feed every parser of what comes from outside with what nobody would send; minutes
+	$(RUN) -m soaks.hostile $(ARGS)
 
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m soaks.noise

@@ -60,6 +60,9 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     values = Settings(
         fetch=FetchSettings(
             base_url=BITGET,
+            plain_http=False,  # http:// to another machine
+            proxy="",  # or "http://HOST:PORT"; HTTPS_PROXY in the environment wins
+            largest_body_mib=16,
             cache_dir=HERE / "backtest_data",
             days=180,
             symbols=(),  # all active perpetuals
@@ -245,6 +248,8 @@ def link_settings(mode: str, *, base_url: str, ws_url: str) -> LinkSettings:
     """
     return LinkSettings(
         base_url=base_url,
+        proxy="",  # that of fetch is used
+        largest_body_mib=16,
         ws_url=ws_url or BITGET_WS[mode],
         demo=mode == "demo",
         timeout_s=10.0,

@@ -22,12 +22,21 @@
     - Unwritable               the cache folder cannot be written any more
   + OutputLost               all was done, and the document about it could not be handed over
 
+A message may quote what came from outside, so every message is one safe line (``desk.safe_text``): of what an
+exchange wrote at most 300 characters, of the others 4,000.
+
 Programming mistakes are not in this tree.  They stay ``TypeError``, ``ValueError`` or
 ``AssertionError`` and are meant to be seen.
 """
 
 from typing import Literal, Self
 
+from desk.safe_text import LONGEST, safe_text
+
+LONGEST_MESSAGE = 4_000
+"""Characters; a message that lists every complaint is long."""
+LONGEST_CODE = 20
+"""Characters; codes of the exchange have five."""
 Meaning = Literal[
     "duplicate",
     "nothing_there",
@@ -58,6 +67,9 @@ is off.  ``account``: every request would be refused.
 
 class DeskError(Exception):
     """Root of the tree."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(safe_text(message, LONGEST_MESSAGE))
 
 
 class SettingsError(DeskError):
@@ -112,7 +124,7 @@ class ExchangeError(DeskError):
     """
 
     def __init__(self, message: str, *, endpoint: str) -> None:
-        super().__init__(f"{endpoint}: {message}")
+        super().__init__(f"{endpoint}: {safe_text(message)}")
         self.endpoint = endpoint
 
 
@@ -132,8 +144,9 @@ class Refused(ExchangeError):  # noqa: N818 - says what the exchange did
     """
 
     def __init__(self, message: str, *, endpoint: str, code: str, meaning: Meaning = "unknown") -> None:
-        super().__init__(f"{message} (code {code})" if code else message, endpoint=endpoint)
-        self.code = code
+        self.code = safe_text(code, LONGEST_CODE)
+        text = safe_text(message, LONGEST - LONGEST_CODE - len(" (code )"))
+        super().__init__(f"{text} (code {self.code})" if code else text, endpoint=endpoint)
         self.meaning = meaning
 
 

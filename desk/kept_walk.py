@@ -24,12 +24,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, cast
 
 from desk.errors import ModelIncomplete
 from desk.files import read_file
 from desk.outcomes import WalkModel
 from desk.policy import Thresholds
+from desk.reading import read_json
 from desk.values import CANDLE_MS, iso
 
 INDEX: Final = "walk.json"
@@ -138,9 +139,9 @@ def _out_of_order(blocks: Sequence[WalkModel]) -> str:
 def _read_index(path: Path, symbol: str) -> list[dict[str, Any]]:
     """The rows of ``walk.json``, unread."""
     try:
-        index = json.loads(_read(path), parse_constant=_no_number)
+        index = cast("Any", read_json(_read(path)))
         version, of, rows = index["schema_version"], index["symbol"], index["blocks"]
-    except (ValueError, KeyError, TypeError, RecursionError) as exc:
+    except (ValueError, KeyError, TypeError) as exc:
         raise _broken(path, "it is not JSON with schema_version, symbol and blocks") from exc
     if version != SCHEMA_VERSION:
         raise _broken(path, f"schema version {version!r:.20}, {SCHEMA_VERSION} needed")
@@ -190,10 +191,6 @@ def _probability(value: object) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ValueError(f"the threshold {value!r:.40} is no probability")
     return float(value)
-
-
-def _no_number(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 def _broken(path: Path, why: str) -> ModelIncomplete:

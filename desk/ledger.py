@@ -16,15 +16,15 @@ Not here: the rules (``desk.learn.verdict``, ``desk.learn.stay``).
 """
 
 import contextlib
-import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, cast
 
 from desk.errors import SettingsError, Unwritable
 from desk.files import keep_private, make_folder
 from desk.outcomes import Json
+from desk.reading import read_json, time_of
 
 NAME: Final = "evaluations.sqlite"
 POOLED: Final = "*"
@@ -380,14 +380,14 @@ class EvaluationLedger:
 def _old_entry(line: bytes, where: str) -> Json:
     """An entry of ``evaluations.jsonl`` in the words of today."""
     try:
-        old = json.loads(line)
+        old = cast("Json", read_json(line))
         explored = old["kind"] == "explore"
         return {
             "kind": "explore" if explored else "train",
             "symbol": str(old["symbol"]),
             "settings": str(old["settings"]),
-            "first": int(old["test_first"]),
-            "last": int(old["test_last"]),
+            "first": time_of(old["test_first"]),
+            "last": time_of(old["test_last"]),
             # What --explore showed could be chosen by, whether or not it passed the gate of that time.
             "tested": explored or bool(old["passed_gate"]),
             "p_value": None if old["p_value"] is None else float(old["p_value"]),

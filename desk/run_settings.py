@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from desk.addresses import proxy_from
 from desk.cores import usable_cores
 from desk.errors import SettingsError
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
@@ -100,7 +101,7 @@ def with_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[Se
     ----------
     settings : Settings
     environ : mapping
-        ``N_JOBS`` and ``BITGET_BASE_URL``; one that is empty says nothing.
+        ``N_JOBS``, ``BITGET_BASE_URL``, ``HTTPS_PROXY`` and ``NO_PROXY``; one that is empty says nothing.
 
     Returns
     -------
@@ -120,6 +121,12 @@ def with_environment(settings: Settings, environ: Mapping[str, str]) -> tuple[Se
             sources["fetch.base_url"] = "BITGET_BASE_URL"
     except SettingsError as exc:
         raise SettingsError(f"BITGET_BASE_URL in the environment: {exc}") from exc
+    try:
+        if proxy := proxy_from(environ, settings.fetch.base_url):
+            settings = replace(settings, fetch=replace(settings.fetch, proxy=proxy))
+            sources["fetch.proxy"] = "HTTPS_PROXY"
+    except SettingsError as exc:
+        raise SettingsError(f"HTTPS_PROXY in the environment: {exc}") from exc
     if jobs := environ.get("N_JOBS", ""):
         try:
             settings = replace(settings, N_JOBS=int(jobs))

@@ -158,8 +158,9 @@ class SettingsInForce:
     _environment: Mapping[str, str] = field(default_factory=dict)
 
     def link(self, mode: str, *, base_url: str, ws_url: str) -> LinkSettings:
-        """As that of ``config.py``; the arguments are those of ``link_settings`` there."""
-        return self._own("link", self._module.link_settings(mode, base_url=base_url, ws_url=ws_url))
+        """As that of ``config.py``, through the proxy of ``fetch``; the arguments are as there."""
+        link = self._module.link_settings(mode, base_url=base_url, ws_url=ws_url)
+        return self._own("link", replace(link, proxy=link.proxy or self.training.fetch.proxy))
 
     def stream(self, memory: int) -> StreamSettings:
         """As that of ``config.py``; ``memory`` is what the features need."""
@@ -191,7 +192,8 @@ class SettingsInForce:
             else:
                 source = str(self.own.path) if self.own and name in named else "config.py"
             text = f"Path({str(value)!r})" if isinstance(value, Path) else repr(value)
-            rows.append((name, text, source))
+            hidden = value and name.rpartition(".")[2] == "proxy"  # its address may hold a password
+            rows.append((name, "(not shown)" if hidden else text, source))
         return rows
 
     def remarks(self, training: Settings) -> list[str]:

@@ -28,6 +28,9 @@ from tests.house import (
 FOUNDATION = {
     "desk.clustered",
     "desk.errors",
+    "desk.addresses",
+    "desk.reading",
+    "desk.safe_text",
     "desk.values",
     "desk.ports",
     "desk.files",
@@ -36,7 +39,6 @@ FOUNDATION = {
     "desk.costs",
     "desk.policy",
     "desk.orders",
-    "desk.proxies",
     "desk.retry",
     "desk.server_time",
     "desk.settings",
@@ -60,7 +62,10 @@ MARKET_ARROWS: dict[str, tuple[str, ...]] = {
 
 # Of our own modules, each may import those listed for the longest entry that its name lies in.
 MAY_IMPORT: dict[str, set[str]] = {
-    "desk.errors": set(),
+    "desk.safe_text": set(),
+    "desk.reading": {"desk.safe_text"},
+    "desk.addresses": set(),
+    "desk.errors": {"desk.safe_text"},
     "desk.values": {"desk.errors"},
     "desk.clustered": set(),
     "desk.costs": {"desk.errors", "desk.settings", "desk.ticks", "desk.values"},
@@ -72,7 +77,6 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.orders": set(),
     "desk.ports": {"desk.errors", "desk.values", "desk.orders"},
     "desk.files": {"desk.errors"},
-    "desk.proxies": {"desk.errors"},
     "desk.retry": {"desk.errors", "desk.ports"},
     "desk.settings": {"desk.errors", "desk.typed_fields"},
     "desk.typed_fields": set(),
@@ -115,7 +119,14 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.ticks", "desk.learn"),
     },
     "desk.trade": FOUNDATION | {"desk.trade"},
-    "desk.kept_walk": {"desk.errors", "desk.files", "desk.outcomes", "desk.policy", "desk.values"},
+    "desk.kept_walk": {
+        "desk.errors",
+        "desk.files",
+        "desk.outcomes",
+        "desk.policy",
+        "desk.reading",
+        "desk.values",
+    },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.run_report": FOUNDATION
     | {
@@ -164,6 +175,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 
 PURE = {
+    *("desk.addresses", "desk.reading", "desk.safe_text"),
     *(
         "desk.errors",
         "desk.values",
@@ -205,9 +217,13 @@ PURE = {
     "desk.market.matching",
     *(
         f"desk.market.emulator.{name}"
-        for name in ("account_request", "channels", "endpoints", "forming", "keys")
+        for name in ("account_request", "channels", "endpoints", "forming", "intervals", "keys")
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
+    "desk.market.emulator.peer_endpoints",
+    *(f"desk.market.emulator.uta_{name}" for name in ("book", "channels", "codes", "options", "orders")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("account_rows", "private", "public")),
+    *(f"desk.market.emulator.uta_{name}" for name in ("rows", "strategies")),
     *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
@@ -248,6 +264,7 @@ CATCHES_ALL = {
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",
+    "soaks.hostile",  # where every defect is looked for
 }
 LONGEST = 400
 """Lines of a file."""

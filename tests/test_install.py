@@ -20,7 +20,7 @@ from desk.errors import SettingsError
 from tests.pins import LISTS, PLACES, marker, needed, pinned
 
 HOUSE = Path(__file__).resolve().parent.parent
-DEMO = ["--demo", "--symbols", "EDGEONEUSDT", "--days", "30", "--trials", "2", "--jobs", "2"]
+DEMO = ["--demo", "--symbols", "EDGEONEUSDT", "--days", "30", "--publish", "--trials", "2", "--jobs", "2"]
 
 
 @pytest.fixture(scope="module")

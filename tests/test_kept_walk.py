@@ -140,7 +140,7 @@ def text(body: bytes) -> Callable[[Path], object]:
         (of_block(1, long_threshold=1.5), "the threshold 1.5 is no probability"),
         (of_block(1, long_threshold=True), "is no probability"),
         (of_block(1, long_threshold="0.6"), "is no probability"),
-        (of_block(1, long_threshold=float("nan")), "not JSON"),
+        (of_block(1, long_threshold=float("nan")), "is no probability"),
         (of_block(1, long_threshold=0.4, short_threshold=0.6), "short threshold 0.6 is not below"),
         (of_block(1, first="yesterday"), "a block is none"),
         (of_block(1, first="2026-01-08T00:00:00"), "names no time zone"),

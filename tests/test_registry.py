@@ -313,7 +313,7 @@ def test_one_damaged_byte_of_the_evaluated_model_is_a_model_error(tmp_path: Path
     assert registry.evaluated(described) == "evaluated"
     path.write_bytes(damaged)
 
-    with pytest.raises(ModelIncomplete, match=r"not the file that its metadata describe|is no text"):
+    with pytest.raises(ModelIncomplete, match=r"not the file that its metadata describe|cannot be read"):
         registry.evaluated(described)
 
 

@@ -286,3 +286,14 @@ def test_both_commands_end_with_one_sentence_and_status_2(
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.count("\n") == 1
     assert ended.stderr.startswith(f"{tmp_path / 'config.py'}, line ")
+
+
+def test_a_proxy_is_not_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its address may hold a password, and people post what is printed."""
+    monkeypatch.setenv("https_proxy", "http://desk:s3cret-7719@10.0.0.1:3128")
+
+    assert train_live_lightgbm.main(["--print-config"]) == 0
+
+    printed = capsys.readouterr().out
+    assert "fetch.proxy = (not shown)" in printed
+    assert "s3cret" not in printed

@@ -144,7 +144,9 @@ EVERY_FIELD = [
 
 
 @pytest.mark.parametrize(("part", "name"), EVERY_FIELD)
-@pytest.mark.parametrize("wrong", [object(), b"1", {"a": 1}, {1, 2}, math.nan, [None]], ids=repr)
+@pytest.mark.parametrize(
+    "wrong", [object(), b"1", {"a": 1}, {1, 2}, math.nan, [None]], ids=lambda one: type(one).__name__
+)
 def test_no_setting_takes_what_is_no_setting(part: Any, name: str, wrong: object) -> None:
     """A class that forgot the check would pass it on until something breaks."""
     with pytest.raises(SettingsError, match=rf"\b{name} is "):

@@ -6,27 +6,16 @@ narrowed by the arguments of the doors; checked settings go out.  Pure.
 Not here: default values.  What a user may tune stands in ``config.py`` alone.
 """
 
-import ipaddress
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from desk.addresses import address_problem, on_loopback, proxy_problem
 from desk.settings import check_settings, outside, outside_above
 
 SAFE_REQUESTS_PER_SECOND = 19
 """The exchange counts 20 per second and endpoint; one is left for the jitter of the network."""
-
-
-def on_loopback(url: str) -> bool:
-    """Whether ``url`` leads to this machine."""
-    host = urlsplit(url).hostname or ""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +24,13 @@ class FetchSettings:
 
     base_url: str
     """REST address without a path: ``https://api.bitget.com``."""
+    plain_http: bool
+    """Whether ``base_url`` may be an ``http://`` address beyond this machine: whoever is on the way can then
+    change every candle."""
+    proxy: str = field(repr=False)
+    """``http://HOST:PORT``, with ``USER:PASSWORD@`` where it needs them; "" is none.  Of websockets, too."""
+    largest_body_mib: int
+    """Largest body of a response, unpacked, in MiB: 16.  The list of all contracts has 0.6."""
     cache_dir: Path
     """Folder of the candle caches and of ``contracts.json``."""
     days: int
@@ -79,16 +75,18 @@ class FetchSettings:
             yield "offline needs the cache, and use_cache is off: give --offline or --refresh, not both"
 
     def _address_problems(self) -> Iterator[str]:
-        try:
-            url = urlsplit(self.base_url)
-            well_formed = url.scheme in {"http", "https"} and bool(url.hostname) and url.port != 0
-        except ValueError:
-            well_formed = False
-        if not well_formed:
-            yield f"base_url is {self.base_url!r}, must be an address like https://api.bitget.com"
+        if problem := address_problem(
+            "base_url",
+            self.base_url,
+            ("https", "http"),
+            plain=self.plain_http,
+            switch="plain_http in config.py",
+        ):
+            yield problem
             return
-        if url.path not in {"", "/"} or url.query or url.fragment or url.username:
-            yield f"base_url is {self.base_url!r}, must end after the host and port"
+        if problem := proxy_problem("proxy", self.proxy):
+            yield problem
+        yield from outside(self, "largest_body_mib", 1, 1_024, unit="MiB")
         if self.requests_per_second < 0 or not self.requests_per_second < float("inf"):
             yield f"requests_per_second is {self.requests_per_second}, must be positive"
         elif not self.on_loopback and not 0 < self.requests_per_second <= SAFE_REQUESTS_PER_SECOND:
@@ -132,6 +130,10 @@ class LinkSettings:
 
     base_url: str
     """REST address without a path: ``https://api.bitget.com``."""
+    proxy: str = field(repr=False)
+    """As that of ``FetchSettings``."""
+    largest_body_mib: int
+    """As that of ``FetchSettings``."""
     ws_url: str
     """Websocket address without a path: ``wss://ws.bitget.com``; of the demo, ``wss://wspap.bitget.com``."""
     demo: bool
@@ -147,12 +149,12 @@ class LinkSettings:
         check_settings("link", self, self._problems())
 
     def _problems(self) -> Iterator[str]:
-        for name, schemes in (("base_url", {"http", "https"}), ("ws_url", {"ws", "wss"})):
-            address = getattr(self, name)
-            if not _well_formed(address, schemes):
-                yield f"{name} is {address!r}, must be like {min(schemes)}://HOST and end there"
-            elif not on_loopback(address) and urlsplit(address).scheme not in {"https", "wss"}:
-                yield f"{name} is {address!r}: a key is sent encrypted only ({max(schemes, key=len)}://)"
+        for name, schemes in (("base_url", ("https", "http")), ("ws_url", ("wss", "ws"))):
+            if problem := address_problem(name, getattr(self, name), schemes):
+                yield problem
+        if problem := proxy_problem("proxy", self.proxy):
+            yield problem
+        yield from outside(self, "largest_body_mib", 1, 1_024, unit="MiB")
         yield from outside_above(self, "timeout_s", 0, 60, unit="seconds")
         yield from outside(self, "attempts", 1, 20)
         yield from outside_above(self, "give_up_after_s", 0, 600, unit="seconds")
@@ -195,12 +197,3 @@ class StreamSettings:
             yield f"audit_s is {self.audit_s}, must not be negative"
         if self.silent_after_s < 300:
             yield f"silent_after_s is {self.silent_after_s}, must be at least 300, the length of a candle"
-
-
-def _well_formed(address: str, schemes: set[str]) -> bool:
-    try:
-        url = urlsplit(address)
-        right = url.scheme in schemes and bool(url.hostname) and url.port != 0
-    except ValueError:
-        return False
-    return right and url.path in {"", "/"} and not (url.query or url.fragment or url.username)

@@ -21,7 +21,7 @@ from typing import Final
 from desk.errors import ModelIncomplete
 from desk.files import write_file
 from desk.outcomes import Json
-from desk.registry.documents import checked_json, read_json
+from desk.registry.documents import checked_json, read_document
 
 FOLDER: Final = "candidates"
 
@@ -82,7 +82,7 @@ class CandidateStore:
         named = "*" if symbol is None else glob.escape(symbol)
         for path in sorted(self._folder.glob(f"{named}_????????_??????.json"), reverse=True):
             try:
-                document = read_json(path, "candidate")
+                document = read_document(path, "candidate")
             except ModelIncomplete:
                 continue
             del document["schema_version"]

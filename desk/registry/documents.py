@@ -17,6 +17,7 @@ import jsonschema
 from desk.errors import ModelIncomplete
 from desk.files import read_file
 from desk.outcomes import Json
+from desk.reading import read_json
 
 _SCHEMAS = resources.files("desk") / "schemas"
 
@@ -35,7 +36,7 @@ def read_metadata(path: Path) -> Json:
     return _conforming(document, path, "metadata_v1" if old else "metadata")
 
 
-def read_json(path: Path, schema: str) -> Json:
+def read_document(path: Path, schema: str) -> Json:
     """The document at ``path``, if it conforms to ``schema``.
 
     Raises
@@ -48,10 +49,10 @@ def read_json(path: Path, schema: str) -> Json:
 
 def _parsed(path: Path) -> object:
     try:
-        return json.loads(read_file(path))
+        return read_json(read_file(path))
     except OSError as exc:
         raise ModelIncomplete(f"{path} cannot be read ({exc.strerror}): train again") from exc
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise ModelIncomplete(f"{path} is not JSON: train again") from exc
 
 

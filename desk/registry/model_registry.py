@@ -27,7 +27,7 @@ from desk.files import flush_folder, point_link, read_file, remove_drafts, write
 from desk.kept_walk import walk_files, walk_folder
 from desk.outcomes import Json, Trained
 from desk.registry import candidates
-from desk.registry.documents import checked_json, read_json, read_metadata
+from desk.registry.documents import checked_json, read_document, read_metadata
 from desk.symbol_names import symbol_fault
 
 STAMP: Final = "%Y%m%d_%H%M%S"
@@ -245,7 +245,7 @@ class ModelRegistry:
     def read_summary(self) -> Json | None:
         """The last run's summary; None where there is none that can be read."""
         try:
-            return read_json(self.folder / SUMMARY, "training_summary")
+            return read_document(self.folder / SUMMARY, "training_summary")
         except ModelIncomplete:
             return None
 

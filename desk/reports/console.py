@@ -2,6 +2,9 @@
 
 Text and rich renderables come in.  The rich console behind them stays inside this module.
 With ``as_json`` all of it goes to standard error, so that standard output holds the document alone.
+
+Text may quote what an exchange or a file says: whatever is shown passes ``desk.safe_text`` on its way into
+the terminal, cells and titles of tables included, and nothing in it is read as markup.
 """
 
 import contextlib
@@ -10,14 +13,16 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 import rich.console
 from rich.console import RenderableType
 from rich.progress import Progress, ProgressColumn, TaskID
+from rich.text import Text
 
 from desk.errors import OutputLost
 from desk.outcomes import Json
+from desk.safe_text import safe_lines, safe_text
 
 PLAIN_WIDTH = 120
 """Columns of a table where there is no terminal."""
@@ -42,10 +47,18 @@ class ProgressBar:
         note : str
             Text beside the bar.
         """
-        self._progress.update(self._task, completed=done, total=total, note=note)
+        self._progress.update(self._task, completed=done, total=total, note=safe_text(note))
         if self._tenth is not None and (now := int(self._progress.tasks[0].percentage) // 10) > self._told:
             self._told = now
             self._tenth(now * 10)
+
+
+class _SafeConsole(rich.console.Console):
+    """A console of which every text, wherever in a table it stands, is escaped before it is laid out."""
+
+    def render_str(self, text: str, **more: Any) -> Text:  # noqa: ANN401 - as rich has them
+        """As rich does, without markup and emoji codes."""
+        return super().render_str(safe_lines(text), **{**more, "markup": False, "emoji": False})
 
 
 class Console:
@@ -213,7 +226,7 @@ def _let_go(stream: TextIO) -> None:
 
 def _console(*, to_stderr: bool) -> rich.console.Console:
     stream = cast(TextIO, _Tolerant(sys.stderr if to_stderr else sys.stdout))
-    console = rich.console.Console(file=stream, stderr=to_stderr)
+    console = _SafeConsole(file=stream, stderr=to_stderr, markup=False, emoji=False)
     if not console.is_terminal:
         console.width = PLAIN_WIDTH
     return console

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from html import escape
 
 from desk.outcomes import Json
+from desk.safe_text import safe_text
 from desk.values import CANDLE_MS
 
 WIDTH, HEIGHT = 1_080, 560
@@ -130,7 +131,7 @@ def exploration_picture(document: Json) -> str:
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img">',
-            f"<title>{escape(_title(document))}</title><desc>{about}</desc>",
+            f"<title>{escape(safe_text(_title(document)))}</title><desc>{about}</desc>",
             f"<style>{STYLE}</style>",
             f'<rect class="back" width="{WIDTH}" height="{height}" rx="10"/>',
             *body,
@@ -245,7 +246,7 @@ def _small_panels(symbols: Sequence[Json], horizons: Sequence[int]) -> Iterator[
         row, place = divmod(number, COLUMNS)
         left, top = LEFT + place * (width + SMALL_GAP), SMALL_TOP + row * SMALL_PITCH
         panel = PlotPanel(left, top, width, SMALL_HEIGHT, scale, zoom=0.6)
-        yield f"<g><title>{escape(one['symbol'])}</title>"
+        yield f"<g><title>{escape(safe_text(one['symbol']))}</title>"
         if place == 0:
             yield from _axis(panel)
         yield from _small_panel(panel, one, horizons)
@@ -326,7 +327,7 @@ def _text(
     of = f' class="{kind}"' if kind else ""
     return (
         f'<text{of} x="{x:.1f}" y="{y:.1f}" font-size="{size:g}" font-weight="{weight}" '
-        f'text-anchor="{anchor}">{escape(text)}</text>'
+        f'text-anchor="{anchor}">{escape(safe_text(text))}</text>'
     )
 
 

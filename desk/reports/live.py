@@ -6,11 +6,10 @@ Cells and figures come in; rich tables go out; the door prints them.  Pure.
 from collections.abc import Sequence
 
 from rich import box
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from desk.reports.terminal import COARSE_CAPTION
+from desk.reports.terminal import COARSE_CAPTION, plain_cell
 
 ROOMY = 105
 """Columns of a terminal from which on nothing is left out."""
@@ -43,7 +42,7 @@ def score_table(rows: Sequence[Sequence[str]], *, width: int) -> Table:
         table.add_column(name, justify="left" if name in left else "right", no_wrap=True)
     for row in rows:
         cells = dict(zip(names, row, strict=True))
-        table.add_row(*(escape(_broken(cells[name], narrow=width < ROOMY)) for name in chosen))
+        table.add_row(*(plain_cell(_broken(cells[name], narrow=width < ROOMY)) for name in chosen))
     return table
 
 

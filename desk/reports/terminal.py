@@ -7,17 +7,23 @@ from collections.abc import Collection, Iterator, Sequence
 
 from rich import box
 from rich.console import Group
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from desk.costs import COARSE_BPS, coarse_steps
 from desk.outcomes import Failed, Json, Skipped
+from desk.safe_text import safe_lines
 
 GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
 """The figures for which the guide names one target, with their usual names."""
 COARSE_CAPTION = f"* tick or spread above {COARSE_BPS:g} bp: its win rate counts bounce"
 """Below a table in which such a symbol bears the mark."""
+
+
+def plain_cell(text: str) -> Text:
+    """A cell whose brackets are no markup, wherever it is shown."""
+    return Text(safe_lines(text))
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
@@ -26,7 +32,7 @@ def fetch_columns() -> tuple[ProgressColumn, ...]:
         TextColumn("Candles"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("requests · {task.fields[note]} ·"),
+        TextColumn("requests · {task.fields[note]} ·", markup=False),
         TimeRemainingColumn(),
     )
 
@@ -161,7 +167,7 @@ def _closing_table(summary: Json) -> Table:
     for name in _CLOSING:
         table.add_column(name, justify="left" if name in {"symbol", "trade"} else "right", no_wrap=True)
     for row in rows:
-        table.add_row(*_cells(row))
+        table.add_row(*map(plain_cell, _cells(row)))
     averages = summary["averages"]
     if averages is not None:
         table.add_section()
@@ -199,7 +205,7 @@ def _cells(row: Json) -> list[str]:
     needed = "" if row["break_even_win_rate"] is None else f" ({percent(row['break_even_win_rate'])})"
     return [
         marked_symbol(row),
-        escape(f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]"),
+        f"{percent(row['accuracy'])} [{_interval(row['accuracy_ci95'])}]",
         _decimals(row["auc"]),
         f"{row['trades']:,}",
         f"{percent(row['win_rate'])}{needed}",

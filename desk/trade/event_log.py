@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from desk.ports import Clock
+from desk.safe_text import safe_text
 from desk.trade.journal import Diary, JournalError
 from desk.trade.sentences import names
 
 log = logging.getLogger("desk.trade")
+LONGEST = 2_000
+"""Characters of a sentence."""
 
 
 class NotificationSink(Protocol):
@@ -43,6 +46,8 @@ class EventLog:
     ) -> None:
         """Record an event; people are notified also where the journal cannot be written.
 
+        What the sentence quotes may be of the exchange: it becomes one line that is safe to show.
+
         Parameters
         ----------
         kind : str
@@ -56,6 +61,7 @@ class EventLog:
         logged : bool
             False: a door prints it itself.
         """
+        text = safe_text(text, LONGEST)
         if logged:
             log.log(logging.WARNING if urgent else logging.INFO, "%s: %s", kind, text)
         self._notifications.notify(f"{kind}: {text}", urgent=urgent)
@@ -63,7 +69,7 @@ class EventLog:
 
     def log(self, text: str) -> None:
         """Write a line to the log alone."""
-        log.info("%s", text)
+        log.info("%s", safe_text(text, LONGEST))
 
     def record_on_change(
         self, kind: str, text: str, symbol: str = "", *, about: str = "", urgent: bool = False
@@ -97,13 +103,13 @@ class EventLog:
             by_reason[why].append(symbol)
             self._keep(kind, f"{symbol}: {why}", symbol)
         for why, symbols in by_reason.items():
-            text = f"{names(symbols)}: {why}"
+            text = safe_text(f"{names(symbols)}: {why}", LONGEST)
             log.info("%s: %s", kind, text)
             self._notifications.notify(f"{kind}: {text}", urgent=False)
 
     def _keep(self, kind: str, text: str, symbol: str) -> None:
         try:
-            self._diary.note(self._clock.now_ms(), kind, text, symbol)
+            self._diary.note(self._clock.now_ms(), kind, safe_text(text, LONGEST), safe_text(symbol))
         except JournalError as exc:
             log.error("the journal cannot be written: %s", exc)  # noqa: TRY400 - of the disk, not of this program
 

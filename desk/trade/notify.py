@@ -12,6 +12,8 @@ other side refuses ``MOST_REFUSALS`` times for what it is (a status of 4xx) is d
 all others.  What a refusal says is done: a pause that it asks for is kept, and a Telegram group that became a
 supergroup is written to under its new id (https://core.telegram.org/bots/api#responseparameters).
 
+No redirect is followed and ``~/.netrc`` is not read: a message goes where the environment says, or nowhere.
+
 Addresses and tokens are in no text: not in ``repr``, not in an error, not in the log, where the kind of the
 failure is named and the words of the other side, without them.
 """
@@ -23,13 +25,13 @@ from collections import deque
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import urlsplit
 
 import aiohttp
 
+from desk.addresses import address_problem, proxy_from, through_proxy
 from desk.errors import SettingsError
 from desk.ports import Clock
-from desk.proxies import require_usable_proxies
+from desk.safe_text import safe_text
 from desk.trade.refusals import DeliveryFailure, failure_of
 from desk.trade.settings import NotifySettings
 
@@ -47,6 +49,8 @@ FIRST_DIGEST_S = 60.0
 """Until the first digest: people see soon what the session has begun with."""
 MOST_BODY = 4_096
 """Bytes of a refusal that are read."""
+PLAIN = "NOTIFY_PLAIN_HTTP"
+"""Variable of the environment that allows an unencrypted webhook beyond this machine, by ``yes``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,8 @@ class MessageChannel:
     url: str = field(repr=False)
     key: str
     fixed: Mapping[str, str] = field(repr=False)
+    proxy: str = field(default="", repr=False)
+    """As ``desk.addresses.proxy_from`` names it; "" is none."""
 
 
 def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
@@ -69,16 +75,32 @@ def channels_from(environ: Mapping[str, str]) -> tuple[MessageChannel, ...]:
     """
     channels = []
     if webhook := environ.get("NOTIFY_WEBHOOK", "").strip():
-        if urlsplit(webhook).scheme not in {"http", "https"} or not urlsplit(webhook).hostname:
-            raise SettingsError("NOTIFY_WEBHOOK in the environment is not an http address")
-        channels.append(MessageChannel("webhook", webhook, "text", {}))
+        _check_webhook(webhook, plain=environ.get(PLAIN) == "yes")
+        channels.append(MessageChannel("webhook", webhook, "text", {}, proxy_from(environ, webhook)))
     token, chat = (environ.get(name, "").strip() for name in ("TELEGRAM_TOKEN", "TELEGRAM_CHAT"))
     if bool(token) != bool(chat):
         raise SettingsError("TELEGRAM_TOKEN and TELEGRAM_CHAT in the environment belong together: set both")
+    if not (token + chat).isprintable() or set(token) & set("/?#@ "):
+        raise SettingsError("TELEGRAM_TOKEN or TELEGRAM_CHAT in the environment holds what neither can hold")
     if token:
         url = f"https://api.telegram.org/bot{token}/sendMessage"
-        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}))
+        proxy = proxy_from(environ, url)
+        channels.append(MessageChannel("Telegram", url, "text", {"chat_id": chat}, proxy))
     return tuple(channels)
+
+
+def _check_webhook(webhook: str, *, plain: bool) -> None:
+    """Raise ``SettingsError``, which quotes nothing of it, unless messages may be posted there."""
+    schemes = ("https", "http")
+    if address_problem("", webhook, schemes, whole=False, plain=True):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not an http address without a user name and password"
+        )
+    if address_problem("", webhook, schemes, whole=False, plain=plain):
+        raise SettingsError(
+            "NOTIFY_WEBHOOK in the environment is not encrypted, and leads to another machine: give an https "
+            f"address, or set {PLAIN}=yes to let everyone on the way read the messages"
+        )
 
 
 class NoNotifier:
@@ -185,7 +207,10 @@ class Outbox:
         """Post once; None if the message was taken."""
         body = {**self._fixed, self._channel.key: text}
         try:
-            async with session.post(self._channel.url, json=body) as response:
+            through = through_proxy(self._channel.proxy, self._channel.url)
+            async with session.post(
+                self._channel.url, json=body, allow_redirects=False, **through
+            ) as response:
                 if response.status < 300:
                     return None
                 answer = await response.content.read(MOST_BODY)
@@ -236,6 +261,7 @@ class Notifier:
     def notify(self, text: str, *, urgent: bool) -> None:
         """Take a sentence, and note the time; returns at once."""
         at = datetime.fromtimestamp(self._clock.now_ms() / 1000, tz=UTC)
+        text = safe_text(text, LONGEST)
         text = "\n".join(f"{at:%Y-%m-%d %H:%M} UTC {line}" for line in text.split("\n"))
         if urgent:
             for box in self._boxes:
@@ -331,10 +357,10 @@ async def notifying(
     if not channels:
         yield NoNotifier()
         return
-    require_usable_proxies()
     notifier = Notifier(channels, settings, clock)
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+    no_cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=no_cookies) as session:
         tasks = [asyncio.ensure_future(work) for work in (notifier.deliver(session), notifier.digest())]
         try:
             yield notifier

@@ -51,6 +51,9 @@ def fetch_settings(base_url: str, cache_dir: Path, **changes: Any) -> FetchSetti
     """Settings for a fetch from this machine: no pacing, two days."""
     values: dict[str, Any] = {
         "base_url": base_url,
+        "plain_http": False,
+        "proxy": "",
+        "largest_body_mib": 16,
         "cache_dir": cache_dir,
         "days": 2,
         "symbols": (),

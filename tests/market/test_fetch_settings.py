@@ -26,6 +26,19 @@ def test_all_complaints_come_at_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
+        (
+            {"base_url": "http://192.168.1.7:80"},
+            "(https://HOST); plain_http in config.py allows it",
+        ),
+        ({"base_url": "http://exchange.invalid"}, "encrypted"),
+        ({"base_url": "https://me:s3cret@api.bitget.com"}, "user name or password (not shown"),
+        ({"base_url": "https://:s3cret@api.bitget.com"}, "user name or password (not shown"),
+        ({"base_url": "https://s3cret@api.bitget.com:x"}, "user name or password (not shown"),
+        ({"base_url": "https://api.bitget.com\n"}, "must be an address like https://HOST"),
+        ({"base_url": "file:///etc/passwd"}, "must be an address like https://HOST"),
+        ({"proxy": "socks5://me:s3cret@127.0.0.1:9"}, "must be an address like http://HOST:PORT"),
+        ({"proxy": "http://me:s3cret@:9"}, "must be an address like http://HOST:PORT"),
+        ({"largest_body_mib": 0}, "largest_body_mib is 0"),
         ({"requests_per_second": 0}, "requests_per_second is 0"),
         ({"requests_per_second": 20}, "at most 19"),
         ({"requests_per_second": math.nan}, "requests_per_second is nan"),
@@ -46,6 +59,7 @@ def test_what_cannot_work_is_refused_before_anything_starts(changes: dict[str, A
         fetch_settings(**{"base_url": REAL, "cache_dir": Path("x"), "requests_per_second": 18, **changes})
 
     assert complaint in str(caught.value)
+    assert "s3cret" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -60,4 +74,4 @@ def test_what_cannot_work_is_refused_before_anything_starts(changes: dict[str, A
 )
 def test_only_this_machine_is_loopback(url: str, source: str) -> None:
     """Only there may the pace be off, and its candles are kept apart from real ones."""
-    assert fetch_settings(url, Path("x"), requests_per_second=18).source == source
+    assert fetch_settings(url, Path("x"), requests_per_second=18, plain_http=True).source == source

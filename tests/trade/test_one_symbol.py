@@ -16,6 +16,7 @@ from desk.policy import LONG
 from desk.trade.events import Event
 from desk.trade.journal import JournalError
 from tests.trade.faulty import FaultyExchange
+from tests.trade.stage import Stage
 from tests.trade.test_exits import ENTRY, floor, held, rounds
 from tests.trade.test_session import run
 
@@ -34,10 +35,11 @@ class Stuck(FaultyExchange):
         return await super().place(request)
 
 
-async def settled() -> None:
-    """Let everybody go as far as they can."""
+async def settled(play: Stage) -> None:
+    """Let everybody go as far as they can, the thread that writes the journal included."""
     for _ in range(200):
         await asyncio.sleep(0)
+        play.journal.settle()
 
 
 @pytest.mark.parametrize("way", ["time", "flatten", "overdue", "correction"])
@@ -68,7 +70,7 @@ async def test_an_exit_waits_for_no_other_symbol(tmp_path: Path, way: str) -> No
                 play.paper.matching.account.plans.clear()
                 play.paper.matching.account.marks[STUCK] = Decimal(90)
             leaving = asyncio.ensure_future(trader.on_round(candles))  # type: ignore[arg-type]
-        await settled()
+        await settled(play)
         assert [one.symbol for one in await play.paper.positions()] == [STUCK]
         assert not leaving.done()
         line.answers.set()

@@ -78,7 +78,11 @@ async def living(url: str, clock: HandClock, folder: Path) -> AsyncIterator[Life
     probability[PAST] = 0.9
     known = card(SYMBOL, created=START, expectation=NOTHING, rules=RULES)
     async with contextlib.AsyncExitStack() as stack:
-        journal = stack.enter_context(Journal(folder / "journal.sqlite"))
+        journal = stack.enter_context(
+            Journal(
+                folder / "journal.sqlite", durable=False
+            )  # time is moved by hand: no thread may lag behind
+        )
         market = await stack.enter_async_context(BitgetPublic(fetch, clock=clock))
         stream = CandleStream(
             (SYMBOL,),

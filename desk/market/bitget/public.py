@@ -31,7 +31,7 @@ from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Un
 from desk.market.bitget import wire
 from desk.market.bitget.codes import PASSING
 from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, Reader, RestTransport
+from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
 from desk.market.history.candles import RawRows
 from desk.market.history.contracts import ContractTable, TickerTable
 from desk.market.history.funding import FUNDING_ROWS, FundingRates
@@ -94,8 +94,8 @@ class BitgetPublic:
             throttle=throttle,
             timeout_s=settings.timeout_s,
             headers=DEMO if demo else {},
-            use_proxy=not settings.on_loopback,
-            follow_redirects=True,
+            proxy=settings.proxy,
+            largest_body=settings.largest_body_mib * MIB,
         )
         self._last_answer = float("-inf")
         """When a request was last answered, with data, a refusal or a pause (monotonic, s)."""
@@ -114,6 +114,11 @@ class BitgetPublic:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
+
+    @property
+    def proxy(self) -> str:
+        """The proxy of the settings, "" without one; the websockets of the same market use it too."""
+        return self._settings.proxy
 
     async def server_time(self) -> int:
         """The exchange's clock, in ms; the first request of a run, so that a wrong address shows at once."""

@@ -16,6 +16,10 @@ two clients have a transport each: an order never queues behind hundreds of cand
 One attempt per request.  aiohttp would repeat a GET by itself when a connection that it kept open turns out
 to be closed, past the pace and uncounted; ``no_repetition`` keeps it from that.
 
+Nothing leads elsewhere: no redirect is followed, by requests and by websockets alike (``no_redirect``); no
+cookie is kept, nothing is read from ``~/.netrc``, and a proxy is used only if the settings name one.  A body
+is read as it arrives, unpacked, up to ``largest_body`` bytes, and is let go of beyond them.
+
 Not here: retry (``desk.retry``, used by the clients), signatures, what a response means.
 
 References
@@ -32,9 +36,9 @@ from typing import Any, Protocol, Self, TypeVar
 import aiohttp
 from yarl import URL
 
+from desk.addresses import through_proxy
 from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.throttle import Throttle
-from desk.proxies import require_usable_proxies
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
@@ -46,6 +50,9 @@ HEADERS = {
 }
 UNREADABLE_ENCODING = "Can not decode content-encoding"
 """How aiohttp begins to say that it cannot undo the compression of a body."""
+CHUNK = 1 << 16
+"""Bytes of a body that are unpacked at a time."""
+MIB = 1 << 20
 DEMO = {"paptrading": "1"}
 """Of every request to the demo, signed or not."""
 
@@ -64,6 +71,10 @@ class _ConnectionClosed(aiohttp.ClientError):
     """The connection was closed before a response arrived."""
 
 
+class _Redirected(aiohttp.ClientError):
+    """The answer names another address."""
+
+
 async def no_repetition(
     request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
 ) -> aiohttp.ClientResponse:
@@ -74,6 +85,32 @@ async def no_repetition(
         raise
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
         raise _ConnectionClosed(str(exc) or type(exc).__name__) from exc
+
+
+async def no_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Refuse to be sent to another address, which might be unencrypted, or somebody's (a middleware)."""
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise _Redirected(f"HTTP {response.status} names another address, and none is followed")
+    return response
+
+
+def http_session(*, timeout_s: float) -> aiohttp.ClientSession:
+    """A session for requests and websockets, of which every attempt goes to its address and nowhere else.
+
+    ``timeout_s`` bounds a whole request, in seconds; of a websocket, its opening.
+    """
+    return aiohttp.ClientSession(
+        headers=HEADERS,
+        timeout=aiohttp.ClientTimeout(total=timeout_s),
+        connector=aiohttp.TCPConnector(limit=0),  # the throttle holds the cap
+        middlewares=(no_repetition, no_redirect),
+        trust_env=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+    )
 
 
 def _as_public(_: float) -> Mapping[str, str]:
@@ -93,10 +130,10 @@ class RestTransport:
         Longest wait for one whole response, in seconds.
     headers : mapping
         Of every request, besides those of ``HEADERS``.
-    use_proxy : bool
-        Whether a proxy that the environment names is used; never for this machine.
-    follow_redirects : bool
-        Whether a response may send the request on; never one that carries a signature.
+    proxy : str
+        As ``desk.addresses.proxy_problem`` has it, or ""; never used for this machine.
+    largest_body : int
+        Bytes of a response, unpacked, beyond which it is no answer.
     """
 
     def __init__(
@@ -106,27 +143,19 @@ class RestTransport:
         throttle: Throttle,
         timeout_s: float,
         headers: Mapping[str, str],
-        use_proxy: bool,
-        follow_redirects: bool,
+        proxy: str,
+        largest_body: int,
     ) -> None:
         self.base_url = base_url.rstrip("/")
         self._throttle = throttle
         self._timeout_s = timeout_s
-        self._headers = {**HEADERS, **headers}
-        self._use_proxy = use_proxy
-        self._follow_redirects = follow_redirects
+        self._headers = dict(headers)
+        self._proxy = proxy
+        self._largest_body = largest_body
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
-        if self._use_proxy:
-            require_usable_proxies()
-        self._session = aiohttp.ClientSession(
-            headers=self._headers,
-            timeout=aiohttp.ClientTimeout(total=self._timeout_s),
-            connector=aiohttp.TCPConnector(limit=0),  # the throttle holds the cap
-            middlewares=(no_repetition,),
-            trust_env=self._use_proxy,
-        )
+        self._session = http_session(timeout_s=self._timeout_s)
         return self
 
     async def __aexit__(
@@ -210,14 +239,15 @@ class RestTransport:
         self, method: str, address: URL, path: str, body: str, headers: Mapping[str, str]
     ) -> tuple[bytes, int, int | None]:
         """Body and HTTP status of the response, and the calls left to the endpoint where it says so."""
-        more: dict[str, Any] = {"data": body.encode()} if body else {}
+        more: dict[str, Any] = through_proxy(self._proxy, self.base_url)
+        if body:
+            more["data"] = body.encode()
         try:
             async with self.session.request(
-                method, address, headers=headers, allow_redirects=self._follow_redirects, **more
+                method, address, headers={**self._headers, **headers}, **more
             ) as response:
-                content = await response.read()
-                left = response.headers.get(CALLS_LEFT_HEADER, "")
-                return content, response.status, int(left) if left.isdecimal() else None
+                content = await self._body(response, path)
+                return content, response.status, _calls_left(response.headers.get(CALLS_LEFT_HEADER, ""))
         except TimeoutError as exc:
             raise Unanswered(f"no answer within {self._timeout_s:g} s", endpoint=path) from exc
         except (aiohttp.ClientResponseError, aiohttp.ClientPayloadError) as exc:
@@ -234,3 +264,18 @@ class RestTransport:
             ) from None
         except (aiohttp.ClientError, OSError, asyncio.IncompleteReadError) as exc:
             raise Unanswered(f"{type(exc).__name__}: {exc}", endpoint=path) from None  # may quote a header
+
+    async def _body(self, response: aiohttp.ClientResponse, path: str) -> bytes:
+        """Read a body as it arrives; let go of one that is too long."""
+        body = bytearray()
+        async for part in response.content.iter_chunked(CHUNK):
+            body += part
+            if len(body) > self._largest_body:
+                response.close()
+                most = f"{self._largest_body / MIB:g} MiB"
+                raise Unanswered(f"a body of more than {most} is no answer", endpoint=path)
+        return bytes(body)
+
+
+def _calls_left(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None

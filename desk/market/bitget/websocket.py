@@ -22,10 +22,12 @@ from typing import TypeVar
 
 import aiohttp
 
+from desk.addresses import through_proxy
 from desk.errors import AccountError, ExchangeError, Unanswered
 from desk.market.bitget.throttle import Throttle
 from desk.ports import Clock
 from desk.retry import Backoff
+from desk.safe_text import safe_text
 
 PING_EVERY_S, DEAD_AFTER_S = 25.0, 60.0
 RECONNECT = Backoff(1.0, 60.0)
@@ -33,6 +35,9 @@ MESSAGES_PER_SECOND = 8.0
 """The exchange closes the connection after 10."""
 LONGEST_MESSAGE = 4_000_000
 """Bytes; a snapshot of 500 candles has 60 thousand."""
+
+COMPLAIN_EVERY_S = 60.0
+"""Between two lines of the log about messages of one connection that cannot be read."""
 
 Result = TypeVar("Result")
 Send = Callable[[str], Awaitable[None]]
@@ -43,6 +48,35 @@ class _ConnectionLostError(Exception):
     """The connection is gone."""
 
 
+class UnreadableCount:
+    """Complaints about the messages of one address: the first is logged, more are counted for a minute.
+
+    Thousands of messages a second would fill the disk otherwise.
+
+    Parameters
+    ----------
+    path : str
+        Of the address, for the log.
+    clock : Clock
+    """
+
+    def __init__(self, path: str, clock: Clock) -> None:
+        self._path = path
+        self._clock = clock
+        self._quiet_until = float("-inf")
+        self.unlogged = 0
+        """Complaints since the last line."""
+
+    def add(self, why: str) -> None:
+        """Complain about one message."""
+        if self._clock.monotonic() < self._quiet_until:
+            self.unlogged += 1
+            return
+        more = f" (and {self.unlogged:,} more since the last line)" if self.unlogged else ""
+        log.warning("%s: a message cannot be read: %s%s", self._path, safe_text(why), more)
+        self._quiet_until, self.unlogged = self._clock.monotonic() + COMPLAIN_EVERY_S, 0
+
+
 class WebsocketConnection:
     """One websocket, opened again whenever it is lost.
 
@@ -51,7 +85,9 @@ class WebsocketConnection:
     url : str
         With its path.
     session : aiohttp.ClientSession
-        Open; its timeout is that of opening a connection.
+        Open, of ``desk.market.bitget.transport.http_session``; its timeout is that of opening a connection.
+    proxy : str
+        As ``RestTransport`` has it.
     clock : Clock
         Paces pings, messages and reconnects.
     on_open : callable
@@ -66,12 +102,14 @@ class WebsocketConnection:
         url: str,
         *,
         session: aiohttp.ClientSession,
+        proxy: str,
         clock: Clock,
         on_open: Callable[[Send], Awaitable[None]],
         on_message: Callable[[str], None],
     ) -> None:
         self._url = url
         self._session = session
+        self._proxy = proxy
         self._clock = clock
         self._on_open = on_open
         self._on_message = on_message
@@ -108,11 +146,12 @@ class WebsocketConnection:
                 self._url,
                 max_msg_size=LONGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+                **through_proxy(self._proxy, self._url),
             ) as socket:
                 self._is_open = True
                 return await self._serve(socket)
         except (aiohttp.ClientError, OSError, TimeoutError) as exc:
-            return f"cannot be opened: {type(exc).__name__} {exc}"
+            return safe_text(f"cannot be opened: {type(exc).__name__} {exc}")
         finally:
             self._is_open = False
 

@@ -13,10 +13,9 @@ References
 ``docs/bitget.md``, sections 2 (envelope), 4 (market data), 12 (error codes).
 """
 
-import json
 import math
 from collections.abc import Mapping
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import cast
 
 import numpy as np
@@ -26,17 +25,24 @@ from desk.market.bitget.codes import refusal
 from desk.market.history.candles import NO_ROWS, RawRows
 from desk.market.history.contracts import Contract, ContractTable, TickerTable, spread_bps
 from desk.market.history.funding import FundingRates
+from desk.reading import decimal_of, decimal_or_none, float_or_nan, read_json, time_of, whole_of
+from desk.safe_text import LONGEST_NAME, brief, is_name, safe_text
 from desk.values import COLUMNS
 
 SUCCESS = "00000"
 TOO_MANY_REQUESTS = 429
 LATER = frozenset({"429", "40200"})
 """Codes that ask everybody for a pause: too many requests, the exchange is upgraded."""
-LATEST = 10**15
-"""No time in ms is that late."""
 CANDLE_WIDTH = 1 + len(COLUMNS)
 UNREADABLE = [math.nan] * len(COLUMNS)
 """Fields of a row that cannot be read."""
+FINEST_STEP, COARSEST_STEP = Decimal("1e-15"), Decimal("1e12")
+"""Steps of prices and sizes, least sizes and values; beyond, a quotient has more digits than money has."""
+MOST_PLACES = 15
+MOST_FEE = Decimal("0.1")
+MOST_LEVERAGE = 1_000
+LONGEST_INTERVAL_H = 24 * 30
+"""Hours between two settlements of funding."""
 UNDECIDED = frozenset({"40010", "40015", "40725", "45001", "40604", "40908", "40910"})
 """Codes after which nobody knows whether the request took effect: timed out, busy, system error."""
 
@@ -50,15 +56,6 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         {"code": "40034", "msg": "Parameter X does not exist", "requestTime": 1762560123456, "data": null}
 
     ``code`` decides, not the HTTP status, except that 429 is 429 whatever the body contains.
-
-    Parameters
-    ----------
-    body : bytes
-        Of the response.
-    endpoint : str
-        Named in errors.
-    status : int
-        HTTP status.
 
     Parameters
     ----------
@@ -80,21 +77,21 @@ def read_data(body: bytes, *, endpoint: str, status: int = 200) -> object:
         If the exchange refused the request.
     """
     try:
-        envelope = json.loads(body)
-    except (ValueError, RecursionError):
+        envelope = read_json(body)
+    except ValueError:
         envelope = None
-    code = str(envelope.get("code", "")) if isinstance(envelope, dict) else ""
-    message = str(envelope.get("msg", "")) if isinstance(envelope, dict) else ""
+    opened: Mapping[str, object] = envelope if isinstance(envelope, dict) else {}
+    code, message = _words(opened.get("code", "")), _words(opened.get("msg", ""))
     if status == TOO_MANY_REQUESTS or code in LATER:
         raise Throttled(f"asks for a pause: {message or 'too many requests'}", endpoint=endpoint)
     if not code:
-        start = body[:60].decode("utf-8", "replace")
-        raise Unanswered(f"HTTP {status} with a body that is no answer: {start!r}", endpoint=endpoint)
+        start = safe_text(body[:60].decode("utf-8", "replace"))
+        raise Unanswered(f"HTTP {status} with a body that is no answer: {start}", endpoint=endpoint)
     if code in UNDECIDED:
         raise Unanswered(f"{message} (code {code})", endpoint=endpoint)
     if code != SUCCESS:
         raise refusal(message, endpoint=endpoint, code=code)
-    return envelope.get("data")
+    return opened.get("data")
 
 
 def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
@@ -122,7 +119,7 @@ def read_candles(body: bytes, *, endpoint: str, status: int = 200) -> RawRows:
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unreadable(f"data is {data!r:.60}, a list of candles was expected", endpoint=endpoint)
+        raise Unreadable(f"data is {brief(data)}, a list of candles was expected", endpoint=endpoint)
     if not data:
         return NO_ROWS
     rows = [_candle_row(row) for row in data]
@@ -136,14 +133,12 @@ def _candle_row(row: object) -> tuple[int, list[float]]:
     if not isinstance(row, list) or not row:
         return 0, UNREADABLE
     try:
-        time = int(row[0])
-    except (ValueError, TypeError, OverflowError):
+        time = time_of(row[0])
+    except ValueError:
         time = 0
-    try:
-        fields = [float(field) for field in row[1:CANDLE_WIDTH]]
-    except (ValueError, TypeError, OverflowError):
-        fields = UNREADABLE
-    return time if 0 < time < LATEST else 0, fields if len(fields) == len(COLUMNS) else UNREADABLE
+    fields = [float_or_nan(field) for field in row[1:CANDLE_WIDTH]]
+    whole = len(fields) == len(COLUMNS) and not any(map(math.isnan, fields))
+    return time, fields if whole else UNREADABLE
 
 
 def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRates:
@@ -168,11 +163,13 @@ def read_funding(body: bytes, *, endpoint: str, status: int = 200) -> FundingRat
     """
     data = read_data(body, endpoint=endpoint, status=status)
     if not isinstance(data, list):
-        raise Unreadable(f"data is {data!r:.60}, a list of funding rates was expected", endpoint=endpoint)
-    rows = [(_announced(row.get("fundingTime")), _float(row.get("fundingRate"))) for row in _mappings(data)]
+        raise Unreadable(f"data is {brief(data)}, a list of funding rates was expected", endpoint=endpoint)
+    rows = [
+        (_announced(row.get("fundingTime")), float_or_nan(row.get("fundingRate"))) for row in _mappings(data)
+    ]
     timed = [(time, rate) for time, rate in rows if time is not None]
     if data and not timed:
-        raise Unreadable(f"not one row is a funding rate, the first is {data[0]!r:.60}", endpoint=endpoint)
+        raise Unreadable(f"not one row is a funding rate, the first is {brief(data[0])}", endpoint=endpoint)
     time = np.array([time for time, _ in timed], dtype=np.int64)
     rate = np.array([rate for _, rate in timed], dtype=np.float64)
     return FundingRates(time, np.where(np.isfinite(rate), rate, np.nan))
@@ -205,8 +202,9 @@ def read_contracts(body: bytes, *, endpoint: str, status: int = 200) -> Contract
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
         try:
             contracts.append(_contract(row))
-        except (KeyError, ValueError, TypeError, ArithmeticError):
-            unreadable.append(str(row.get("symbol", "?")))
+        except (KeyError, ValueError):
+            symbol = row.get("symbol", "?")
+            unreadable.append(str(symbol) if is_name(symbol) else brief(symbol, LONGEST_NAME))
     return ContractTable(tuple(contracts), tuple(unreadable))
 
 
@@ -219,7 +217,7 @@ def read_tickers(body: bytes, *, endpoint: str, status: int = 200) -> TickerTabl
          "bidPr": "3431.07", "askPr": "3431.08"}
 
     A symbol without a readable turnover counts as 0; bid and ask that cannot be read, are not positive or
-    are crossed are left out.
+    are crossed are left out, and so is a row without a name.
 
     Parameters
     ----------
@@ -233,12 +231,13 @@ def read_tickers(body: bytes, *, endpoint: str, status: int = 200) -> TickerTabl
     """
     turnover, spreads = {}, {}
     for row in _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint):
-        symbol = str(row.get("symbol", ""))
-        value = _float(row.get("usdtVolume") or row.get("quoteVolume"))
-        turnover[symbol] = value if 0 <= value < math.inf else 0.0
-        spread = spread_bps(_float(row.get("bidPr")), _float(row.get("askPr")))
+        if not is_name(symbol := row.get("symbol")):
+            continue
+        value = float_or_nan(row.get("usdtVolume") or row.get("quoteVolume"))
+        turnover[str(symbol)] = value if value >= 0 else 0.0
+        spread = spread_bps(float_or_nan(row.get("bidPr")), float_or_nan(row.get("askPr")))
         if spread is not None:
-            spreads[symbol] = spread
+            spreads[str(symbol)] = spread
     return TickerTable(turnover, spreads)
 
 
@@ -265,9 +264,9 @@ def read_book_spread(body: bytes, *, endpoint: str, status: int = 200) -> float 
     data = read_data(body, endpoint=endpoint, status=status)
     try:
         book = cast("dict[str, list[list[object]]]", data)
-        bids, asks = ([_float(level[0]) for level in book[side]] for side in ("bids", "asks"))
+        bids, asks = ([float_or_nan(level[0]) for level in book[side]] for side in ("bids", "asks"))
     except (KeyError, TypeError, IndexError) as exc:
-        raise Unreadable(f"data is {data!r:.60}, an order book was expected", endpoint=endpoint) from exc
+        raise Unreadable(f"data is {brief(data)}, an order book was expected", endpoint=endpoint) from exc
     return spread_bps(max(bids), min(asks)) if bids and asks else None
 
 
@@ -291,8 +290,8 @@ def read_expected_funding(body: bytes, *, endpoint: str, status: int = 200) -> d
         As ``read_data``; ``Unreadable`` also if ``data`` is not a list.
     """
     rows = _rows_of(read_data(body, endpoint=endpoint, status=status), endpoint)
-    rates = {str(row.get("symbol", "")): _number(row.get("fundingRate")) for row in rows}
-    return {symbol: rate for symbol, rate in rates.items() if rate is not None}
+    named = ((row.get("symbol"), decimal_or_none(row.get("fundingRate"))) for row in rows)
+    return {str(symbol): rate for symbol, rate in named if rate is not None and is_name(symbol)}
 
 
 def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
@@ -310,14 +309,14 @@ def read_server_time(body: bytes, *, endpoint: str, status: int = 200) -> int:
     """
     data = read_data(body, endpoint=endpoint, status=status)
     try:
-        return int(cast("dict[str, str]", data)["serverTime"])
+        return time_of(cast("dict[str, str]", data)["serverTime"])
     except (KeyError, ValueError, TypeError) as exc:
-        raise Unreadable(f"data is {data!r:.60}, a server time was expected", endpoint=endpoint) from exc
+        raise Unreadable(f"data is {brief(data)}, a server time was expected", endpoint=endpoint) from exc
 
 
 def _rows_of(data: object, endpoint: str) -> list[Mapping[str, object]]:
     if not isinstance(data, list):
-        raise Unreadable(f"data is {data!r:.60}, a list was expected", endpoint=endpoint)
+        raise Unreadable(f"data is {brief(data)}, a list was expected", endpoint=endpoint)
     return _mappings(data)
 
 
@@ -325,64 +324,69 @@ def _mappings(rows: list[object]) -> list[Mapping[str, object]]:
     return [row for row in rows if isinstance(row, Mapping)]
 
 
+def _words(value: object) -> str:
+    """A code or a message, which the exchange may write as a number."""
+    return value if isinstance(value, str) else "" if value is None else brief(value)
+
+
 def _contract(row: Mapping[str, object]) -> Contract:
-    hours = _number(row.get("fundInterval"))
+    """Read one contract; raise ``KeyError`` or ``ValueError`` for a row that is none."""
     return Contract(
         symbol=_name(row["symbol"]),
         kind=_name(row["symbolType"]),
         status=_name(row["symbolStatus"]),
         is_rwa=str(row.get("isRwa", "NO")).upper() == "YES",
-        tick=_positive(row["priceEndStep"]).scaleb(-int(str(row["pricePlace"]))),
-        size_step=_positive(row["sizeMultiplier"]),
-        min_size=_positive(row["minTradeNum"]),
-        min_notional=_positive(row["minTradeUSDT"]),
-        max_limit_size=_number(row.get("maxOrderQty")),
-        max_market_size=_number(row.get("maxMarketOrderQty")),
-        maker_fee=_decimal(row["makerFeeRate"]),
-        taker_fee=_decimal(row["takerFeeRate"]),
-        funding_hours=None if hours is None else int(hours),
-        max_leverage=_number(row.get("maxLever")),
+        tick=_step(row["priceEndStep"], places=whole_of(row["pricePlace"], least=0, most=MOST_PLACES)),
+        size_step=_step(row["sizeMultiplier"]),
+        min_size=_step(row["minTradeNum"]),
+        min_notional=_step(row["minTradeUSDT"]),
+        max_limit_size=decimal_or_none(row.get("maxOrderQty")),
+        max_market_size=decimal_or_none(row.get("maxMarketOrderQty")),
+        maker_fee=_fee(row["makerFeeRate"]),
+        taker_fee=_fee(row["takerFeeRate"]),
+        funding_hours=_hours(row.get("fundInterval")),
+        max_leverage=_leverage(row.get("maxLever")),
         limit_open_time=_announced(row.get("limitOpenTime")),
         off_time=_announced(row.get("offTime")),
     )
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"{value!r} is no name")
-    return value
+    if not is_name(value):
+        raise ValueError(f"{brief(value)} is no name")
+    return str(value)
 
 
-def _decimal(value: object) -> Decimal:
-    number = Decimal(str(value))
-    if not number.is_finite():
-        raise ValueError(f"{value!r} is not finite")
-    return number
+def _step(value: object, *, places: int = 0) -> Decimal:
+    """A step of prices or sizes, ``value`` at the decimal ``places``."""
+    step = decimal_of(value).scaleb(-places)
+    if not FINEST_STEP <= step <= COARSEST_STEP:
+        raise ValueError(f"{brief(value)} at {places} places is no step")
+    return step
 
 
-def _positive(value: object) -> Decimal:
-    if (number := _decimal(value)) <= 0:
-        raise ValueError(f"{value!r} is not positive")
-    return number
+def _fee(value: object) -> Decimal:
+    """A fraction of the trade's value; negative where a maker is paid."""
+    if abs(fee := decimal_of(value)) > MOST_FEE:
+        raise ValueError(f"{brief(value)} is no fee")
+    return fee
+
+
+def _hours(value: object) -> int | None:
+    """Hours between settlements; None where there is no such number."""
+    hours = decimal_or_none(value)
+    return int(hours) if hours is not None and 1 <= hours <= LONGEST_INTERVAL_H else None
+
+
+def _leverage(value: object) -> Decimal | None:
+    """The largest leverage; None where there is no such number."""
+    leverage = decimal_or_none(value)
+    return leverage if leverage is not None and 1 <= leverage <= MOST_LEVERAGE else None
 
 
 def _announced(value: object) -> int | None:
     """A time in ms; ``"-1"`` stands for none."""
-    time = _number(value)
-    return int(time) if time is not None and 0 < time < LATEST else None
-
-
-def _float(value: object) -> float:
-    """A price or an amount; NaN where it is none."""
     try:
-        return float(str(value))
+        return time_of(value) or None
     except ValueError:
-        return math.nan
-
-
-def _number(value: object) -> Decimal | None:
-    """A number that may be absent."""
-    try:
-        return _decimal(value)
-    except (InvalidOperation, ValueError):
         return None

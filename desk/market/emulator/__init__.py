@@ -8,18 +8,23 @@ It shares no parsing with the client (``desk.market.bitget.wire``, ``desk.market
 that shares the client's code shares its mistakes.
 
 Its one account trades against the matching core (``desk.market.matching``); its API key is that of
-``keys.Keys``, or any three values given in the options.
+``keys.Keys``, or any three values given in the options.  The account is a classic one, with the API v2, or
+a unified one, with the API v3; it may change its kind while the exchange runs.
 
-Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one symbol), ``endpoints`` (public
-answers); ``keys``, ``venue``, ``account_request``, ``private``, ``private_orders``, ``private_rows`` (the
-account); ``channels``, ``sockets`` (websockets); ``limits``, ``faults``, ``brotli``, ``server`` (HTTP),
-``control`` (counters and controls for tests), ``__main__`` (the command line).
+Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one symbol); ``endpoints``,
+``intervals``, ``peer_endpoints``, ``uta_public`` (public answers); ``keys``, ``venue``, ``account_request``,
+``private``, ``private_orders``, ``private_rows`` (the account by the API v2); ``uta_book``, ``uta_private``,
+``uta_orders``, ``uta_strategies``, ``uta_rows``, ``uta_account_rows``, ``uta_codes``, ``uta_options`` (by the
+API v3); ``channels``, ``uta_channels``, ``sockets`` (websockets); ``limits``, ``faults``, ``brotli``,
+``responses``, ``server`` (HTTP); ``control`` (counters and controls for tests), ``__main__`` (the command
+line).
 """
 
 from desk.market.emulator.control import Stats
 from desk.market.emulator.keys import Keys
 from desk.market.emulator.options import ExchangeOptions
 from desk.market.emulator.server import EmbeddedExchange
+from desk.market.emulator.uta_options import UnifiedOptions
 from desk.market.series.facts import Funding
 
-__all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats"]
+__all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats", "UnifiedOptions"]

@@ -25,6 +25,7 @@ from desk.market.emulator.options import (
     read_faults,
 )
 from desk.market.emulator.server import EmbeddedExchange
+from desk.market.emulator.uta_options import SWITCHES, read_switches
 from desk.market.series.facts import Funding
 from desk.market.series.sources import (
     DAYS_AHEAD,
@@ -98,7 +99,9 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
             passphrase=args.passphrase,
             demo=args.demo_account,
             unified=args.unified_account,
+            read_only=args.read_only_key,
         ),
+        unified=read_switches(args.unified_switches),
     )
 
 
@@ -290,7 +293,22 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
     add(
         "--unified-account",
         action="store_true",
-        help="the account is a unified account: every call of the classic API gets code 40085",
+        help="the account is a unified account: it has the API v3, and every private call of the classic API "
+        "gets code 40085; without this option the API v3 gets 40084",
+    )
+    add(
+        "--read-only-key",
+        action="store_true",
+        help="the key has no permission to trade: requests that change the account get code 40014",
+    )
+    switches = "; ".join(f"{name}: {', '.join(words)}" for name, words in SWITCHES.items())
+    add(
+        "--unified-switches",
+        default="",
+        metavar="NAME=VALUE,…",
+        help="how a unified account behaves where public sources leave it open (docs/bitget.md, U15), the "
+        f"default first; {switches}; isolated_in_equity: yes, no; stop_delay_ms, order_delay_ms: "
+        "milliseconds of market time",
     )
 
 

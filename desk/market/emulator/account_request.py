@@ -4,14 +4,17 @@ Place in the house: the market, inside the emulator.  Query or body come in, che
 ``RequestDenied`` go out, to ``private``.  Pure.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from desk.market.emulator.endpoints import PRODUCT_TYPE, RequestDenied
 from desk.market.matching import Matching
 from desk.market.matching.account import SimulatedAccount
+from desk.reading import decimal_of, read_json
+
+LONGEST_ID = 30
+"""Digits of an id, or of a time; those of the exchange have 19."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +65,16 @@ class AccountRequest:
         if not value:
             return None
         try:
-            number = Decimal(value)
-        except InvalidOperation:
+            return decimal_of(value)
+        except ValueError:
             raise RequestDenied("40020", f"Parameter {name} error") from None
-        if not number.is_finite():
-            raise RequestDenied("40020", f"Parameter {name} error")
-        return number
 
     def integer(self, name: str) -> int | None:
         """Value of a field that must be a whole number if it is there."""
         value = self.text(name)
         if not value:
             return None
-        if not (value.isascii() and value.isdigit()):
+        if not (value.isascii() and value.isdigit() and len(value) <= LONGEST_ID):
             raise RequestDenied("40020", f"Parameter {name} error")
         return int(value)
 
@@ -112,7 +112,7 @@ class AccountRequest:
 def body_of(text: str) -> Mapping[str, object]:
     """Read the body of a POST."""
     try:
-        body = json.loads(text or "{}")
+        body = read_json(text or "{}")
     except ValueError:
         raise RequestDenied("40017", "Parameter verification failed: the body is not JSON") from None
     if not isinstance(body, dict):

@@ -8,6 +8,7 @@ or a soak, perhaps in another process; the server carries them out.
 ``POST /emulator/disconnect``                  aborts every websocket connection
 ``POST /emulator/clock?ms=300000``             lets market time pass, with every candle in it
 ``POST /emulator/price?symbol=S&price=99.5``   lets S trade at a price until market time moves on
+``POST /emulator/account?kind=unified``        changes the kind of the account
 =============================================  =========================================================
 
 A request of a web page is answered with status 403 (``own_clients``), a malformed one with status 400 and a
@@ -16,10 +17,17 @@ sentence.
 
 from collections import Counter
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Protocol
 
 from aiohttp import web
+
+from desk.market.emulator.uta_options import ACCOUNT_KINDS, AccountKind
+from desk.reading import decimal_or_none
+from desk.safe_text import brief
+
+LONGEST_MS = 15
+"""Digits of a time."""
 
 
 @dataclass(slots=True)
@@ -91,6 +99,9 @@ class ControlledExchange(Protocol):
     def set_price(self, symbol: str, price: Decimal) -> None:
         """Let a symbol trade at a price; raises ``KeyError`` if it is not listed."""
 
+    def set_account_kind(self, kind: AccountKind) -> None:
+        """Change the kind of the account."""
+
 
 def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
     """Routes of the table at the head of this module."""
@@ -103,30 +114,36 @@ def control_routes(exchange: ControlledExchange) -> list[web.RouteDef]:
 
     async def clock(request: web.Request) -> web.Response:
         ms = request.query.get("ms", "")
-        if not (ms.isascii() and ms.isdigit()):
+        if not (ms.isascii() and ms.isdigit() and len(ms) <= LONGEST_MS):
             raise web.HTTPBadRequest(
-                text=f"ms is {ms!r}, must be a whole number, 0 or more: time cannot go back"
+                text=f"ms is {brief(ms)}, must be a whole number, 0 or more: time cannot go back"
             )
         exchange.pass_time(int(ms))
         return web.json_response({"server_time": exchange.now_ms()})
 
     async def price(request: web.Request) -> web.Response:
         symbol, text = request.query.get("symbol", ""), request.query.get("price", "")
-        try:
-            value = Decimal(text)
-        except InvalidOperation:
-            value = Decimal(0)
-        if not (value.is_finite() and value > 0):
-            raise web.HTTPBadRequest(text=f"price is {text!r}, must be a number above 0")
+        value = decimal_or_none(text)
+        if value is None or value <= 0:
+            raise web.HTTPBadRequest(text=f"price is {brief(text)}, must be a number above 0")
         try:
             exchange.set_price(symbol, value)
         except KeyError:
             raise web.HTTPBadRequest(text=f"symbol is {symbol!r}, which is not listed") from None
         return web.json_response({"symbol": symbol, "price": str(value)})
 
+    async def account(request: web.Request) -> web.Response:
+        kinds = {kind: kind for kind in ACCOUNT_KINDS}
+        word = request.query.get("kind", "")
+        if word not in kinds:
+            raise web.HTTPBadRequest(text=f"kind is {word!r}, must be one of {', '.join(kinds)}")
+        exchange.set_account_kind(kinds[word])
+        return web.json_response({"kind": word})
+
     return [
         web.get("/emulator/stats", stats),
         web.post("/emulator/disconnect", disconnect),
         web.post("/emulator/clock", clock),
         web.post("/emulator/price", price),
+        web.post("/emulator/account", account),
     ]

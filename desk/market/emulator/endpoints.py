@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Final
 
+from desk.market.emulator.intervals import INTERVALS, in_intervals
 from desk.market.emulator.listings import Listing, forming_row
 from desk.market.series.facts import DAY_MS
-from desk.values import CANDLE_MS
 
 PRODUCT_TYPE: Final = "USDT-FUTURES"
 _KINDS: Final = (PRODUCT_TYPE, "COIN-FUTURES", "USDC-FUTURES")
@@ -28,7 +28,10 @@ GRANULARITIES: Final = frozenset(
 )
 DEFAULT_LIMIT: Final = 100
 RECENT_LIMIT: Final = 1000
-RECENT_REACH_MS: Final = 30 * DAY_MS
+RECENT_REACH_MS: Final = {"5m": 30 * DAY_MS, "15m": 52 * DAY_MS, "30m": 62 * DAY_MS, "1H": 83 * DAY_MS}
+"""How far back ``candles`` reaches, by interval."""
+LONGEST_REACH_MS: Final = 240 * DAY_MS
+"""Likewise of longer intervals."""
 HISTORY_LIMIT: Final = 200
 LONGEST_SPAN_MS: Final = 90 * DAY_MS
 FUNDING_PAGE: Final = 20
@@ -126,15 +129,14 @@ class PublicRequest:
                 raise RequestDenied("00001", "startTime and endTime interval cannot be greater than 90 days")
         return start, end
 
-    def check_granularity(self) -> None:
-        """Raise unless the granularity is 5m, the only one with data."""
+    def granularity(self) -> str:
+        """Interval that the request asks for, one of ``INTERVALS``."""
         granularity = self.required("granularity")
         if granularity not in GRANULARITIES:
             raise RequestDenied("400171", f"Parameter verification failed granularity {granularity}")
-        if granularity != "5m":
-            raise RequestDenied(
-                "400171", f"the embedded exchange serves candles of 5m only, not of {granularity}"
-            )
+        if granularity not in INTERVALS:
+            raise RequestDenied("400171", f"the embedded exchange has no candles of {granularity}")
+        return granularity
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,18 +163,16 @@ def answer_recent_candles(request: PublicRequest) -> CandlePage:
 
     ``startTime`` is inclusive, ``endTime`` exclusive; the page holds the newest ``limit`` rows between them.
     """
-    listing = request.listing()
-    request.check_granularity()
-    if (request.query.get("kLineType") or "MARKET").upper() != "MARKET":
-        raise RequestDenied(
-            "400172", "Parameter verification failed: the embedded exchange serves kLineType MARKET only"
-        )
+    kind = (request.query.get("kLineType") or "MARKET").upper()
+    if kind not in {"MARKET", "MARK", "INDEX"}:
+        raise RequestDenied("400172", "Parameter verification failed: kLineType")
+    listing, granularity = request.listing(), request.granularity()
+    listing = in_intervals(listing, granularity, of_mark=kind != "MARKET")
     limit = request.limit(RECENT_LIMIT)
     start, end = request.window()
-    oldest = max(start or 0, request.now - RECENT_REACH_MS)
-    opens = request.now - request.now % CANDLE_MS
+    oldest = max(start or 0, request.now - RECENT_REACH_MS.get(granularity, LONGEST_REACH_MS))
     part = listing.forming(request.now)
-    if opens < oldest or (end is not None and opens >= end):
+    if part is not None and (part.open_time < oldest or (end is not None and part.open_time >= end)):
         part = None
     stop = listing.finished(request.now)
     if end is not None:
@@ -187,31 +187,37 @@ def answer_history_candles(request: PublicRequest) -> CandlePage:
 
     ``startTime`` does not influence which rows are chosen; together with ``endTime`` it may span 90 days.
     """
-    return _history_page(request, request.listing())
+    return _history_page(request, of_mark=False)
 
 
 def answer_history_mark_candles(request: PublicRequest) -> CandlePage:
-    """Answer ``history-mark-candles``: as ``history-candles``, of the mark price, with volumes of 0."""
-    return _history_page(request, request.listing().mark_listing())
+    """Answer ``history-mark-candles`` and ``history-index-candles``: as ``history-candles``, volumes of 0.
+
+    The index is the mark price.
+    """
+    return _history_page(request, of_mark=True)
 
 
-def _history_page(request: PublicRequest, listing: Listing) -> CandlePage:
-    """Page of finished candles of ``listing`` that a request for history names."""
-    request.check_granularity()
+def _history_page(request: PublicRequest, *, of_mark: bool) -> CandlePage:
+    """Page of finished candles that a request for history names."""
+    listing = request.listing()
+    listing = in_intervals(listing, request.granularity(), of_mark=of_mark)
     limit = request.limit(HISTORY_LIMIT)
     _, end = request.window()
     stop = listing.finished(request.now)
     if end is not None:
-        stop = min(stop, listing.before(_history_bound(end, request.history_end)))
+        stop = min(stop, listing.before(_history_bound(listing, end, request.history_end)))
     return CandlePage(listing, max(stop - limit, 0), stop)
 
 
-def _history_bound(end: int, reading: str) -> int:
+def _history_bound(listing: Listing, end: int, reading: str) -> int:
     """Open time below which a candle belongs to a page that ends at ``end``."""
     if reading == "unfloored":
         return end
-    floored = end - end % CANDLE_MS
-    return floored + CANDLE_MS if reading == "inclusive" else floored
+    times = listing.candles.open_time
+    grid = int(times[0]) % listing.interval_ms if len(times) else 0
+    floored = end - (end - grid) % listing.interval_ms
+    return floored + listing.interval_ms if reading == "inclusive" else floored
 
 
 def answer_server_time(request: PublicRequest) -> str:
@@ -292,6 +298,7 @@ ENDPOINTS: Final[Mapping[str, Callable[[PublicRequest], CandlePage | str]]] = {
     "/api/v2/mix/market/candles": answer_recent_candles,
     "/api/v2/mix/market/history-candles": answer_history_candles,
     "/api/v2/mix/market/history-mark-candles": answer_history_mark_candles,
+    "/api/v2/mix/market/history-index-candles": answer_history_mark_candles,
     "/api/v2/mix/market/merge-depth": answer_merge_depth,
     "/api/v2/mix/market/history-fund-rate": answer_history_fund_rate,
     "/api/v2/mix/market/query-position-lever": answer_query_position_lever,

@@ -21,6 +21,8 @@ from urllib.parse import unquote
 from desk.market.emulator.endpoints import RequestDenied
 
 WINDOW_MS: Final = 30_000
+READ_BY_POST: Final = ("/api/v3/account/max-open-available",)
+"""Paths of POST requests that change nothing."""
 LOGIN_TARGET: Final = "GET/user/verify"
 
 
@@ -35,7 +37,9 @@ class Keys:
     """Whether the key belongs to demo trading: then every request must have the header ``paptrading: 1``,
     otherwise none may."""
     unified: bool = False
-    """Whether the account is a unified account: then every private call of v2 is refused."""
+    """Whether the account is a unified account at the start: it has the API v3, a classic one the API v2."""
+    read_only: bool = False
+    """Whether the key lacks the permission to trade: everything that changes the account is refused."""
 
 
 def expected_signature(secret: str, text: str) -> str:
@@ -51,6 +55,7 @@ def check_request(
     target: str,
     body: str,
     valid_times: tuple[int, int],
+    refusal: RequestDenied | None = None,
 ) -> None:
     """Raise unless a request is signed with ``keys``.
 
@@ -68,6 +73,8 @@ def check_request(
     valid_times : tuple of int
         Earliest and latest time that counts as now, ms: they differ where market time does not pass as
         real time does.
+    refusal : RequestDenied or None
+        Of a path that the account's kind does not have.
     """
     if not (key := headers.get("ACCESS-KEY", "")):
         raise RequestDenied("40006", "Invalid ACCESS_KEY")
@@ -83,10 +90,8 @@ def check_request(
         raise RequestDenied("40037", "Apikey does not exist")
     if (headers.get("paptrading", "") == "1") != keys.demo:
         raise RequestDenied("40099", "exchange environment is incorrect")
-    if keys.unified:
-        raise RequestDenied(
-            "40085", "You are in Unified Account mode, and the Classic Account API is not supported"
-        )
+    if refusal is not None:
+        raise refusal
     if not _is_now(int(timestamp), valid_times):
         raise RequestDenied("40008", "Request timestamp expired")
     texts = {f"{timestamp}{method}{form}{body}" for form in (target, unquote(target))}
@@ -94,10 +99,12 @@ def check_request(
         raise RequestDenied("40009", "sign signature error")
     if passphrase != keys.passphrase:
         raise RequestDenied("40012", "apikey/password is incorrect")
+    if keys.read_only and method == "POST" and target not in READ_BY_POST:
+        raise RequestDenied("40014", "Incorrect permissions")
 
 
 def check_login(
-    keys: Keys, args: Mapping[str, object], *, valid_times: tuple[int, int]
+    keys: Keys, args: Mapping[str, object], *, valid_times: tuple[int, int], has_api: bool = True
 ) -> tuple[int, str] | None:
     """Check a login on the private socket; returns number and message of the error, or None.
 
@@ -108,6 +115,8 @@ def check_login(
         The login's one arg: apiKey, passphrase, timestamp (s), sign.
     valid_times : tuple of int
         As in ``check_request``.
+    has_api : bool
+        Whether the account's kind has the API whose socket this is.
     """
     timestamp = str(args.get("timestamp", ""))
     in_digits = timestamp.isascii() and timestamp.isdigit()
@@ -118,7 +127,7 @@ def check_login(
         (in_digits and _is_now(int(timestamp) * 1000, valid_times), 30014, "Request timestamp expired"),
         (args.get("sign") == signed, 30015, "Invalid ACCESS_SIGN"),
         (args.get("passphrase") == keys.passphrase, 30012, "Invalid ACCESS_PASSPHRASE"),
-        (not keys.unified, 30005, "Login failed: the account is in unified account mode"),
+        (has_api, 30005, "Login failed: the account is of the other kind"),
     )
     return next(((code, message) for passed, code, message in checks if not passed), None)
 

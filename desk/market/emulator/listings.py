@@ -40,6 +40,10 @@ class Listing:
     """Distance of bid and ask over the last price, in basis points; never less than one tick."""
     mark: Candles | None = None
     """Candles of the mark price; None: the mark price is the last price."""
+    interval_ms: int = CANDLE_MS
+    """From one open time to the next, ms."""
+    parts: "Listing | None" = None
+    """The same symbol in candles of five minutes, of which longer ones are made (``intervals``)."""
 
     @property
     def symbol(self) -> str:
@@ -48,7 +52,7 @@ class Listing:
 
     def finished(self, now: int) -> int:
         """Count the candles that are closed at the server time ``now``."""
-        return self.opened(now - CANDLE_MS)
+        return self.opened(now - self.interval_ms)
 
     def opened(self, now: int) -> int:
         """Count the candles that have opened at ``now``, the forming one included."""
@@ -76,6 +80,8 @@ class Listing:
         row = self.opened(now) - 1
         if row < 0:
             return None
+        if self.parts is not None:
+            return self._forming_of_parts(self.parts, now)
         newest = int(self.candles.open_time[row])
         if newest == open_time:
             return forming(self.candles, row, now, places=self.tick.places)
@@ -83,6 +89,28 @@ class Listing:
             close = float(self.candles.close[-1])
             return Forming(open_time, close, close, close, close, 0.0, 0.0)
         return None
+
+    def _forming_of_parts(self, parts: "Listing", now: int) -> Forming | None:
+        """Unfinished longer candle at ``now``: its finished parts, and the one that is forming."""
+        row = self.opened(now) - 1
+        open_time = int(self.candles.open_time[row])
+        if now >= open_time + self.interval_ms:
+            return None
+        o, h, l, c, base, quote = parts.candles.values[:, parts.before(open_time) : parts.finished(now)]
+        rows = [(o[0], h.max(), l.min(), c[-1], base.sum(), quote.sum())] if len(o) else []
+        if (part := parts.forming(now)) is not None:
+            rows.append((part.open, part.high, part.low, part.close, part.volume, part.quote_volume))
+        if not rows:
+            return None
+        return Forming(
+            open_time,
+            float(rows[0][0]),
+            float(max(row[1] for row in rows)),
+            float(min(row[2] for row in rows)),
+            float(rows[-1][3]),
+            float(sum(row[4] for row in rows)),
+            float(sum(row[5] for row in rows)),
+        )
 
     def price(self, now: int) -> float | None:
         """Last price; None before the first candle has opened."""
@@ -97,7 +125,8 @@ class Listing:
         source = self.mark or self.candles
         values = source.values.copy()
         values[4:] = 0.0
-        return replace(self, candles=Candles(self.symbol, source.open_time, frozen(values)), mark=None)
+        candles = Candles(self.symbol, source.open_time, frozen(values))
+        return replace(self, candles=candles, mark=None)
 
     def mark_price(self, now: int) -> float | None:
         """Mark price; None before the first candle has opened."""

@@ -15,6 +15,7 @@ from typing import Final
 
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
+from desk.market.emulator.uta_options import UnifiedOptions
 from desk.market.matching.values import HISTORY_MS
 from desk.settings import check_settings
 from desk.values import Candles
@@ -103,6 +104,8 @@ class ExchangeOptions:
     """How long ended orders can be queried at least, ms of market time."""
     keys: Keys = field(default_factory=Keys)
     """API key of the account, and the kind of account."""
+    unified: UnifiedOptions = field(default_factory=UnifiedOptions)
+    """How the account behaves where it is a unified one."""
 
     def __post_init__(self) -> None:
         check_settings("embedded exchange", self, self._problems())

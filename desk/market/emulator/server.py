@@ -12,7 +12,6 @@ Not here: the answers (``endpoints``, ``private``), rate limits (``limits``), wh
 """
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
@@ -22,7 +21,6 @@ from typing import Final, Self
 from aiohttp import web
 
 from desk.errors import SettingsError
-from desk.market.emulator.brotli import stored
 from desk.market.emulator.control import Stats, control_routes
 from desk.market.emulator.endpoints import ENDPOINTS, CandlePage, PublicRequest, RequestDenied
 from desk.market.emulator.faults import Faults
@@ -31,14 +29,21 @@ from desk.market.emulator.limits import RateLimiter
 from desk.market.emulator.listings import Listing, leading_mark, listing_of
 from desk.market.emulator.options import ExchangeOptions, is_code
 from desk.market.emulator.own_clients import only_own_clients
-from desk.market.emulator.private import PRIVATE, answer
+from desk.market.emulator.peer_endpoints import PEER_ENDPOINTS
+from desk.market.emulator.private import PRIVATE, Endpoint, answer
+from desk.market.emulator.responses import broken_off, in_brotli, refused, success, too_many_requests
 from desk.market.emulator.sockets import WebsocketServer
+from desk.market.emulator.uta_book import UnifiedBook
+from desk.market.emulator.uta_options import AccountKind
+from desk.market.emulator.uta_private import UNIFIED, UnifiedEndpoint, kind_refusal, unified_answer
+from desk.market.emulator.uta_public import V3_ENDPOINTS
 from desk.market.emulator.venue import Venue
 from desk.market.series.facts import Funding, PriceTick
 from desk.market.series.sources import newest_open
 from desk.ports import Clock
 from desk.values import CANDLE_MS, Candles
 
+PUBLIC: Final = {**ENDPOINTS, **PEER_ENDPOINTS, **V3_ENDPOINTS}
 LEFT_HEADER: Final = "x-mbx-used-remain-limit"
 SHUTDOWN_S: Final = 1.0
 """How long pending answers may take when the exchange stops, seconds."""
@@ -111,8 +116,15 @@ class EmbeddedExchange:
         self.venue = Venue(
             self._listings, self.options.balance, self._start_ms, history_ms=self.options.history_ms
         )
+        self.book = UnifiedBook(
+            self.venue.matching,
+            self.options.unified,
+            kind="unified" if self.options.keys.unified else "classic",
+            level=self.options.unified.level,
+        )
         self.sockets = WebsocketServer(
             self.venue,
+            self.book,
             self._listings,
             self.options.keys,
             self._faults,
@@ -133,6 +145,7 @@ class EmbeddedExchange:
         app.router.add_post("/api/{path:.*}", self._serve)
         app.router.add_get("/v2/ws/public", self.sockets.serve)
         app.router.add_get("/v2/ws/private", self.sockets.serve)
+        app.router.add_get("/v3/ws/private", self.sockets.serve)
         app.router.add_routes(control_routes(self))
         self._runner = web.AppRunner(
             app,
@@ -199,6 +212,11 @@ class EmbeddedExchange:
         self.venue.set_price(symbol, price, self.now_ms())
         self.sockets.publish_account()
 
+    def set_account_kind(self, kind: AccountKind) -> None:
+        """Change the kind of the account, as an upgrade does while a session runs; sockets are cut."""
+        self.book.kind = kind
+        self.sockets.disconnect()
+
     def _signature_times(self) -> tuple[int, int]:
         """Earliest and latest time that counts as now in a signature, ms: market time may run faster."""
         real = self._start_ms + int((self._clock.monotonic() - self._started) * 1000)
@@ -218,18 +236,18 @@ class EmbeddedExchange:
     async def _answer(self, request: web.Request, path: str, number: int) -> web.StreamResponse:
         """Apply limits, then faults, then the endpoint."""
         if path == "unknown":
-            return self._deny(RequestDenied("40404", "Request URL NOT FOUND", status=404))
-        private = path in PRIVATE
+            return refused(RequestDenied("40404", "Request URL NOT FOUND", status=404), self.now_ms())
+        private = _private_endpoint(path)
         admission = self._gate.admit(
             endpoint=path,
             address=(request.headers.get("ACCESS-KEY") if private else request.remote) or "",
             now=self._clock.monotonic(),
-            per_second=PRIVATE[path].per_second if private else None,
+            per_second=private.per_second if private else None,
         )
         if not admission.admitted:
             self.stats.throttled[path] += 1
             brief = self.stats.throttled.total() % 2 == 0
-            response: web.StreamResponse = self._too_many_requests(brief=brief)
+            response: web.StreamResponse = too_many_requests(self.now_ms(), brief=brief)
         else:
             response = await self._answer_or_fault(request, path, number)
         if admission.left is not None and not response.prepared:
@@ -241,30 +259,32 @@ class EmbeddedExchange:
         fault = self._faults.of_answer(number)
         if fault is not None and (fault in TOTAL_FAULTS or is_code(fault)):
             return await self._faulty(request, fault)
-        if path in PRIVATE:
+        if _private_endpoint(path):
             return await self._answer_private(request, path, fault)
         self._delist(request.query.get("symbol", ""))
         public_request = PublicRequest(
             request.query, self._listings, self.now_ms(), self._gone, self.options.history_end
         )
         try:
-            answer = ENDPOINTS[path](public_request)
+            answer = PUBLIC[path](public_request)
         except RequestDenied as denial:
-            return self._deny(denial)
+            return refused(denial, self.now_ms())
         if isinstance(answer, CandlePage):
             rows, met = self._faults.rows_of(answer, number, fault)
             self.stats.faults.update(met)
             answer = f"[{','.join(rows)}]"
-        response = self._envelope(answer)
+        response = success(answer, self.now_ms())
         offered = "br" in request.headers.get("Accept-Encoding", "")
         if fault == "brotli_forced" or (fault == "brotli" and offered):
             self.stats.faults[fault] += 1
-            return self._in_brotli(response)
+            return in_brotli(response)
         return await self._cut_off(request, response) if fault == "truncate" else response
 
     async def _answer_private(self, request: web.Request, path: str, fault: str | None) -> web.StreamResponse:
         """Carry out a signed request; its answer may still be lost or cut."""
         trading, body = self.stats.trading, await request.text()
+        refusal = kind_refusal(path, self.book)
+        is_first = self.options.unified.kind_checked == "first"
         try:
             check_request(
                 self.options.keys,
@@ -273,22 +293,30 @@ class EmbeddedExchange:
                 target=request.raw_path,
                 body=body,
                 valid_times=self._signature_times(),
+                refusal=refusal if is_first else None,
             )
-            text = answer(path, self.venue, query=request.query, body=body, now=self.now_ms())
+            if refusal is not None:
+                raise refusal
+            if path in UNIFIED:
+                text = unified_answer(
+                    path, self.venue, self.book, query=request.query, body=body, now=self.now_ms()
+                )
+            else:
+                text = answer(path, self.venue, query=request.query, body=body, now=self.now_ms())
         except RequestDenied as denial:
             trading[f"refused {denial.code}"] += 1
-            return self._deny(denial)
+            return refused(denial, self.now_ms())
         finally:
             self.sockets.publish_account()
             trading["orders"] = len(self.venue.matching.account.orders)
             trading["executions"] = len(self.venue.matching.account.executions)
         if fault == "lost" and request.method == "POST":
             self.stats.faults[fault] += 1
-            return _broken_off(request)
+            return broken_off(request)
         if fault == "unknown" and request.method == "POST":
             self.stats.faults[fault] += 1
-            return self._deny(RequestDenied(UNKNOWN_CODE, "a code of tomorrow", status=200))
-        response = self._envelope(text)
+            return refused(RequestDenied(UNKNOWN_CODE, "a code of tomorrow", status=200), self.now_ms())
+        response = success(text, self.now_ms())
         return await self._cut_off(request, response) if fault == "truncate" else response
 
     def _delist(self, symbol: str) -> None:
@@ -304,24 +332,22 @@ class EmbeddedExchange:
         self.stats.faults[fault] += 1
         match fault:
             case "429":
-                return self._too_many_requests(brief=turn % 2 == 1)
+                return too_many_requests(self.now_ms(), brief=turn % 2 == 1)
             case "500" | "html" | "nonjson":
                 status, text, content_type = FOREIGN_ANSWERS[fault]
                 return web.Response(status=status, text=text, content_type=content_type)
             case "empty":
-                return self._envelope('""')
+                return success('""', self.now_ms())
             case "maintain":
                 status = 400 if turn % 2 == 0 else 200
-                return self._deny(
-                    RequestDenied("40200", "Server upgrade, please try again later", status=status)
-                )
+                denial = RequestDenied("40200", "Server upgrade, please try again later", status=status)
+                return refused(denial, self.now_ms())
             case "hang":
                 await self._stopping.wait()
             case code if is_code(code):
-                return self._deny(
-                    RequestDenied(code, f"refused with {code}", status=400 if turn % 2 == 0 else 200)
-                )
-        return _broken_off(request)
+                status = 400 if turn % 2 == 0 else 200
+                return refused(RequestDenied(code, f"refused with {code}", status=status), self.now_ms())
+        return broken_off(request)
 
     async def _cut_off(self, request: web.Request, response: web.Response) -> web.StreamResponse:
         """Half of ``response``: by turns cut off below its announced length, or with a length that fits."""
@@ -340,29 +366,6 @@ class EmbeddedExchange:
             request.transport.close()
         return cut
 
-    def _envelope(self, data: str) -> web.Response:
-        """Success, around the JSON text ``data``."""
-        now = self.now_ms()
-        text = f'{{"code":"00000","msg":"success","requestTime":{now},"data":{data}}}'
-        return web.Response(text=text, content_type="application/json")
-
-    def _in_brotli(self, response: web.Response) -> web.Response:
-        """``response`` compressed with brotli, which not every client can read."""
-        headers = {"Content-Encoding": "br", "Content-Type": "application/json; charset=utf-8"}
-        return web.Response(body=stored((response.text or "").encode()), headers=headers)
-
-    def _deny(self, denial: RequestDenied) -> web.Response:
-        """Business code and message of ``denial``, without data."""
-        body = {"code": denial.code, "msg": denial.message, "requestTime": self.now_ms(), "data": None}
-        return _json(body, status=denial.status)
-
-    def _too_many_requests(self, *, brief: bool) -> web.Response:
-        """HTTP 429; the exchange leaves the last two fields out at times."""
-        body: dict[str, object] = {"code": "429", "msg": "Too Many Requests"}
-        if not brief:
-            body |= {"requestTime": self.now_ms(), "data": None}
-        return _json(body, status=429)
-
 
 def _listing(candles: Candles, options: ExchangeOptions, funding: Funding | None) -> Listing:
     """Listing of one series with the tick, the spread and the mark price that the options set."""
@@ -380,21 +383,13 @@ def _listing(candles: Candles, options: ExchangeOptions, funding: Funding | None
     )
 
 
+def _private_endpoint(path: str) -> Endpoint | UnifiedEndpoint | None:
+    """Private endpoint of either API."""
+    return PRIVATE.get(path) or UNIFIED.get(path)
+
+
 def _is_known(request: web.Request) -> bool:
     """Whether the endpoint exists and has the request's method."""
-    if request.path in PRIVATE:
-        return request.method == PRIVATE[request.path].method
-    return request.path in ENDPOINTS and request.method == "GET"
-
-
-def _json(body: Mapping[str, object], *, status: int) -> web.Response:
-    """``body`` as the exchange writes JSON: without blanks, in UTF-8."""
-    text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-    return web.Response(text=text, status=status, content_type="application/json")
-
-
-def _broken_off(request: web.Request) -> web.Response:
-    """Abort the connection; the returned response is never sent."""
-    if request.transport is not None:
-        request.transport.abort()
-    return web.Response()
+    if private := _private_endpoint(request.path):
+        return request.method == private.method
+    return request.path in PUBLIC and request.method == "GET"

@@ -18,7 +18,7 @@ import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, cast
 
 from aiohttp import WSMsgType, web
 
@@ -34,8 +34,18 @@ from desk.market.emulator.faults import Faults
 from desk.market.emulator.keys import Keys, check_login
 from desk.market.emulator.limits import SECOND, RequestWindow
 from desk.market.emulator.listings import Listing
+from desk.market.emulator.uta_book import UnifiedBook
+from desk.market.emulator.uta_channels import (
+    SILENT_TOPICS,
+    STATE_EVERY_S,
+    TOPICS,
+    take_changes,
+    unified_payloads,
+    unified_state_payloads,
+)
 from desk.market.emulator.venue import Venue
 from desk.ports import Clock
+from desk.reading import read_json
 
 SILENCE_S: Final = 120.0
 MESSAGES_PER_SECOND: Final = 10
@@ -53,12 +63,16 @@ class ClientConnection:
 
     socket: web.WebSocketResponse
     private: bool
+    unified: bool
+    """Whether the socket is one of the API v3."""
     last_ping: float
     messages: RequestWindow
     outgoing: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
     """None: close."""
     subscriptions: dict[tuple[str, str, str], Subscription] = field(default_factory=dict)
     logged_in: bool = False
+    last_state: float = 0.0
+    """When positions and balances were last pushed to a socket of the API v3, monotonic seconds."""
     late: deque[tuple[int, str]] = field(default_factory=deque)
     """Late pushes: how many others must still overtake them, and the text."""
 
@@ -82,6 +96,8 @@ class WebsocketServer:
     ----------
     venue : Venue
         The account, and the market it trades on.
+    book : UnifiedBook
+        The account as the API v3 sees it.
     listings : mapping of symbol to Listing
         The server's own, from which a symbol may vanish.
     keys : Keys
@@ -105,6 +121,7 @@ class WebsocketServer:
     def __init__(
         self,
         venue: Venue,
+        book: UnifiedBook,
         listings: Mapping[str, Listing],
         keys: Keys,
         faults: Faults,
@@ -117,6 +134,7 @@ class WebsocketServer:
         counts: Counter[str],
     ) -> None:
         self._venue = venue
+        self._book = book
         self._listings = listings
         self._keys = keys
         self._faults = faults
@@ -137,6 +155,7 @@ class WebsocketServer:
         connection = ClientConnection(
             socket,
             private=request.path.endswith("private"),
+            unified=request.path.startswith("/v3/"),
             last_ping=self._clock.monotonic(),
             messages=RequestWindow(MESSAGES_PER_SECOND, SECOND),
         )
@@ -182,13 +201,18 @@ class WebsocketServer:
 
     def publish_account(self) -> None:
         """Publish changes of orders, positions and balances to the private connections."""
-        changes = self._venue.matching.drain()
-        if not changes:
-            return
+        now = self._server_time()
+        steps = self._venue.matching.drain()
+        changes = take_changes(self._book, steps, now)
         for connection in list(self._connections):
             wanted = _private_wants(connection)
-            account = self._venue.matching.account
-            for text in account_payloads(account, changes, wanted, self._server_time()):
+            if not connection.unified:
+                texts = account_payloads(self._venue.matching.account, steps, wanted, now)
+            elif self._book.is_open:
+                texts = unified_payloads(self._book, changes, wanted, now)
+            else:
+                continue
+            for text in texts:
                 self._push(connection, text)
 
     async def _keep_publishing(self) -> None:
@@ -201,6 +225,15 @@ class WebsocketServer:
                 if self._clock.monotonic() - connection.last_ping >= SILENCE_S:
                     self._counts["closed for silence"] += 1
                     self._break_off(connection)
+                elif connection.unified and self._clock.monotonic() - connection.last_state >= STATE_EVERY_S:
+                    self._push_state(connection, _private_wants(connection))
+
+    def _push_state(self, connection: ClientConnection, wanted: Mapping[str, Mapping[str, object]]) -> None:
+        """Push positions and balances of a unified account."""
+        connection.last_state = self._clock.monotonic()
+        if self._book.is_open:
+            for text in unified_state_payloads(self._book, wanted, self._server_time()):
+                self._push(connection, text)
 
     def _until_next_push(self) -> float:
         """Seconds of the clock; where time moves, pushes come at multiples of their interval.
@@ -269,7 +302,7 @@ class WebsocketServer:
             connection.send("pong")
             return
         try:
-            message = json.loads(text)
+            message = cast("dict[str, object]", read_json(text))
             op, args = message["op"], message["args"]
         except (ValueError, KeyError, TypeError):
             connection.send_json(event="error", code=30002, msg="illegal request")
@@ -280,14 +313,19 @@ class WebsocketServer:
             connection.send_json(event="error", code=30002, msg=f"args longer than {LONGEST_ARGS} bytes")
         elif op == "login":
             self._login(connection, args)
-        elif op in {"subscribe", "unsubscribe"}:
+        elif op in ("subscribe", "unsubscribe"):
             for arg in args:
                 self._subscribe(connection, arg) if op == "subscribe" else self._unsubscribe(connection, arg)
         else:
             connection.send_json(event="error", code=30003, msg="INVALID op")
 
     def _login(self, connection: ClientConnection, args: list[Mapping[str, object]]) -> None:
-        refusal = check_login(self._keys, args[0] if args else {}, valid_times=self._signature_times())
+        refusal = check_login(
+            self._keys,
+            args[0] if args else {},
+            valid_times=self._signature_times(),
+            has_api=self._book.is_open if connection.unified else self._book.kind == "classic",
+        )
         if refusal is not None:
             connection.send_json(event="error", code=refusal[0], msg=refusal[1])
             return
@@ -295,6 +333,9 @@ class WebsocketServer:
         connection.send_json(event="login", code=0, msg="")
 
     def _subscribe(self, connection: ClientConnection, arg: Mapping[str, object]) -> None:
+        if connection.unified:
+            self._subscribe_topic(connection, arg)
+            return
         channel = str(arg.get("channel", ""))
         if channel in PRIVATE_CHANNELS and not (connection.private and connection.logged_in):
             connection.send_json(event="error", arg=arg, code=30004, msg="User needs to log in")
@@ -316,19 +357,36 @@ class WebsocketServer:
             for text in account_state_payloads(self._venue.matching.account, {channel: arg}, now):
                 self._push(connection, text)
 
+    def _subscribe_topic(self, connection: ClientConnection, arg: Mapping[str, object]) -> None:
+        """Subscribe to a private topic of the API v3."""
+        topic = str(arg.get("topic", ""))
+        if not connection.logged_in:
+            connection.send_json(event="error", arg=arg, code=30004, msg="User needs to log in")
+            return
+        if arg.get("instType") != "UTA" or topic not in {*TOPICS, *SILENT_TOPICS}:
+            name = f"instType:{arg.get('instType')},topic:{topic}"
+            connection.send_json(event="error", arg=arg, code=30001, msg=f"{name} doesn't exist")
+            return
+        connection.send_json(event="subscribe", arg=arg, code="", msg="", connId=str(id(connection)))
+        self._venue.advance(self._server_time())
+        self.publish_account()
+        connection.subscriptions[_key(arg)] = Subscription(arg, None)
+        self._push_state(connection, {topic: arg})
+
     def _unsubscribe(self, connection: ClientConnection, arg: Mapping[str, object]) -> None:
         connection.subscriptions.pop(_key(arg), None)
         connection.send_json(event="unsubscribe", arg=arg)
 
 
 def _key(arg: Mapping[str, object]) -> tuple[str, str, str]:
-    return str(arg.get("instType")), str(arg.get("channel")), str(arg.get("instId"))
+    return str(arg.get("instType")), str(arg.get("channel") or arg.get("topic")), str(arg.get("instId"))
 
 
 def _private_wants(connection: ClientConnection) -> dict[str, Mapping[str, object]]:
     """Private channels of a connection, under the right product type, with their args."""
+    names, of_kind = (TOPICS, "UTA") if connection.unified else (PRIVATE_CHANNELS, PRODUCT_TYPE)
     return {
         channel: subscription.arg
         for (kind, channel, _), subscription in connection.subscriptions.items()
-        if channel in PRIVATE_CHANNELS and kind == PRODUCT_TYPE
+        if channel in names and kind == of_kind
     }

@@ -15,6 +15,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from desk.reading import float_of, read_json, time_of
+from desk.safe_text import LONGEST, LONGEST_NAME, brief, is_name, safe_text
 from desk.values import COLUMNS
 
 INSTRUMENTS, CHANNEL = "USDT-FUTURES", "candle5m"
@@ -93,7 +95,8 @@ def subscriptions(symbols: Iterable[str]) -> tuple[str, ...]:
 def read_candle_message(text: str) -> PublicMessage:
     """Read one text message; one that cannot be read becomes an ``UnreadableFrame``, never an error.
 
-    As they travel; rows have eight fields, the last one is not read::
+    A row that is no candle is left out where there are others: what it reported is asked for.  As they
+    travel; rows have eight fields, the last one is not read::
 
         {"event": "subscribe",
          "arg": {"instType": "USDT-FUTURES", "channel": "candle5m", "instId": "BTCUSDT"}}
@@ -104,37 +107,58 @@ def read_candle_message(text: str) -> PublicMessage:
         {"event": "error", "arg": {"instId": "NOPEUSDT"}, "code": 30001, "msg": "… doesn't exist"}
     """
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
+        frame = read_json(text)
+    except ValueError:
         frame = None
     if not isinstance(frame, dict):
         return UnreadableFrame("the text is no JSON object")
     arg = frame.get("arg")
-    symbol = str(arg.get("instId") or "") if isinstance(arg, dict) else ""
+    symbol = _words(arg.get("instId"), LONGEST_NAME) if isinstance(arg, dict) else ""
     if event := frame.get("event"):
-        return _event(str(event), symbol, frame)
-    if not symbol or not isinstance(arg, dict) or arg.get("channel") != CHANNEL:
+        return _event(_words(event, LONGEST_NAME), symbol, frame)
+    if not isinstance(arg, dict) or not is_name(arg.get("instId")) or arg.get("channel") != CHANNEL:
         return UnreadableFrame("the message is not of the candle channel")
+    return _candles(symbol, frame.get("data"), frame.get("ts") or 0)
+
+
+def _candles(symbol: str, rows: object, sent: object) -> PublicMessage:
+    """The rows that can be read, of a message that was sent at ``sent``."""
+    updates: list[CandleUpdate] = []
+    why = "" if isinstance(rows, list) else f"the rows are {brief(rows)}"
+    for row in rows if isinstance(rows, list) else []:
+        try:
+            updates.append(_update(row))
+        except (ValueError, TypeError, KeyError, IndexError) as exc:
+            why = f"{type(exc).__name__} {exc}"
     try:
-        updates = tuple(sorted(_update(row) for row in frame["data"]))
-        return CandleUpdates(symbol, updates, int(frame.get("ts") or 0))
-    except (ValueError, TypeError, KeyError, IndexError, OverflowError) as exc:
-        return UnreadableFrame(f"{symbol}: a row is no candle: {type(exc).__name__} {exc}")
+        at = time_of(sent)
+    except ValueError as exc:
+        updates, why = [], f"its time is none: {exc}"
+    if why and not updates:
+        return UnreadableFrame(safe_text(f"{symbol}: a row is no candle: {why}"))
+    return CandleUpdates(symbol, tuple(sorted(updates)), at)
 
 
 def _event(event: str, symbol: str, frame: Mapping[str, object]) -> PublicMessage:
     if event == "subscribe":
         return Acknowledged(symbol)
     if event == "error":
-        return ChannelError(str(frame.get("code", "")), str(frame.get("msg", "")), symbol)
-    return UnreadableFrame(f"the event {event!r:.40} is not known")
+        return ChannelError(
+            _words(frame.get("code"), LONGEST_NAME), _words(frame.get("msg"), LONGEST), symbol
+        )
+    return UnreadableFrame(f"the event {event:.40} is not known")
+
+
+def _words(value: object, most: int) -> str:
+    """Text of the exchange's, whatever it is; "" where it is absent."""
+    return "" if value is None else safe_text(value, most) if isinstance(value, str) else brief(value, most)
 
 
 def _update(row: list[str]) -> CandleUpdate:
-    values = tuple(float(field) for field in row[1 : 1 + len(COLUMNS)])
+    values = tuple(float_of(field) for field in row[1 : 1 + len(COLUMNS)])
     if len(values) != len(COLUMNS):
         raise ValueError(f"{len(row)} fields, {1 + len(COLUMNS)} were expected")
-    return CandleUpdate(int(row[0]), values)
+    return CandleUpdate(time_of(row[0]), values)
 
 
 def _message(args: list[str]) -> str:

@@ -24,8 +24,8 @@ import aiohttp
 from desk.errors import DataError, Refused, Throttled, Unanswered
 from desk.market.bitget.newest import newest_candles
 from desk.market.bitget.public import BitgetPublic, Unreachable
-from desk.market.bitget.transport import HEADERS
-from desk.market.bitget.websocket import Send, WebsocketConnection, within
+from desk.market.bitget.transport import http_session
+from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.feed.closing import (
     CandleAssembler,
     CandleClosed,
@@ -45,7 +45,7 @@ from desk.market.feed.messages import (
 from desk.market.feed.window import NOT_YET, CandleWindow
 from desk.market.history.candles import broken, finished, merge
 from desk.market.history.paging import RECENT, Page
-from desk.market.settings import StreamSettings, on_loopback
+from desk.market.settings import StreamSettings
 from desk.ports import Clock
 from desk.retry import STARTUP, Backoff, Retry
 from desk.server_time import ServerTime
@@ -58,16 +58,13 @@ CONFIRM_TIMEOUT_S = 5.0
 """Longest wait for the confirmation of candles that a decision is made on."""
 CONFIRM_RETRY_S = 0.3
 """Until REST is asked again for a candle that it does not have yet."""
-BACKGROUND_REQUESTS = 8
-"""Most requests at once that no decision waits for: one that does is not queued behind hundreds of them."""
-COMPARED_ROWS = 12
-"""Finished candles, an hour of them, that every request to REST compares with the window."""
+BACKGROUND_REQUESTS = 8  # at most at once that no decision waits for, which must not queue behind hundreds
+COMPARED_ROWS = 12  # finished candles, an hour, that every request to REST compares with the window
 REQUEST_BACKOFF = Backoff(1.0, 30.0)
 """Between two requests about the same symbol; each failure doubles the wait."""
 WITHOUT_CANDLES_S = 300.0
 """Between two requests about a symbol that has no candles at all."""
-HANDSHAKE_TIMEOUT_S = 15.0
-"""Of opening a connection, not of staying on it."""
+HANDSHAKE_TIMEOUT_S = 15.0  # of opening a connection, not of staying on it
 JUMP_S, SET_AGAIN_S = 1.0, 10.0
 """The exchange is asked for its time when the machine's has jumped so far, and not more often than that."""
 NO_ANSWER = (DataError, Refused, Throttled, Unanswered, Unreachable)
@@ -122,6 +119,8 @@ class CandleStream:
         self._failures: dict[str, int] = {}
         self._last_error: dict[str, str] = {}
         self._received_at = 0.0
+        self._refusals: dict[str, str] = {}
+        self._unreadable = UnreadableCount(PATH, clock)
 
     @property
     def window(self) -> CandleWindow:
@@ -174,13 +173,7 @@ class CandleStream:
         self._received_at = self._clock.monotonic()
         step = self._settings.per_connection
         parts = [self._symbols[at : at + step] for at in range(0, len(self._symbols), step)]
-        async with aiohttp.ClientSession(
-            headers=HEADERS,
-            timeout=aiohttp.ClientTimeout(
-                total=HANDSHAKE_TIMEOUT_S
-            ),  # of opening a connection, not of staying on it
-            trust_env=not on_loopback(self._url),
-        ) as session:
+        async with http_session(timeout_s=HANDSHAKE_TIMEOUT_S) as session:
             try:
                 for part in parts:
                     self._start(self._connect(session, part))
@@ -215,6 +208,7 @@ class CandleStream:
         await WebsocketConnection(
             self._url,
             session=session,
+            proxy=self._market.proxy,
             clock=self._clock,
             on_open=subscribe,
             on_message=self._on_message,
@@ -225,13 +219,22 @@ class CandleStream:
         if isinstance(message, CandleUpdates):
             now = self._now()
             self._received_at = self._clock.monotonic()
+            self._refusals.pop(message.symbol, None)
             self._emit(*self._assembler.receive(message, now), *self._assembler.deadline(now))
         elif isinstance(message, ChannelError):
             if not message.symbol:
                 raise Unanswered(f"the exchange reports an error (code {message.code})", endpoint=PATH)
-            self._emit(self._assembler.refuse(message.symbol, f"{message.message} (code {message.code})"))
+            self._refused(message.symbol, f"{message.message} (code {message.code})")
         elif not isinstance(message, Acknowledged):
-            log.warning("%s: a message cannot be read: %s", PATH, message.why)
+            self._unreadable.add(message.why)
+
+    def _refused(self, symbol: str, why: str) -> None:
+        """A subscription is refused, which is news when it begins and when it changes."""
+        if symbol not in self.window.row:
+            self._unreadable.add(f"{symbol} was not subscribed: {why}")
+        elif self._refusals.get(symbol) != why:
+            self._refusals[symbol] = why
+            self._emit(self._assembler.refuse(symbol, why))
 
     async def _restore(self, symbols: tuple[str, ...]) -> None:
         """Ask REST about everything that a lost connection may have missed."""

@@ -22,10 +22,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
-from typing import Any
+from decimal import Decimal
+from typing import Any, cast
 
 from desk.market.history.contracts import Contract
+from desk.reading import decimal_of, float_of, read_json, time_of, whole_of
+from desk.safe_text import brief, is_name, safe_text
 
 SCHEMA_VERSION = 1
 MOST_READINGS = 15
@@ -35,7 +37,7 @@ WIDEST_BPS = 20_000
 Readings = dict[str, float]
 """Distance of bid and ask of one symbol in basis points, by the UTC day on which it was read (ISO 8601, the
 newest last)."""
-NO_BOOK = (ValueError, KeyError, TypeError, InvalidOperation, RecursionError)
+NO_BOOK = (ValueError, KeyError, TypeError)
 """What ``read_book`` raises on a text that is none."""
 
 
@@ -106,21 +108,42 @@ def _day(at: int) -> str:
 def read_book(text: bytes) -> ContractBook:
     """Read what ``ContractBook.text`` wrote.
 
+    A row that cannot be read is left out, as one that the exchange lists: it costs its symbol alone.
+
     Raises
     ------
-    ValueError, KeyError, TypeError, InvalidOperation, RecursionError
-        If it is anything else.
+    ValueError, KeyError, TypeError
+        If it is anything else, or no row can be read.
     """
-    document = json.loads(text)
+    document = cast("dict[str, Any]", read_json(text))
     if document["schema_version"] != SCHEMA_VERSION:
-        raise ValueError(f"schema version {document['schema_version']}, {SCHEMA_VERSION} needed")
-    rows, server_time = document["contracts"], int(document["server_time"])
+        raise ValueError(f"schema version {brief(document['schema_version'])}, {SCHEMA_VERSION} needed")
+    contracts: dict[str, Contract] = {}
+    turnover: dict[str, float] = {}
+    spreads: dict[str, Readings] = {}
+    why: Exception | None = None
+    server_time = time_of(document["server_time"])
+    for row in document["contracts"]:
+        try:
+            contract, traded, readings = (
+                _contract(row),
+                float_of(row["turnover"]),
+                _readings(row, _day(server_time)),
+            )
+        except NO_BOOK as exc:
+            why = exc
+            continue
+        contracts[contract.symbol], turnover[contract.symbol] = contract, traded
+        if readings:
+            spreads[contract.symbol] = readings
+    if why is not None and not contracts:
+        raise why
     return ContractBook(
-        source=str(document["source"]),
+        source=safe_text(str(document["source"])),
         server_time=server_time,
-        contracts=tuple(_contract(row) for row in rows),
-        turnover={str(row["symbol"]): float(row["turnover"]) for row in rows},
-        spreads={str(row["symbol"]): found for row in rows if (found := _readings(row, _day(server_time)))},
+        contracts=tuple(contracts.values()),
+        turnover=turnover,
+        spreads=spreads,
     )
 
 
@@ -128,9 +151,9 @@ def _contract(row: Mapping[str, Any]) -> Contract:
     if not isinstance(row["is_rwa"], bool):
         raise TypeError("is_rwa is neither true nor false")
     return Contract(
-        symbol=str(row["symbol"]),
-        kind=str(row["kind"]),
-        status=str(row["status"]),
+        symbol=_name(row["symbol"]),
+        kind=_name(row["kind"]),
+        status=_name(row["status"]),
         is_rwa=row["is_rwa"],
         tick=_decimal(row["tick"]),
         size_step=_decimal(row["size_step"]),
@@ -140,7 +163,9 @@ def _contract(row: Mapping[str, Any]) -> Contract:
         max_market_size=None if row["max_market_size"] is None else _decimal(row["max_market_size"]),
         maker_fee=_decimal(row["maker_fee"]),
         taker_fee=_decimal(row["taker_fee"]),
-        funding_hours=None if row["funding_hours"] is None else int(row["funding_hours"]),
+        funding_hours=None
+        if row["funding_hours"] is None
+        else whole_of(row["funding_hours"], least=1, most=720),
         max_leverage=None if row["max_leverage"] is None else _decimal(row["max_leverage"]),
         limit_open_time=_time(row.get("limit_open_time")),
         off_time=_time(row.get("off_time")),
@@ -151,12 +176,12 @@ def _readings(row: Mapping[str, Any], today: str) -> Readings:
     """Readings of the spread, which books of the first versions do not have; ``today``: of undated ones."""
     spreads = row.get("spreads_bps", [])
     if not isinstance(spreads, list) or any(type(spread) not in (int, float) for spread in spreads):
-        raise TypeError(f"{spreads!r:.60} is no list of spreads")
+        raise TypeError(f"{brief(spreads)} is no list of spreads")
     if not all(0 < spread <= WIDEST_BPS for spread in spreads):
-        raise ValueError(f"{spreads!r:.60}: a spread lies between 0 and {WIDEST_BPS} bp")
+        raise ValueError(f"{brief(spreads)}: a spread lies between 0 and {WIDEST_BPS} bp")
     days = row.get("spread_days", [today] * len(spreads))
     if not isinstance(days, list) or len(days) != len(spreads):
-        raise ValueError(f"{days!r:.60} are not the days of {len(spreads)} spreads")
+        raise ValueError(f"{brief(days)} are not the days of {len(spreads)} spreads")
     return _newest(
         {
             date.fromisoformat(day).isoformat(): float(spread)
@@ -165,14 +190,20 @@ def _readings(row: Mapping[str, Any], today: str) -> Readings:
     )
 
 
+def _name(value: object) -> str:
+    if not is_name(value):
+        raise ValueError(f"{brief(value)} is no name")
+    return str(value)
+
+
 def _time(value: object) -> int | None:
     """A time, which books of the first versions do not tell."""
     if value is not None and type(value) is not int:
-        raise TypeError(f"{value!r} is no time")
-    return value
+        raise TypeError(f"{brief(value)} is no time")
+    return None if value is None else time_of(value)
 
 
 def _decimal(text: object) -> Decimal:
-    if not isinstance(text, str) or not (number := Decimal(text)).is_finite():
-        raise ValueError(f"{text!r} is no number")
-    return number
+    if not isinstance(text, str):
+        raise TypeError(f"{brief(text)} is no number")
+    return decimal_of(text)

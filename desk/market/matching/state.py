@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final, cast
 
 from desk.market.matching.exchange import Matching
 from desk.market.matching.json_values import from_json, to_json
@@ -33,9 +33,10 @@ from desk.market.matching.values import (
     TriggerOrder,
 )
 from desk.orders import ContractTerms, PositionMode
+from desk.reading import read_json
 
 SCHEMA_VERSION: Final = 1
-INVALID_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError, RecursionError)
+INVALID_STATE: Final = (ValueError, KeyError, TypeError, ArithmeticError)
 """Exceptions of ``core_from_text`` for a text that is not a valid account."""
 
 
@@ -127,10 +128,10 @@ def core_from_text(
 
     Raises
     ------
-    ValueError, KeyError, TypeError, ArithmeticError, RecursionError
+    ValueError, KeyError, TypeError, ArithmeticError
         If the text is anything else, or describes an impossible account.
     """
-    document = json.loads(text)
+    document = cast("dict[str, Any]", read_json(text, most_values=None))
     if document["schema_version"] != SCHEMA_VERSION:
         raise ValueError(f"schema version {document['schema_version']!r:.20}, {SCHEMA_VERSION} needed")
     if document["sha256"] != _sum(_text(document["account"])):

@@ -222,6 +222,7 @@ def test_every_endpoint_of_the_reference_is_there() -> None:
         f"{MARKET}/history-fund-rate",
         f"{MARKET}/query-position-lever",
         f"{MARKET}/history-mark-candles",
+        f"{MARKET}/history-index-candles",
         f"{MARKET}/merge-depth",
     }
 

@@ -27,7 +27,7 @@ def grid(first: int, count: int) -> list[int]:
         ({"granularity": ""}, "40019"),
         ({"granularity": "5min"}, "400171"),
         ({"granularity": "1h"}, "400171"),
-        ({"granularity": "1H"}, "400171"),
+        ({"granularity": "1m"}, "400171"),
         ({"limit": 0}, "40053"),
         ({"limit": 1001}, "40053"),
         ({"limit": "many"}, "40020"),
@@ -234,3 +234,59 @@ async def test_prices_read_back_exactly_and_without_exponents() -> None:
     texts = [row[1:] for row in answer.body["data"]]
     assert np.array_equal(np.array(texts, dtype=np.float64).T, series.values)
     assert not any("e" in text for row in texts for text in row)
+
+
+HOUR_MS = 12 * CANDLE_MS
+LONGER = {"granularity": "1H"}
+
+
+async def test_an_hour_is_finished_when_its_last_five_minutes_are() -> None:
+    """History has whole hours alone; ``candles`` ends with the hour that is forming, as far as it goes."""
+    async with open_exchange([steps(31)], now_ms=T0 + 30 * CANDLE_MS + 250_000) as counter:
+        history = await counter.candles("history-candles", **LONGER)
+        recent = await counter.candles("candles", **LONGER)
+
+    assert history.times == [T0, T0 + HOUR_MS]
+    assert recent.times == [T0, T0 + HOUR_MS, T0 + 2 * HOUR_MS]
+    first, last = history.body["data"][0], recent.body["data"][-1]
+    assert first[1:5] == ["100.0", "101.2", "100.0", "101.2"]
+    assert first[5] == str(float(sum(10 + number for number in range(12))))
+    assert last[1:5] == ["102.4", "103.1", "102.4", "103.1"]
+    assert 0 < float(last[5]) - sum(10 + number for number in range(24, 30)) < 40
+
+
+async def test_an_end_within_an_hour_is_floored_to_it() -> None:
+    """As with five minutes: the hour in which the end lies is not on the page."""
+    async with open_exchange([steps(60)]) as counter:
+        page = await counter.candles("history-candles", **LONGER, endTime=T0 + HOUR_MS + 2 * CANDLE_MS)
+
+    assert page.times == [T0]
+
+
+async def test_days_begin_at_midnight_in_the_zone_of_their_name() -> None:
+    """Without ``utc`` a bar of six hours and more is one of UTC+8."""
+    async with open_exchange([steps(3 * 288)]) as counter:
+        eastern = await counter.candles("history-candles", granularity="1D")
+        utc = await counter.candles("history-candles", granularity="1Dutc")
+
+    assert {time % (24 * HOUR_MS) for time in eastern.times} == {16 * HOUR_MS}
+    assert utc.times == [T0, T0 + 24 * HOUR_MS, T0 + 48 * HOUR_MS]
+
+
+async def test_a_page_of_the_public_v3_has_its_own_limits() -> None:
+    """100 rows of history, 1000 of the recent; other names and codes."""
+    path = "/api/v3/market"
+    usual = {"category": "USDT-FUTURES", "symbol": "BTCUSDT", "interval": "5m"}
+    async with open_exchange([steps(300)]) as counter:
+        page = await counter.ask(f"{path}/history-candles", **usual)
+        long = await counter.ask(f"{path}/history-candles", **usual, limit=101)
+        recent = await counter.ask(f"{path}/candles", **usual, limit=300)
+        unknown = await counter.ask(f"{path}/candles", **{**usual, "symbol": "NOPEUSDT"})
+        wrong = await counter.ask(f"{path}/candles", **{**usual, "interval": "5min"})
+        spot = await counter.ask(f"{path}/instruments", category="SPOT")
+        [row] = (await counter.ask(f"{path}/instruments", category="usdt-futures")).body["data"]
+
+    assert (len(page.times), long.code, len(recent.times)) == (100, "25200", 300)
+    assert (unknown.code, wrong.code) == ("25100", "25200")
+    assert spot.body["data"] == []
+    assert (row["priceMultiplier"], row["status"], row["minOrderAmount"]) == ("0.1", "online", "5")

@@ -34,9 +34,14 @@ def credentials_for(mode: str, environ: Mapping[str, str]) -> Credentials | None
 
 
 def credentials_from(environ: Mapping[str, str]) -> Credentials:
-    """Read the API key; all missing variables are reported at once by name, no value ever."""
+    """Read the API key; all missing or malformed variables are reported at once by name, no value ever."""
     names = ("BITGET_API_KEY", "BITGET_API_SECRET", "BITGET_API_PASSPHRASE")
     if missing := [name for name in names if not environ.get(name, "").strip()]:
         raise SettingsError(f"not set in the environment: {', '.join(missing)}")
-    key, secret, passphrase = (environ[name].strip() for name in names)
+    key, secret, passphrase = values = [environ[name].strip() for name in names]
+    if odd := [name for name, value in zip(names, values, strict=True) if not value.isprintable()]:
+        raise SettingsError(
+            f"{', '.join(odd)} in the environment holds a line break or another character that no key has: "
+            "copy it again, without what stands around it"
+        )
     return Credentials(key, secret, passphrase)

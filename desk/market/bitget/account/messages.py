@@ -19,6 +19,8 @@ from decimal import Decimal
 from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account.rows import Row
 from desk.orders import AccountUpdate, Balance, Fill
+from desk.reading import read_json, time_of
+from desk.safe_text import LONGEST, brief, safe_text
 
 ORDERS, POSITIONS, ACCOUNT = "orders", "positions", "account"
 CHANNELS = (ORDERS, POSITIONS, ACCOUNT)
@@ -88,34 +90,35 @@ def read_account_message(text: str) -> tuple[Received, ...]:
          "data": [{"orderId": "1", "clientOid": "t-1", "instId": "BTCUSDT", "status": "filled", …}]}
     """
     try:
-        frame = json.loads(text)
-    except (ValueError, RecursionError):
+        frame = read_json(text)
+    except ValueError:
         frame = None
     if not isinstance(frame, dict):
         return (UnreadableMessage("it is no frame"),)
-    if event := frame.get("event"):
-        return (_event(str(event), frame),)
+    if frame.get("event"):
+        return (_event(private_rows.shown(frame, "event"), frame),)
     arg, rows = frame.get("arg"), frame.get("data")
     if not isinstance(arg, dict) or not isinstance(rows, list):
         return (UnreadableMessage("it has no channel or no data"),)
-    if arg.get("channel") == POSITIONS:
+    channel = arg.get("channel")
+    if channel == POSITIONS:
         return (PositionsChanged(),)
-    if arg.get("channel") not in {ORDERS, ACCOUNT}:
-        return (UnreadableMessage(f"its channel is {arg.get('channel')!r:.40}"),)
-    read = _order if arg["channel"] == ORDERS else _balance
+    if channel not in (ORDERS, ACCOUNT):
+        return (UnreadableMessage(f"its channel is {brief(channel, 40)}"),)
+    read = _order if channel == ORDERS else _balance
     return tuple(received for row in rows if (received := _tried(read, row)) is not None)
 
 
 def _event(event: str, frame: Row) -> Received:
-    code = str(frame.get("code", "0") or "0")
+    code = private_rows.shown(frame, "code") if frame.get("code") else "0"
     if event == "login" and code == "0":
         return LoggedIn()
     if event == "subscribe":
         arg = frame.get("arg")
-        return Subscribed(str(arg.get("channel", "")) if isinstance(arg, dict) else "")
+        return Subscribed(private_rows.shown(arg, "channel") if isinstance(arg, dict) else "")
     if event in {"login", "error"}:
-        return ErrorMessage(code, str(frame.get("msg", "")))
-    return UnreadableMessage(f"its event is {event!r:.40}")
+        return ErrorMessage(code, private_rows.shown(frame, "msg", LONGEST))
+    return UnreadableMessage(f"its event is {event:.40}")
 
 
 def _tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Received | None:
@@ -124,7 +127,7 @@ def _tried(read: Callable[[Row], AccountUpdate | None], row: object) -> Received
     try:
         return read(row)
     except private_rows.NO_ROW as exc:
-        return UnreadableMessage(f"a row cannot be read: {type(exc).__name__} {exc}")
+        return UnreadableMessage(safe_text(f"a row cannot be read: {type(exc).__name__} {exc}"))
 
 
 def _order(row: Row) -> AccountUpdate:
@@ -139,7 +142,7 @@ def _order(row: Row) -> AccountUpdate:
     known &= private_rows.word(row, "fillFeeCoin") in {"usdt", ""}
     if row.get("tradeId") and private_rows.maybe(row.get("fillPrice")) and known:
         fill = Fill(
-            trade_id=str(row["tradeId"]),
+            trade_id=private_rows.text(row, "tradeId"),
             order_id=detail.state.order_id,
             client_id=detail.state.client_id if detail.cause == "order" else "",
             symbol=detail.state.symbol,
@@ -148,7 +151,7 @@ def _order(row: Row) -> AccountUpdate:
             price=private_rows.number(row["fillPrice"]),
             size=private_rows.number(row["baseVolume"]),
             fee=-(private_rows.maybe(row.get("fillFee")) or Decimal(0)) + Decimal(0),
-            at=int(str(row.get("fillTime") or detail.state.updated)),
+            at=time_of(row.get("fillTime") or detail.state.updated),
             cause=detail.cause,
         )
     return AccountUpdate(order=detail.state, fill=fill)

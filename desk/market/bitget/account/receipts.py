@@ -16,6 +16,7 @@ from desk.market.bitget.account import rows as private_rows
 from desk.market.bitget.account.rows import Row
 from desk.market.bitget.account.wire import read_as, rows_of
 from desk.orders import PositionMode
+from desk.safe_text import LONGEST
 
 
 def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
@@ -34,7 +35,11 @@ def read_placed(body: bytes, *, endpoint: str, status: int = 200) -> str:
         As ``desk.market.bitget.wire.read_data``.
     """
     return read_as(
-        lambda data: str(cast("Row", data).get("orderId") or ""), "an order id", body, endpoint, status
+        lambda data: private_rows.id_or_nothing(cast("Row", data), "orderId"),
+        "an order id",
+        body,
+        endpoint,
+        status,
     )
 
 
@@ -73,8 +78,11 @@ def read_batch(body: bytes, *, endpoint: str, status: int = 200) -> BatchAnswer:
         lists = data if isinstance(data, dict) else {}
         done, failed = (rows_of(lists.get(name) or []) for name in ("successList", "failureList"))
         return BatchAnswer(
-            tuple(str(row.get("orderId") or "") for row in done),
-            tuple((str(row.get("errorCode") or ""), str(row.get("errorMsg") or "")) for row in failed),
+            tuple(private_rows.shown(row, "orderId") for row in done),
+            tuple(
+                (private_rows.shown(row, "errorCode"), private_rows.shown(row, "errorMsg", LONGEST))
+                for row in failed
+            ),
         )
 
     return read_as(read, "a list of what was done", body, endpoint, status)

@@ -30,11 +30,12 @@ import aiohttp
 from desk.errors import AccountError, ExchangeError, Refused, Throttled, Unanswered
 from desk.market.bitget import wire
 from desk.market.bitget.account import requests as private_requests
-from desk.market.bitget.account.signing import Credentials, body_text, query_text, signed_headers
+from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
+from desk.market.bitget.account.signing import SIGNATURE, Credentials, body_text, query_text, signed_headers
 from desk.market.bitget.codes import PASSING
 from desk.market.bitget.public import TIME
 from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, Reader, RestTransport
+from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from desk.retry import Backoff, Retry, RetryPolicy
@@ -71,6 +72,7 @@ class SignedRest:
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._settings = settings
         self._credentials = credentials
+        self._secrets = Secrets(credentials)
         self._clock = clock
         throttle = Throttle(
             per_second=private_requests.USUAL_PACE if settings.paced else 0.0,
@@ -83,8 +85,8 @@ class SignedRest:
             throttle=throttle,
             timeout_s=settings.timeout_s,
             headers={},
-            use_proxy=settings.paced,
-            follow_redirects=False,  # another host must never see the key
+            proxy=settings.proxy,
+            largest_body=settings.largest_body_mib * MIB,
         )
         self._time = ServerTime(clock)
 
@@ -202,15 +204,19 @@ class SignedRest:
     async def _send(self, method: str, path: str, reader: Reader[Answer], *, query: str, body: str) -> Answer:
         """One request and its answer; in no error a part of the key."""
         queued = self._clock.monotonic()
+        received, headers = b"", dict[str, str]()
 
         longest = math.inf if method == "GET" else self._settings.timeout_s
 
         def on_turn(sent: float) -> Mapping[str, str]:
             if sent - queued > longest:
                 raise Throttled(f"not sent: its turn came after {sent - queued:.0f} s", endpoint=path)
-            return self._headers(method, path, query, body)
+            headers.update(self._headers(method, path, query, body))
+            return headers
 
         def read(response: bytes, *, endpoint: str, status: int) -> Answer:
+            nonlocal received
+            received = response
             if method != "GET" and status >= SERVER_ERROR:
                 raise Unanswered(f"HTTP {status}", endpoint=endpoint)
             return reader(response, endpoint=endpoint, status=status)
@@ -228,12 +234,14 @@ class SignedRest:
                 on_turn=on_turn,
             )
         except ExchangeError as exc:
-            if isinstance(exc, AccountError) or not self._shows_secret(str(exc)):
+            signed = headers.get(SIGNATURE, "")
+            quoted = self._secrets.quoted_in(received, str(exc), signed=signed)
+            if isinstance(exc, AccountError) or not quoted:
                 raise  # advice on the account is in our own words
-            shown = "an answer that quotes the key is not shown"
             if isinstance(exc, Refused):
-                raise Refused(shown, endpoint=path, code=exc.code, meaning=exc.meaning) from None
-            raise type(exc)(shown, endpoint=path) from None
+                code = "" if self._secrets.quoted_in(exc.code, signed=signed) else exc.code
+                raise Refused(NOT_SHOWN, endpoint=path, code=code, meaning=exc.meaning) from None
+            raise type(exc)(NOT_SHOWN, endpoint=path) from None
 
     def _headers(self, method: str, path: str, query: str, body: str) -> Mapping[str, str]:
         if path in PUBLIC:
@@ -247,7 +255,3 @@ class SignedRest:
             body=body,
             demo=self._settings.demo,
         )
-
-    def _shows_secret(self, text: str) -> bool:
-        known = (self._credentials.key, self._credentials.secret, self._credentials.passphrase)
-        return any(secret in text for secret in known)

@@ -17,11 +17,13 @@ Not here: envelopes and lists of rows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Literal
 
 from desk.orders import Fill, MarginMode, OrderState, OrderStatus, Position, PositionMode, Purpose
 from desk.policy import LONG, SHORT
+from desk.reading import decimal_of, decimal_or_none, time_of
+from desk.safe_text import LONGEST_NAME, brief, is_name, safe_text
 
 Row = Mapping[str, object]
 Cause = Literal["order", "stop_loss", "take_profit", "liquidation", "wind_up"]
@@ -80,21 +82,15 @@ def number(value: object) -> Decimal:
 
     Raises
     ------
-    ValueError, ArithmeticError
-        If it isn't.
+    ValueError
+        If it isn't, or is beyond the bounds of ``desk.reading``.
     """
-    found = Decimal(str(value))
-    if not found.is_finite():
-        raise ValueError(f"{value!r} is not finite")
-    return found
+    return decimal_of(value)
 
 
 def maybe(value: object) -> Decimal | None:
     """A number that may be absent."""
-    try:
-        return number(value)
-    except (InvalidOperation, ValueError):
-        return None
+    return decimal_or_none(value)
 
 
 def price_or_none(value: object) -> Decimal | None:
@@ -105,21 +101,46 @@ def price_or_none(value: object) -> Decimal | None:
 
 def word(row: Row, *names: str) -> str:
     """The first of the fields ``names`` that says something, in lower case; "" if none does."""
-    return next((str(row[name]).lower() for name in names if row.get(name)), "")
+    return next((shown(row, name).lower() for name in names if row.get(name)), "")
 
 
 def text(row: Row, *names: str) -> str:
-    """The first of the fields ``names`` that says something.
+    """The first of the fields ``names`` that says something: a symbol, an id, a status.
 
     Raises
     ------
     KeyError
         If none does.
+    ValueError
+        If it is no name that can be shown and kept.
     """
     for name in names:
         if row.get(name):
-            return str(row[name])
+            value = str(row[name]) if type(row[name]) is int else row[name]
+            if not is_name(value):
+                raise ValueError(f"{name} is {brief(value)}")
+            return str(value)
     raise KeyError(names[0])
+
+
+def id_or_nothing(row: Row, name: str) -> str:
+    """An id that may be absent, "" then; ``ValueError`` where it is none that can be kept."""
+    return text(row, name) if row.get(name) else ""
+
+
+def shown(row: Row, name: str, most: int = LONGEST_NAME) -> str:
+    """A field for a message or for comparison, whatever it is; "" where it is absent.
+
+    Parameters
+    ----------
+    row : Row
+    name : str
+        Of the field.
+    most : int
+        Characters of the result.
+    """
+    value = row.get(name, "")
+    return safe_text(value, most) if isinstance(value, str) else brief(value, most)
 
 
 def direction(row: Row) -> tuple[int, Purpose]:
@@ -130,7 +151,7 @@ def direction(row: Row) -> tuple[int, Purpose]:
     """
     bought, trade, held = word(row, "side") == "buy", word(row, "tradeSide"), word(row, "posSide")
     if word(row, "side") not in {"buy", "sell"}:
-        raise ValueError(f"side is {row.get('side')!r}")
+        raise ValueError(f"side is {brief(row.get('side'))}")
     closes = "close" in trade or word(row, "reduceOnly") == "yes" or cause_of(row) != "order"
     if held not in {"long", "short"}:
         held = next((name for name in ("long", "short") if trade.endswith(f"_{name}")), "")
@@ -145,7 +166,7 @@ def direction(row: Row) -> tuple[int, Purpose]:
 
 def client_id_of(row: Row) -> str:
     """Client id of an order; "" where none was sent, for which the exchange invents a long number."""
-    sent = str(row.get("clientOid") or "")
+    sent = shown(row, "clientOid") if row.get("clientOid") else ""
     return "" if len(sent) >= INVENTED_DIGITS and sent.isdecimal() else sent
 
 
@@ -170,7 +191,7 @@ def detail_of(row: Row) -> OrderDetail:
     """
     side, purpose = direction(row)
     filled = number(row["accBaseVolume"] if "accBaseVolume" in row else row["baseVolume"] or 0)
-    created = int(text(row, "cTime"))
+    created = time_of(row["cTime"])
     state = OrderState(
         client_id=client_id_of(row),
         order_id=text(row, "orderId"),
@@ -183,7 +204,7 @@ def detail_of(row: Row) -> OrderDetail:
         average_price=price_or_none(row.get("priceAvg")) if filled else None,
         fee=_fee_of_order(row),
         created=created,
-        updated=int(str(row.get("uTime") or created)),
+        updated=time_of(row.get("uTime") or created),
     )
     return OrderDetail(state, cause_of(row))
 
@@ -218,7 +239,7 @@ def fill_of(row: Row, taker_fee: Decimal | None = None) -> Fill:
         price=price,
         size=size,
         fee=fee,
-        at=int(text(row, "cTime")),
+        at=time_of(row["cTime"]),
         cause=cause_of(row),
     )
 
@@ -262,7 +283,7 @@ def position_of(row: Row) -> Position:
     """
     held = word(row, "holdSide")
     if held not in {"long", "short"}:
-        raise ValueError(f"holdSide is {row.get('holdSide')!r}")
+        raise ValueError(f"holdSide is {brief(row.get('holdSide'))}")
     entry = number(row["openPriceAvg"])
     return Position(
         symbol=text(row, "symbol", "instId"),
@@ -293,7 +314,7 @@ def margin_mode(row: Row) -> MarginMode:
     """Isolated or crossed."""
     mode = word(row, "marginMode")
     if mode not in {"isolated", "crossed"}:
-        raise ValueError(f"marginMode is {row.get('marginMode')!r}")
+        raise ValueError(f"marginMode is {brief(row.get('marginMode'))}")
     return "isolated" if mode == "isolated" else "crossed"
 
 
@@ -301,7 +322,7 @@ def position_mode(row: Row) -> PositionMode:
     """One-way or hedge."""
     mode = word(row, "posMode")
     if mode not in {"one_way_mode", "hedge_mode"}:
-        raise ValueError(f"posMode is {row.get('posMode')!r}")
+        raise ValueError(f"posMode is {brief(row.get('posMode'))}")
     return "hedge" if mode == "hedge_mode" else "one_way"
 
 

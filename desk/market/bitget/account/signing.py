@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlencode
 
 LOGIN_PATH = "/user/verify"
+SIGNATURE = "ACCESS-SIGN"
+"""Header of the signature."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def signed_headers(
     question = f"?{unquote(query)}" if query else ""
     headers = {
         "ACCESS-KEY": credentials.key,
-        "ACCESS-SIGN": signature(credentials.secret, f"{timestamp}{method.upper()}{path}{question}{body}"),
+        SIGNATURE: signature(credentials.secret, f"{timestamp}{method.upper()}{path}{question}{body}"),
         "ACCESS-TIMESTAMP": str(timestamp),
         "ACCESS-PASSPHRASE": credentials.passphrase,
         "Content-Type": "application/json",

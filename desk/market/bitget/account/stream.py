@@ -12,7 +12,7 @@ Not here: what is read by REST.
 """
 
 import asyncio
-import logging
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
@@ -21,17 +21,18 @@ from desk.errors import AccountError, Unanswered
 from desk.market.bitget.account.messages import (
     BAD_KEY,
     CHANNELS,
+    ErrorMessage,
     LoggedIn,
     PositionsChanged,
-    Received,
     Subscribed,
     UnreadableMessage,
     read_account_message,
     subscription,
 )
+from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.codes import WRONG_KEY
-from desk.market.bitget.websocket import Send, WebsocketConnection, within
+from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate
 from desk.ports import Clock
@@ -44,7 +45,6 @@ MOST_WAITING = 1_000
 """Pushes that nobody has taken yet; more are dropped, and reported as missed."""
 NOTHING = AccountUpdate()
 """Wakes the listener, and is not handed out."""
-log = logging.getLogger(__name__)
 
 
 class PrivateStream:
@@ -59,6 +59,10 @@ class PrivateStream:
 
     def __init__(self, settings: LinkSettings, credentials: Credentials, *, clock: Clock) -> None:
         self._url = settings.ws_url.rstrip("/") + PATH
+        self._proxy = settings.proxy
+        self._secrets = Secrets(credentials)
+        self._signed = ""
+        self._unreadable = UnreadableCount(PATH, clock)
         self._credentials = credentials
         self._clock = clock
         self._waiting: asyncio.Queue[AccountUpdate | PositionsChanged] = asyncio.Queue()
@@ -91,7 +95,9 @@ class PrivateStream:
             self._all_open.clear()
             self._open.clear()
             now = await server_time()
-            await send(login_message(self._credentials, timestamp=now // 1000))
+            login = login_message(self._credentials, timestamp=now // 1000)
+            self._signed = str(json.loads(login)["args"][0]["sign"])
+            await send(login)
             await within(self._clock, ANSWER_WITHIN_S, self._let_in.wait(), endpoint=PATH)
             await send(subscription())
             await within(self._clock, ANSWER_WITHIN_S, self._all_open.wait(), endpoint=PATH)
@@ -100,6 +106,7 @@ class PrivateStream:
         line = WebsocketConnection(
             self._url,
             session=session,
+            proxy=self._proxy,
             clock=self._clock,
             on_open=log_in,
             on_message=self._receive,
@@ -137,24 +144,31 @@ class PrivateStream:
 
     def _receive(self, text: str) -> None:
         for received in read_account_message(text):
-            self._take(received)
+            if isinstance(received, UnreadableMessage | ErrorMessage):
+                self._complain(received, hidden=self._secrets.quoted_in(text, signed=self._signed))
+            else:
+                self._take(received)
 
-    def _take(self, received: Received) -> None:
-        if isinstance(received, AccountUpdate | PositionsChanged):
-            self._queue(received)
-        elif isinstance(received, LoggedIn):
-            self._let_in.set()
-        elif isinstance(received, Subscribed):
-            self._open.add(received.channel)
-            if self._open >= set(CHANNELS):
-                self._all_open.set()
-        elif isinstance(received, UnreadableMessage):
-            log.warning("%s: a text was not understood: %s", PATH, received.why)
+    def _complain(self, received: UnreadableMessage | ErrorMessage, *, hidden: bool) -> None:
+        """Count what cannot be read, or drop the line for an error; ``hidden`` if it quotes the key."""
+        if isinstance(received, UnreadableMessage):
+            self._unreadable.add(NOT_SHOWN if hidden else received.why)
             self._miss()
         elif received.code in BAD_KEY:
             raise AccountError(WRONG_KEY, endpoint=PATH, code=received.code)
         else:
-            raise Unanswered(f"the exchange complains (code {received.code})", endpoint=PATH)
+            code = NOT_SHOWN if hidden else f"code {received.code}"
+            raise Unanswered(f"the exchange complains ({code})", endpoint=PATH)
+
+    def _take(self, received: LoggedIn | Subscribed | AccountUpdate | PositionsChanged) -> None:
+        if isinstance(received, AccountUpdate | PositionsChanged):
+            self._queue(received)
+        elif isinstance(received, LoggedIn):
+            self._let_in.set()
+        elif received.channel in CHANNELS:
+            self._open.add(received.channel)
+            if self._open >= set(CHANNELS):
+                self._all_open.set()
 
     def _queue(self, push: AccountUpdate | PositionsChanged) -> None:
         if self._waiting.qsize() >= MOST_WAITING:
@@ -165,5 +179,6 @@ class PrivateStream:
 
     def _miss(self) -> None:
         """Something was not received; that is reported once, after all that was."""
-        self._missed = True
-        self._waiting.put_nowait(NOTHING)
+        if not self._missed:
+            self._missed = True
+            self._waiting.put_nowait(NOTHING)

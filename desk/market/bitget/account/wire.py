@@ -32,6 +32,7 @@ from desk.market.bitget.account.requests import SHORT_PAGE
 from desk.market.bitget.account.rows import Modes, OrderDetail, Row
 from desk.market.history.contract_terms import strict_terms
 from desk.orders import Balance, ContractTerms, Fill, OrderState, Position
+from desk.safe_text import brief, safe_text
 
 Value = TypeVar("Value")
 
@@ -155,7 +156,7 @@ def read_bound_exits(body: bytes, *, endpoint: str, status: int = 200) -> ListPa
 
     def read(data: object) -> ListPage[BoundExit]:
         rows, end = _page(data, "entrustedList")
-        exits = [row for row in rows if row.get("planType") in bound_exits.EXITS]
+        exits = [row for row in rows if private_rows.word(row, "planType") in bound_exits.EXITS]
         return _readable(exits, end, bound_exits.bound_exit_of, "a waiting stop or take-profit")
 
     return read_as(read, "a page of stops", body, endpoint, status)
@@ -306,7 +307,7 @@ def _page(data: object, name: str) -> tuple[list[Row], str | None]:
     """Rows of one page, and the id that the next one lies below; a page of few rows is the last."""
     page = cast("Row", data)
     rows = rows_of(page[name] or [])
-    return rows, str(page["endId"]) if len(rows) >= SHORT_PAGE and page.get("endId") else None
+    return rows, private_rows.id_or_nothing(page, "endId") or None if len(rows) >= SHORT_PAGE else None
 
 
 def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], what: str) -> ListPage[Value]:
@@ -317,8 +318,8 @@ def _readable(rows: list[Row], end: str | None, read: Callable[[Row], Value], wh
         try:
             items.append(read(row))
         except private_rows.NO_ROW as exc:
-            why = f"{type(exc).__name__} {exc}"
-            remarks.append(f"{what} of {row.get('symbol')} cannot be read and is left out: {why:.100}")
+            of, why = private_rows.shown(row, "symbol"), safe_text(f"{type(exc).__name__} {exc}", 100)
+            remarks.append(f"{what} of {of} cannot be read and is left out: {why}")
     return ListPage(tuple(items), end, tuple(remarks))
 
 
@@ -331,5 +332,5 @@ def rows_of(data: object) -> list[Row]:
         If it is no list of rows.
     """
     if not isinstance(data, list) or not all(isinstance(row, dict) for row in data):
-        raise TypeError(f"{data!r:.60} is no list of rows")
+        raise TypeError(f"{brief(data)} is no list of rows")
     return data

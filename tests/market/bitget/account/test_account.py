@@ -51,6 +51,8 @@ def link(served: Exchange, **changes: Any) -> LinkSettings:
     values: dict[str, Any] = {
         "base_url": served.url,
         "ws_url": served.ws_url,
+        "proxy": "",
+        "largest_body_mib": 16,
         "demo": False,
         "timeout_s": 5.0,
         "attempts": 3,
@@ -78,6 +80,7 @@ async def test_a_contract_that_is_suspended_is_read_again_and_holds_up_no_other(
     async with account() as (client, served, clock):
         served.on(f"GET {asked.DETAIL}", refuse("40308"), refuse("45043"), tell(ORDER))
         served.on(f"POST {asked.CLOSE}", refuse("40308"), tell({"successList": [], "failureList": []}))
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([]))
         assert await client.order("BTCUSDT", "t-0001") is not None
         assert max(clock.waits) <= 1.0
 

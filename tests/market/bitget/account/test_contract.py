@@ -55,6 +55,8 @@ async def floor() -> AsyncIterator[ServedFloor]:
         link = LinkSettings(
             base_url=served.url,
             ws_url=served.url.replace("http", "ws"),
+            proxy="",
+            largest_body_mib=16,
             demo=False,
             timeout_s=10.0,
             attempts=3,

@@ -64,6 +64,8 @@ def link(url: str, *, demo: bool = False) -> LinkSettings:
     return LinkSettings(
         base_url=url,
         ws_url=url.replace("http", "ws"),
+        proxy="",
+        largest_body_mib=16,
         demo=demo,
         timeout_s=5.0,
         attempts=4,
