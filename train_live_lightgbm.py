@@ -52,6 +52,7 @@ from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
 from desk.reports.settings import print_settings
+from desk.run_report import write_report
 from desk.run_settings import Settings
 from desk.settings_files import in_force
 from desk.stopwatch import utc_now
@@ -139,14 +140,13 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
         interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
         training.judge()
     effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)
-    status = finish(training, effort, started=started)
     if interrupted:
         left = len(report.fetched) + len(report.problems) - training.count
         console.error(
             f"Interrupted: {training.count} symbols are finished, judged and published, {left} are left."
         )
-        return INTERRUPTED
-    return status
+    status = finish(training, effort, started=started)
+    return INTERRUPTED if interrupted else status
 
 
 def judge(settings: Settings, console: Console, *, demo: bool) -> int:
@@ -173,7 +173,7 @@ def judge(settings: Settings, console: Console, *, demo: bool) -> int:
 
 
 def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
-    """Write summary and state, and print the closing table.
+    """Write summary, state and report, and print the closing table.
 
     Parameters
     ----------
@@ -207,8 +207,9 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
         words += f"\nSummary: {registry.write_summary(summary)}"
     else:
         words += "\nNothing was trained: the summary of the last run stays."
-    write_state(settings, console, journal=Path(config.JOURNAL))
+    state = write_state(settings, console, journal=Path(config.JOURNAL))
     console.finish(terminal.closing_tables(summary), words, summary)
+    write_report(registry, state, console, known=[one.metadata for one in training.versions])
     return FAILED if training.failed else OK
 
 

@@ -21,6 +21,7 @@ from desk.outcomes import Json
 from desk.registry import ModelRegistry
 from desk.reports.console import Console
 from desk.reports.models import models_table, models_words, reasons_lines
+from desk.run_report import write_report
 from desk.run_settings import Settings
 from desk.stopwatch import utc_now
 from desk.trade.journal.database import earned_by_model
@@ -30,11 +31,11 @@ FILTERS = ("tradable", "retrain", "drop")
 
 def asks_for_models(args: Namespace) -> bool:
     """Whether a command line asks for what ``run_command_on_models`` does."""
-    return bool(args.list or args.rollback or args.retire)
+    return bool(args.list or args.rollback or args.retire or args.report)
 
 
 def run_command_on_models(args: Namespace, settings: Settings, console: Console, *, journal: Path) -> int:
-    """List, roll back or retire, as the arguments say; the exit status.
+    """List, report, roll back or retire, as the arguments say; the exit status.
 
     Parameters
     ----------
@@ -50,6 +51,8 @@ def run_command_on_models(args: Namespace, settings: Settings, console: Console,
         only = next((name for name in FILTERS if getattr(args, name)), None)
         earned, most = earned_live(journal, console), settings.max_model_age_days
         return 0 if list_models(registry, console, only=only, max_age_days=most, earned=earned) else 1
+    if args.report:
+        return 0 if write_report(registry, current_state(settings, console, journal=journal), console) else 1
     if args.rollback:
         roll_back(registry, args.rollback, console)
     else:
@@ -58,15 +61,16 @@ def run_command_on_models(args: Namespace, settings: Settings, console: Console,
     return 0
 
 
-def write_state(settings: Settings, console: Console, *, journal: Path) -> None:
-    """Bring ``models.json`` up to date."""
-    registry = ModelRegistry(settings.models_dir)
-    registry.write_state(_state(settings, registry, earned_live(journal, console)))
+def write_state(settings: Settings, console: Console, *, journal: Path) -> Json:
+    """Bring ``models.json`` up to date; return it."""
+    document = current_state(settings, console, journal=journal)
+    ModelRegistry(settings.models_dir).write_state(document)
+    return document
 
 
 def only_stale(settings: Settings, console: Console, *, journal: Path) -> Settings:
     """The settings, narrowed to the symbols whose model should be trained again."""
-    document = _state(settings, ModelRegistry(settings.models_dir), earned_live(journal, console))
+    document = current_state(settings, console, journal=journal)
     named = settings.fetch.symbols
     rows = [row for row in document["models"] if wanted(row, "retrain")]
     symbols = tuple(row["symbol"] for row in rows if not named or row["symbol"] in named)
@@ -83,8 +87,14 @@ def earned_live(journal: Path, console: Console) -> Earned:
         return {}
 
 
-def _state(settings: Settings, registry: ModelRegistry, earned: Earned) -> Json:
-    return models_state(registry, now=utc_now(), max_age_days=settings.max_model_age_days, earned=earned)
+def current_state(settings: Settings, console: Console, *, journal: Path) -> Json:
+    """The content of ``models.json`` as the files are now."""
+    return models_state(
+        ModelRegistry(settings.models_dir),
+        now=utc_now(),
+        max_age_days=settings.max_model_age_days,
+        earned=earned_live(journal, console),
+    )
 
 
 def list_models(

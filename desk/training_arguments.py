@@ -177,6 +177,9 @@ def training_parser() -> argparse.ArgumentParser:
     )
     kept.add_argument("--rollback", metavar="A[=VERSION]", help="put an older version back")
     kept.add_argument("--retire", metavar="A", help="stop trading a symbol; its versions stay")
+    kept.add_argument(
+        "--report", action="store_true", help="write report.html again, from the files that are there"
+    )
     kept.add_argument("--prune-keep", type=int, metavar="N", help="remove all but the newest N versions")
     output = parser.add_argument_group("output")
     output.add_argument(

@@ -128,6 +128,11 @@ MAY_IMPORT: dict[str, set[str]] = {
         "desk.values",
     },
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
+    "desk.run_report": FOUNDATION
+    | {
+        *("desk.learn.overview", "desk.learn.summary", "desk.registry", "desk.reports"),
+        "desk.stopwatch",
+    },
     "desk.interrupts": set(),
     "desk.account_check": FOUNDATION
     | {
@@ -153,7 +158,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.model_commands": FOUNDATION
     | {
         *("desk.arguments", "desk.learn.verdict", "desk.market.history.candle_store", "desk.models_state"),
-        *("desk.registry", "desk.reports", "desk.run_settings", "desk.stopwatch"),
+        *("desk.registry", "desk.reports", "desk.run_report", "desk.run_settings", "desk.stopwatch"),
         "desk.trade.journal.database",
     },
     "desk.training_jobs": FOUNDATION
@@ -248,6 +253,7 @@ PURE = {
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals", "snapshot")),
     *(f"desk.trade.dashboard.{name}" for name in ("access", "metrics", "updates")),
     *("desk.reports.exploration", "desk.reports.exploration_picture"),
+    *(f"desk.reports.html.{name}" for name in ("charts", "data", "front", "symbols")),
     "ml_feature_engineering",
 }
 WORLDLY_MODULES = {"aiohttp", "asyncio", "os", "shutil", "socket", "subprocess", "tempfile", "time"}
@@ -261,6 +267,7 @@ ADDRESS = {
     "lightgbm": {"desk.learn.training"},
     "rich": {"desk.reports", "live_trade"},
     "jsonschema": {"desk.registry"},
+    "jinja2": {"desk.reports.html.page"},
     "pyarrow": {"desk.market.series"},
     "pickle": {"desk.market.history.candle_store"},
     "sklearn": {"desk.learn.evaluation"},

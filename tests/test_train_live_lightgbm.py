@@ -105,9 +105,13 @@ def run(tmp_path: Path, exchange: EmbeddedExchange) -> Run:
     return Run(tmp_path, exchange.url)
 
 
-def test_a_symbol_becomes_a_model_that_plain_lightgbm_reads(run: Run) -> None:
+def test_a_symbol_becomes_a_model_that_plain_lightgbm_reads(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The whole path on one symbol: the files, their names, and what a reader finds in them."""
     assert run("--symbols", "LONGUSDT") == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"Report: {run.models / 'report.html'}"
+    assert "<h1>Which symbols have a proven edge?</h1>" in (run.models / "report.html").read_text()
 
     latest = run.models / "LONGUSDT_latest.txt"
     model = lightgbm.Booster(model_file=str(latest))

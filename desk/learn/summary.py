@@ -82,8 +82,8 @@ def summarise(
     rows = sorted(
         [
             *(trained_row(metadata) for metadata in results.trained),
-            *(_untrained_row(skip.symbol, "skipped", skip.reason) for skip in results.skipped),
-            *(_untrained_row(failure.symbol, "failed", failure.message) for failure in results.failed),
+            *(untrained_row(skip.symbol, "skipped", skip.reason) for skip in results.skipped),
+            *(untrained_row(failure.symbol, "failed", failure.message) for failure in results.failed),
         ],
         key=lambda row: str(row["symbol"]),
     )
@@ -155,7 +155,17 @@ def trained_row(metadata: Json) -> Json:
     }
 
 
-def _untrained_row(symbol: str, status: str, reason: str) -> Json:
+def untrained_row(symbol: str, status: str, reason: str) -> Json:
+    """The row of a symbol without figures.
+
+    Parameters
+    ----------
+    symbol : str
+    status : str
+        ``skipped``, ``failed`` or, in the report alone, ``unreadable``.
+    reason : str
+        A sentence.
+    """
     figures = (
         *("model_file", "accuracy", "accuracy_ci95", *AVERAGED[1:], "n", "trades"),
         *(*TRADED, *STATISTICS, "max_drawdown_bps", *MARKET, "chosen"),
