@@ -194,12 +194,6 @@ def test_a_stop_file_closes_everything_and_keeps_the_next_session_out(tmp_path: 
         ("live", KEYS, {"BITGET_API_PASSPHRASE": "wr0ng-pa55phra5e"}, "passphrase is wrong"),
         ("live", KEYS, {"BITGET_API_SECRET": "wr0ng-5ecre7"}, "passphrase is wrong"),
         ("live", KEYS, {"BITGET_API_KEY": "bg_wr0ng"}, "check BITGET_API_KEY"),
-        (
-            "live",
-            replace(KEYS, unified=True),
-            {},
-            "unified",
-        ),
         ("live", replace(KEYS, demo=True), {}, "demo"),
         ("demo", KEYS, {}, "--mode demo needs a key"),
     ],

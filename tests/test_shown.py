@@ -71,7 +71,7 @@ def test_a_terminal_is_not_commanded(capsys: pytest.CaptureFixture[str]) -> None
     table.add_column(FORGED)
     table.add_row(FORGED)
     console.table(table)
-    console.table(decision_table([[FORGED] * 8], width=200, title=FORGED))
+    console.table(decision_table([[FORGED] * 9], width=200, title=FORGED))
     console.print(FORGED)
     console.error(str(Refused(FORGED, endpoint="/x", code="1")))
     with console.progress(fetch_columns(), total=1, note="[/]") as bar:

@@ -261,8 +261,7 @@ class Notifier:
     def notify(self, text: str, *, urgent: bool) -> None:
         """Take a sentence, and note the time; returns at once."""
         at = datetime.fromtimestamp(self._clock.now_ms() / 1000, tz=UTC)
-        text = safe_text(text, LONGEST)
-        text = "\n".join(f"{at:%Y-%m-%d %H:%M} UTC {line}" for line in text.split("\n"))
+        text = f"{at:%Y-%m-%d %H:%M} UTC {safe_text(text, LONGEST)}"
         if urgent:
             for box in self._boxes:
                 box.put(text)
