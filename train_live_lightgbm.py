@@ -207,9 +207,10 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
         words += f"\nSummary: {registry.write_summary(summary)}"
     else:
         words += "\nNothing was trained: the summary of the last run stays."
-    state = write_state(settings, console, journal=Path(config.JOURNAL))
+    known = [one.metadata for one in training.versions]
+    state = write_state(settings, console, journal=Path(config.JOURNAL), known=known)
     console.finish(terminal.closing_tables(summary), words, summary)
-    write_report(registry, state, console, known=[one.metadata for one in training.versions])
+    write_report(registry, state, console, known=known)
     return FAILED if training.failed else OK
 
 

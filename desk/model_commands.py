@@ -8,6 +8,7 @@ Not here: training (``train_live_lightgbm``).
 """
 
 from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from desk.market.history.candle_store import CandleStore
 from desk.models_state import Earned, is_tradable, models_state
 from desk.outcomes import Json
 from desk.registry import ModelRegistry
+from desk.registry.state_file import write_state_file
 from desk.reports.console import Console
 from desk.reports.models import models_table, models_words, reasons_lines
 from desk.run_report import write_report
@@ -49,8 +51,7 @@ def run_command_on_models(args: Namespace, settings: Settings, console: Console,
     registry = ModelRegistry(settings.models_dir)
     if args.list:
         only = next((name for name in FILTERS if getattr(args, name)), None)
-        earned, most = earned_live(journal, console), settings.max_model_age_days
-        return 0 if list_models(registry, console, only=only, max_age_days=most, earned=earned) else 1
+        return 0 if list_models(current_state(settings, console, journal=journal), console, only=only) else 1
     if args.report:
         return 0 if write_report(registry, current_state(settings, console, journal=journal), console) else 1
     if args.rollback:
@@ -61,10 +62,20 @@ def run_command_on_models(args: Namespace, settings: Settings, console: Console,
     return 0
 
 
-def write_state(settings: Settings, console: Console, *, journal: Path) -> Json:
-    """Bring ``models.json`` up to date; return it."""
-    document = current_state(settings, console, journal=journal)
-    ModelRegistry(settings.models_dir).write_state(document)
+def write_state(settings: Settings, console: Console, *, journal: Path, known: Sequence[Json] = ()) -> Json:
+    """Bring ``models.json`` up to date; return it.
+
+    Parameters
+    ----------
+    settings : Settings
+    console : Console
+    journal : Path
+        Of live trading.
+    known : sequence of dict
+        Metadata that need not be read.
+    """
+    document = current_state(settings, console, journal=journal, known=known)
+    write_state_file(settings.models_dir, document)
     return document
 
 
@@ -87,34 +98,29 @@ def earned_live(journal: Path, console: Console) -> Earned:
         return {}
 
 
-def current_state(settings: Settings, console: Console, *, journal: Path) -> Json:
-    """The content of ``models.json`` as the files are now."""
+def current_state(settings: Settings, console: Console, *, journal: Path, known: Sequence[Json] = ()) -> Json:
+    """The content of ``models.json`` as the files are now; the parameters are those of ``write_state``."""
     return models_state(
         ModelRegistry(settings.models_dir),
         now=utc_now(),
         max_age_days=settings.max_model_age_days,
         earned=earned_live(journal, console),
+        known=known,
     )
 
 
-def list_models(
-    registry: ModelRegistry, console: Console, *, only: str | None, max_age_days: int, earned: Earned
-) -> bool:
+def list_models(document: Json, console: Console, *, only: str | None) -> bool:
     """Print all models, or those that a filter names; whether there was one.
 
     Parameters
     ----------
-    registry : ModelRegistry
+    document : dict
+        As ``current_state`` gives it.
     console : Console
     only : str or None
         One of ``FILTERS``; None: all.
-    max_age_days : int
-        Older models are listed for retraining.
-    earned : mapping
-        See ``desk.models_state.models_state``.
     """
-    now = utc_now()
-    document = models_state(registry, now=now, max_age_days=max_age_days, earned=earned)
+    now = datetime.fromisoformat(document["written_at"])
     rows = [row for row in document["models"] if wanted(row, only)]
     console.finish(
         models_table(rows, now=now), models_words(document, len(rows)), {**document, "models": rows}

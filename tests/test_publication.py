@@ -23,6 +23,7 @@ from desk.ledger import EvaluationLedger
 from desk.market.history.book_check import BookCheck
 from desk.models_state import models_state
 from desk.registry import ModelRegistry
+from desk.registry.state_file import write_state_file
 from desk.reports.console import Console
 from desk.run_settings import Settings
 from desk.training_run import TrainingRun
@@ -283,7 +284,7 @@ def test_the_state_of_all_models_is_one_row_a_symbol(
 
     now = datetime.now(UTC) + timedelta(days=20)
     state = models_state(registry, now=now, max_age_days=14, earned={latest: (3, 2 / 3, 4.5)})
-    registry.write_state(state)
+    write_state_file(registry.folder, state)
 
     rows = {row["symbol"]: row for row in state["models"]}
     assert {symbol: row["state"] for symbol, row in rows.items()} == {
@@ -311,3 +312,31 @@ def test_settings_that_were_edited_are_told(
     told.print_changes()
 
     assert "Settings changed since the last run: prediction_horizon 3 → 2\n" in capsys.readouterr().out
+
+
+def test_the_state_reads_metadata_again_only_where_they_were_rewritten(
+    registry: ModelRegistry, ledger: EvaluationLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To list 786 models took 26 s, because the metadata of each were read and checked for it."""
+    publish(registry, ledger, finished("a", "AUSDT"), finished("b", "BUSDT"))
+    now, read = datetime.now(UTC), list[str]()
+    write_state_file(registry.folder, models_state(registry, now=now, max_age_days=14, earned={}))
+    latest = registry.latest("AUSDT")
+    assert latest is not None
+    rewritten = registry.metadata(latest)
+    rewritten["verdict"] |= {"tradable": False, "reasons": ["it lost"]}
+    registry.rewrite_metadata(rewritten)
+    metadata_of = ModelRegistry.metadata
+
+    def counted(self: ModelRegistry, model_file: str) -> dict[str, Any]:
+        read.append(model_file)
+        return metadata_of(self, model_file)
+
+    monkeypatch.setattr(ModelRegistry, "metadata", counted)
+    state = models_state(registry, now=now, max_age_days=14, earned={})
+
+    assert read == [latest]
+    assert [row["figures"]["tradable"] for row in state["models"]] == [False, True]
+    (registry.folder / "models.json").unlink()
+    assert models_state(registry, now=now, max_age_days=14, earned={}) == state
+    assert len(read) == 3

@@ -12,6 +12,7 @@ Not here: what a model is (``desk.learn.training``), what its metadata say (``de
 version deserves to be published (``desk.training_run``).
 """
 
+import contextlib
 import glob
 import hashlib
 import json
@@ -35,7 +36,6 @@ SUMMARY: Final = "training_summary.json"
 OLD_LEDGER: Final = "evaluations.jsonl"
 EXPLORATION: Final = "exploration.json"
 PICTURE: Final = "exploration.svg"
-STATE: Final = "models.json"
 RETIRED: Final = "retired"  # a folder, with one file for each symbol that was retired
 _VERSION = re.compile(r"_lightgbm_(\d{8}_\d{6})\.txt$")
 _LATEST = "_latest.txt"
@@ -161,18 +161,17 @@ class ModelRegistry:
         try:
             if link.is_symlink():
                 return link.readlink().name
-            digest = hashlib.sha256(link.read_bytes()).hexdigest()
-            return str(self._metadata_of_copy(symbol, digest)["model_file"])
+            copy = self._metadata_of_copy(symbol, hashlib.sha256(link.read_bytes()).hexdigest())
+            return str(copy["model_file"])
         except (OSError, ModelIncomplete):
             return None
 
     def published_at(self, symbol: str) -> str | None:
         """When the link of a symbol was made, ISO 8601 UTC; None where there is none."""
-        try:
+        with contextlib.suppress(OSError):
             made = (self.folder / f"{symbol}{_LATEST}").lstat().st_mtime
-        except OSError:
-            return None
-        return datetime.fromtimestamp(int(made), tz=UTC).isoformat()
+            return datetime.fromtimestamp(int(made), tz=UTC).isoformat()
+        return None
 
     def all_symbols(self) -> list[str]:
         """Symbols with a version, published or not, sorted."""
@@ -194,6 +193,12 @@ class ModelRegistry:
             If they cannot be read.
         """
         return read_metadata(self._metadata_of(model_file))
+
+    def metadata_stamp(self, model_file: str) -> str:
+        """What changes when the metadata of a version are rewritten; "" where they are not there."""
+        with contextlib.suppress(OSError, ModelIncomplete):
+            return str(self._metadata_of(model_file).stat().st_mtime_ns)
+        return ""
 
     def remove(self, model_file: str) -> None:
         """Remove a version with all that belongs to it; the published one is never removed.
@@ -224,11 +229,6 @@ class ModelRegistry:
     def write_summary(self, summary: Json) -> Path:
         """Replace ``training_summary.json``; return its path."""
         write_file(path := self.folder / SUMMARY, checked_json(summary, "training_summary"))
-        return path
-
-    def write_state(self, document: Json) -> Path:
-        """Replace ``models.json``; return its path."""
-        write_file(path := self.folder / STATE, checked_json(document, "models"))
         return path
 
     def write_exploration(self, document: Json, picture: str) -> tuple[Path, Path]:
@@ -267,7 +267,7 @@ class ModelRegistry:
             if not link.is_symlink():
                 return link.name, link.stat().st_mtime_ns
             name = link.readlink().name
-            return name, self._metadata_file(symbol, self._stamp_of(name)).stat().st_mtime_ns
+            return name, self._metadata_of(name).stat().st_mtime_ns
         except (OSError, ModelIncomplete):
             return "", 0
 
