@@ -10,7 +10,6 @@ Not here: how the exchange is asked (``desk.market.bitget.inspection``).
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 
 from desk.errors import SettingsError
@@ -247,7 +246,7 @@ def _check_money(facts: AccountFacts, result: CheckResult) -> None:
     elif not facts.available or facts.available <= 0:
         result.obstacles.append("None of the account's USDT is available: margin and orders hold it all.")
     if facts.fees is not None:
-        maker, taker = (f"{(Decimal(one) * 100).normalize():f} %" for one in facts.fees)
+        maker, taker = (f"{(one * 100).normalize():f} %" for one in facts.fees)
         result.add("fees", f"maker {maker}, taker {taker}")
 
 

@@ -39,6 +39,8 @@ from yarl import URL
 from desk.addresses import through_proxy
 from desk.errors import Throttled, Unanswered, Unreadable
 from desk.market.bitget.throttle import Throttle
+from desk.market.settings import LinkSettings
+from desk.ports import Clock
 
 CALLS_LEFT_HEADER = "x-mbx-used-remain-limit"
 """How many more calls the endpoint takes, despite the word "used"."""
@@ -283,3 +285,32 @@ class RestTransport:
 
 def _calls_left(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else None
+
+
+def account_transport(
+    settings: LinkSettings, *, per_second: float, in_flight: int, pause_s: float, clock: Clock
+) -> RestTransport:
+    """The line to an account's address, with a throttle of its own.
+
+    Parameters
+    ----------
+    settings : LinkSettings
+    per_second : float
+        Pace of an endpoint that has no other; none is kept where the settings ask for none.
+    in_flight : int
+        Requests at once, at most.
+    pause_s : float
+        First pause of an endpoint after HTTP 429, in seconds.
+    clock : Clock
+    """
+    throttle = Throttle(
+        per_second=per_second if settings.paced else 0.0, in_flight=in_flight, pause_s=pause_s, clock=clock
+    )
+    return RestTransport(
+        settings.base_url,
+        throttle=throttle,
+        timeout_s=settings.timeout_s,
+        headers={},
+        proxy=settings.proxy,
+        largest_body=settings.largest_body_mib * MIB,
+    )

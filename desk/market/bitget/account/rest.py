@@ -33,8 +33,7 @@ from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import SIGNATURE, Credentials, body_text, query_text, signed_headers
 from desk.market.bitget.codes import PASSING
 from desk.market.bitget.public import CONTRACTS, TIME
-from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
+from desk.market.bitget.transport import DEMO, Reader, account_transport
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from desk.retry import Backoff, Retry, RetryPolicy
@@ -80,19 +79,8 @@ class SignedRest:
         self._credentials = credentials
         self._secrets = Secrets(credentials)
         self._clock = clock
-        throttle = Throttle(
-            per_second=USUAL_PACE if settings.paced else 0.0,
-            in_flight=IN_FLIGHT,
-            pause_s=PAUSE_S,
-            clock=clock,
-        )
-        self._transport = RestTransport(
-            settings.base_url,
-            throttle=throttle,
-            timeout_s=settings.timeout_s,
-            headers={},
-            proxy=settings.proxy,
-            largest_body=settings.largest_body_mib * MIB,
+        self._transport = account_transport(
+            settings, per_second=USUAL_PACE, in_flight=IN_FLIGHT, pause_s=PAUSE_S, clock=clock
         )
         self._time = ServerTime(clock)
 

@@ -59,7 +59,7 @@ class AccountFacts:
     available: Decimal | None = None
     figures: tuple[tuple[str, str], ...] = ()
     """Names and values of all figures on money, as the exchange has them."""
-    fees: tuple[str, str] | None = None
+    fees: tuple[Decimal, Decimal] | None = None
     """Maker's and taker's, as fractions."""
     positions: tuple[str, ...] = ()
     """Open positions, a clause each."""
@@ -229,9 +229,9 @@ def _figures(row: Row) -> tuple[tuple[str, str], ...]:
     return tuple((name, _text(row, name)) for name in row if _number(row, name))
 
 
-def _fees(row: Row) -> tuple[str, str] | None:
-    maker, taker = _text(row, "makerFeeRate"), _text(row, "takerFeeRate")
-    return (maker, taker) if maker and taker else None
+def _fees(row: Row) -> tuple[Decimal, Decimal] | None:
+    maker, taker = _number(row, "makerFeeRate"), _number(row, "takerFeeRate")
+    return None if maker is None or taker is None else (maker, taker)
 
 
 def _position_text(row: Row, side: str, price: str) -> str:

@@ -15,16 +15,15 @@ from desk.errors import Throttled, Unanswered
 from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, query_text, signed_headers
 from desk.market.bitget.codes import refusal
-from desk.market.bitget.throttle import Throttle
-from desk.market.bitget.transport import DEMO, MIB, RestTransport
+from desk.market.bitget.public import TIME
+from desk.market.bitget.transport import DEMO, account_transport
+from desk.market.bitget.wire import SUCCESS, TOO_MANY_REQUESTS
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
-from desk.reading import read_json
+from desk.reading import read_json, time_of
 from desk.retry import Backoff, Retry, RetryPolicy
 from desk.server_time import ServerTime
 
-TIME = "/api/v2/public/time"
-SUCCESS, TOO_MANY = "00000", "429"
 PER_SECOND = 3.0
 """Pace of an endpoint, unless it is asked for every symbol: the exchange counts none below three."""
 IN_FLIGHT = 8
@@ -77,19 +76,8 @@ class Probe:
         self._credentials = credentials
         self._secrets = None if credentials is None else Secrets(credentials)
         self._clock = clock
-        throttle = Throttle(
-            per_second=PER_SECOND if settings.paced else 0.0,
-            in_flight=IN_FLIGHT,
-            pause_s=PAUSE_S,
-            clock=clock,
-        )
-        self._transport = RestTransport(
-            settings.base_url,
-            throttle=throttle,
-            timeout_s=settings.timeout_s,
-            headers={},
-            proxy=settings.proxy,
-            largest_body=settings.largest_body_mib * MIB,
+        self._transport = account_transport(
+            settings, per_second=PER_SECOND, in_flight=IN_FLIGHT, pause_s=PAUSE_S, clock=clock
         )
         self._time = ServerTime(clock)
 
@@ -120,7 +108,7 @@ class Probe:
         answer = await self.ask(TIME, {})
         half = (self._clock.monotonic() - before) / 2
         try:
-            server = int(answer.data["serverTime"])  # type: ignore[index]
+            server = time_of(answer.data["serverTime"])  # type: ignore[index]
         except (TypeError, KeyError, ValueError):
             return answer.why_not() if not answer.succeeded else "the answer names no time"
         self._time.set(server)
@@ -195,7 +183,7 @@ def _read_envelope(body: bytes, /, *, endpoint: str, status: int) -> ProbeAnswer
     except ValueError:
         envelope = None
     code = str(envelope.get("code", "")) if isinstance(envelope, dict) else ""
-    if TOO_MANY in {str(status), code}:
+    if str(TOO_MANY_REQUESTS) in {str(status), code}:
         raise Throttled("asks for a pause: too many requests", endpoint=endpoint)
     if not isinstance(envelope, dict) or not code:
         raise Unanswered(f"HTTP {status} with a body that is no answer", endpoint=endpoint)
