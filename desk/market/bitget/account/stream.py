@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 import aiohttp
 
-from desk.errors import AccountError, Unanswered
+from desk.errors import AccountError, DeskError, Unanswered
 from desk.market.bitget.account.messages import (
     BAD_KEY,
     ErrorMessage,
@@ -33,9 +33,10 @@ from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.codes import WRONG_KEY
 from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.settings import LinkSettings
-from desk.orders import AccountUpdate
+from desk.orders import AccountUpdate, Position
 from desk.ports import Clock
 
+Positions = tuple[Position, ...]
 ANSWER_WITHIN_S = 10.0
 SILENT_AFTER_S, LOOK_S = 60.0, 5.0
 """So long without an open line the listener is left, and how often that is looked at."""
@@ -206,3 +207,26 @@ class PrivateStream:
         if not self._missed:
             self._missed = True
             self._waiting.put_nowait(NOTHING)
+
+
+async def account_updates(
+    pushes: AsyncIterator[AccountUpdate | PositionsChanged],
+    read_positions: Callable[[], Awaitable[Positions]],
+) -> AsyncIterator[AccountUpdate]:
+    """Pushes in which positions are those that were asked for: a push of positions is a sign to ask.
+
+    Parameters
+    ----------
+    pushes : async iterator
+        See ``PrivateStream.pushes``.
+    read_positions : callable
+        Asks for all positions with their stops; where that fails, a push says that something was missed.
+    """
+    async for push in pushes:
+        if not isinstance(push, PositionsChanged):
+            yield push
+            continue
+        try:
+            yield AccountUpdate(positions=await read_positions())
+        except DeskError:
+            yield AccountUpdate(reconnected=True)

@@ -19,7 +19,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 
-from desk.errors import DeskError, Meaning, Refused, Unanswered, Unreadable
+from desk.errors import Meaning, Refused, Unanswered, Unreadable
 from desk.market.bitget.account.bound_exits import with_exits
 from desk.market.bitget.account.classic import receipts, wire
 from desk.market.bitget.account.classic import requests as asked
@@ -28,9 +28,8 @@ from desk.market.bitget.account.classic.rows import Modes, completed
 from desk.market.bitget.account.contract_list import ContractList
 from desk.market.bitget.account.fields import OrderDetail
 from desk.market.bitget.account.lists import PagedLists
-from desk.market.bitget.account.messages import PositionsChanged
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.stream import PrivateStream
+from desk.market.bitget.account.stream import PrivateStream, account_updates
 from desk.market.bitget.codes import PASSING, meaning_of, refusal
 from desk.orders import (
     AccountUpdate,
@@ -271,7 +270,7 @@ class ClassicAccount:
 
     # Pushes ------------------------------------------------------------------------------------------
 
-    async def pushes(self) -> AsyncIterator[AccountUpdate]:
+    def pushes(self) -> AsyncIterator[AccountUpdate]:
         """Pushes of the exchange, for as long as the caller listens, or until ``end_pushes``.
 
         Pushes of positions tell no stops, so they are taken as a sign to ask; where that fails, a push says
@@ -282,14 +281,8 @@ class ClassicAccount:
         AccountError
             If the key is not let in.
         """
-        async for push in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
-            if not isinstance(push, PositionsChanged):
-                yield push
-                continue
-            try:
-                yield AccountUpdate(positions=await self._positions(attempts=1))
-            except DeskError:
-                yield AccountUpdate(reconnected=True)
+        pushes = self._stream.pushes(self._rest.session, server_time=self._rest.set_clock)
+        return account_updates(pushes, partial(self._positions, attempts=1))
 
     def end_pushes(self) -> None:
         """Let ``pushes`` come to its end."""

@@ -23,13 +23,13 @@ References
 
 from collections.abc import AsyncIterator, Sequence
 from decimal import Decimal
+from functools import partial
 
 from desk.errors import AccountError, DeskError, Meaning, Refused, Throttled, Unanswered
 from desk.market.bitget.account.contract_list import ContractList
 from desk.market.bitget.account.lists import PagedLists
-from desk.market.bitget.account.messages import PositionsChanged
 from desk.market.bitget.account.rest import SignedRest
-from desk.market.bitget.account.stream import PrivateStream
+from desk.market.bitget.account.stream import PrivateStream, account_updates
 from desk.market.bitget.account.unified import requests as asked
 from desk.market.bitget.account.unified import wire
 from desk.market.bitget.account.unified.exits import StrategyExits
@@ -240,7 +240,7 @@ class UnifiedAccount:
 
     # Pushes ------------------------------------------------------------------------------------------
 
-    async def pushes(self) -> AsyncIterator[AccountUpdate]:
+    def pushes(self) -> AsyncIterator[AccountUpdate]:
         """Pushes of the exchange, for as long as the caller listens, or until ``end_pushes``.
 
         A push of positions proves nothing about those that it leaves out, and tells no stops: it is taken as
@@ -251,14 +251,8 @@ class UnifiedAccount:
         AccountError
             If the key is not let in.
         """
-        async for push in self._stream.pushes(self._rest.session, server_time=self._rest.set_clock):
-            if not isinstance(push, PositionsChanged):
-                yield push
-                continue
-            try:
-                yield AccountUpdate(positions=await self._positions(attempts=1))
-            except DeskError:
-                yield AccountUpdate(reconnected=True)
+        pushes = self._stream.pushes(self._rest.session, server_time=self._rest.set_clock)
+        return account_updates(pushes, partial(self._positions, attempts=1))
 
     def end_pushes(self) -> None:
         """Let ``pushes`` come to its end."""
