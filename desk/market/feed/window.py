@@ -61,14 +61,6 @@ class CandleWindow:
         values : sequence of float
             Six numbers, as in ``desk.values.COLUMNS``.
 
-        Parameters
-        ----------
-        symbol : str
-        open_time : int
-            In ms.
-        values : sequence of float
-            Six numbers, in the order of ``COLUMNS``.
-
         Raises
         ------
         ValueError

@@ -90,11 +90,6 @@ class Probe:
     ) -> None:
         await self._transport.__aexit__(kind, error, trace)
 
-    @property
-    def has_key(self) -> bool:
-        """Whether private endpoints can be asked."""
-        return self._credentials is not None
-
     def now_ms(self) -> int:
         """The exchange's time, as far as it is known."""
         return self._time.now_ms()
