@@ -309,3 +309,23 @@ def test_candles_of_other_weeks_than_the_walks_are_told(
 
     told = capsys.readouterr().err
     assert "there are no stored candles of the weeks whose models were kept: BTCUSDT" in told
+
+
+def test_offline_settings_hold_for_live_trading_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever wrote that nothing is to be asked is not asked about, neither once nor in a session."""
+    publish(tmp_path / "models", "BTCUSDT", at_ms=1_767_225_600_000)
+    (tmp_path / "own.py").write_text('fetch = {"offline": True}\n')
+    monkeypatch.setenv("DESK_CONFIG", str(tmp_path / "own.py"))
+    where = ["--models-dir", str(tmp_path / "models"), "--cache-dir", str(tmp_path / "cache")]
+
+    once = live_trade.main(["--once", *where])
+    alone = capsys.readouterr().err
+    session = live_trade.main([*where, "--journal", str(tmp_path / "journal.sqlite")])
+
+    assert once == 1
+    assert "offline is True in the settings: the candles are the cached ones" in alone
+    assert session == 2
+    assert "a session needs the exchange" in capsys.readouterr().err
+    assert not (tmp_path / "journal.sqlite").exists()
