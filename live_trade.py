@@ -59,6 +59,7 @@ from desk.trade.notify import channels_from, notifying
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
+from desk.trade.service_manager import supervised
 from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import settings_text
 from desk.trade.signals import Signal
@@ -244,8 +245,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         )
     live = run.force.live
     link = run.force.link(mode, base_url=args.base_url, ws_url=args.ws_url)
-    credentials = credentials_for(mode, os.environ)
-    channels = channels_from(os.environ)
+    credentials, channels = credentials_for(mode, os.environ), channels_from(os.environ)
     require_startable(args.journal, mode)
     async with AsyncExitStack() as stack:
         journal = stack.enter_context(Journal(args.journal))
@@ -302,7 +302,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
         with heeding(session):
-            events = live_events(feed, exchange, clock, look_s=live.session.look_s)
+            events = supervised(live_events(feed, exchange, clock, look_s=live.session.look_s), clock)
             ending = await session.run(events, mode=mode, settings=settings_text(live))
         print_scores(session.trader.keep_scores(every=True), console)
         return ending
