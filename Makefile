@@ -6,7 +6,7 @@ AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house pins docs audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -37,6 +37,9 @@ house: $(VENV)/.dev ## counts of the source: rooms, arrows, names, docstrings, r
 
 pins: $(VENV)/.dev ## write the hashes of what requirements*.txt and constraints.txt pin, after one of them changed
 	$(RUN) -m tests.pins
+
+docs: $(VENV)/.dev ## write docs/config.md, after a setting, its value or its meaning changed
+	$(RUN) -m tests.config_doc
 
 audit: $(AUDIT)/.made ## ask for known holes in what is installed; says so where the data cannot be reached
 	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
