@@ -208,7 +208,7 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
     else:
         words += "\nNothing was trained: the summary of the last run stays."
     write_state(settings, console, journal=Path(config.JOURNAL))
-    console.finish(terminal.closing_tables(summary), words, summary)
+    console.finish(terminal.closing_tables(summary, width=console.width), words, summary)
     return FAILED if training.failed else OK
 
 

@@ -203,7 +203,7 @@ PURE = {
         for name in ("account_request", "channels", "endpoints", "forming", "keys")
     ),
     *(f"desk.market.emulator.{name}" for name in ("private", "private_orders", "private_rows", "venue")),
-    *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
+    *("desk.market.settings", "desk.reports.columns", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals")),

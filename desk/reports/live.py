@@ -10,10 +10,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from desk.reports.terminal import COARSE_CAPTION
+from desk.reports.terminal import COARSE_CAPTION, ROOMY
 
-ROOMY = 105
-"""Columns of a terminal from which on nothing is left out."""
 LABELLED = "right side,\nif labelled"
 """Share of the trades on labelled candles that took the side that came."""
 
