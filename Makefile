@@ -6,7 +6,7 @@ AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins vendor audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
+.PHONY: help demo train test test-python check fix house pins vendor docs audit mutants bench fallacies soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -41,6 +41,9 @@ pins: $(VENV)/.dev ## write the hashes of what requirements*.txt and constraints
 vendor: $(VENV)/.dev ## fetch the chart library of the report again, in the version that its record names; needs npm
 	$(RUN) -m tests.vendor
 
+docs: $(VENV)/.dev ## write docs/config.md, after a setting, its value or its meaning changed
+	$(RUN) -m tests.config_doc
+
 audit: $(AUDIT)/.made ## ask for known holes in what is installed; says so where the data cannot be reached
 	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
 	  -r requirements-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
@@ -60,6 +63,9 @@ bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of on
 	$(RUN) -m benchmarks.decisions
 	$(RUN) -m benchmarks.fetch
 	$(RUN) -m benchmarks.report
+
+fallacies: $(VENV)/.dev ## recipes that print win rates of 60 to 97 % on noise, and what is true; minutes
+	$(RUN) -m benchmarks.fallacies
 
 soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then compare every cache with the truth
 	$(RUN) -m soaks.fetch

@@ -65,6 +65,7 @@ from desk.trade.notify import channels_from, notifying
 from desk.trade.replay.attribution import explain, policy_trades, profit_statement
 from desk.trade.replay.feed import ObservedFeed, PaperFeed, ReplayFeed, SimulatedClock, candles_of
 from desk.trade.scoreboard import Score, score_cells
+from desk.trade.service_manager import supervised
 from desk.trade.session import SessionResult, heeding
 from desk.trade.settings import settings_text
 from desk.trade.start import open_session, require_startable
@@ -254,7 +255,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
         now = LiveSnapshots(session, journal, forecaster, clock).take
         await stack.enter_async_context(taking_commands(bot, session_commands(session, now), clock))
         with heeding(session):
-            events = live_events(feed, exchange, clock, look_s=live.session.look_s)
+            events = supervised(live_events(feed, exchange, clock, look_s=live.session.look_s), clock)
             ending = await session.run(events, mode=mode, settings=settings_text(live))
         print_scores(session.trader.keep_scores(every=True), console)
         return ending

@@ -209,7 +209,7 @@ def finish(training: TrainingRun, effort: RunCost, *, started: datetime) -> int:
         words += "\nNothing was trained: the summary of the last run stays."
     known = [one.metadata for one in training.versions]
     state = write_state(settings, console, journal=Path(config.JOURNAL), known=known)
-    console.finish(terminal.closing_tables(summary), words, summary)
+    console.finish(terminal.closing_tables(summary, width=console.width), words, summary)
     write_report(registry, state, console, known=known)
     return FAILED if training.failed else OK
 

@@ -42,7 +42,7 @@ def print_fetch(report: FetchReport, console: Console) -> bool:
         (of.symbol, of.candles, of.missing, of.zero_volume_share, of.funding, of.requests, of.seconds)
         for of in report.fetched
     ]
-    console.table(terminal.fetch_table(rows))
+    console.table(terminal.fetch_table(rows, width=console.width))
     console.print(
         f"{len(report.fetched)} symbols, {report.requests:,} requests "
         f"({report.throttled} × 429, {report.unanswered} without an answer) in {report.seconds:.1f} s."

@@ -37,9 +37,7 @@ def test_the_closing_table_has_what_a_user_asks_after_an_hour(capsys: pytest.Cap
 
     printed = capsys.readouterr()
     (row,) = (line for line in printed.out.splitlines() if "BTCUSDT" in line)
-    assert [cell.strip() for cell in row.strip("│ ").split("│")] == [
-        *("BTCUSDT", "51,824", "16", "1.2 %", "541", "235", "12.3"),
-    ]
+    assert row.split() == ["BTCUSDT", "51,824", "16", "1.2", "%", "541", "235", "12.3"]
     heads = ("candles", "holes", "zero volume", "funding rates", "requests", "seconds")
     assert all(head in printed.out for head in heads)
     assert "1 symbols, 1,238 requests (2 × 429, 5 without an answer) in 66.0 s." in printed.out

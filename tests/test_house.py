@@ -247,7 +247,7 @@ PURE = {
     *(f"desk.market.emulator.uta_{name}" for name in ("book", "channels", "codes", "options", "orders")),
     *(f"desk.market.emulator.uta_{name}" for name in ("account_rows", "private", "public")),
     *(f"desk.market.emulator.uta_{name}" for name in ("rows", "strategies")),
-    *("desk.market.settings", "desk.reports.terminal", "desk.reports.live"),
+    *("desk.market.settings", "desk.reports.columns", "desk.reports.terminal", "desk.reports.live"),
     *(f"desk.trade.{name}" for name in ("identity", "records", "reconcile")),
     *(f"desk.trade.{name}" for name in ("risk", "risk_rules", "risk_values")),
     *(f"desk.trade.{name}" for name in ("scoreboard", "sentences", "settings", "signals", "snapshot")),

@@ -11,7 +11,7 @@ import pytest
 import rich.console
 from rich.table import Table
 
-from desk.reports import live
+from desk.reports import live, terminal
 from desk.reports.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -91,7 +91,7 @@ def test_few_days_and_coarse_prices_are_said_in_whole_words(width: int) -> None:
     """On every terminal: an interval that cannot be had, and win rates that count bounce."""
     shown = printed(live.score_table([*SCORES, YOUNG], width=width), width)
 
-    if width >= live.ROOMY:
+    if width >= terminal.ROOMY:
         assert shown.count("[too few days]") == 3
     else:
         assert shown.count("[too few ") == shown.count(" days] ") == 2

@@ -9,10 +9,9 @@ from rich import box
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from desk.reports.terminal import COARSE_CAPTION, plain_cell
+from desk.reports.columns import plain_cell
+from desk.reports.terminal import COARSE_CAPTION, ROOMY
 
-ROOMY = 105
-"""Columns of a terminal from which on nothing is left out."""
 THRESHOLDS = "fires at\nshort / long"
 """At or below the former and at or above the latter."""
 LABELLED = "right side,\nif labelled"

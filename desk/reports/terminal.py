@@ -3,27 +3,27 @@
 Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
 """
 
+import re
+from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
-from rich import box
 from rich.console import Group
 from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
-from rich.text import Text
 
 from desk.costs import COARSE_BPS, coarse_steps
 from desk.outcomes import Failed, Json, Skipped
-from desk.safe_text import safe_lines
+from desk.reports.columns import Layout, whole_table
 
 GUIDE = {"accuracy": "win rate", "precision": "precision", "recall": "recall", "f1": "F1"}
 """The figures for which the guide names one target, with their usual names."""
 COARSE_CAPTION = f"* tick or spread above {COARSE_BPS:g} bp: its win rate counts bounce"
 """Below a table in which such a symbol bears the mark."""
-
-
-def plain_cell(text: str) -> Text:
-    """A cell whose brackets are no markup, wherever it is shown."""
-    return Text(safe_lines(text))
+ROOMY = 105
+"""Columns of a terminal from which on nothing is left out."""
+MANY, NEAREST, NAMED = 40, 10, 3
+"""Of more symbols than ``MANY`` a run shows the tradable and so many of the others, and names so many of a
+cause."""
 
 
 def fetch_columns() -> tuple[ProgressColumn, ...]:
@@ -137,68 +137,122 @@ def failed_line(failed: Failed) -> str:
     return f"❌ {failed.symbol}: failed ({failed.stage}). {failed.message}"
 
 
-def fetch_table(rows: Sequence[tuple[str, int, int, float, int, int, float]]) -> Table:
-    """One row per fetched symbol, in the order of the columns; holes are counted in candles."""
-    table = Table(title="In the cache")
-    table.add_column("symbol")
-    for name in ("candles", "holes", "zero volume", "funding rates", "requests", "seconds"):
-        table.add_column(name, justify="right")
-    for symbol, candles, missing, zero_volume, rates, requests, seconds in rows:
-        cells = (f"{candles:,}", f"{missing:,}", f"{zero_volume * 100:.1f} %", f"{rates:,}", f"{requests:,}")
-        table.add_row(symbol, *cells, f"{seconds:.1f}")
-    return table
+def fetch_table(rows: Sequence[tuple[str, int, int, float, int, int, float]], *, width: int = ROOMY) -> Table:
+    """One row per fetched symbol, in the order of the columns; holes are counted in candles.
+
+    Parameters
+    ----------
+    rows : sequence of tuple
+    width : int
+        Columns of the terminal.
+    """
+    cells = [
+        (
+            symbol,
+            *(f"{candles:,}", f"{missing:,}", f"{zero_volume * 100:.1f} %", f"{rates:,}", f"{requests:,}"),
+            f"{seconds:.1f}",
+        )
+        for symbol, candles, missing, zero_volume, rates, requests, seconds in rows
+    ]
+    return whole_table(_FETCHED, cells, width=width, title="In the cache")
 
 
-def closing_tables(summary: Json) -> Group:
-    """The closing table and, where a symbol traded, the statistics of its trades."""
-    traded = [row for row in summary["symbols"] if row["trades"]]
-    return Group(_closing_table(summary), *([_statistics_table(traded)] if traded else []))
+_FETCHED = Layout(
+    ("symbol", "candles", "holes", "zero volume", "funding rates", "requests", "seconds"),
+    left=frozenset({"symbol"}),
+    leaving=("seconds", "requests", "funding rates"),
+)
 
 
-def _closing_table(summary: Json) -> Table:
-    """One row per trained symbol, the averages below; narrow enough for a terminal of 100 columns."""
+def closing_tables(summary: Json, *, width: int = ROOMY) -> Group:
+    """The closing table and, where a symbol traded, the statistics of its trades.
+
+    Of many symbols the tradable and the nearest are shown.
+
+    Parameters
+    ----------
+    summary : dict
+        As ``desk.learn.summary.summarise`` makes it.
+    width : int
+        Columns of the terminal.
+    """
+    rows = shown_rows(summary)
+    traded = [row for row in rows if row["trades"]]
+    tables = [_closing_table(rows, summary["averages"], width)]
+    return Group(*tables, *([_statistics_table(traded, width)] if traded else []))
+
+
+def shown_rows(summary: Json) -> list[Json]:
+    """Rows of the trained symbols that the closing table shows: all, or of many the tradable and the nearest.
+
+    Nearest is what has the fewest reasons against it, and among equals what earned most after costs.
+    """
     rows = [row for row in summary["symbols"] if row["status"] == "trained"]
-    table = Table(
+    if len(rows) <= MANY:
+        return rows
+    others = sorted(
+        (row for row in rows if not row["tradable"]),
+        key=lambda row: (len(row["reasons"]), -(row["net_bps"] or 0.0) if row["trades"] else 0.0),
+    )
+    return [*(row for row in rows if row["tradable"]), *others[:NEAREST]]
+
+
+def _closing_table(rows: Sequence[Json], averages: Json | None, width: int) -> Table:
+    """One row per symbol, the averages over all trained ones below."""
+    table = whole_table(
+        _CLOSING,
+        [_cells(row) for row in rows],
+        width=width,
         title="Out of sample: labelled candles of the last fifth, and trades in the walk",
         caption=COARSE_CAPTION if any(coarse_part(row) for row in rows) else None,
-        box=box.SIMPLE_HEAD,
-        padding=0,
     )
-    for name in _CLOSING:
-        table.add_column(name, justify="left" if name in {"symbol", "trade"} else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*map(plain_cell, _cells(row)))
-    averages = summary["averages"]
     if averages is not None:
+        cells = {
+            "symbol": "average",
+            "win rate [95 %]": percent(averages["accuracy"]),
+            "AUC": _decimals(averages["auc"]),
+        }
         table.add_section()
-        table.add_row("average", percent(averages["accuracy"]), _decimals(averages["auc"]))
+        table.add_row(*(cells.get(str(column.header), "") for column in table.columns))
     return table
 
 
-_CLOSING = (
-    *("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "gross", "at next", "net bp"),
-    *("CPU s", "trade"),
+_CLOSING = Layout(
+    (
+        *("symbol", "win rate [95 %]", "AUC", "trades", "won (needed)", "gross", "at next", "net bp"),
+        *("CPU s", "trade"),
+    ),
+    left=frozenset({"symbol", "trade"}),
+    leaving=("CPU s", "AUC", "gross", "at next"),
 )
 """``gross`` is before costs, entered at the signal's close; ``at next`` the same, entered at the next
 candle's mean price."""
 
 
-def _statistics_table(rows: Sequence[Json]) -> Table:
+def _statistics_table(rows: Sequence[Json], width: int) -> Table:
     """What traders look at first, one row per symbol with trades."""
-    table = Table(title="Trades in the walk, after costs", box=box.SIMPLE_HEAD, padding=(0, 1))
-    table.add_column("symbol", no_wrap=True)
-    for name in ("trades", "profit factor", "Sharpe", "Sortino", "Calmar", "drawdown bp", "losing streak"):
-        table.add_column(name, justify="right")
-    for row in rows:
-        ratios = [row[name] for name in ("profit_factor", "sharpe", "sortino", "calmar")]
-        table.add_row(
+    names = ("profit_factor", "sharpe", "sortino", "calmar")
+    cells = [
+        (
             row["symbol"],
             f"{row['trades']:,}",
-            *("–" if value is None else f"{value:.2f}" for value in ratios),
+            *("–" if row[name] is None else f"{row[name]:.2f}" for name in names),
             "–" if row["max_drawdown_bps"] is None else f"{row['max_drawdown_bps']:,.0f}",
             f"{row['longest_losing_streak']}",
         )
-    return table
+        for row in rows
+    ]
+    return whole_table(_STATISTICS, cells, width=width, title="Trades in the walk, after costs")
+
+
+_STATISTICS = Layout(
+    (
+        *("symbol", "trades", "profit factor", "Sharpe", "Sortino", "Calmar", "drawdown bp"),
+        "losing streak",
+    ),
+    left=frozenset({"symbol"}),
+    leaving=("Calmar", "Sortino"),
+)
 
 
 def _cells(row: Json) -> list[str]:
@@ -245,7 +299,8 @@ def closing_words(summary: Json, *, target: float, met: Collection[str]) -> str:
         (
             f"{counts['trained']} trained, {counts['skipped']} skipped, {counts['failed']} failed of "
             f"{counts['requested']}; {counts['tradable']} tradable."
-        )
+        ),
+        *_left_out(summary),
     ]
     if averages is not None:
         figures = [
@@ -270,6 +325,31 @@ def closing_words(summary: Json, *, target: float, met: Collection[str]) -> str:
             f"{percent(controls['accuracy'])}, which must be one half."
         )
     return "\n".join(lines)
+
+
+def _left_out(summary: Json) -> Iterator[str]:
+    """What the tables of a run over many symbols do not show, and its failures by their cause."""
+    shown, trained = len(shown_rows(summary)), summary["counts"]["trained"]
+    if shown < trained:
+        yield f"Shown: {shown} of {trained}, the tradable and the nearest; --list shows all."
+    if summary["counts"]["requested"] <= MANY:
+        return
+    causes: dict[str, list[str]] = defaultdict(list)
+    for row in summary["symbols"]:
+        if row["status"] == "skipped":
+            causes[f"Skipped, {{}} × {_cause(row['symbol'], row['reasons'][0])}"].append(row["symbol"])
+    for problem in summary["problems"]:
+        cause = _cause(problem["symbol"], problem["message"])
+        causes[f"Failed ({problem['stage']}), {{}} × {cause}"].append(problem["symbol"])
+    for text, symbols in sorted(causes.items(), key=lambda item: -len(item[1])):
+        more = f" and {len(symbols) - NAMED} more" if len(symbols) > NAMED else ""
+        yield f"{text.replace('{}', f'{len(symbols)}', 1)}: {', '.join(symbols[:NAMED])}{more}."
+
+
+def _cause(symbol: str, message: str) -> str:
+    """What a message says of every symbol alike: without its symbol and its figures."""
+    text = message.removeprefix(f"{symbol}: ").replace(symbol, "…")
+    return re.sub(r"\d[\d.,:]*", "…", text.partition(";")[0]).rstrip(".")
 
 
 def _advice(summary: Json) -> Iterator[str]:

@@ -41,6 +41,7 @@ class RiskLimits:
     require_stop: bool
     """Whether a position needs a stop at the exchange."""
     max_orders_per_minute: int
+    """After so many orders of all symbols within a minute, no entry is sent."""
     daily_loss_stop: Decimal
     """Share of the equity at 00:00 UTC; once lost, everything is closed and the session ends."""
     max_drawdown: Decimal
@@ -107,7 +108,9 @@ class SessionSettings:
     """How a session runs."""
 
     margin_mode: MarginMode
+    """Whether the margin of a position is its own, or that of the account."""
     position_mode: PositionMode
+    """Whether a symbol has one position, or one each way."""
     on_stop: OnStop
     """On Ctrl-C or SIGTERM: close all positions, wait for their time exits, or leave them to their stops."""
     unknown_position: Unknown
