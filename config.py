@@ -181,6 +181,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         publish_rule="always",  # or "better": what earned more than the published model after its training
         experiment=False,
         N_JOBS=0,  # one per core that may be used
+        job_timeout_s=1_800.0,  # a symbol takes seconds to a few minutes; an exploration several times that
         seed=20_261_122,
     )
     return with_environment(values, environ)[0]

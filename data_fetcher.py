@@ -16,13 +16,12 @@ the progress).
 
 import asyncio
 import contextlib
-import errno
 import logging
 from collections.abc import Iterable, Iterator
 
 from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
-from desk.files import remove_drafts
+from desk.files import DISK_TROUBLE, remove_drafts
 from desk.market.bitget.book_checks import check_books
 from desk.market.bitget.public import BitgetPublic
 from desk.market.history.cached import read_cached
@@ -64,8 +63,6 @@ SYMBOLS_UNDER_WAY = 10
 """Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
 USUAL_FUNDING_HOURS = 8
 """For the estimate of the number of requests, where a contract does not list its own."""
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""Errors of the disk, which every symbol meets, and not of one file on it."""
 NO_NOTES: tuple[str, ...] = ()
 
 

@@ -4,10 +4,11 @@ A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle cac
 phase 2 carries ``desk.worker.train_symbol`` through a pool of processes.  Workers compute and return; this
 process alone publishes, prints, and writes the summary.
 
-Reading order: ``main``, ``run``, ``each_symbol``, ``finish``; ``explore`` measures other horizons instead.
+Reading order: ``main``, ``run``, ``finish``; ``explore`` measures other horizons instead.
 
-Not here: the command line (``desk.training_arguments``), what happens to one symbol (``desk.worker``), and
-what becomes of the outcomes (``desk.training_run``).
+Not here: the command line (``desk.training_arguments``), how symbols get to workers
+(``desk.training_pipeline``), what happens to one symbol (``desk.worker``), and what becomes of the outcomes
+(``desk.training_run``).
 """
 
 if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
@@ -17,11 +18,10 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 
 import asyncio
 import contextlib
-import itertools
 import os
 import time
 from argparse import Namespace
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
@@ -29,14 +29,10 @@ from pathlib import Path
 import config
 from data_fetcher import FetchReport, check_books, fetch_universe
 from desk.clock import SystemClock
-from desk.errors import DeskError, NotEnoughHistory, SettingsError
-from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
-from desk.fetch_display import FetchBar, outcome_of_problem, print_fetch
+from desk.errors import DeskError, SettingsError
+from desk.fetch_display import FetchBar, print_fetch
 from desk.files import sole_writer
-from desk.interrupts import FinishFirst
 from desk.learn.exploration_record import describe_exploration
-from desk.learn.explore import Explored
-from desk.learn.settings import ModelSettings
 from desk.learn.summary import RunCost, summarise, targets_met
 from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -44,8 +40,7 @@ from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.model_commands import asks_for_models, run_command_on_models, only_stale, prune, write_state
-from desk.outcomes import Failed, Skipped
+from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console
@@ -56,15 +51,11 @@ from desk.run_settings import Settings
 from desk.settings_files import in_force
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments, where_given
-from desk.training_jobs import jobs_of
+from desk.training_pipeline import each_symbol
 from desk.training_run import CheckBooks, TrainingRun, live_days
-from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
+from desk.worker import explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-STOPPING = (
-    "Stopping: symbols under way are finished, then what is finished is judged and published. "
-    "Ctrl-C again stops at once."
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -307,10 +298,6 @@ def book_checker(settings: Settings, *, demo: bool) -> CheckBooks:
 # Phase 2 ------------------------------------------------------------------------------------------
 
 
-Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
-"""What happens to one symbol, in a process of its own."""
-
-
 def open_ledger(settings: Settings, registry: ModelRegistry) -> EvaluationLedger:
     """The ledger of these candles; what an earlier version kept beside the models is taken over."""
     ledger = EvaluationLedger(settings.fetch.cache_dir)
@@ -336,63 +323,3 @@ def new_run(
     if not demo:
         training.live_days = live_days(Path(config.JOURNAL), console)
     return training
-
-
-def each_symbol(
-    work: Work,
-    settings: Settings,
-    report: FetchReport,
-    run: TrainingRun,
-    *,
-    stage: str,
-    grid: tuple[ModelSettings, ...] = (),
-    reveal: bool = False,
-) -> bool:
-    """Call ``work`` on every symbol that was fetched, in a pool of processes; each outcome goes to ``run``.
-
-    Asked to end (Ctrl-C or SIGTERM), it lets the symbols under way finish and begins no other; asked twice,
-    it raises ``KeyboardInterrupt``.
-
-    Parameters
-    ----------
-    work : callable
-        What happens to one symbol.
-    settings : Settings
-    report : FetchReport
-        Which candles are in the cache, and the contracts of the exchange.
-    run : TrainingRun
-        Receives every outcome.
-    stage : str
-        ``train`` or ``explore``.
-    grid : tuple of ModelSettings
-        What an exploration measures.
-    reveal : bool
-        Whether an exploration shows the test part.
-
-    Returns
-    -------
-    bool
-        Whether it was asked to end.
-    """
-    for problem in report.problems:
-        run.add(outcome_of_problem(problem))
-    executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
-    stop = FinishFirst(lambda: run.console.error(STOPPING))
-    with stop, run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        symbols = [fetched.symbol for fetched in report.fetched]
-        jobs = jobs_of(settings, symbols, report.book, run, grid=grid, reveal=reveal)
-        outcomes = executor.run(work, itertools.takewhile(lambda _: not stop.asked, jobs))
-        with contextlib.closing(outcomes):
-            for outcome in outcomes:
-                run.add(
-                    outcome.result if isinstance(outcome, JobDone) else _outcome_of_failure(outcome, stage)
-                )
-                bar.show(run.count - len(report.problems))
-    return stop.asked
-
-
-def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
-    symbol = failure.job.candles.symbol
-    if failure.error == NotEnoughHistory.__name__:
-        return Skipped(symbol, failure.message)
-    return Failed(symbol, stage, failure.message, failure.traceback)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
-from desk.cores import usable_cores
+from desk.cores import usable_workers
 from desk.errors import SettingsError
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
 from desk.market.settings import FetchSettings
@@ -40,7 +40,10 @@ class Settings:
     experiment: bool
     """Whether arguments chose other labels or another history than ``config.py``: nothing is published."""
     N_JOBS: int
-    """Worker processes; 0 is one per core that this process may use."""
+    """Worker processes; 0 is one per core that this process may use, as far as the memory goes."""
+    job_timeout_s: float
+    """Seconds that a worker process may take for one symbol before it is ended and the symbol tried once
+    more, alone; 0 is any number.  With one worker process nobody keeps the time."""
     seed: int
     """The one seed of every random choice."""
 
@@ -69,13 +72,15 @@ class Settings:
             yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
         if self.N_JOBS < 0:
             yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
+        if self.job_timeout_s < 0:
+            yield f"job_timeout_s is {self.job_timeout_s:g}, must be 0 (no limit) or more"
         if not 0 <= self.seed < 2**31:
             yield f"seed is {self.seed}, must lie between 0 and {2**31 - 1}"
 
     @property
     def workers(self) -> int:
         """Worker processes."""
-        return self.N_JOBS or usable_cores()
+        return self.N_JOBS or usable_workers()
 
     @property
     def model(self) -> ModelSettings:

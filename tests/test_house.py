@@ -80,7 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
-    "desk.executors": FOUNDATION | {"desk.cores"},
+    "desk.executors": FOUNDATION | {"desk.executors"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
@@ -130,6 +130,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.training_jobs": FOUNDATION
     | {
         *("desk.learn", "desk.live_models", "desk.market.history", "desk.run_settings"),
+        *("desk.training_run", "desk.worker"),
+    },
+    "desk.training_pipeline": FOUNDATION
+    | {
+        *("desk.executors", "desk.fetch_display", "desk.interrupts", "desk.learn", "desk.reports"),
+        *("desk.market.history.fetch_report", "desk.run_settings", "desk.training_jobs"),
         *("desk.training_run", "desk.worker"),
     },
     "desk.training_run": FOUNDATION
@@ -237,7 +243,8 @@ MAY_WRITE = {
 # Where everything may be caught: the end of a symbol's job, and a file of settings, which is anybody's code.
 CATCHES_ALL = {
     "desk.doors.mistakes",
-    "desk.executors",
+    "desk.executors.jobs",
+    "desk.executors.workers",
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",

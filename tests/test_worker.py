@@ -21,6 +21,7 @@ OURS = {
     "desk.settings",
     "desk.stopwatch",
     "desk.ticks",
+    "desk.typed_fields",
     "desk.values",
     "desk.versions",
     "desk.worker",
@@ -38,7 +39,7 @@ import desk.worker
 print(json.dumps(sorted(sys.modules)))
 """
 POOLED = """
-import rich
+import desk.reports.console
 from desk.executors import JobDone, Processes
 from tests.test_worker import loaded
 (outcome,) = Processes(1).run(loaded, [0])
@@ -77,7 +78,7 @@ def test_a_process_of_the_pool_does_not_run_the_main_script_again(tmp_path: Path
     names = printed_by(str(script))
 
     assert "desk.executors" in names
-    assert "rich" not in names
+    assert "desk.reports.console" not in names
 
 
 def indented(source: str) -> str:
