@@ -138,7 +138,7 @@ class TrainingRun:
             if exc.errno not in DISK_TROUBLE | {errno.EACCES, errno.EPERM}:
                 raise
             raise Unwritable(
-                f"{self.settings.models_dir} cannot be written any more ({exc.strerror}), so nothing more is "
+                f"{self.registry.folder} cannot be written any more ({exc.strerror}), so nothing more is "
                 "trained. What was finished is kept: make room, or make the folder writable; then the same "
                 "command trains the others, or --judge publishes what is there"
             ) from exc
