@@ -6,7 +6,7 @@ AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins audit mutants bench soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay clean
+.PHONY: help demo train test test-python check fix house pins audit mutants bench soak-fetch soak-kill soak-train soak-noise soak-verdict soak-attacks soak-live soak-replay clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -54,6 +54,7 @@ mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
 	$(RUN) -m benchmarks.features
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.workers
 	$(RUN) -m benchmarks.decisions
 	$(RUN) -m benchmarks.fetch
 
@@ -62,6 +63,9 @@ soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then co
 
 soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, then compare its journal with the exchange
 	$(RUN) -m soaks.kill
+
+soak-train: $(VENV)/.dev ## kill -9 a retraining at 10 moments, kill and stop its workers, then compare; ten minutes
+	$(RUN) -m soaks.train $(ARGS)
 
 soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
 	$(RUN) -m soaks.live

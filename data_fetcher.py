@@ -111,6 +111,7 @@ async def fetch_universe(
             symbols = choose(settings, book)
             with _writing(store):
                 store.save_contracts(book)
+            progress.chosen(symbols, book)
             job = _Fetch(settings, store, market, clock, progress, symbols, book)
             outcomes = await job.run()
     return FetchReport(
@@ -384,6 +385,7 @@ async def _take_offline(
     symbols = [symbol for symbol in choose(settings, book) if settings.symbols or symbol in cached]
     if not symbols:
         raise CacheError(f"{store.folder} holds candles of none of the symbols: fetch once without --offline")
+    progress.chosen(tuple(symbols), book)
     outcomes: list[Fetched | FetchProblem] = []
     for symbol in symbols:
         outcomes.append(read_cached(store, symbol, days=settings.days, funding=settings.funding, clock=clock))

@@ -1,8 +1,8 @@
 """From the candles of every active Bitget USDT future to one examined LightGBM model each.
 
-A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date;
-phase 2 carries ``desk.worker.train_symbol`` through a pool of processes.  Workers compute and return; this
-process alone publishes, prints, and writes the summary.
+A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date, in a thread;
+meanwhile phase 2 carries ``desk.worker.train_symbol`` through a pool of processes, each symbol as soon as its
+candles are there.  Workers compute and return; this process alone publishes, prints, and writes the summary.
 
 Reading order: ``main``, ``run``, ``finish``; ``explore`` measures other horizons instead.
 
@@ -19,7 +19,6 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 import asyncio
 import contextlib
 import os
-import time
 from argparse import Namespace
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -27,10 +26,11 @@ from datetime import datetime
 from pathlib import Path
 
 import config
-from data_fetcher import FetchReport, check_books, fetch_universe
+from data_fetcher import FetchReport, ProgressObserver, check_books, fetch_universe
 from desk.clock import SystemClock
 from desk.errors import DeskError, SettingsError
 from desk.fetch_display import FetchBar, print_fetch
+from desk.fetch_thread import FetchThread
 from desk.files import sole_writer
 from desk.learn.exploration_record import describe_exploration
 from desk.learn.summary import RunCost, summarise, targets_met
@@ -122,21 +122,26 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     started = utc_now()
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
-    report = asyncio.run(bring_candles(settings, console, demo=demo))
-    began = time.monotonic()
-    with open_ledger(settings, registry) as ledger:
+    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo) as fetch:
         training = new_run(settings, registry, ledger, console, demo=demo)
         training.print_changes()
-        interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
+        end = each_symbol(train_symbol, settings, fetch, training, stage="train")
         training.judge()
-    effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)
+    seen = fetch.progress
+    effort = RunCost(
+        seen.seconds if seen else 0.0,
+        end.seconds,
+        seen.requests if seen else 0,
+        seen.throttled if seen else 0,
+    )
     status = finish(training, effort, started=started)
-    if interrupted:
-        left = len(report.fetched) + len(report.problems) - training.count
+    if end.interrupted:
         console.error(
-            f"Interrupted: {training.count} symbols are finished, judged and published, {left} are left."
+            f"Interrupted: {training.count} symbols are finished, judged and published, {end.left} are left."
         )
         return INTERRUPTED
+    if fetch.error is not None:
+        raise fetch.error
     return status
 
 
@@ -221,12 +226,9 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
-    report = asyncio.run(bring_candles(settings, console, demo=demo))
-    with open_ledger(settings, registry) as ledger:
+    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo) as fetch:
         run = new_run(settings, registry, ledger, console, demo=demo)
-        interrupted = each_symbol(
-            explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal
-        )
+        end = each_symbol(explore_symbol, settings, fetch, run, stage="explore", grid=grid, reveal=reveal)
         run.note_pooled_look()
     document = exploration(
         describe_exploration(run.explored),
@@ -239,9 +241,11 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
     path, drawn = registry.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document, where)}\nExploration: {path}\nPicture: {drawn}"
     console.finish(exploration_tables(document), words, document)
-    if interrupted:
+    if end.interrupted:
         console.error(f"Interrupted: what is shown is of the {run.count} symbols that were finished.")
         return INTERRUPTED
+    if fetch.error is not None:
+        raise fetch.error
     return FAILED if run.failed else OK
 
 
@@ -249,7 +253,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
 
 
 async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> FetchReport:
-    """Bring the candle caches up to date; from the embedded exchange if ``demo``.
+    """Bring the candle caches up to date and do nothing else; from the embedded exchange if ``demo``.
 
     Parameters
     ----------
@@ -261,6 +265,16 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
         async with reachable(settings.fetch, demo=demo) as fetch:
             return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
+
+
+def background_fetch(settings: Settings, *, demo: bool) -> FetchThread:
+    """A fetch that goes on while symbols are trained; from the embedded exchange if ``demo``."""
+
+    async def bring(observer: ProgressObserver) -> FetchReport:
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await fetch_universe(fetch, clock=SystemClock(), progress=observer)
+
+    return FetchThread(bring)
 
 
 @contextlib.asynccontextmanager

@@ -119,7 +119,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.interrupts": set(),
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
-    "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
+    "desk.fetch_display": FOUNDATION
+    | {"desk.market.history.contract_book", "desk.market.history.fetch_report", "desk.reports"},
+    "desk.fetch_thread": FOUNDATION
+    | {"desk.market.history.contract_book", "desk.market.history.fetch_report"},
     "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
     "desk.model_commands": FOUNDATION
     | {
@@ -134,7 +137,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.training_pipeline": FOUNDATION
     | {
-        *("desk.executors", "desk.fetch_display", "desk.interrupts", "desk.learn", "desk.reports"),
+        *("desk.executors", "desk.fetch_display", "desk.fetch_thread", "desk.interrupts", "desk.learn"),
+        "desk.reports",
         *("desk.market.history.fetch_report", "desk.run_settings", "desk.training_jobs"),
         *("desk.training_run", "desk.worker"),
     },
@@ -245,6 +249,7 @@ CATCHES_ALL = {
     "desk.doors.mistakes",
     "desk.executors.jobs",
     "desk.executors.workers",
+    "desk.fetch_thread",
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",
