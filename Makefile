@@ -40,7 +40,7 @@ pins: $(VENV)/.dev ## write the hashes of what requirements*.txt and constraints
 
 audit: $(AUDIT)/.made ## ask for known holes in what is installed; says so where the data cannot be reached
 	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
-	  -r requirements-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
+	  -r requirements-hashes.txt -r requirements-dask-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
 	unknown=$$(grep -c 'could not be audited' $(AUDIT)/found); \
 	grep -v 'could not be audited\|Skip Reason\|^---\|^No known' $(AUDIT)/found; \
 	if [ $$status -eq 0 ] && [ $$unknown -eq 0 ]; then echo "No known holes"; fi; \
@@ -102,6 +102,6 @@ $(VENV)/.run: $(VENV)/.made requirements.txt requirements-hashes.txt constraints
 	  echo "LightGBM does not load. If libgomp is missing: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; exit 2; }
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-hashes.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-hashes.txt requirements-dask.txt requirements-dask-hashes.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -16,6 +16,7 @@ CPU seconds against the plain recipe: ``benchmarks.training``.  Linux only.
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -63,13 +64,27 @@ class Measured:
     parent_mb: float
 
 
-def start_of(_: int) -> Start:
-    """What this process, and the server that it was forked off, have used."""
-    ticks = os.sysconf("SC_CLK_TCK")
-    fields = Path(f"/proc/{os.getppid()}/stat").read_text().rpartition(")")[2].split()
-    lines = Path("/proc/self/smaps_rollup").read_text().splitlines()
-    own = sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
-    return Start((int(fields[11]) + int(fields[12])) / ticks, time.process_time(), own / 1024)
+def start_of_worker() -> Start:
+    """What a process, and the server that it is forked off, have used before the first symbol.
+
+    It is asked for functions that it has loaded, so that nothing is imported for the question.
+    """
+    own = Processes(1)
+    usage = next(own.run(resource.getrusage, [resource.RUSAGE_SELF]))
+    maps = next(own.run(Path.read_text, [Path("/proc/self/smaps_rollup")]))
+    stat = own.run(Path.read_text, [Path("/proc/self/stat")])
+    line = next(stat)
+    if not (isinstance(usage, JobDone) and isinstance(maps, JobDone) and isinstance(line, JobDone)):
+        raise SystemExit(f"a worker did not answer: {usage}")
+    server = line.result.rpartition(")")[2].split()[1]
+    fields = Path(f"/proc/{server}/stat").read_text().rpartition(")")[2].split()
+    stat.close()
+    private = [row.split() for row in maps.result.splitlines() if row.startswith("Private_")]
+    return Start(
+        (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"),
+        usage.result.ru_utime + usage.result.ru_stime,
+        sum(int(row[1]) for row in private) / 1024,
+    )
 
 
 def series(count: int) -> list[Candles]:
@@ -152,8 +167,7 @@ def main() -> int:
     parser.add_argument("--trials", type=int, default=50)
     args = parser.parse_args()
 
-    outcomes = list(Processes(1).run(start_of, [0]))
-    start = next(outcome.result for outcome in outcomes if isinstance(outcome, JobDone))
+    start = start_of_worker()
     print(f"start: server {start.server_cpu_s:.1f} CPU s once; a worker {start.cpu_s:.2f} CPU s, ", end="")
     print(f"{start.own_mb:.0f} MB of its own")
     with tempfile.TemporaryDirectory() as name:

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from desk.errors import NotEnoughHistory
-from desk.executors import NOT_YET, Executor, JobDone, JobFailed, NotYet, Processes, Serial
+from desk.executors import NOT_YET, DaskCluster, Executor, JobDone, JobFailed, NotYet, Processes, Serial
 from desk.fetch_display import outcome_of_problem, pace_of, print_notes
 from desk.fetch_thread import FetchThread
 from desk.interrupts import FinishFirst
@@ -26,7 +26,7 @@ from desk.market.history.fetch_report import Fetched
 from desk.outcomes import Failed, Skipped
 from desk.reports import terminal
 from desk.reports.console import Console, ProgressBar
-from desk.run_settings import Settings
+from desk.run_settings import LOCAL, Settings
 from desk.training_jobs import JobMaker
 from desk.training_run import TrainingRun
 from desk.worker import EvaluatedSymbol, SymbolJob
@@ -209,6 +209,8 @@ class _Flow:
 
 def executor_of(settings: Settings, console: Console) -> Executor:
     """Where symbols are trained; one that runs long is named on the console."""
+    if settings.executor != LOCAL:
+        return DaskCluster(settings.executor)
     if settings.workers == 1:
         return Serial()
 

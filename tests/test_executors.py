@@ -1,5 +1,6 @@
 """Serial or pooled: the difference is where, never what."""
 
+import importlib.util
 import os
 import signal
 import sys
@@ -10,7 +11,20 @@ from pathlib import Path
 
 import pytest
 
-from desk.executors import AHEAD, NOT_YET, ONE_THREAD, Executor, JobDone, JobFailed, NotYet, Processes, Serial
+from desk.errors import SettingsError
+from desk.executors import (
+    AHEAD,
+    NOT_YET,
+    ONE_THREAD,
+    DaskCluster,
+    Executor,
+    JobDone,
+    JobFailed,
+    NotYet,
+    Processes,
+    Serial,
+)
+from desk.executors.cluster import local_cluster
 from desk.executors.environment import start_method
 
 
@@ -232,6 +246,61 @@ class TestProcesses(ExecutorContract):
         outcomes = list(Processes(1).run(own_number, range(6)))
 
         assert len({outcome.result for outcome in outcomes if isinstance(outcome, JobDone)}) == 1
+
+
+needs_dask = pytest.mark.skipif(
+    importlib.util.find_spec("distributed") is None, reason="Dask is not installed"
+)
+
+
+@needs_dask
+@pytest.mark.filterwarnings("ignore::ResourceWarning")  # of its event loops
+class TestDaskCluster(ExecutorContract):
+    """A scheduler and two worker processes on this machine."""
+
+    @pytest.fixture(scope="class")
+    def address(self) -> Iterator[str]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("BITGET_API_SECRET", "a secret")
+            with local_cluster(2) as address:
+                yield address
+
+    @pytest.fixture
+    def executor(self, address: str) -> Executor:
+        return DaskCluster(f"dask://{address}")
+
+    def test_a_worker_that_dies_costs_its_own_job_only(self, executor: Executor) -> None:
+        """Dask would try it on three more workers, and each would die of it."""
+        outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 13, *range(20, 26)])}
+
+        died = outcomes.pop(13)
+        assert isinstance(died, JobFailed)
+        assert died.error == "WorkerDied"
+        assert outcomes == {job: JobDone(job, 2 * job) for job in (1, *range(20, 26))}
+
+    def test_a_job_whose_worker_died_once_is_repeated(self, executor: Executor, tmp_path: Path) -> None:
+        outcomes = list(executor.run(dies_first, [tmp_path / "a", tmp_path / "b"]))
+
+        assert sorted(outcomes, key=repr) == [JobDone(tmp_path / "a", "a"), JobDone(tmp_path / "b", "b")]
+
+    def test_workers_never_see_a_key(self, executor: Executor) -> None:
+        """What a worker does not have is in no dump of a crash; the cluster was started beside a key."""
+        [outcome] = executor.run(environment, [1])
+
+        assert isinstance(outcome, JobDone)
+        assert "a secret" not in outcome.result[0].values()
+
+    def test_a_scheduler_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(SettingsError, match=r"no Dask scheduler answers at dask://127\.0\.0\.1:9"):
+            list(DaskCluster("dask://127.0.0.1:9").run(double, [1]))
+
+
+def test_a_cluster_without_dask_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is an optional requirement: the message says which."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+
+    with pytest.raises(SettingsError, match=r"pip install -r requirements-dask\.txt"):
+        list(DaskCluster("dask://local:2").run(double, [1]))
 
 
 def own_number(_: int) -> int:

@@ -80,7 +80,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
-    "desk.executors": FOUNDATION | {"desk.executors"},
+    "desk.executors": FOUNDATION | {"desk.executors", "desk.versions"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
@@ -247,6 +247,7 @@ MAY_WRITE = {
 # Where everything may be caught: the end of a symbol's job, and a file of settings, which is anybody's code.
 CATCHES_ALL = {
     "desk.doors.mistakes",
+    "desk.executors.cluster",
     "desk.executors.jobs",
     "desk.executors.workers",
     "desk.fetch_thread",

@@ -192,6 +192,7 @@ def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run:
         (["--days", "10", "--horizon", "3000"], "too long for 10 days"),
         (["--trials", "0"], "n_trials is 0"),
         (["--jobs", "-1"], "N_JOBS is -1"),
+        (["--executor", "dask://"], "must be local, dask://HOST:PORT or dask://local:N"),
         (["--seed", "-1"], "seed is -1"),
         (["--offline", "--refresh"], "not both"),
         (["--reveal"], "--reveal shows the test part of --explore"),

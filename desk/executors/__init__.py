@@ -6,11 +6,12 @@ border: a failure is a value, with its traceback as text.  Jobs are taken from t
 become free, so that hundreds of symbols never lie in memory together.
 
 Reading order: ``jobs`` (what every executor promises), ``serial``, ``processes``, then ``workers`` (one
-process) and ``environment`` (what a process starts with).
+process), ``cluster`` (Dask) and ``environment`` (what a process starts with).
 
 Not here: what a job is, and what is done with its outcome.
 """
 
+from desk.executors.cluster import DaskCluster
 from desk.executors.environment import ONE_THREAD
 from desk.executors.jobs import NOT_YET, Executor, JobDone, JobFailed, NotYet
 from desk.executors.processes import AHEAD, Processes
@@ -20,6 +21,7 @@ __all__ = [
     "AHEAD",
     "NOT_YET",
     "ONE_THREAD",
+    "DaskCluster",
     "Executor",
     "JobDone",
     "JobFailed",

@@ -14,7 +14,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -56,7 +56,7 @@ def worker_context() -> ForkServerContext | SpawnContext:
 
 def start_worker(process: BaseProcess) -> None:
     """Start ``process``, one of ``worker_context``."""
-    with _main_module_hidden(), _scrubbed_environment():
+    with clean_start():
         resource_tracker.ensure_running()  # it leaves Ctrl-C unblocked when it starts
         with _interrupts_of_children_blocked():
             if start_method() == "forkserver":
@@ -65,6 +65,18 @@ def start_worker(process: BaseProcess) -> None:
                 process.start()
         if start_method() == "forkserver":
             process.start()
+
+
+@contextlib.contextmanager
+def clean_start() -> Iterator[None]:
+    """Let processes that are started meanwhile see neither the main module nor a key."""
+    with _main_module_hidden(), _scrubbed_environment():
+        yield
+
+
+def unneeded_variables(environ: Iterable[str]) -> list[str]:
+    """Names in ``environ`` that no worker needs."""
+    return [name for name in environ if not _NEEDED.fullmatch(name)]
 
 
 @contextlib.contextmanager
@@ -102,9 +114,8 @@ def _scrubbed_environment() -> Iterator[None]:
     Modules that a fork server is to import are looked for where this process finds its own.
     """
     before = dict(os.environ)
-    for name in before:
-        if not _NEEDED.fullmatch(name):
-            del os.environ[name]
+    for name in unneeded_variables(before):
+        del os.environ[name]
     folders = (folder or os.getcwd() for folder in sys.path)
     added = {**ONE_THREAD, **NO_BACKGROUND, "PYTHONPATH": os.pathsep.join(folders)}
     os.environ.update(added)

@@ -87,7 +87,7 @@ class WorkerProcess(Generic[Job, Result]):
         except (EOFError, OSError):
             answer = None  # it died, or was killed
         except Exception as exc:  # noqa: BLE001 - a job or a result that cannot be sent is a failure of the job
-            answer = JobFailed(None, type(exc).__name__, str(exc), traceback.format_exc())
+            answer = _failure(exc, str(exc))
         self._asked = False
         self._answers.put((self, answer))
 
@@ -98,18 +98,33 @@ def _serve(connection: Connection) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with suppress(EOFError, OSError):
         while True:
-            work, job = connection.recv()
-            outcome = attempt(work, job)
-            answer: Answer[object]
-            if isinstance(outcome, JobDone):
-                answer = JobDone(None, outcome.result)
-            else:
-                answer = JobFailed(None, outcome.error, outcome.message, outcome.traceback)
-            try:
-                connection.send(answer)
-            except (TypeError, AttributeError, ValueError) as exc:
-                message = f"its result cannot be sent: {exc}"
-                connection.send(JobFailed(None, type(exc).__name__, message, traceback.format_exc()))
+            _serve_one(connection)
+
+
+def _serve_one(connection: Connection) -> None:
+    answer: Answer[object]
+    try:
+        work, job = connection.recv()
+    except (EOFError, OSError):
+        raise
+    except Exception as exc:  # noqa: BLE001 - a job that cannot be received is a failure of the job
+        answer = _failure(exc, f"its worker cannot read it: {exc}")
+    else:
+        outcome = attempt(work, job)
+        if isinstance(outcome, JobDone):
+            answer = JobDone(None, outcome.result)
+        else:
+            answer = JobFailed(None, outcome.error, outcome.message, outcome.traceback)
+    try:
+        connection.send(answer)
+    except (EOFError, OSError):
+        raise
+    except Exception as exc:  # noqa: BLE001 - nor is one whose result cannot be sent
+        connection.send(_failure(exc, f"its result cannot be sent: {exc}"))
+
+
+def _failure(exc: Exception, message: str) -> JobFailed[None]:
+    return JobFailed(None, type(exc).__name__, message, traceback.format_exc())
 
 
 def _end_with_parent() -> None:
