@@ -248,38 +248,40 @@ class TestProcesses(ExecutorContract):
         assert len({outcome.result for outcome in outcomes if isinstance(outcome, JobDone)}) == 1
 
 
-needs_dask = pytest.mark.skipif(
-    importlib.util.find_spec("distributed") is None, reason="Dask is not installed"
-)
+LOCAL_TWO = "dask://local:2"
 
 
-@needs_dask
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Of a Dask scheduler with two workers, which were started beside a key."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BITGET_API_SECRET", "a secret")
+        with local_cluster(2) as address:
+            yield address
+
+
+@pytest.mark.skipif(importlib.util.find_spec("distributed") is None, reason="Dask is not installed")
 @pytest.mark.filterwarnings("ignore::ResourceWarning")  # of its event loops
 class TestDaskCluster(ExecutorContract):
     """A scheduler and two worker processes on this machine."""
-
-    @pytest.fixture(scope="class")
-    def address(self) -> Iterator[str]:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("BITGET_API_SECRET", "a secret")
-            with local_cluster(2) as address:
-                yield address
 
     @pytest.fixture
     def executor(self, address: str) -> Executor:
         return DaskCluster(f"dask://{address}")
 
-    def test_a_worker_that_dies_costs_its_own_job_only(self, executor: Executor) -> None:
+    def test_a_worker_that_dies_costs_its_own_job_only(self) -> None:
         """Dask would try it on three more workers, and each would die of it."""
-        outcomes = {outcome.job: outcome for outcome in executor.run(double, [1, 13, *range(20, 26)])}
+        outcomes = {
+            outcome.job: outcome for outcome in DaskCluster(LOCAL_TWO).run(double, [1, 13, *range(20, 26)])
+        }
 
         died = outcomes.pop(13)
         assert isinstance(died, JobFailed)
         assert died.error == "WorkerDied"
         assert outcomes == {job: JobDone(job, 2 * job) for job in (1, *range(20, 26))}
 
-    def test_a_job_whose_worker_died_once_is_repeated(self, executor: Executor, tmp_path: Path) -> None:
-        outcomes = list(executor.run(dies_first, [tmp_path / "a", tmp_path / "b"]))
+    def test_a_job_whose_worker_died_once_is_repeated(self, tmp_path: Path) -> None:
+        outcomes = list(DaskCluster(LOCAL_TWO).run(dies_first, [tmp_path / "a", tmp_path / "b"]))
 
         assert sorted(outcomes, key=repr) == [JobDone(tmp_path / "a", "a"), JobDone(tmp_path / "b", "b")]
 

@@ -32,6 +32,8 @@ SCHEME: Final = "dask://"
 LOCAL = re.compile(rf"{SCHEME}local:([1-9][0-9]*)")
 AHEAD = 1
 """Tasks beyond one per worker, so that none waits for this process."""
+WORKERS_WITHIN_S = 30
+"""How long a first worker is waited for: those of a cluster that has just been started come one by one."""
 DIED_TWICE = (
     "the cluster lost the worker that was at this job, twice: its log says more, it may have lacked memory"
 )
@@ -183,9 +185,13 @@ def _check_workers(client: Any, address: str) -> None:  # noqa: ANN401 - Dask ha
     SettingsError
         With what is wrong with which worker.
     """
+    try:
+        client.wait_for_workers(1, timeout=WORKERS_WITHIN_S)
+    except TimeoutError as exc:
+        raise SettingsError(
+            f"the scheduler at {address} has no worker: start some with `dask worker`"
+        ) from exc
     threads = client.nthreads()
-    if not threads:
-        raise SettingsError(f"the scheduler at {address} has no worker: start some with `dask worker`")
     if many := sorted(worker for worker, count in threads.items() if count != 1):
         raise SettingsError(
             f"workers with more than one thread: {', '.join(many)}; start them with --nthreads 1, as many as "
