@@ -6,7 +6,7 @@ AUDIT := .venv-audit
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins vendor docs audit mutants bench fallacies soak-fetch soak-kill soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
+.PHONY: help demo train test test-python check fix house pins vendor docs audit mutants bench fallacies soak-fetch soak-kill soak-train soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -46,7 +46,7 @@ docs: $(VENV)/.dev ## write docs/config.md, after a setting, its value or its me
 
 audit: $(AUDIT)/.made ## ask for known holes in what is installed; says so where the data cannot be reached
 	@$(AUDIT)/bin/pip-audit --progress-spinner off --disable-pip --require-hashes \
-	  -r requirements-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
+	  -r requirements-hashes.txt -r requirements-dask-hashes.txt -r requirements-dev-hashes.txt >$(AUDIT)/found 2>&1; status=$$?; \
 	unknown=$$(grep -c 'could not be audited' $(AUDIT)/found); \
 	grep -v 'could not be audited\|Skip Reason\|^---\|^No known' $(AUDIT)/found; \
 	if [ $$status -eq 0 ] && [ $$unknown -eq 0 ]; then echo "No known holes"; fi; \
@@ -60,6 +60,7 @@ mutants: $(VENV)/.dev ## plant faults in the modules that decide, and list those
 bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of one run
 	$(RUN) -m benchmarks.features
 	$(RUN) -m benchmarks.training
+	$(RUN) -m benchmarks.workers
 	$(RUN) -m benchmarks.decisions
 	$(RUN) -m benchmarks.fetch
 	$(RUN) -m benchmarks.report
@@ -73,6 +74,9 @@ soak-fetch: $(VENV)/.dev ## kill the fetcher at 20 moments under faults, then co
 soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults, on either kind of account, then compare its journal with the exchange
 	$(RUN) -m soaks.kill
 	$(RUN) -m soaks.kill --account unified
+
+soak-train: $(VENV)/.dev ## kill -9 a retraining at 10 moments, kill and stop its workers, then compare; ten minutes
+	$(RUN) -m soaks.train $(ARGS)
 
 soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
 	$(RUN) -m soaks.live
@@ -112,6 +116,6 @@ $(VENV)/.run: $(VENV)/.made requirements.txt requirements-hashes.txt constraints
 	  echo "LightGBM does not load. If libgomp is missing: apt-get install libgomp1 (Debian, Ubuntu), dnf install libgomp (Fedora), brew install libomp (macOS)"; exit 2; }
 	@touch $@
 
-$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-hashes.txt
+$(VENV)/.dev: $(VENV)/.run requirements-dev.txt requirements-dev-hashes.txt requirements-dask.txt requirements-dask-hashes.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@

@@ -184,6 +184,8 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         publish_rule="always",  # or "better": what earned more than the published model after its training
         experiment=False,
         N_JOBS=0,  # one per core that may be used
+        job_timeout_s=1_800.0,  # a symbol takes seconds to a few minutes; an exploration several times that
+        executor="local",  # or a Dask scheduler, "dask://HOST:PORT"; "dask://local:2" tries it here
         seed=20_261_122,
     )
     return with_environment(values, environ)[0]

@@ -16,13 +16,12 @@ the progress).
 
 import asyncio
 import contextlib
-import errno
 import logging
 from collections.abc import Iterable, Iterator
 
 from desk.arguments import nearest
 from desk.errors import CacheError, DeskError, FetchEnds, SettingsError, Unwritable
-from desk.files import remove_drafts
+from desk.files import DISK_TROUBLE, remove_drafts
 from desk.market.bitget.book_checks import check_books
 from desk.market.bitget.public import BitgetPublic
 from desk.market.history.cached import read_cached
@@ -64,8 +63,6 @@ SYMBOLS_UNDER_WAY = 10
 """Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
 USUAL_FUNDING_HOURS = 8
 """For the estimate of the number of requests, where a contract does not list its own."""
-DISK_TROUBLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO}
-"""Errors of the disk, which every symbol meets, and not of one file on it."""
 NO_NOTES: tuple[str, ...] = ()
 
 
@@ -114,6 +111,7 @@ async def fetch_universe(
             symbols = choose(settings, book)
             with _writing(store):
                 store.save_contracts(book)
+            progress.chosen(symbols, book)
             job = _Fetch(settings, store, market, clock, progress, symbols, book)
             outcomes = await job.run()
     return FetchReport(
@@ -387,6 +385,7 @@ async def _take_offline(
     symbols = [symbol for symbol in choose(settings, book) if settings.symbols or symbol in cached]
     if not symbols:
         raise CacheError(f"{store.folder} holds candles of none of the symbols: fetch once without --offline")
+    progress.chosen(tuple(symbols), book)
     outcomes: list[Fetched | FetchProblem] = []
     for symbol in symbols:
         outcomes.append(read_cached(store, symbol, days=settings.days, funding=settings.funding, clock=clock))

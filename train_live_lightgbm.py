@@ -1,13 +1,14 @@
 """From the candles of every active Bitget USDT future to one examined LightGBM model each.
 
-A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date;
-phase 2 carries ``desk.worker.train_symbol`` through a pool of processes.  Workers compute and return; this
-process alone publishes, prints, and writes the summary.
+A door: it composes the rooms.  Phase 1 (``data_fetcher``) brings the candle caches up to date, in a thread;
+meanwhile phase 2 carries ``desk.worker.train_symbol`` through a pool of processes, each symbol as soon as its
+candles are there.  Workers compute and return; this process alone publishes, prints, and writes the summary.
 
-Reading order: ``main``, ``run``, ``each_symbol``, ``finish``; ``explore`` measures other horizons instead.
+Reading order: ``main``, ``run``, ``finish``; ``explore`` measures other horizons instead.
 
-Not here: the command line (``desk.training_arguments``), what happens to one symbol (``desk.worker``), and
-what becomes of the outcomes (``desk.training_run``).
+Not here: the command line (``desk.training_arguments``), how symbols get to workers
+(``desk.training_pipeline``), what happens to one symbol (``desk.worker``), and what becomes of the outcomes
+(``desk.training_run``).
 """
 
 if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes in config.py are met meanwhile
@@ -17,26 +18,21 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 
 import asyncio
 import contextlib
-import itertools
 import os
-import time
 from argparse import Namespace
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import datetime
 from pathlib import Path
 
 import config
-from data_fetcher import FetchReport, check_books, fetch_universe
+from data_fetcher import FetchReport, ProgressObserver, check_books, fetch_universe
 from desk.clock import SystemClock
-from desk.errors import DeskError, NotEnoughHistory, SettingsError
-from desk.executors import Executor, JobDone, JobFailed, Processes, Serial
-from desk.fetch_display import FetchBar, outcome_of_problem, print_fetch
+from desk.errors import DeskError, SettingsError
+from desk.fetch_display import FetchBar, print_fetch
+from desk.fetch_thread import FetchThread
 from desk.files import sole_writer
-from desk.interrupts import FinishFirst
 from desk.learn.exploration_record import describe_exploration
-from desk.learn.explore import Explored
-from desk.learn.settings import ModelSettings
 from desk.learn.summary import RunCost, summarise, targets_met
 from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
@@ -45,7 +41,6 @@ from desk.market.history.candle_store import CandleStore
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
 from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
-from desk.outcomes import Failed, Skipped
 from desk.registry import ModelRegistry
 from desk.reports import terminal
 from desk.reports.console import Console
@@ -57,15 +52,11 @@ from desk.run_settings import Settings
 from desk.settings_files import in_force
 from desk.stopwatch import utc_now
 from desk.training_arguments import narrowed, training_arguments, where_given
-from desk.training_jobs import jobs_of
+from desk.training_pipeline import each_symbol
 from desk.training_run import CheckBooks, TrainingRun, live_days
-from desk.worker import EvaluatedSymbol, SymbolJob, explore_symbol, train_symbol
+from desk.worker import explore_symbol, train_symbol
 
 OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
-STOPPING = (
-    "Stopping: symbols under way are finished, then what is finished is judged and published. "
-    "Ctrl-C again stops at once."
-)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -132,21 +123,26 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     started = utc_now()
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
-    report = asyncio.run(bring_candles(settings, console, demo=demo))
-    began = time.monotonic()
-    with open_ledger(settings, registry) as ledger:
+    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo) as fetch:
         training = new_run(settings, registry, ledger, console, demo=demo)
         training.print_changes()
-        interrupted = each_symbol(train_symbol, settings, report, training, stage="train")
+        end = each_symbol(train_symbol, settings, fetch, training, stage="train")
         training.judge()
-    effort = RunCost(report.seconds, time.monotonic() - began, report.requests, report.throttled)
-    if interrupted:
-        left = len(report.fetched) + len(report.problems) - training.count
+    seen = fetch.progress
+    effort = RunCost(
+        seen.seconds if seen else 0.0,
+        end.seconds,
+        seen.requests if seen else 0,
+        seen.throttled if seen else 0,
+    )
+    if end.interrupted:
         console.error(
-            f"Interrupted: {training.count} symbols are finished, judged and published, {left} are left."
+            f"Interrupted: {training.count} symbols are finished, judged and published, {end.left} are left."
         )
     status = finish(training, effort, started=started)
-    return INTERRUPTED if interrupted else status
+    if fetch.error is not None and not end.interrupted:
+        raise fetch.error
+    return INTERRUPTED if end.interrupted else status
 
 
 def judge(settings: Settings, console: Console, *, demo: bool) -> int:
@@ -232,12 +228,9 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
     grid = settings.exploration_grid()  # a horizon that the history is too short for ends it here
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
-    report = asyncio.run(bring_candles(settings, console, demo=demo))
-    with open_ledger(settings, registry) as ledger:
+    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo) as fetch:
         run = new_run(settings, registry, ledger, console, demo=demo)
-        interrupted = each_symbol(
-            explore_symbol, settings, report, run, stage="explore", grid=grid, reveal=reveal
-        )
+        end = each_symbol(explore_symbol, settings, fetch, run, stage="explore", grid=grid, reveal=reveal)
         run.note_pooled_look()
     document = exploration(
         describe_exploration(run.explored),
@@ -250,9 +243,11 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
     path, drawn = registry.write_exploration(document, exploration_picture(document))
     words = f"{exploration_words(document, where)}\nExploration: {path}\nPicture: {drawn}"
     console.finish(exploration_tables(document), words, document)
-    if interrupted:
+    if end.interrupted:
         console.error(f"Interrupted: what is shown is of the {run.count} symbols that were finished.")
         return INTERRUPTED
+    if fetch.error is not None:
+        raise fetch.error
     return FAILED if run.failed else OK
 
 
@@ -260,7 +255,7 @@ def explore(settings: Settings, console: Console, *, demo: bool, reveal: bool, w
 
 
 async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> FetchReport:
-    """Bring the candle caches up to date; from the embedded exchange if ``demo``.
+    """Bring the candle caches up to date and do nothing else; from the embedded exchange if ``demo``.
 
     Parameters
     ----------
@@ -272,6 +267,16 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
         async with reachable(settings.fetch, demo=demo) as fetch:
             return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
+
+
+def background_fetch(settings: Settings, *, demo: bool) -> FetchThread:
+    """A fetch that goes on while symbols are trained; from the embedded exchange if ``demo``."""
+
+    async def bring(observer: ProgressObserver) -> FetchReport:
+        async with reachable(settings.fetch, demo=demo) as fetch:
+            return await fetch_universe(fetch, clock=SystemClock(), progress=observer)
+
+    return FetchThread(bring)
 
 
 @contextlib.asynccontextmanager
@@ -309,10 +314,6 @@ def book_checker(settings: Settings, *, demo: bool) -> CheckBooks:
 # Phase 2 ------------------------------------------------------------------------------------------
 
 
-Work = Callable[[SymbolJob], EvaluatedSymbol | Explored]
-"""What happens to one symbol, in a process of its own."""
-
-
 def open_ledger(settings: Settings, registry: ModelRegistry) -> EvaluationLedger:
     """The ledger of these candles; what an earlier version kept beside the models is taken over."""
     ledger = EvaluationLedger(settings.fetch.cache_dir)
@@ -338,63 +339,3 @@ def new_run(
     if not demo:
         training.live_days = live_days(Path(config.JOURNAL), console)
     return training
-
-
-def each_symbol(
-    work: Work,
-    settings: Settings,
-    report: FetchReport,
-    run: TrainingRun,
-    *,
-    stage: str,
-    grid: tuple[ModelSettings, ...] = (),
-    reveal: bool = False,
-) -> bool:
-    """Call ``work`` on every symbol that was fetched, in a pool of processes; each outcome goes to ``run``.
-
-    Asked to end (Ctrl-C or SIGTERM), it lets the symbols under way finish and begins no other; asked twice,
-    it raises ``KeyboardInterrupt``.
-
-    Parameters
-    ----------
-    work : callable
-        What happens to one symbol.
-    settings : Settings
-    report : FetchReport
-        Which candles are in the cache, and the contracts of the exchange.
-    run : TrainingRun
-        Receives every outcome.
-    stage : str
-        ``train`` or ``explore``.
-    grid : tuple of ModelSettings
-        What an exploration measures.
-    reveal : bool
-        Whether an exploration shows the test part.
-
-    Returns
-    -------
-    bool
-        Whether it was asked to end.
-    """
-    for problem in report.problems:
-        run.add(outcome_of_problem(problem))
-    executor: Executor = Serial() if settings.workers == 1 else Processes(settings.workers)
-    stop = FinishFirst(lambda: run.console.error(STOPPING))
-    with stop, run.console.progress(terminal.symbol_columns(stage), total=len(report.fetched)) as bar:
-        symbols = [fetched.symbol for fetched in report.fetched]
-        jobs = jobs_of(settings, symbols, report.book, run, grid=grid, reveal=reveal)
-        outcomes = executor.run(work, itertools.takewhile(lambda _: not stop.asked, jobs))
-        with contextlib.closing(outcomes):
-            for outcome in outcomes:
-                run.add(
-                    outcome.result if isinstance(outcome, JobDone) else _outcome_of_failure(outcome, stage)
-                )
-                bar.show(run.count - len(report.problems))
-    return stop.asked
-
-
-def _outcome_of_failure(failure: JobFailed[SymbolJob], stage: str) -> Skipped | Failed:
-    symbol = failure.job.candles.symbol
-    if failure.error == NotEnoughHistory.__name__:
-        return Skipped(symbol, failure.message)
-    return Failed(symbol, stage, failure.message, failure.traceback)

@@ -1,23 +1,28 @@
-"""How many cores this process may use: those of the machine, less what it is not allowed.
+"""How many cores and how much memory this process may use: the machine's, less what it is not allowed.
 
-A service.  The system's files come in, a number goes out.  A process may be pinned to some cores
+A service.  The system's files come in, numbers go out.  A process may be pinned to some cores
 (``taskset``, a container's ``--cpuset-cpus``), and may have a quota of their time (``--cpus``, a
-``CPUQuota`` of systemd), which Linux keeps in control groups.
+``CPUQuota`` of systemd) and of memory (``--memory``, ``MemoryMax``), which Linux keeps in control groups.
 
 References
 ----------
-Linux documentation, ``admin-guide/cgroup-v2`` (``cpu.max``) and ``scheduler/sched-bwc``
-(``cpu.cfs_quota_us``).
+Linux documentation, ``admin-guide/cgroup-v2`` (``cpu.max``, ``memory.max``, ``memory.current``),
+``scheduler/sched-bwc`` (``cpu.cfs_quota_us``), ``admin-guide/cgroup-v1/memory`` and ``filesystems/proc``
+(``MemAvailable``).
 """
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
-MOST_WORKERS = 61
-"""Worker processes of one pool on Windows, which waits for no more than 63 objects at once."""
 GROUPS = Path("/sys/fs/cgroup")
 MEMBERSHIP = Path("/proc/self/cgroup")
+MEMORY = Path("/proc/meminfo")
+WORKER_MB = 300
+"""What a worker process may come to hold, the libraries included; ``make bench`` measures it."""
+PARENT_MB = 400
+"""What the parent may come to hold."""
 
 
 def usable_cores() -> int:
@@ -30,9 +35,36 @@ def usable_cores() -> int:
     return max(1, cores if quota is None else min(cores, int(quota)))
 
 
-def most_workers(system: str = os.name) -> int | None:
-    """Worker processes that a pool can have on this ``system``; None: any number."""
-    return MOST_WORKERS if system == "nt" else None
+def usable_workers() -> int:
+    """Worker processes for which there are cores and memory, at least 1."""
+    free = free_memory_mb(GROUPS, MEMBERSHIP, MEMORY)
+    if free is None:
+        return usable_cores()
+    return max(1, min(usable_cores(), int((free - PARENT_MB) // WORKER_MB)))
+
+
+def free_memory_mb(groups: Path, membership: Path, memory: Path) -> float | None:
+    """Memory that this process may still take, in MB; None where the system does not say.
+
+    Parameters
+    ----------
+    groups : Path
+        Where the control groups are mounted, of either version.
+    membership : Path
+        The groups of the process.
+    memory : Path
+        What the machine has free.
+    """
+    found = [
+        free
+        for folder in _folders(groups, membership, "memory")
+        for maximum, used in (("max", "current"), ("limit_in_bytes", "usage_in_bytes"))
+        if (free := _left_in(folder, maximum, used)) is not None
+    ]
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = memory.read_text().splitlines()
+        found.append(int(next(line for line in lines if line.startswith("MemAvailable:")).split()[1]) / 1024)
+    return min(found, default=None)
 
 
 def quota_of(groups: Path, membership: Path) -> float | None:
@@ -45,11 +77,13 @@ def quota_of(groups: Path, membership: Path) -> float | None:
     membership : Path
         The groups of the process: lines of ``NUMBER:CONTROLLERS:/PATH``.
     """
-    quotas = [quota for folder in _folders(groups, membership) if (quota := _quota_in(folder)) is not None]
+    quotas = [
+        quota for folder in _folders(groups, membership, "cpu") if (quota := _quota_in(folder)) is not None
+    ]
     return min(quotas, default=None)
 
 
-def _folders(groups: Path, membership: Path) -> Iterator[Path]:
+def _folders(groups: Path, membership: Path, controller: str) -> Iterator[Path]:
     """Folders of the groups, and of those around them up to the mount."""
     try:
         lines = membership.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -58,12 +92,23 @@ def _folders(groups: Path, membership: Path) -> Iterator[Path]:
     for line in lines:
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        mount = groups / controllers if (groups / controllers).is_dir() else groups / "cpu"
+        mount = groups / controllers if (groups / controllers).is_dir() else groups / controller
         own = PurePosixPath(path.lstrip("/"))
         for part in (own, *own.parents):
             yield mount / part
+
+
+def _left_in(folder: Path, maximum: str, used: str) -> float | None:
+    """MB between two figures of a group; what it caches of files is free too, as the kernel has it."""
+    try:
+        limit = int((folder / f"memory.{maximum}").read_text())
+        taken = int((folder / f"memory.{used}").read_text())
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    except (OSError, ValueError):  # not there, or "max"
+        return None
+    return (limit - taken + int(statistics.get("inactive_file", 0))) / 2**20
 
 
 def _quota_in(folder: Path) -> float | None:

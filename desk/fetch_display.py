@@ -7,6 +7,7 @@ Not here: how candles are fetched (``data_fetcher``).
 
 from dataclasses import dataclass
 
+from desk.market.history.contract_book import ContractBook
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
 from desk.outcomes import Failed, Skipped
 from desk.reports import terminal
@@ -20,20 +21,33 @@ class FetchBar:
     bar: ProgressBar
     console: Console
 
+    def chosen(self, symbols: tuple[str, ...], book: ContractBook) -> None:
+        """Show nothing: how many symbols there are is part of every update."""
+
     def update(self, tally: FetchProgress) -> None:
         """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
-        limit = f" of {tally.limit:g}" if tally.limit else ""
-        pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
-        refused = f", {tally.throttled} × 429" if tally.throttled else ""
         done = f"{tally.symbols_done} of {tally.symbols} symbols · {tally.candles:,} candles"
         expected = max(tally.requests_expected, tally.requests)
-        self.bar.show(tally.requests, expected, note=f"{done} · {pace}{refused}")
+        self.bar.show(tally.requests, expected, note=f"{done} · {pace_of(tally)}")
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """Print the notes on a symbol; problems are printed when the fetch is over."""
         if isinstance(outcome, Fetched):
-            for note in outcome.notes:
-                self.console.print(f"⚠️ {outcome.symbol}: {note}")
+            print_notes(outcome, self.console)
+
+
+def print_notes(fetched: Fetched, console: Console) -> None:
+    """Print what the user should know of the candles of a symbol."""
+    for note in fetched.notes:
+        console.print(f"⚠️ {fetched.symbol}: {note}")
+
+
+def pace_of(tally: FetchProgress) -> str:
+    """Requests a second to the busiest endpoint, against its limit, and refusals."""
+    limit = f" of {tally.limit:g}" if tally.limit else ""
+    refused = f", {tally.throttled} × 429" if tally.throttled else ""
+    pace = f"{tally.busiest / tally.seconds:.1f}{limit} requests/s" if tally.seconds > 0 else "starting"
+    return f"{pace}{refused}"
 
 
 def print_fetch(report: FetchReport, console: Console) -> bool:

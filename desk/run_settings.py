@@ -6,13 +6,14 @@ own settings (``desk.market.settings``, ``desk.learn.settings``); what one deman
 Not here: values.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from desk.addresses import proxy_from
-from desk.cores import usable_cores
+from desk.cores import usable_workers
 from desk.errors import SettingsError
 from desk.learn.settings import ExploreSettings, LearnSettings, ModelSettings
 from desk.market.settings import FetchSettings
@@ -20,6 +21,8 @@ from desk.settings import check_settings
 from desk.values import CANDLES_PER_DAY
 
 PublishRule = Literal["always", "better"]
+LOCAL = "local"
+DASK = re.compile(r"dask://(local:[1-9][0-9]*|[^/:\s]+:[0-9]+)")
 TEST_HORIZONS = 10
 """The test part must hold at least so many horizons, or nothing could be said about them."""
 
@@ -41,7 +44,12 @@ class Settings:
     experiment: bool
     """Whether arguments chose other labels or another history than ``config.py``: nothing is published."""
     N_JOBS: int
-    """Worker processes; 0 is one per core that this process may use."""
+    """Worker processes; 0 is one per core that this process may use, as far as the memory goes."""
+    job_timeout_s: float
+    """Seconds that a worker process may take for one symbol before it is ended and the symbol tried once
+    more, alone; 0 is any number.  With one worker process nobody keeps the time."""
+    executor: str
+    """Where symbols are trained: ``local``, ``dask://HOST:PORT``, or ``dask://local:N``."""
     seed: int
     """The one seed of every random choice."""
 
@@ -70,13 +78,17 @@ class Settings:
             yield f"max_model_age_days is {self.max_model_age_days}, must be at least 1"
         if self.N_JOBS < 0:
             yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
+        if self.job_timeout_s < 0:
+            yield f"job_timeout_s is {self.job_timeout_s:g}, must be 0 (no limit) or more"
+        if self.executor != LOCAL and not DASK.fullmatch(self.executor):
+            yield f"executor is {self.executor!r}, must be local, dask://HOST:PORT or dask://local:N"
         if not 0 <= self.seed < 2**31:
             yield f"seed is {self.seed}, must lie between 0 and {2**31 - 1}"
 
     @property
     def workers(self) -> int:
         """Worker processes."""
-        return self.N_JOBS or usable_cores()
+        return self.N_JOBS or usable_workers()
 
     @property
     def model(self) -> ModelSettings:

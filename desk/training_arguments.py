@@ -30,6 +30,7 @@ def training_arguments(argv: Sequence[str] | None, base: Settings) -> argparse.N
         threshold=base.learn.min_price_change,
         trials=base.learn.n_trials,
         jobs=base.N_JOBS,
+        executor=base.executor,
         rps=base.fetch.requests_per_second,
         base_url=base.fetch.base_url,
         models_dir=base.models_dir,
@@ -93,6 +94,7 @@ def narrowed(args: argparse.Namespace, base: Settings) -> Settings:
         models_dir=models_dir,
         experiment=base.experiment or (differs and not args.publish),
         N_JOBS=args.jobs,
+        executor=args.executor,
         seed=args.seed,
     )
 
@@ -140,6 +142,11 @@ def training_parser() -> argparse.ArgumentParser:
     what.add_argument("--seed", type=int, metavar="N", help="seed of every random choice")
     how = parser.add_argument_group("how")
     how.add_argument("--jobs", type=int, metavar="N", help="worker processes; 0 is one per core")
+    how.add_argument(
+        "--executor",
+        metavar="WHERE",
+        help="where symbols are trained: local, dask://HOST:PORT of a scheduler, or dask://local:N to try it",
+    )
     how.add_argument("--rps", type=float, metavar="N", help="requests per second and endpoint")
     how.add_argument("--refresh", action="store_true", help="ignore cached candles and fetch anew")
     how.add_argument("--offline", action="store_true", help="cached candles and contract data only")

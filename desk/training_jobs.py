@@ -7,7 +7,8 @@ Not here: where jobs are carried out (``desk.executors``), and what becomes of t
 (``desk.training_run``).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from desk.errors import DataError, ModelError
 from desk.learn.challenge import Champion
@@ -24,54 +25,55 @@ from desk.values import Candles
 from desk.worker import SymbolJob
 
 
-def jobs_of(
-    settings: Settings,
-    symbols: Sequence[str],
-    book: ContractBook,
-    run: TrainingRun,
-    *,
-    grid: tuple[ModelSettings, ...] = (),
-    reveal: bool = False,
-) -> Iterator[SymbolJob]:
-    """One job per symbol; its candles are read when a worker is about to be free.
+@dataclass(frozen=True, slots=True)
+class JobMaker:
+    """Makes the jobs of one run; what makes no job goes to the run."""
 
-    Parameters
-    ----------
-    settings : Settings
-    symbols : sequence of str
-        Whose candles are in the cache.
-    book : ContractBook
-        Contracts of the exchange.
-    run : TrainingRun
-        Receives what makes no job.
-    grid : tuple of ModelSettings
-        What an exploration measures; empty for a training.
-    reveal : bool
-        Whether an exploration shows the test part.
-    """
-    store, learn = CandleStore(settings.fetch.cache_dir), settings.learn
-    sample = set(symbols[:: max(1, len(symbols) // learn.control_symbols)][: learn.control_symbols])
-    retired = run.registry.retired() - set(settings.fetch.symbols)
-    for symbol in symbols:
-        if symbol in retired and not grid:
+    settings: Settings
+    symbols: Sequence[str]
+    """The universe: what depends on the other symbols depends on all of them, fetched or not yet."""
+    book: ContractBook
+    """Contracts of the exchange."""
+    run: TrainingRun
+    retired: Collection[str]
+    """Symbols that are left out."""
+    grid: tuple[ModelSettings, ...] = ()
+    """What an exploration measures; empty for a training."""
+    reveal: bool = False
+    """Whether an exploration shows the test part."""
+
+    def job_of(self, symbol: str) -> SymbolJob | None:
+        """The job of a symbol whose candles are in the cache; None where it is not to be trained."""
+        settings, run, grid = self.settings, self.run, self.grid
+        if not grid and symbol in self.retired:
             run.add(Skipped(symbol, "Retired: name it in --symbols, or put it back with --rollback."))
-            continue
+            return None
         try:
-            candles = store.load(symbol, settings.fetch.days)
+            candles = CandleStore(settings.fetch.cache_dir).load(symbol, settings.fetch.days)
         except DataError as exc:
             run.add(Failed(symbol, "cache", str(exc), ""))
-            continue
-        costs = contract_costs(candles, book, learn.trading)
-        control = symbol in sample and len(symbols) >= learn.control_from
-        shown = run.ledger.shown_through(symbol, settings.model.explored_fingerprint())
+            return None
         job = SymbolJob(
-            candles, settings.model, costs, control, grid, reveal, shown, champion_of(symbol, run)
+            candles,
+            settings.model,
+            contract_costs(candles, self.book, settings.learn.trading),
+            control=symbol in self._control_sample(),
+            grid=grid,
+            reveal=self.reveal,
+            shown_through=run.ledger.shown_through(symbol, settings.model.explored_fingerprint()),
+            champion=champion_of(symbol, run),
         )
         if not grid:
             known = run.registry.candidates.with_key(symbol, job.key())
             if known is not None and run.take(known):
-                continue
-        yield job
+                return None
+        return job
+
+    def _control_sample(self) -> Sequence[str]:
+        learn, count = self.settings.learn, len(self.symbols)
+        if count < learn.control_from:
+            return ()
+        return self.symbols[:: max(1, count // learn.control_symbols)][: learn.control_symbols]
 
 
 def champion_of(symbol: str, run: TrainingRun) -> Champion | None:

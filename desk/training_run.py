@@ -8,11 +8,14 @@ Not here: where outcomes come from (``train_live_lightgbm``), what happens to on
 and how mark price and book are asked (``CheckBooks``, handed in by the door).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+import contextlib
+import errno
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
-from desk.errors import ModelError, SettingsError
+from desk.errors import ModelError, SettingsError, Unwritable
+from desk.files import DISK_TROUBLE
 from desk.learn import record
 from desk.learn.exploration_record import describe_explored
 from desk.learn.explore import Cell, Explored
@@ -100,14 +103,21 @@ class TrainingRun:
             self.console.print(f"⚠️ {what}: {', '.join(changed)}")
 
     def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
-        """Keep what was trained, record what was evaluated, and print the line of the symbol."""
+        """Keep what was trained, record what was evaluated, and print the line of the symbol.
+
+        Raises
+        ------
+        Unwritable
+            If no symbol's model could be written.
+        """
         if isinstance(outcome, EvaluatedSymbol | Explored):
             try:
-                line = (
-                    self._keep(outcome)
-                    if isinstance(outcome, EvaluatedSymbol)
-                    else self._record_exploration(outcome)
-                )
+                with self._writing():
+                    line = (
+                        self._keep(outcome)
+                        if isinstance(outcome, EvaluatedSymbol)
+                        else self._record_exploration(outcome)
+                    )
             except OSError as exc:
                 outcome = Failed(outcome.symbol, "publish", f"{exc}: it was not published", "")
             else:
@@ -118,6 +128,20 @@ class TrainingRun:
         elif isinstance(outcome, Failed):
             self.failed.append(outcome)
             self.console.error(terminal.failed_line(outcome))
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """End the run on an error of the disk: the next symbol would be trained for nothing."""
+        try:
+            yield
+        except OSError as exc:
+            if exc.errno not in DISK_TROUBLE | {errno.EACCES, errno.EPERM}:
+                raise
+            raise Unwritable(
+                f"{self.registry.folder} cannot be written any more ({exc.strerror}), so nothing more is "
+                "trained. What was finished is kept: make room, or make the folder writable; then the same "
+                "command trains the others, or --judge publishes what is there"
+            ) from exc
 
     def _keep(self, evaluated: EvaluatedSymbol) -> str:
         """Keep it as a candidate, the evaluation in the ledger first; the line to be shown."""
@@ -196,7 +220,8 @@ class TrainingRun:
                 accepted = acceptance_of(version.evidence, at=utc_now().isoformat())
                 self.ledger.accept(record.as_json(accepted))
             version.metadata["verdict"] = record.as_json(verdict)
-            self.registry.rewrite_metadata(version.metadata)
+            with self._writing():
+                self.registry.rewrite_metadata(version.metadata)
         for version in self.versions:
             self._publish(version)
 
@@ -204,12 +229,13 @@ class TrainingRun:
         """Move ``_latest`` to a judged version, unless the rule, a retirement or an experiment keeps it."""
         symbol = version.candidate.symbol
         try:
-            if why := self._kept_back(version.candidate):
-                self.console.print(f"⚠️ {symbol}: not published. {why}")
-                self._judge_champion(version)
-            else:
-                self.registry.publish(version.metadata)
-            self.registry.candidates.mark_judged(version.candidate)
+            with self._writing():
+                if why := self._kept_back(version.candidate):
+                    self.console.print(f"⚠️ {symbol}: not published. {why}")
+                    self._judge_champion(version)
+                else:
+                    self.registry.publish(version.metadata)
+                self.registry.candidates.mark_judged(version.candidate)
         except (OSError, ModelError) as exc:
             self.failed.append(Failed(symbol, "publish", f"{exc}: it was not published", ""))
             self.console.error(terminal.failed_line(self.failed[-1]))

@@ -1,8 +1,8 @@
 """Hashes of everything that the requirements files install: `python -m tests.pins` writes them again.
 
-What is pinned in `requirements.txt`, `requirements-dev.txt` and `constraints.txt` comes in, with what the
-installed packages say of their own requirements; `requirements-hashes.txt` and `requirements-dev-hashes.txt`
-go out, with every file that the index has of each version.  The index is the one that pip is set up to ask.
+What is pinned in the files of `LISTS` and in `constraints.txt` comes in, with what the installed packages say
+of their own requirements; one file with hashes for each list goes out, with every file that the index has of
+each version.  The index is the one that pip is set up to ask.
 
 A package that only some systems need gets a marker, or the others would try to build it.
 
@@ -25,9 +25,10 @@ from pip._internal.models.link import Link
 HOUSE = Path(__file__).resolve().parent.parent
 LISTS = {
     "requirements-hashes.txt": "requirements.txt",
+    "requirements-dask-hashes.txt": "requirements-dask.txt",
     "requirements-dev-hashes.txt": "requirements-dev.txt",
 }
-"""Files with hashes, and the list of names that each belongs to; the second holds what the first does not."""
+"""Files with hashes, and the list of names that each belongs to; each holds what those before it do not."""
 PYTHONS = ("3.11", "3.12", "3.13")
 SYSTEMS = (
     {"sys_platform": "linux", "platform_system": "Linux", "os_name": "posix", "platform_machine": "x86_64"},
@@ -155,7 +156,7 @@ def written(list_file: str, without: Iterable[str]) -> str:
     ValueError
         If something that it needs is not pinned, or not on the index.
     """
-    versions = pinned("requirements.txt", "requirements-dev.txt", "constraints.txt")
+    versions = pinned(*LISTS.values(), "constraints.txt")
     places = {name: where for name, where in needed(pinned(list_file)).items() if name not in set(without)}
     if missing := sorted(places.keys() - versions.keys()):
         raise ValueError(f"constraints.txt does not pin {', '.join(missing)}")

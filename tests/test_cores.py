@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from desk import cores
-from desk.cores import most_workers, quota_of, usable_cores
-from desk.executors import Processes
+from desk.cores import free_memory_mb, quota_of, usable_cores, usable_workers
 
 
 def groups(tmp_path: Path, membership: str, **files: str) -> tuple[Path, Path]:
@@ -73,11 +72,48 @@ def test_a_system_without_affinity_counts_its_cores(monkeypatch: pytest.MonkeyPa
     assert usable_cores() == 3
 
 
-def test_a_pool_on_windows_has_no_more_workers_than_it_can_wait_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """With 62 the pool raises ``ValueError`` after everything was fetched."""
-    assert most_workers("nt") == 61
-    assert most_workers("posix") is None
-    monkeypatch.setattr("desk.executors.most_workers", lambda: 61)
+def memory_of(tmp_path: Path, limits: dict[str, str], *, available_mb: int) -> float | None:
+    """What a process may take by these files of the group ``/a``, on a machine with so much free."""
+    for name, content in {"stat": "inactive_file 0\n", **limits}.items():
+        file = tmp_path / "cgroup" / "a" / f"memory.{name}"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(content)
+    (tmp_path / "self").write_text("0::/a\n")
+    (tmp_path / "meminfo").write_text(f"MemTotal: 9 kB\nMemAvailable: {available_mb * 1024} kB\n")
+    return free_memory_mb(tmp_path / "cgroup", tmp_path / "self", tmp_path / "meminfo")
 
-    assert Processes(100)._workers == 61
-    assert Processes(2)._workers == 2
+
+MB = 2**20
+
+
+@pytest.mark.parametrize(
+    ("limits", "free"),
+    [
+        ({"max": f"{1_000 * MB}\n", "current": f"{400 * MB}\n"}, 600),
+        ({"max": f"{1_000 * MB}\n", "current": f"{400 * MB}\n", "stat": f"inactive_file {50 * MB}\n"}, 650),
+        ({"limit_in_bytes": f"{1_000 * MB}\n", "usage_in_bytes": f"{100 * MB}\n"}, 900),
+        ({"max": "max\n", "current": f"{400 * MB}\n"}, 8_000),
+        ({"max": f"{99_000 * MB}\n", "current": "0\n"}, 8_000),
+        ({}, 8_000),
+    ],
+)
+def test_memory_is_what_the_machine_has_free_within_the_groups_limit(
+    tmp_path: Path, limits: dict[str, str], free: float
+) -> None:
+    """A container with two gigabytes on a machine with sixty-four must not start workers for sixty-four."""
+    assert memory_of(tmp_path, limits, available_mb=8_000) == free
+
+
+def test_a_system_that_does_not_say_what_is_free_limits_nothing(tmp_path: Path) -> None:
+    assert free_memory_mb(tmp_path / "none", tmp_path / "neither", tmp_path / "nor") is None
+
+
+@pytest.mark.parametrize(("free", "workers"), [(None, 4), (100.0, 1), (1_000.0, 2), (9_000.0, 4)])
+def test_workers_are_as_many_as_there_are_cores_and_memory_for(
+    monkeypatch: pytest.MonkeyPatch, free: float | None, workers: int
+) -> None:
+    """One that is started without memory for it is killed by the system, or kills a trading session."""
+    monkeypatch.setattr(cores, "usable_cores", lambda: 4)
+    monkeypatch.setattr(cores, "free_memory_mb", lambda *_: free)
+
+    assert usable_workers() == workers

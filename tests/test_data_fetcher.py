@@ -48,6 +48,11 @@ class Watcher:
 
     tallies: list[FetchProgress] = field(default_factory=list)
     outcomes: list[Fetched | FetchProblem] = field(default_factory=list)
+    symbols: tuple[str, ...] = ()
+
+    def chosen(self, symbols: tuple[str, ...], _: ContractBook) -> None:
+        """Keep what is to be fetched."""
+        self.symbols = symbols
 
     def update(self, tally: FetchProgress) -> None:
         """Note how far it is."""

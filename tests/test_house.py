@@ -84,7 +84,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.symbol_names": set(),
     "desk": FOUNDATION,
     "desk.cores": set(),
-    "desk.executors": FOUNDATION | {"desk.cores"},
+    "desk.executors": FOUNDATION | {"desk.executors", "desk.versions"},
     "desk.run_settings": FOUNDATION | {"desk.cores", "desk.market.settings", "desk.learn.settings"},
     "desk.settings_files": FOUNDATION
     | {
@@ -153,7 +153,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.trade.forecasting", "desk.trade.signals"),
     },
     "desk.notify_check": FOUNDATION | {"desk.reports", "desk.trade.notify", "desk.trade.settings"},
-    "desk.fetch_display": FOUNDATION | {"desk.market.history.fetch_report", "desk.reports"},
+    "desk.fetch_display": FOUNDATION
+    | {"desk.market.history.contract_book", "desk.market.history.fetch_report", "desk.reports"},
+    "desk.fetch_thread": FOUNDATION
+    | {"desk.market.history.contract_book", "desk.market.history.fetch_report"},
     "desk.models_state": FOUNDATION | {"desk.registry", "desk.learn.summary"},
     "desk.model_commands": FOUNDATION
     | {
@@ -164,6 +167,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.training_jobs": FOUNDATION
     | {
         *("desk.learn", "desk.live_models", "desk.market.history", "desk.run_settings"),
+        *("desk.training_run", "desk.worker"),
+    },
+    "desk.training_pipeline": FOUNDATION
+    | {
+        *("desk.executors", "desk.fetch_display", "desk.fetch_thread", "desk.interrupts", "desk.learn"),
+        "desk.reports",
+        *("desk.market.history.fetch_report", "desk.run_settings", "desk.training_jobs"),
         *("desk.training_run", "desk.worker"),
     },
     "desk.training_run": FOUNDATION
@@ -285,7 +295,10 @@ MAY_WRITE = {
 # Where everything may be caught: the end of a symbol's job, and a file of settings, which is anybody's code.
 CATCHES_ALL = {
     "desk.doors.mistakes",
-    "desk.executors",
+    "desk.executors.cluster",
+    "desk.executors.jobs",
+    "desk.executors.workers",
+    "desk.fetch_thread",
     "data_fetcher",
     "desk.trade.session",
     "desk.trade.events",

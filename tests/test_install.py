@@ -1,6 +1,7 @@
 """The suite as someone has it who ran ``pip install``: no checkout, an empty folder, two commands."""
 
 import importlib.metadata
+import itertools
 import json
 import os
 import re
@@ -166,7 +167,7 @@ def test_the_ranges_of_the_package_hold_what_is_pinned() -> None:
 
 def test_everything_that_is_installed_has_the_hashes_of_its_version() -> None:
     """An index, or whoever stands before it, cannot slip in a file that nobody has seen."""
-    lists = ("requirements.txt", "requirements-dev.txt", "constraints.txt")
+    lists = (*LISTS.values(), "constraints.txt")
     hashed = [one for file in LISTS for one in pinned(file).items()]
 
     assert dict(hashed) == pinned(*lists), "run make pins"
@@ -180,7 +181,7 @@ def test_everything_that_is_installed_has_the_hashes_of_its_version() -> None:
 def test_hashes_cover_every_system_that_the_suite_runs_on(file: str) -> None:
     """What only Windows needs is missing from the environment in which the hashes were written."""
     names = pinned(LISTS[file])
-    done = pinned("requirements-hashes.txt") if file != "requirements-hashes.txt" else {}
+    done = pinned(*itertools.takewhile(lambda one: one != file, LISTS))
 
     assert needed(names).keys() - done.keys() == pinned(file).keys()
 

@@ -1,8 +1,11 @@
 """Nothing is published before it is judged, and what a run has finished is never lost."""
 
+import errno
 import hashlib
 import json
 import math
+import os
+import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,7 +17,7 @@ import pytest
 from config import default_settings
 from desk import model_commands
 from desk.clustered import Mean
-from desk.errors import SettingsError
+from desk.errors import SettingsError, Unwritable
 from desk.learn.challenge import Comparison
 from desk.learn.run_verdicts import RunEvidence, describe_evidence, read_evidence
 from desk.learn.trades import DayLine
@@ -151,6 +154,32 @@ def test_an_interrupted_run_loses_nothing(registry: ModelRegistry, ledger: Evalu
         publish(undisturbed, empty, finished("new"), finished("other", "ETHUSDT", p_value=0.7))
     for symbol in ("BTCUSDT", "ETHUSDT"):
         assert verdict(registry, symbol) == verdict(undisturbed, symbol)
+
+
+@pytest.mark.parametrize("trouble", [errno.ENOSPC, errno.EROFS, errno.EACCES])
+def test_a_full_disk_ends_the_run_and_keeps_what_was_finished(
+    registry: ModelRegistry, ledger: EvaluationLedger, monkeypatch: pytest.MonkeyPatch, trouble: int
+) -> None:
+    """Otherwise every symbol that is left is trained for minutes, and thrown away."""
+    stopped = run(registry, ledger)
+    stopped.add(finished("new"))
+
+    def full(**_: object) -> None:
+        raise OSError(trouble, os.strerror(trouble))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(tempfile, "mkstemp", full)
+        with pytest.raises(Unwritable, match=r"models cannot be written any more.*--judge"):
+            stopped.add(finished("other", "ETHUSDT"))
+        with pytest.raises(Unwritable):
+            stopped.judge()
+    later = run(registry, ledger)
+    taken = [later.take(candidate) for candidate in registry.candidates.unjudged()]
+    later.judge()
+
+    assert taken == [True]
+    assert opened(registry) == "new"
+    assert verdict(registry)["tradable"]
 
 
 def test_a_run_that_was_killed_while_publishing_is_judged_to_the_same_end(

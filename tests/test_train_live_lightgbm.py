@@ -197,6 +197,7 @@ def test_equal_candles_settings_and_seed_give_equal_bytes_whatever_the_jobs(run:
         (["--days", "10", "--horizon", "3000"], "too long for 10 days"),
         (["--trials", "0"], "n_trials is 0"),
         (["--jobs", "-1"], "N_JOBS is -1"),
+        (["--executor", "dask://"], "must be local, dask://HOST:PORT or dask://local:N"),
         (["--seed", "-1"], "seed is -1"),
         (["--offline", "--refresh"], "not both"),
         (["--reveal"], "--reveal shows the test part of --explore"),
@@ -296,7 +297,7 @@ def test_offline_needs_no_exchange_and_says_what_is_missing(
 
 def test_an_interrupt_publishes_what_is_finished_and_begins_nothing_more(run: Run) -> None:
     """Ctrl-C, or SIGTERM of a service: status 130, what was trained is judged, the rest is named as left."""
-    said = run.interrupted("--symbols", WALKS, signals=[signal.SIGINT], after="✅ WALK0USDT")
+    said = run.interrupted("--symbols", WALKS, signals=[signal.SIGINT], after="✅ WALK")
 
     summary = run.summary()
     assert run.status == 130, said
@@ -310,7 +311,7 @@ def test_an_interrupt_publishes_what_is_finished_and_begins_nothing_more(run: Ru
 def test_a_second_interrupt_stops_at_once_and_leaves_nothing_half_written(run: Run) -> None:
     """Finished symbols wait for their verdict; ``--judge`` gives it without training."""
     more = ("--symbols", WALKS, "--trials", "60")
-    said = run.interrupted(*more, signals=[signal.SIGINT, signal.SIGTERM], after="✅ WALK0USDT")
+    said = run.interrupted(*more, signals=[signal.SIGINT, signal.SIGTERM], after="✅ WALK")
 
     assert run.status == 130, said
     assert "--judge" in said
@@ -318,14 +319,15 @@ def test_a_second_interrupt_stops_at_once_and_leaves_nothing_half_written(run: R
     assert run.left_behind() == []
     assert list(run.models.glob("*_latest.txt")) == []
     assert run("--judge") == 0
-    assert [path.name for path in run.models.glob("*_latest.txt")] == ["WALK0USDT_latest.txt"]
-    assert run.summary()["counts"]["trained"] == 1
+    finished = len(list(run.models.glob("*_latest.txt")))
+    assert 1 <= finished < len(WALKS.split(","))
+    assert run.summary()["counts"]["trained"] == finished
 
 
 def test_a_killed_run_is_taken_up_by_the_same_command(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """What was finished before kill -9 is not trained again, and ends as in an undisturbed run."""
     assert run("--symbols", WALKS, "--fetch-only") == 0
-    run.interrupted("--symbols", WALKS, "--offline", signals=[signal.SIGKILL], after="✅ WALK0USDT")
+    run.interrupted("--symbols", WALKS, "--offline", signals=[signal.SIGKILL], after="✅ WALK")
     assert list(run.models.glob("*_latest.txt")) == []
     kept = {path.name for path in run.models.glob("*_lightgbm_*.txt")}
 

@@ -40,7 +40,7 @@ import desk.worker
 print(json.dumps(sorted(sys.modules)))
 """
 POOLED = """
-import rich
+import desk.reports.console
 from desk.executors import JobDone, Processes
 from tests.test_worker import loaded
 (outcome,) = Processes(1).run(loaded, [0])
@@ -79,7 +79,7 @@ def test_a_process_of_the_pool_does_not_run_the_main_script_again(tmp_path: Path
     names = printed_by(str(script))
 
     assert "desk.executors" in names
-    assert "rich" not in names
+    assert "desk.reports.console" not in names
 
 
 def indented(source: str) -> str:

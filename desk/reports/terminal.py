@@ -38,13 +38,12 @@ def fetch_columns() -> tuple[ProgressColumn, ...]:
 
 
 def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 2, ``train`` or ``explore``."""
+    """Columns of the bar of both phases, ``train`` or ``explore``; the task has the field ``note``."""
     return (
         TextColumn({"train": "Training", "explore": "Exploring"}[stage]),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("symbols ·"),
-        TimeRemainingColumn(),
+        TextColumn("symbols · {task.fields[note]}"),
     )
 
 

@@ -200,6 +200,9 @@ class FetchProgress:
 class ProgressObserver(Protocol):
     """Shows the progress of a fetch."""
 
+    def chosen(self, symbols: tuple[str, ...], book: ContractBook) -> None:
+        """The symbols are chosen, and nothing of them is fetched yet."""
+
     def update(self, progress: FetchProgress) -> None:
         """A page was received or a symbol is done: up to some dozens of calls per second."""
 
@@ -209,6 +212,9 @@ class ProgressObserver(Protocol):
 
 class NoProgress:
     """Shows nothing."""
+
+    def chosen(self, symbols: tuple[str, ...], book: ContractBook) -> None:
+        """Show nothing."""
 
     def update(self, progress: FetchProgress) -> None:
         """Show nothing."""

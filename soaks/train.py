@@ -1,0 +1,290 @@
+"""Kills a retraining again and again, and compares what it published with an undisturbed one.
+
+``python -m soaks.train [--kills 10] [--seed 0]`` serves six symbols, trains and publishes them once, and
+trains them again with another seed in two copies of the folders: in one undisturbed, in the other the parent
+SIGKILLs itself at seeded moments (just before or after a rename, or at any time) and the same command is
+started again.  In a third copy worker processes are killed every few seconds and one is stopped (SIGSTOP).
+Meanwhile a reader opens every ``_latest``, over and over: each must be whole and judged.  In the end models,
+metadata and verdicts must be those of the undisturbed run, and no symbol may have been finished twice.
+Linux only.
+
+The product has no hook for this: ``child`` wraps ``Path.replace`` in its own process.
+"""
+
+import argparse
+import asyncio
+import contextlib
+import json
+import multiprocessing
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from desk.clock import SystemClock
+from desk.errors import DeskError
+from desk.learn.verdict import PENDING
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.series.sources import read_synthetic, synthetic_series
+from desk.registry import ModelRegistry
+from ml_feature_engineering import FEATURES, contract_id
+
+HERE = Path(__file__).resolve().parent
+NOW = 1_767_225_600_000
+KINDS = ("edge", "noise", "noise", "drift", "edge", "noise")
+NAMES = ",".join(f"T{number}USDT={kind}:{number}" for number, kind in enumerate(KINDS))
+DAYS = 25
+BEFORE, AFTER = 1, 2
+"""Seeds of the training that is there, and of the retraining."""
+RENAMES = 40
+"""A killed run dies at one of its first so many renames: about those of three symbols."""
+MOMENT_S = 12.0
+"""Or within so many seconds."""
+HANDS_S = 4.0
+"""From one killed worker to the next."""
+LIMIT_S = 30.0
+"""A symbol may take, so that one whose worker was stopped is repeated."""
+VOLATILE: Final = ("created_at", "model_file", "evaluated_file", "timing")
+"""Keys of the metadata that two equal trainings differ in."""
+KILLED = -signal.SIGKILL
+
+
+def child(death: str, arguments: list[str]) -> int:
+    """Run the command and die as ``death`` says: ``KIND:NUMBER``.
+
+    ``before`` and ``after``: at the rename of that number.  ``time``: after so many tenths of a second.
+    ``workers``: never, but worker processes are killed, and the first one stopped.
+    """
+    kind, _, text = death.partition(":")
+    number, rename = float(text), Path.replace
+    done = 0
+
+    def rename_and_die(self: Path, target: Path) -> Path:
+        nonlocal done
+        done += 1
+        if kind == "before" and done == number:
+            die()
+        moved = rename(self, target)
+        if kind == "after" and done == number:
+            die()
+        return moved
+
+    if kind in {"before", "after"}:
+        Path.replace = rename_and_die  # type: ignore[method-assign, assignment]
+    elif kind == "time":
+        killer = threading.Timer(number / 10, die)
+        killer.daemon = True
+        killer.start()
+    elif kind == "workers":
+        threading.Thread(target=hands_on_workers, daemon=True).start()
+    from train_live_lightgbm import main as train  # noqa: PLC0415 - the clock of "time" begins before
+
+    return train(arguments)
+
+
+def die() -> None:
+    """Leave without a farewell."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def hands_on_workers() -> None:
+    """Stop the first worker process that is seen, and then kill one every few seconds."""
+    number = signal.SIGSTOP
+    while True:
+        threading.Event().wait(HANDS_S)
+        if workers := multiprocessing.active_children():
+            with contextlib.suppress(ProcessLookupError, TypeError):
+                os.kill(workers[0].pid, number)  # type: ignore[arg-type]
+                number = signal.SIGKILL
+
+
+class Soak:
+    """Folders of one training, and the command that works in them.
+
+    Parameters
+    ----------
+    room : Path
+        Where models and candles go.
+    url : str
+        Of the embedded exchange.
+    """
+
+    def __init__(self, room: Path, url: str) -> None:
+        self.models, self.cache, self.url = room / "models", room / "candles", url
+        self.own_settings = room / "own.py"
+        room.mkdir(parents=True, exist_ok=True)
+        self.own_settings.write_text(f"job_timeout_s = {LIMIT_S}\n")
+        self.finished: Counter[str] = Counter()
+        """Lines of symbols that were trained."""
+
+    def run(self, seed: int, death: str = "never:0") -> int:
+        """Train to the end, or to death; the exit status."""
+        command = [sys.executable, "-m", "soaks.train", "--child", death, "--"]
+        command += ["--models-dir", str(self.models), "--cache-dir", str(self.cache), "--base-url", self.url]
+        command += ["--days", str(DAYS), "--trials", "5", "--rps", "0", "--jobs", "2", "--seed", str(seed)]
+        done = subprocess.run(  # noqa: S603 - our own command
+            [*command, "--publish"],
+            check=False,
+            cwd=HERE.parent,
+            capture_output=True,
+            text=True,
+            env={**os.environ, "DESK_CONFIG": str(self.own_settings)},
+        )
+        self.said = done.stdout + done.stderr
+        for line in done.stdout.splitlines():
+            if line.startswith("✅") and "taken from" not in line:
+                self.finished[line.split()[1].rstrip(":")] += 1
+        return done.returncode
+
+    def copy(self, room: Path) -> "Soak":
+        """The same folders elsewhere."""
+        shutil.copytree(self.models.parent, room, symlinks=True)
+        return Soak(room, self.url)
+
+    def published(self) -> dict[str, tuple[bytes, str]]:
+        """Model and lasting metadata of every ``_latest``."""
+        registry, found = ModelRegistry(self.models), {}
+        for link in self.models.glob("*_latest.txt"):
+            metadata: dict[str, Any] = registry.metadata(link.readlink().name)
+            lasting = {name: value for name, value in metadata.items() if name not in VOLATILE}
+            lasting["tuning"] = {**metadata["tuning"], "seconds": None, "study": None}
+            found[link.name.removesuffix("_latest.txt")] = link.read_bytes(), json.dumps(lasting)
+        return found
+
+
+class Reader:
+    """Opens every published model, over and over; use as a context."""
+
+    def __init__(self, models: Path) -> None:
+        self._registry, self._models = ModelRegistry(models), models
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self.opened = 0
+        self.problems: list[str] = []
+
+    def __enter__(self) -> "Reader":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _read(self) -> None:
+        names = tuple(feature.name for feature in FEATURES)
+        while not self._stop.wait(0.05):
+            for link in self._models.glob("*_latest.txt"):
+                symbol = link.name.removesuffix("_latest.txt")
+                try:
+                    model = self._registry.open_latest(symbol, features=names, contract=contract_id())
+                except DeskError as exc:
+                    self.problems.append(f"{symbol}: {exc}")
+                    continue
+                self.opened += 1
+                if PENDING in model.metadata["verdict"]["reasons"]:
+                    self.problems.append(f"{symbol}: published before it was judged")
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[str]:
+    """The address of an exchange with the six symbols, in a thread of its own."""
+    series = synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)
+    exchange = EmbeddedExchange(series, ExchangeOptions(rate_limit=0, minute_limit=0), clock=SystemClock())
+    loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
+
+    async def serve() -> None:
+        async with exchange:
+            ready.set()
+            await stop.wait()
+
+    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+    thread.start()
+    ready.wait(30)
+    try:
+        yield exchange.url
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join()
+
+
+def deaths(count: int, seed: int) -> Iterator[str]:
+    """When each of ``count`` runs dies."""
+    chance = random.Random(seed)  # noqa: S311 - no cryptography
+    for number in range(count):
+        kind = ("before", "after", "time")[number % 3]
+        moment = chance.uniform(20, 10 * MOMENT_S) if kind == "time" else chance.randrange(1, RENAMES)
+        yield f"{kind}:{moment:.0f}"
+
+
+def compare(name: str, one: Soak, undisturbed: Soak) -> None:
+    """Stop unless both published the same."""
+    ours, theirs = one.published(), undisturbed.published()
+    for symbol in theirs:
+        if ours[symbol] != theirs[symbol]:
+            what = "model" if ours[symbol][0] != theirs[symbol][0] else "metadata"
+            raise SystemExit(f"{name}: {symbol} has another {what} than in the undisturbed run")
+    print(f"{name}: {len(theirs)} symbols as in the undisturbed run")
+
+
+def soak(kills: int, seed: int, room: Path) -> None:
+    """Train, retrain under kills, compare.
+
+    Parameters
+    ----------
+    kills : int
+        Of the parent.
+    seed : int
+        Of the moments.
+    room : Path
+        A folder for everything.
+    """
+    with serving() as url:
+        first = Soak(room / "first", url)
+        if status := first.run(BEFORE):
+            raise SystemExit(f"the first training ended with {status}: {first.said}")
+        killed, hands = first.copy(room / "killed"), first.copy(room / "hands")
+        if status := first.run(AFTER):
+            raise SystemExit(f"the undisturbed retraining ended with {status}: {first.said}")
+        with Reader(killed.models) as reader:
+            for death in deaths(kills, seed):
+                status = killed.run(AFTER, death)
+                print(f"{death:12} ended with {status}, finished so far {sum(killed.finished.values())}")
+                if status not in {0, KILLED}:
+                    raise SystemExit(killed.said)
+            if status := killed.run(AFTER):
+                raise SystemExit(f"the last run ended with {status}: {killed.said}")
+        compare("killed", killed, first)
+        twice = [symbol for symbol, times in killed.finished.items() if times > 1]
+        print(f"a reader opened {reader.opened:,} models; finished twice: {twice or 'none'}")
+        if reader.problems or twice:
+            raise SystemExit("; ".join(sorted(set(reader.problems))) or "a symbol was trained twice")
+        status = hands.run(AFTER, "workers:0")
+        print(f"workers killed and stopped: ended with {status}")
+        if status:
+            raise SystemExit(hands.said)
+        compare("workers", hands, first)
+
+
+def main() -> int:
+    """Soak, or be the child that dies."""
+    if sys.argv[1:2] == ["--child"]:
+        return child(sys.argv[2], sys.argv[4:])
+    parser = argparse.ArgumentParser(prog="python -m soaks.train", description=__doc__)
+    parser.add_argument("--kills", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        soak(args.kills, args.seed, Path(folder))
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
