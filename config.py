@@ -185,6 +185,7 @@ def default_settings(environ: Mapping[str, str] = os.environ) -> Settings:
         experiment=False,
         N_JOBS=0,  # one per core that may be used
         job_timeout_s=1_800.0,  # a symbol takes seconds to a few minutes; an exploration several times that
+        continue_within_hours=24.0,  # the same command goes on with a run that was cut off; 0: never
         executor="local",  # or a Dask scheduler, "dask://HOST:PORT"; "dask://local:2" tries it here
         seed=20_261_122,
     )

@@ -67,7 +67,11 @@ NO_NOTES: tuple[str, ...] = ()
 
 
 async def fetch_universe(
-    settings: FetchSettings, *, clock: Clock, progress: ProgressObserver = NO_PROGRESS
+    settings: FetchSettings,
+    *,
+    clock: Clock,
+    progress: ProgressObserver = NO_PROGRESS,
+    book: ContractBook | None = None,
 ) -> FetchReport:
     """Bring the cache up to date: the newest ``days`` × 288 finished candles of every chosen symbol.
 
@@ -81,6 +85,8 @@ async def fetch_universe(
         Measures and waits; the exchange's own time decides which candles are finished.
     progress : ProgressObserver
         Receives the progress and each outcome.
+    book : ContractBook, optional
+        Of a run that is continued: candles end when it was fetched.
 
     Returns
     -------
@@ -106,14 +112,12 @@ async def fetch_universe(
         store.check_source(settings.source)
         remove_drafts(store.folder)
         async with BitgetPublic(settings, clock=clock) as market:
-            now = await market.server_time()
-            book = await _contract_book(market, settings, now, store.spreads())
+            book = book or await _contract_book(market, settings, store.spreads())
             symbols = choose(settings, book)
             with _writing(store):
                 store.save_contracts(book)
             progress.chosen(symbols, book)
-            job = _Fetch(settings, store, market, clock, progress, symbols, book)
-            outcomes = await job.run()
+            outcomes = await _Fetch(settings, store, market, clock, progress, symbols, book).run()
     return FetchReport(
         outcomes=outcomes,
         book=book,
@@ -164,9 +168,10 @@ def _naming_problems(symbols: Iterable[str], book: ContractBook) -> Iterator[str
 
 
 async def _contract_book(
-    market: BitgetPublic, settings: FetchSettings, now: int, earlier: dict[str, Readings]
+    market: BitgetPublic, settings: FetchSettings, earlier: dict[str, Readings]
 ) -> ContractBook:
     """What the exchange lists now, and the spreads of the ``earlier`` runs with the present ones."""
+    now = await market.server_time()
     table = await market.contracts()
     if table.unreadable:
         log.warning("left out, their contract data cannot be read: %s", ", ".join(table.unreadable))

@@ -28,6 +28,7 @@ from pathlib import Path
 import config
 from data_fetcher import FetchReport, ProgressObserver, check_books, fetch_universe
 from desk.clock import SystemClock
+from desk.continued_run import contracts_to_continue
 from desk.errors import DeskError, SettingsError
 from desk.fetch_display import FetchBar, print_fetch
 from desk.fetch_thread import FetchThread
@@ -38,10 +39,12 @@ from desk.ledger import EvaluationLedger
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.history.book_check import BookCheck
 from desk.market.history.candle_store import CandleStore
+from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
 from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
 from desk.registry import ModelRegistry
+from desk.registry.unfinished_run import forget_run
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
@@ -123,7 +126,8 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     started = utc_now()
     registry = ModelRegistry(settings.models_dir)
     registry.tidy()
-    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo) as fetch:
+    book = contracts_to_continue(settings, registry, console, now=started)
+    with open_ledger(settings, registry) as ledger, background_fetch(settings, demo=demo, book=book) as fetch:
         training = new_run(settings, registry, ledger, console, demo=demo)
         training.print_changes()
         end = each_symbol(train_symbol, settings, fetch, training, stage="train")
@@ -137,12 +141,16 @@ def run(settings: Settings, console: Console, *, demo: bool) -> int:
     )
     if end.interrupted:
         console.error(
-            f"Interrupted: {training.count} symbols are finished, judged and published, {end.left} are left."
+            f"Interrupted: {training.count} symbols are finished, judged and published, {end.left} are left: "
+            "the same command goes on with them."
         )
     status = finish(training, effort, started=started)
-    if fetch.error is not None and not end.interrupted:
+    if end.interrupted:
+        return INTERRUPTED
+    if fetch.error is not None:
         raise fetch.error
-    return INTERRUPTED if end.interrupted else status
+    forget_run(registry.folder)
+    return status
 
 
 def judge(settings: Settings, console: Console, *, demo: bool) -> int:
@@ -269,12 +277,20 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
             return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
 
 
-def background_fetch(settings: Settings, *, demo: bool) -> FetchThread:
-    """A fetch that goes on while symbols are trained; from the embedded exchange if ``demo``."""
+def background_fetch(settings: Settings, *, demo: bool, book: ContractBook | None = None) -> FetchThread:
+    """A fetch that goes on while symbols are trained; from the embedded exchange if ``demo``.
+
+    Parameters
+    ----------
+    settings : Settings
+    demo : bool
+    book : ContractBook, optional
+        Of the run that is continued.
+    """
 
     async def bring(observer: ProgressObserver) -> FetchReport:
         async with reachable(settings.fetch, demo=demo) as fetch:
-            return await fetch_universe(fetch, clock=SystemClock(), progress=observer)
+            return await fetch_universe(fetch, clock=SystemClock(), progress=observer, book=book)
 
     return FetchThread(bring)
 

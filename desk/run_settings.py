@@ -6,6 +6,8 @@ own settings (``desk.market.settings``, ``desk.learn.settings``); what one deman
 Not here: values.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -48,6 +50,9 @@ class Settings:
     job_timeout_s: float
     """Seconds that a worker process may take for one symbol before it is ended and the symbol tried once
     more, alone; 0 is any number.  With one worker process nobody keeps the time."""
+    continue_within_hours: float
+    """A run that was cut off is continued by the same command so long after it began, with its candles; 0 is
+    never."""
     executor: str
     """Where symbols are trained: ``local``, ``dask://HOST:PORT``, or ``dask://local:N``."""
     seed: int
@@ -80,6 +85,8 @@ class Settings:
             yield f"N_JOBS is {self.N_JOBS}, must be 0 (all cores) or more"
         if self.job_timeout_s < 0:
             yield f"job_timeout_s is {self.job_timeout_s:g}, must be 0 (no limit) or more"
+        if not 0 <= self.continue_within_hours <= 24 * 7:
+            yield f"continue_within_hours is {self.continue_within_hours:g}, must lie between 0 and {24 * 7}"
         if self.executor != LOCAL and not DASK.fullmatch(self.executor):
             yield f"executor is {self.executor!r}, must be local, dask://HOST:PORT or dask://local:N"
         if not 0 <= self.seed < 2**31:
@@ -94,6 +101,15 @@ class Settings:
     def model(self) -> ModelSettings:
         """The part of them that can change the model of one symbol."""
         return ModelSettings(learn=self.learn, days=self.fetch.days, seed=self.seed)
+
+    def digest(self) -> str:
+        """SHA-256 of what decides which symbols a run has and what their models are, besides the candles."""
+        fetch = self.fetch
+        parts = (
+            *(fetch.source, fetch.symbols, fetch.top, fetch.include_rwa, fetch.funding),
+            *(self.publish_rule, self.experiment, self.model.as_json()),
+        )
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     def exploration_grid(self) -> tuple[ModelSettings, ...]:
         """The settings of every cell that ``--explore`` measures, by horizon.

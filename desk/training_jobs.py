@@ -8,7 +8,7 @@ Not here: where jobs are carried out (``desk.executors``), and what becomes of t
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from desk.errors import DataError, ModelError
 from desk.learn.challenge import Champion
@@ -18,6 +18,7 @@ from desk.live_models import open_champion
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import ContractBook
 from desk.outcomes import Failed, Skipped
+from desk.registry.candidates import Candidate, CandidateStore
 from desk.run_settings import Settings
 from desk.spreads import spread_of
 from desk.training_run import TrainingRun
@@ -64,7 +65,7 @@ class JobMaker:
             champion=champion_of(symbol, run),
         )
         if not grid:
-            known = run.registry.candidates.with_key(symbol, job.key())
+            known = finished_before(job, run.registry.candidates)
             if known is not None and run.take(known):
                 return None
         return job
@@ -74,6 +75,19 @@ class JobMaker:
         if count < learn.control_from:
             return ()
         return self.symbols[:: max(1, count // learn.control_symbols)][: learn.control_symbols]
+
+
+def finished_before(job: SymbolJob, candidates: CandidateStore) -> Candidate | None:
+    """What an earlier run, or this one before it was cut off, has trained by an equal job."""
+    if (known := candidates.with_key(job.candles.symbol, job.key())) is not None or job.champion is None:
+        return known
+    published = candidates.of_version(job.candles.symbol, job.champion.model_file)
+    if published is None:
+        return None
+    # It may be the outcome of this very job, published when the run was interrupted: it had another champion.
+    compared = published.comparison
+    champion = None if compared is None else replace(job.champion, model_file=compared["champion"])
+    return published if published.key == replace(job, champion=champion).key() else None
 
 
 def champion_of(symbol: str, run: TrainingRun) -> Champion | None:

@@ -200,6 +200,8 @@ class _Flow:
             book, settings = self._fetch.book, self._settings
             if book is None:
                 raise AssertionError(f"{symbol} was fetched before the symbols were chosen")
+            if not self._grid:
+                self._run.note_beginning(book)
             retired = self._run.registry.retired() - set(settings.fetch.symbols)
             self._maker = JobMaker(
                 settings, self._fetch.symbols, book, self._run, retired, self._grid, self._reveal

@@ -35,9 +35,11 @@ from desk.learn.summary import RunResults
 from desk.learn.verdict import Verdict, pending
 from desk.ledger import POOLED, EvaluationLedger
 from desk.market.history.book_check import BookCheck
+from desk.market.history.contract_book import ContractBook
 from desk.outcomes import Failed, Json, Skipped
 from desk.registry import ModelRegistry
 from desk.registry.candidates import Candidate
+from desk.registry.unfinished_run import UnfinishedRun, note_run, unfinished_run
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.reports.exploration import explored_line
@@ -101,6 +103,15 @@ class TrainingRun:
         if changed:
             what = "An experiment" if self.settings.experiment else "Settings changed since the last run"
             self.console.print(f"⚠️ {what}: {', '.join(changed)}")
+
+    def note_beginning(self, book: ContractBook) -> None:
+        """Write down that the run has begun, with the contracts that it has, so that it can be continued."""
+        folder, started = self.registry.folder, utc_now().isoformat()
+        run = UnfinishedRun(started, self.settings.digest(), book.server_time)
+        known = unfinished_run(folder)
+        if known is None or replace(known, started_at=started) != run:
+            with self._writing():
+                note_run(folder, run)
 
     def add(self, outcome: EvaluatedSymbol | Explored | Skipped | Failed) -> None:
         """Keep what was trained, record what was evaluated, and print the line of the symbol.

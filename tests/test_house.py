@@ -166,8 +166,13 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.training_jobs": FOUNDATION
     | {
-        *("desk.learn", "desk.live_models", "desk.market.history", "desk.run_settings"),
+        *("desk.learn", "desk.live_models", "desk.market.history", "desk.registry", "desk.run_settings"),
         *("desk.training_run", "desk.worker"),
+    },
+    "desk.continued_run": FOUNDATION
+    | {
+        *("desk.market.history.candle_store", "desk.market.history.contract_book", "desk.registry"),
+        *("desk.reports", "desk.run_settings"),
     },
     "desk.training_pipeline": FOUNDATION
     | {
@@ -179,7 +184,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "desk.training_run": FOUNDATION
     | {
         *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
-        *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
+        *("desk.learn", "desk.reports", "desk.trade.journal.database"),
+        *("desk.market.history.book_check", "desk.market.history.contract_book"),
     },
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_counters": {"desk.market.bitget", "desk.market.feed", "desk.trade.live_snapshot"},

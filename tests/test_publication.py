@@ -76,6 +76,18 @@ def evidence(
     )
 
 
+def compared_with(champion: str, *, better: bool = True) -> Comparison:
+    return Comparison(
+        champion=champion,
+        days=14,
+        champion_bps=1.0,
+        challenger_bps=2.0 if better else 0.5,
+        difference_se=0.1,
+        better=better,
+        why="the new one earned less",
+    )
+
+
 def finished(model: str, symbol: str = "BTCUSDT", **changes: Any) -> EvaluatedSymbol:
     compared = changes.pop("comparison", None)
     return EvaluatedSymbol(
@@ -228,15 +240,7 @@ def test_only_a_better_one_is_published_where_the_rule_asks_for_it(
     publish(registry, ledger, finished("old"))
     champion = registry.latest("BTCUSDT")
     assert champion is not None
-    compared = Comparison(
-        champion=champion,
-        days=14,
-        champion_bps=1.0,
-        challenger_bps=2.0 if better else 0.5,
-        difference_se=0.1,
-        better=better,
-        why="the new one earned less",
-    )
+    compared = compared_with(champion, better=better)
 
     publish(registry, ledger, finished("new", last=3_000_000, comparison=compared), publish_rule="better")
 

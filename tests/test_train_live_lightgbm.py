@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,10 @@ from desk.decisions import form_signals
 from desk.market.emulator import EmbeddedExchange
 from desk.market.history.candle_store import CandleStore
 from desk.market.series.synthetic import synthesize
+from desk.registry import ModelRegistry
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features
-from tests.exchange import serving
+from tests.exchange import UNPACED, serving
 
 END = 1_767_225_600_000
 SIZES = {"LONGUSDT": 11_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}
@@ -343,6 +345,41 @@ def test_a_killed_run_is_taken_up_by_the_same_command(run: Run, capsys: pytest.C
     )
     assert ours == theirs
     assert len(list(run.models.glob("*_lightgbm_*.txt"))) == len(ours) > 1
+
+
+def test_a_killed_run_goes_on_although_the_market_has_gone_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Candles, turnover and spreads of the exchange change by the minute, and hours are not to be lost."""
+    series = [synthesize("noise", 70 + n, symbol=f"WALK{n}USDT", end=END, candles=1_800) for n in range(3)]
+    hours = 24 * CANDLE_MS
+    options = replace(UNPACED, now_ms=END - 2 * hours)
+    with serving(series, options) as market:
+        run = Run(tmp_path, market.url)
+        run.interrupted(signals=[signal.SIGKILL], after="✅ WALK")
+        kept = {path.name for path in run.models.glob("*_lightgbm_*.txt")}
+        market.pass_time(hours)
+        assert run() == 0
+        went_on = capsys.readouterr().out
+        first = run.summary()
+        market.pass_time(hours)
+        assert run() == 0
+        anew = capsys.readouterr().out
+
+    assert "did not come to its end" in went_on
+    assert went_on.count("taken from") == len(kept) >= 1
+    assert first["counts"]["trained"] == len(series)
+    assert ends_of(run, first) == {END - 2 * hours}
+    assert "did not come to its end" not in anew
+    assert ends_of(run, run.summary()) == {END}
+
+
+def ends_of(run: Run, summary: dict[str, Any]) -> set[int]:
+    """Where the candles of a run's models end."""
+    files = [row["model_file"] for row in summary["symbols"]]
+    registry = ModelRegistry(run.models)
+    ends = (registry.metadata(file)["data"]["last"] for file in files)
+    return {round(datetime.fromisoformat(end).timestamp() * 1000) + CANDLE_MS for end in ends}
 
 
 def test_the_decision_table_asks_the_published_models(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

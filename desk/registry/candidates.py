@@ -70,6 +70,10 @@ class CandidateStore:
         """The newest candidate of a symbol whose job had ``key``; None without one."""
         return next((one for one in self._of(symbol) if one.key == key), None)
 
+    def of_version(self, symbol: str, model_file: str) -> Candidate | None:
+        """The candidate of a symbol that is this version; None where its evidence is not there."""
+        return next((one for one in self._of(symbol) if one.model_file == model_file), None)
+
     def unjudged(self) -> list[Candidate]:
         """The newest candidate of every symbol, as far as it waits for its verdict, by symbol."""
         newest: dict[str, Candidate] = {}
