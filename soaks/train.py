@@ -6,7 +6,9 @@ SIGKILLs itself at seeded moments (just before or after a rename, or at any time
 started again.  In a third copy worker processes are killed every few seconds and one is stopped (SIGSTOP).
 Meanwhile a reader opens every ``_latest``, over and over: each must be whole and judged.  In the end models,
 metadata and verdicts must be those of the undisturbed run, and no symbol may have been finished twice.
-Linux only.
+``--symbols 60`` instead trains so many series of full length (real ones of ``../shared/data/candles`` under
+numbered names, where they are), once undisturbed and once with a worker process stopped and one killed every
+20 seconds.  Linux only.
 
 The product has no hook for this: ``child`` wraps ``Path.replace`` in its own process.
 """
@@ -24,17 +26,20 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from benchmarks.workers import series as full_series
 from desk.clock import SystemClock
 from desk.errors import DeskError
 from desk.learn.verdict import PENDING
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.registry import ModelRegistry
+from desk.values import Candles
 from ml_feature_engineering import FEATURES, contract_id
 
 HERE = Path(__file__).resolve().parent
@@ -48,10 +53,11 @@ RENAMES = 40
 """A killed run dies at one of its first so many renames: about those of three symbols."""
 MOMENT_S = 12.0
 """Or within so many seconds."""
-HANDS_S = 4.0
-"""From one killed worker to the next."""
-LIMIT_S = 30.0
-"""A symbol may take, so that one whose worker was stopped is repeated."""
+HANDS_S, FULL_HANDS_S = 4.0, 20.0
+"""From one killed worker to the next; of series of full length."""
+LIMIT_S, FULL_LIMIT_S = 30.0, 120.0
+"""A symbol may take, so that one whose worker was stopped is repeated; one of full length."""
+FULL_DAYS, FULL_TRIALS = 180, 20
 VOLATILE: Final = ("created_at", "model_file", "evaluated_file", "timing")
 """Keys of the metadata that two equal trainings differ in."""
 KILLED = -signal.SIGKILL
@@ -61,7 +67,7 @@ def child(death: str, arguments: list[str]) -> int:
     """Run the command and die as ``death`` says: ``KIND:NUMBER``.
 
     ``before`` and ``after``: at the rename of that number.  ``time``: after so many tenths of a second.
-    ``workers``: never, but worker processes are killed, and the first one stopped.
+    ``workers``: never, but a worker process is killed every so many seconds, and the first one stopped.
     """
     kind, _, text = death.partition(":")
     number, rename = float(text), Path.replace
@@ -84,7 +90,7 @@ def child(death: str, arguments: list[str]) -> int:
         killer.daemon = True
         killer.start()
     elif kind == "workers":
-        threading.Thread(target=hands_on_workers, daemon=True).start()
+        threading.Thread(target=hands_on_workers, args=(number,), daemon=True).start()
     from train_live_lightgbm import main as train  # noqa: PLC0415 - the clock of "time" begins before
 
     return train(arguments)
@@ -95,11 +101,11 @@ def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def hands_on_workers() -> None:
+def hands_on_workers(seconds: float) -> None:
     """Stop the first worker process that is seen, and then kill one every few seconds."""
     number = signal.SIGSTOP
     while True:
-        threading.Event().wait(HANDS_S)
+        threading.Event().wait(seconds)
         if workers := multiprocessing.active_children():
             with contextlib.suppress(ProcessLookupError, TypeError):
                 os.kill(workers[0].pid, number)  # type: ignore[arg-type]
@@ -115,13 +121,16 @@ class Soak:
         Where models and candles go.
     url : str
         Of the embedded exchange.
+    full : bool
+        Whether its series have full length.
     """
 
-    def __init__(self, room: Path, url: str) -> None:
+    def __init__(self, room: Path, url: str, *, full: bool = False) -> None:
         self.models, self.cache, self.url = room / "models", room / "candles", url
         self.own_settings = room / "own.py"
+        self.days, self.trials = (FULL_DAYS, FULL_TRIALS) if full else (DAYS, 5)
         room.mkdir(parents=True, exist_ok=True)
-        self.own_settings.write_text(f"job_timeout_s = {LIMIT_S}\n")
+        self.own_settings.write_text(f"job_timeout_s = {FULL_LIMIT_S if full else LIMIT_S}\n")
         self.finished: Counter[str] = Counter()
         """Lines of symbols that were trained."""
 
@@ -129,9 +138,9 @@ class Soak:
         """Train to the end, or to death; the exit status."""
         command = [sys.executable, "-m", "soaks.train", "--child", death, "--"]
         command += ["--models-dir", str(self.models), "--cache-dir", str(self.cache), "--base-url", self.url]
-        command += ["--days", str(DAYS), "--trials", "5", "--rps", "0", "--jobs", "2", "--seed", str(seed)]
+        command += ["--days", str(self.days), "--trials", str(self.trials), "--rps", "0", "--jobs", "2"]
         done = subprocess.run(  # noqa: S603 - our own command
-            [*command, "--publish"],
+            [*command, "--seed", str(seed), "--publish"],
             check=False,
             cwd=HERE.parent,
             capture_output=True,
@@ -194,9 +203,8 @@ class Reader:
 
 
 @contextlib.contextmanager
-def serving() -> Iterator[str]:
-    """The address of an exchange with the six symbols, in a thread of its own."""
-    series = synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)
+def serving(series: Sequence[Candles]) -> Iterator[str]:
+    """The address of an exchange with these series, in a thread of its own."""
     exchange = EmbeddedExchange(series, ExchangeOptions(rate_limit=0, minute_limit=0), clock=SystemClock())
     loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
 
@@ -246,7 +254,7 @@ def soak(kills: int, seed: int, room: Path) -> None:
     room : Path
         A folder for everything.
     """
-    with serving() as url:
+    with serving(synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)) as url:
         first = Soak(room / "first", url)
         if status := first.run(BEFORE):
             raise SystemExit(f"the first training ended with {status}: {first.said}")
@@ -266,10 +274,35 @@ def soak(kills: int, seed: int, room: Path) -> None:
         print(f"a reader opened {reader.opened:,} models; finished twice: {twice or 'none'}")
         if reader.problems or twice:
             raise SystemExit("; ".join(sorted(set(reader.problems))) or "a symbol was trained twice")
-        status = hands.run(AFTER, "workers:0")
+        status = hands.run(AFTER, f"workers:{HANDS_S:g}")
         print(f"workers killed and stopped: ended with {status}")
         if status:
             raise SystemExit(hands.said)
+        compare("workers", hands, first)
+
+
+def soak_workers(count: int, room: Path) -> None:
+    """Train ``count`` series of full length with and without hands on the workers, and compare.
+
+    Parameters
+    ----------
+    count : int
+    room : Path
+        A folder for everything.
+    """
+    with serving(full_series(count)) as url:
+        first, hands = Soak(room / "first", url, full=True), Soak(room / "hands", url, full=True)
+        for name, one, death in (
+            ("undisturbed", first, "never:0"),
+            ("workers killed and stopped", hands, f"workers:{FULL_HANDS_S:g}"),
+        ):
+            began = time.monotonic()
+            status = one.run(AFTER, death)
+            print(f"{name}: ended with {status} after {time.monotonic() - began:.0f} s")
+            if status:
+                raise SystemExit(one.said)
+        told = [line for line in hands.said.splitlines() if "still running" in line]
+        print(f"symbols that were named while they ran long: {len(told)}")
         compare("workers", hands, first)
 
 
@@ -280,9 +313,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m soaks.train", description=__doc__)
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--symbols", type=int, metavar="N", help="N series of full length, and hands on workers"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        soak(args.kills, args.seed, Path(folder))
+        if args.symbols:
+            soak_workers(args.symbols, Path(folder))
+        else:
+            soak(args.kills, args.seed, Path(folder))
     return 0
 
 
