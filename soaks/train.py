@@ -1,11 +1,12 @@
 """Kills a retraining again and again, and compares what it published with an undisturbed one.
 
 ``python -m soaks.train [--kills 10] [--seed 0]`` serves six symbols, trains and publishes them once, and
-trains them again with another seed in two copies of the folders: in one undisturbed, in the other the parent
-SIGKILLs itself at seeded moments (just before or after a rename, or at any time) and the same command is
-started again.  In a third copy worker processes are killed every few seconds and one is stopped (SIGSTOP).
-Meanwhile a reader opens every ``_latest``, over and over: each must be whole and judged.  In the end models,
-metadata and verdicts must be those of the undisturbed run, and no symbol may have been finished twice.
+trains them again with another seed in copies of the folders: in one undisturbed; in one for each kill, where
+the parent SIGKILLs itself at a seeded moment of that run (just before or after a rename, or at any time) and
+the same command is started again; and in one where worker processes are killed every few seconds and one is
+stopped (SIGSTOP).  Meanwhile a reader opens every ``_latest``, over and over: each must be whole and judged.
+Every time models, metadata and verdicts must be those of the undisturbed run, and no symbol may have been
+trained twice.
 ``--symbols 60`` instead trains so many series of full length (real ones of ``../shared/data/candles`` under
 numbered names, where they are), once undisturbed and once with a worker process stopped and one killed every
 20 seconds.  Linux only.
@@ -49,10 +50,8 @@ NAMES = ",".join(f"T{number}USDT={kind}:{number}" for number, kind in enumerate(
 DAYS = 25
 BEFORE, AFTER = 1, 2
 """Seeds of the training that is there, and of the retraining."""
-RENAMES = 40
-"""A killed run dies at one of its first so many renames: about those of three symbols."""
-MOMENT_S = 12.0
-"""Or within so many seconds."""
+RENAMES = "renames: "
+"""Before their number, on the last line of an undisturbed run."""
 HANDS_S, FULL_HANDS_S = 4.0, 20.0
 """From one killed worker to the next; of series of full length."""
 LIMIT_S, FULL_LIMIT_S = 30.0, 120.0
@@ -67,7 +66,8 @@ def child(death: str, arguments: list[str]) -> int:
     """Run the command and die as ``death`` says: ``KIND:NUMBER``.
 
     ``before`` and ``after``: at the rename of that number.  ``time``: after so many tenths of a second.
-    ``workers``: never, but a worker process is killed every so many seconds, and the first one stopped.
+    ``never``: never, and the number of renames is printed.  ``workers``: never, but a worker process is
+    killed every so many seconds, and the first one stopped.
     """
     kind, _, text = death.partition(":")
     number, rename = float(text), Path.replace
@@ -83,7 +83,7 @@ def child(death: str, arguments: list[str]) -> int:
             die()
         return moved
 
-    if kind in {"before", "after"}:
+    if kind in {"before", "after", "never"}:
         Path.replace = rename_and_die  # type: ignore[method-assign, assignment]
     elif kind == "time":
         killer = threading.Timer(number / 10, die)
@@ -93,7 +93,10 @@ def child(death: str, arguments: list[str]) -> int:
         threading.Thread(target=hands_on_workers, args=(number,), daemon=True).start()
     from train_live_lightgbm import main as train  # noqa: PLC0415 - the clock of "time" begins before
 
-    return train(arguments)
+    status = train(arguments)
+    if kind == "never":
+        print(f"{RENAMES}{done}")
+    return status
 
 
 def die() -> None:
@@ -223,12 +226,21 @@ def serving(series: Sequence[Candles]) -> Iterator[str]:
         thread.join()
 
 
-def deaths(count: int, seed: int) -> Iterator[str]:
-    """When each of ``count`` runs dies."""
+def deaths(count: int, seed: int, *, renames: int, seconds: float) -> Iterator[str]:
+    """When each of ``count`` runs dies.
+
+    Parameters
+    ----------
+    count, seed : int
+    renames : int
+        Of an undisturbed run.
+    seconds : float
+        That it took.
+    """
     chance = random.Random(seed)  # noqa: S311 - no cryptography
     for number in range(count):
         kind = ("before", "after", "time")[number % 3]
-        moment = chance.uniform(20, 10 * MOMENT_S) if kind == "time" else chance.randrange(1, RENAMES)
+        moment = chance.uniform(20, 9 * seconds) if kind == "time" else chance.randint(1, renames)
         yield f"{kind}:{moment:.0f}"
 
 
@@ -258,27 +270,45 @@ def soak(kills: int, seed: int, room: Path) -> None:
         first = Soak(room / "first", url)
         if status := first.run(BEFORE):
             raise SystemExit(f"the first training ended with {status}: {first.said}")
-        killed, hands = first.copy(room / "killed"), first.copy(room / "hands")
+        before, hands = first.copy(room / "before"), first.copy(room / "hands")
+        began = time.monotonic()
         if status := first.run(AFTER):
             raise SystemExit(f"the undisturbed retraining ended with {status}: {first.said}")
-        with Reader(killed.models) as reader:
-            for death in deaths(kills, seed):
-                status = killed.run(AFTER, death)
-                print(f"{death:12} ended with {status}, finished so far {sum(killed.finished.values())}")
-                if status not in {0, KILLED}:
-                    raise SystemExit(killed.said)
-            if status := killed.run(AFTER):
-                raise SystemExit(f"the last run ended with {status}: {killed.said}")
-        compare("killed", killed, first)
-        twice = [symbol for symbol, times in killed.finished.items() if times > 1]
-        print(f"a reader opened {reader.opened:,} models; finished twice: {twice or 'none'}")
-        if reader.problems or twice:
-            raise SystemExit("; ".join(sorted(set(reader.problems))) or "a symbol was trained twice")
+        seconds, renames = time.monotonic() - began, int(first.said.partition(RENAMES)[2].split()[0])
+        print(f"undisturbed: {renames} renames in {seconds:.0f} s")
+        died = 0
+        for number, death in enumerate(deaths(kills, seed, renames=renames, seconds=seconds)):
+            died += kill_once(before.copy(room / f"killed{number}"), death, first)
+        print(f"killed runs that died: {died} of {kills}")
         status = hands.run(AFTER, f"workers:{HANDS_S:g}")
         print(f"workers killed and stopped: ended with {status}")
         if status:
             raise SystemExit(hands.said)
         compare("workers", hands, first)
+
+
+def kill_once(killed: Soak, death: str, undisturbed: Soak) -> bool:
+    """Kill a retraining, start the same command again, and compare; whether it died.
+
+    Parameters
+    ----------
+    killed : Soak
+        After the first training.
+    death : str
+        As of ``child``.
+    undisturbed : Soak
+    """
+    with Reader(killed.models) as reader:
+        status = killed.run(AFTER, death)
+        finished = sum(killed.finished.values())
+        if status not in {0, KILLED} or killed.run(AFTER):
+            raise SystemExit(killed.said)
+    twice = [symbol for symbol, times in killed.finished.items() if times > 1]
+    if reader.problems or twice:
+        raise SystemExit("; ".join(sorted(set(reader.problems))) or f"{death}: trained twice: {twice}")
+    compare(f"{death} ended with {status}, {finished} finished, {reader.opened} read", killed, undisturbed)
+    shutil.rmtree(killed.models.parent)
+    return status == KILLED
 
 
 def soak_workers(count: int, room: Path) -> None:
