@@ -78,7 +78,7 @@ soak-kill: $(VENV)/.dev ## kill -9 a trading session at 30 moments under faults,
 soak-train: $(VENV)/.dev ## kill -9 a retraining at 10 moments, kill and stop its workers, then compare; ten minutes
 	$(RUN) -m soaks.train $(ARGS)
 
-soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, on a clock that jumps; a quarter of an hour
+soak-live: $(VENV)/.dev ## a day of live trading of 300 symbols under faults, half of it on either kind of account, on a clock that jumps; a quarter of an hour
 	$(RUN) -m soaks.live
 
 soak-replay: $(VENV)/.dev ## train on real series, replay their test parts: the session must be the evaluation; ten minutes

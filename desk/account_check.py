@@ -30,6 +30,8 @@ SIGNATURE_WINDOW_S = 30.0
 DAY_MS = 86_400_000
 FEW = 8
 """Symbols that are named; of more there is a count."""
+UNTOLD = "not told before the first order"
+"""Of a unified account's symbol that was never set up, or of one that the exchange says nothing about."""
 FEES = "rate"
 """Endpoints with this word tell fees alone, which no session needs."""
 
@@ -87,7 +89,7 @@ def key_of(mode: str, environ: Mapping[str, str], result: CheckResult) -> Creden
         return credentials_from(environ)
     except SettingsError as exc:
         if mode != "paper" or any(environ.get(name, "").strip() for name in KEY_NAMES):
-            result.obstacles.append(f"{exc}.")
+            result.obstacles.append(_sentence(exc))
         result.remarks.append("Without a key only the public part of the exchange is looked at.")
         return None
 
@@ -116,7 +118,7 @@ async def check_session(
         kind = await find_kind(probe)
         if kind not in {"classic", "unified"}:
             result.add("account", "undecided")
-            result.obstacles.append(f"{kind[:1].upper()}{kind[1:]}")
+            result.obstacles.append(_sentence(kind))
             return
         facts = await read_account(probe, "classic" if kind == "classic" else "unified", session.asked)
         check_account(facts, session, result)
@@ -129,7 +131,7 @@ def _check_journal(session: CheckedSession, result: CheckResult) -> None:
     try:
         require_startable(session.journal, session.mode)
     except SettingsError as exc:
-        result.obstacles.append(f"{exc}.")
+        result.obstacles.append(f"{exc}.")  # begins with the name of a file
     else:
         result.add("journal", str(session.journal))
 
@@ -214,7 +216,8 @@ def check_account(facts: AccountFacts, session: CheckedSession, result: CheckRes
     _check_reads(facts, result)
     _check_money(facts, result)
     for name, found in (("positions", facts.positions), ("orders", facts.orders), ("stops", facts.stops)):
-        result.add(name, f"{len(found)}: {_named(found, ';')}" if found else "none")
+        if found is not None:
+            result.add(name, f"{len(found)}: {_named(found, ';')}" if found else "none")
     _check_modes(facts, session, result)
     wanted = session.live.session.margin_mode
     if facts.kind == "unified" and facts.level == "isolated" and wanted == "crossed":
@@ -227,33 +230,37 @@ def check_account(facts: AccountFacts, session: CheckedSession, result: CheckRes
 
 def _check_reads(facts: AccountFacts, result: CheckResult) -> None:
     """What the key may read; whether it may trade shows with the first order alone."""
-    for sentence in facts.failed:
-        (result.remarks if FEES in sentence.partition(" ")[0] else result.obstacles).append(sentence)
-    able = "not everything that a session reads" if facts.failed else "everything that a session reads"
-    result.add("permissions", f"the key reads {able}; whether it may trade shows with an order alone")
+    for why, paths in facts.unread.items():
+        named = ", ".join(path.rpartition("/")[2] for path in paths)
+        kept = result.remarks if all(FEES in path for path in paths) else result.obstacles
+        kept.append(f"{_sentence(why)} Not read for that: {named}.")
+    if not facts.unread:
+        able = "the key reads everything that a session reads; whether it may trade shows with an order alone"
+        result.add("permissions", able)
 
 
 def _check_money(facts: AccountFacts, result: CheckResult) -> None:
+    if facts.fees is not None:
+        maker, taker = (f"{(one * 100).normalize():f} %" for one in facts.fees)
+        result.add("fees", f"maker {maker}, taker {taker}")
+    if not facts.money_read:
+        return
     if facts.equity is None:
         result.add("equity", "no USDT")
     else:
         available = "" if facts.available is None else f", available {facts.available:f}"
         result.add("equity", f"{facts.equity:f} USDT{available}")
     if facts.figures:
-        result.add("its figures", ", ".join(f"{name} {value}" for name, value in facts.figures))
+        result.add("figures", ", ".join(f"{name} {value}" for name, value in facts.figures))
     if not facts.equity or facts.equity < 0:
         result.obstacles.append("The futures account holds no USDT: transfer some to it at Bitget.")
     elif not facts.available or facts.available <= 0:
         result.obstacles.append("None of the account's USDT is available: margin and orders hold it all.")
-    if facts.fees is not None:
-        maker, taker = (f"{(one * 100).normalize():f} %" for one in facts.fees)
-        result.add("fees", f"maker {maker}, taker {taker}")
 
 
 def _check_modes(facts: AccountFacts, session: CheckedSession, result: CheckResult) -> None:
     wanted = session.live.session.position_mode
     if not facts.position_mode:
-        result.add("position mode", "not told")
         return
     result.add("position mode", f"{facts.position_mode}, the settings ask for {wanted}")
     if facts.position_mode == wanted:
@@ -276,16 +283,22 @@ def _check_setups(
     for symbol, setup in setups.items():
         right = setup.margin == margin and set(setup.leverage) == {leverage}
         levers = " and ".join(f"{one:f}x" for one in setup.leverage)
-        shown = f"{setup.margin} {levers}".strip() or "not told"
-        groups.setdefault(f"{shown}, as set" if right else shown, []).append(symbol)
+        shown = f"{setup.margin} {levers}".strip() or UNTOLD
+        groups.setdefault(f"{shown}, as the settings ask" if right else shown, []).append(symbol)
     for shown, symbols in groups.items():
-        result.add(shown, f"{len(symbols)}: {_named(symbols)}")
-    if any(not shown.endswith("as set") for shown in groups):
+        result.add("leverage", f"{shown}: {_named(symbols)}")
+    if any(not shown.endswith("as the settings ask") for shown in groups):
         when = "with each order" if kind == "unified" else "before their first entry"
         result.remarks.append(
             f"Symbols with another leverage or margin mode get {margin}, at most {leverage:f}x, {when}; "
-            "where a position or an order holds the former ones, nothing is opened."
+            "where a position or an order keeps that from being changed, nothing is opened."
         )
+
+
+def _sentence(text: object) -> str:
+    """A clause, or what is a sentence already, with a capital letter and a full stop."""
+    clause = str(text).removesuffix(".")
+    return f"{clause[:1].upper()}{clause[1:]}."
 
 
 def _named(names: Iterable[str], separator: str = ",") -> str:

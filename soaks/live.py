@@ -1,14 +1,16 @@
 """A day of live trading in minutes: 300 symbols, lines that break, answers that go wrong.
 
-``python -m soaks.live [--symbols 300] [--hours 24] [--seed 0] [--push-lost 0]`` runs the whole
-session of ``--mode live`` in one process with the embedded exchange, over HTTP and websockets, on a loop
-whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
-features, LightGBM models, risk, orders, journal.  Every few minutes a websocket breaks off; two of a hundred
-answers and pushes go wrong: refused, broken off, cut, never given, lost after an order was accepted, without
-some rows; sent twice, sent late and so out of order.  Another program takes the journal's write lock again
-and again, and keeps it across the close of a candle.  Contracts are suspended, a hand moves leverages, the
-machine's clock is set (``soaks.hands``).  ``--push-lost`` loses a share of the pushes besides, as
-no connection does.
+``python -m soaks.live [--symbols 300] [--hours 24] [--seed 0] [--push-lost 0] [--account both]`` runs
+whole sessions of ``--mode live`` in one process with the embedded exchange, over HTTP and websockets, on a
+loop whose time jumps (``virtual_time``): the candle feed, the signed client with its private websocket, real
+features, LightGBM models, risk, orders, journal.  Half of the time is a session on a classic account (API
+v2), the other half one on a unified account (API v3), unless ``--account`` names one of them.
+
+Every few minutes a websocket breaks off; two of a hundred answers and pushes go wrong: refused, broken off,
+cut, never given, lost after an order was accepted, without some rows; sent twice, sent late and so out of
+order.  Another program takes the journal's write lock again and again, and keeps it across the close of a
+candle.  Contracts are suspended, a hand moves leverages, the machine's clock is set (``soaks.hands``).
+``--push-lost`` loses a share of the pushes besides, as no connection does.
 
 Afterwards every candle close of the day is compared with the true candles (``soaks.live_truth``), journal and
 exchange must agree, and memory must be flat.  Ends with status 1 where one of these fails.
@@ -17,15 +19,13 @@ exchange must agree, and memory must be flat.  Ends with status 1 where one of t
 import argparse
 import asyncio
 import contextlib
-import gc
 import random
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -34,9 +34,10 @@ import numpy as np
 from benchmarks.decisions import model
 from config import default_settings, link_settings, live_settings, stream_settings
 from desk.market.bitget.account.account import BitgetAccount
+from desk.market.bitget.account.kind import AccountKind
 from desk.market.bitget.account.signing import Credentials
 from desk.market.bitget.public import BitgetPublic
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions
+from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.feed.stream import CandleStream
 from desk.market.settings import LinkSettings
 from desk.policy import Thresholds, TradeRules
@@ -46,15 +47,13 @@ from desk.trade.journal import Journal
 from desk.trade.session import Session, SessionResult
 from desk.trade.signals import BacktestExpectation, ModelCard
 from desk.trade.start import open_session
-from desk.values import CANDLE_MS, CandleRound, Candles
+from desk.values import Candles
 from ml_feature_engineering import memory_of, newest_rows
 from soaks.hands import Hands
-from soaks.live_truth import ReportedCandles, examined, truth
+from soaks.live_figures import Listening, Memory
+from soaks.live_truth import START, ReportedCandles, examined, truth
 from soaks.virtual_time import VirtualClock, VirtualTimeLoop, run
 
-REAL = Path(__file__).resolve().parents[2] / "shared" / "data" / "candles"
-START = 1_762_387_200_000
-"""2025-11-06 00:00 UTC, on the grid."""
 PUSH_EVERY_S = 60.0
 SETTLE_S = 45.0
 """After the last close, until the session is asked to stop."""
@@ -69,12 +68,15 @@ FAULTS = {
     "hang": 0.001,
     "lost": 0.003,
     "hole": 0.0005,
-    "40308": 0.001,
-    "45043": 0.001,
     "push_twice": 0.01,
     "push_late": 0.01,
 }
-"""Two of a hundred answers, and two of a hundred pushes."""
+"""Two of a hundred answers, with those of ``CONTRACT_CODES``, and two of a hundred pushes."""
+CONTRACT_CODES: Mapping[AccountKind, tuple[str, ...]] = {
+    "classic": ("40308", "45043"),
+    "unified": ("25102", "25210"),
+}
+"""Refusals that speak of one contract, each a thousandth of the answers, by the kind of the account."""
 LOCK_EVERY_S, LOCKED_S = (30.0, 400.0), (1.0, 320.0)
 """Between two foreign locks of the journal, and how long one is held: a candle and more."""
 LINES = 7
@@ -84,7 +86,8 @@ A_FEW, MOST_LOOKED_AT = 5, 0.0002
 """Decisions, and share of them, that may have looked at a candle whose last word came late, at its price."""
 FLAT_MB_A_DAY = 10.0
 """What may be added to the memory between the first quarter of the run and its end, per day."""
-KEYS = Credentials("emulator-key", "emulator-secret", "emulator-passphrase")
+PLAY = Keys()
+CREDENTIALS = Credentials(PLAY.key, PLAY.secret, PLAY.passphrase)
 
 
 class PacedLink(LinkSettings):
@@ -96,59 +99,6 @@ class PacedLink(LinkSettings):
     def paced(self) -> bool:
         """Yes."""
         return True
-
-
-class Listening:
-    """A feed that is listened to on its way; satisfies ``desk.ports.CandleFeed``.
-
-    Parameters
-    ----------
-    feed : CandleStream
-    reported : ReportedCandles
-    clock : VirtualClock
-    """
-
-    def __init__(self, feed: CandleStream, reported: ReportedCandles, clock: VirtualClock) -> None:
-        self._feed = feed
-        self._reported = reported
-        self._clock = clock
-
-    async def rounds(self) -> AsyncIterator[CandleRound]:
-        """The rounds of the feed."""
-        async for candles in self._feed.rounds():
-            self._reported.rounds.append(candles.open_time)
-            self._reported.absent[candles.open_time] = dict(candles.absent)
-            self._reported.news.update(f"absent: {why[:60]}" for why in candles.absent.values())
-            self._reported.delays_s.append((self._clock.true_ms() - candles.open_time - CANDLE_MS) / 1000)
-            for line in candles.news:
-                self._reported.news[kind_of(line)] += 1
-                if "revised" in line:
-                    symbol, _, rest = line.partition(": the candle of ")
-                    at = datetime.strptime(rest[:20], "%Y-%m-%d %H:%M UTC").replace(tzinfo=UTC)
-                    self._reported.revised.add((symbol, int(at.timestamp() * 1000)))
-            yield candles
-
-
-@dataclass
-class Memory:
-    """Resident megabytes and objects, hour by hour."""
-
-    resident: list[float] = field(default_factory=list)
-    objects: list[int] = field(default_factory=list)
-
-    def look(self) -> None:
-        """Take the figures now."""
-        gc.collect()
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        self.resident.append(pages * 4096 / 1e6)
-        self.objects.append(len(gc.get_objects()))
-
-    @property
-    def growth_mb_a_day(self) -> float:
-        """Between the first quarter and the end, per 24 hours."""
-        first = len(self.resident) // 4
-        hours = len(self.resident) - 1 - first
-        return (self.resident[-1] - self.resident[first]) / hours * 24 if hours > 0 else 0.0
 
 
 def card(symbol: str) -> ModelCard:
@@ -167,9 +117,9 @@ def card(symbol: str) -> ModelCard:
 
 
 async def live(
-    loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace
+    loop: VirtualTimeLoop, series: Sequence[Candles], path: Path, args: argparse.Namespace, kind: AccountKind
 ) -> tuple[SessionResult, ReportedCandles, Memory, EmbeddedExchange, Hands, list[str]]:
-    """The day.
+    """One session.
 
     Parameters
     ----------
@@ -178,6 +128,9 @@ async def live(
     path : Path
         Of the journal.
     args : Namespace
+        Its ``hours`` are those of this session.
+    kind : AccountKind
+        Of the account.
     """
     clock = VirtualClock(loop, START)
     options = ExchangeOptions(
@@ -185,10 +138,11 @@ async def live(
         speed=1.0,
         latency_ms=40,
         push_every_s=PUSH_EVERY_S,
-        faults={**FAULTS, "push_lost": args.push_lost},
+        faults={**FAULTS, **dict.fromkeys(CONTRACT_CODES[kind], 0.001), "push_lost": args.push_lost},
         fault_seed=args.seed,
         balance=Decimal(1_000_000),
         history_ms=3_600_000,
+        keys=replace(PLAY, unified=kind == "unified"),
     )
     base = default_settings().fetch
     limits = live_settings(14)
@@ -208,7 +162,7 @@ async def live(
         paced = PacedLink(**{name: getattr(link, name) for name in LinkSettings.__dataclass_fields__})
         async with (
             BitgetPublic(fetch, clock=clock) as market,
-            BitgetAccount(paced, KEYS, clock=clock) as account,
+            BitgetAccount(paced, CREDENTIALS, clock=clock) as account,
         ):
             stream = CandleStream(
                 symbols, market=market, ws_url=ws_url, settings=stream_settings(memory_of()), clock=clock
@@ -306,27 +260,23 @@ async def differences(served: EmbeddedExchange, journal: Journal) -> list[str]:
     return problems
 
 
-def kind_of(line: str) -> str:
-    """What a line of news is about."""
-    for kind in ("revised", "do not exist", "silent", "connected again"):
-        if kind in line:
-            return kind
-    return "other"
+def session_of(kind: AccountKind, args: argparse.Namespace) -> list[str]:
+    """Run a session on an account of one kind, print its figures, and return every problem.
 
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run it, look at everything, print the figures; 1 if there is a problem."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--symbols", type=int, default=300)
-    parser.add_argument("--hours", type=float, default=24.0)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--push-lost", type=float, default=0.0, help="share of pushes that are never sent")
-    args = parser.parse_args(argv)
+    Parameters
+    ----------
+    kind : AccountKind
+    args : Namespace
+        Its ``hours`` are those of this session.
+    """
+    print(f"{kind} account, {args.hours:g} hours")
     series = truth(args.symbols, memory_of() + 24 + int(args.hours * 12) + 12, args.seed)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "soak.sqlite"
-        ending, reported, memory, served, hands, problems = run(lambda loop: live(loop, series, path, args))
+        ending, reported, memory, served, hands, problems = run(
+            lambda loop: live(loop, series, path, args, kind)
+        )
         counts, wrong = examined(path, series, reported, hours=args.hours)
         problems += [*wrong, *hands.examined(path)]
         with contextlib.closing(sqlite3.connect(path)) as db:
@@ -347,6 +297,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if memory.growth_mb_a_day > FLAT_MB_A_DAY:
         problems.append(f"memory grew by {memory.growth_mb_a_day:.0f} MB a day")
     stats = served.stats.as_json()
+    problems += misrouted(kind, served)
     print(f"ended: {ending.why}; {time.monotonic() - began:.0f} s")
     print(f"decisions: {dict(counts)}")
     print(
@@ -362,6 +313,42 @@ def main(argv: Sequence[str] | None = None) -> int:
     print(f"journal: writes were set aside {set_aside} times while another program held its lock")
     resident = [round(mb) for mb in memory.resident]
     print(f"memory: {memory.growth_mb_a_day:+.1f} MB a day after the first quarter; hour by hour {resident}")
+    return [f"{kind}: {problem}" for problem in problems]
+
+
+def misrouted(kind: AccountKind, served: EmbeddedExchange) -> Iterator[str]:
+    """Orders that went to the API of the other kind, or none at all to the account's own.
+
+    Parameters
+    ----------
+    kind : AccountKind
+        Of the account.
+    served : EmbeddedExchange
+    """
+    orders = {"classic": "/api/v2/mix/order/place-order", "unified": "/api/v3/trade/place-order"}
+    for api, path in orders.items():
+        sent = served.stats.requests[path]
+        if (sent > 0) != (api == kind):
+            yield f"{sent} orders were sent to {path}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run it, look at everything, print the figures; 1 if there is a problem."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--symbols", type=int, default=300)
+    parser.add_argument("--hours", type=float, default=24.0, help="of all sessions together")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--push-lost", type=float, default=0.0, help="share of pushes that are never sent")
+    parser.add_argument(
+        "--account",
+        choices=("both", *CONTRACT_CODES),
+        default="both",
+        help="kind of account; both, the default: each for half of the hours",
+    )
+    args = parser.parse_args(argv)
+    kinds = [kind for kind in CONTRACT_CODES if args.account in {"both", kind}]
+    args.hours /= len(kinds)
+    problems = [problem for kind in kinds for problem in session_of(kind, args)]
     for problem in problems[:40]:
         print(f"PROBLEM {problem}")
     print(f"{len(problems)} problems")

@@ -137,7 +137,7 @@ def test_without_a_key_the_public_part_is_checked(tmp_path: Path, capsys: pytest
     [
         ("live", {}, {"BITGET_API_PASSPHRASE": "wr0ng"}, "passphrase is wrong"),
         ("live", {}, {"BITGET_API_SECRET": "wr0ng"}, "BITGET_API_KEY, _SECRET and _PASSPHRASE"),
-        ("live", {}, {"BITGET_API_KEY": ""}, "not set in the environment: BITGET_API_KEY"),
+        ("live", {}, {"BITGET_API_KEY": ""}, "Not set in the environment: BITGET_API_KEY"),
         ("live", {}, {"BITGET_LIVE": ""}, "set BITGET_LIVE=yes"),
         ("demo", {}, {}, "--mode demo needs a key"),
     ],

@@ -153,6 +153,28 @@ def test_sigterm_closes_what_a_model_opened(tmp_path: Path) -> None:
         at.told_nothing()
 
 
+@pytest.mark.parametrize("unified", [False, True], ids=["classic", "unified"])
+def test_the_demo_is_traded_under_either_kind_of_account(tmp_path: Path, *, unified: bool) -> None:
+    """Every request must ask for the demo, or it is refused; no consent to real money is wanted."""
+    keys = replace(KEYS, demo=True, unified=unified)
+    with desk(tmp_path, keys=keys) as at:
+        at.hold()
+        with at.session("--mode", "demo", BITGET_LIVE="") as process:
+            at.until(process, "protect")
+            [held] = at.held
+            process.send_signal(signal.SIGTERM)
+            status, last = at.end(process)
+        served = at.exchange.stats
+
+        assert status == 0, "".join(at.said)
+        assert held.stop_loss is not None
+        assert "1 position closed" in last
+        assert at.held == []
+        assert [one.ended for one in at.trades()] == ["flatten"]
+        assert not [one for one in served.trading if one.endswith("40099")]
+        at.told_nothing()
+
+
 def test_sigusr1_closes_everything_with_status_3(tmp_path: Path) -> None:
     """A machine that restarts services must not start it again."""
     with desk(tmp_path) as at:
@@ -192,16 +214,13 @@ def test_a_stop_file_closes_everything_and_keeps_the_next_session_out(tmp_path: 
     ("mode", "keys", "wrong", "said"),
     [
         ("live", KEYS, {"BITGET_API_PASSPHRASE": "wr0ng-pa55phra5e"}, "passphrase is wrong"),
-        ("live", KEYS, {"BITGET_API_SECRET": "wr0ng-5ecre7"}, "passphrase is wrong"),
-        ("live", KEYS, {"BITGET_API_KEY": "bg_wr0ng"}, "check BITGET_API_KEY"),
-        ("live", replace(KEYS, demo=True), {}, "demo"),
-        ("demo", KEYS, {}, "--mode demo needs a key"),
+        ("demo", replace(KEYS, unified=True), {}, "--mode demo needs a key"),
     ],
 )
 def test_an_account_that_cannot_trade_is_told_with_what_to_do(
     tmp_path: Path, mode: str, keys: Keys, wrong: dict[str, str], said: str
 ) -> None:
-    """Status 1, one sentence, no secret, neither the right one nor the wrong one."""
+    """Status 1, one sentence, no secret, right or wrong; every mistake is in ``test_key_mistakes``."""
     with desk(tmp_path, keys=keys) as at:
         with at.session("--mode", mode, **wrong) as process:
             status, last = at.end(process)

@@ -5,14 +5,18 @@ import pytest
 from soaks.live import main
 
 
-@pytest.mark.parametrize("lost", ["0", "0.03"])
+@pytest.mark.parametrize(("lost", "account"), [("0", "both"), ("0.03", "unified")])
 def test_no_candle_is_missed_unnoticed_and_nobody_acts_on_a_wrong_one(
-    lost: str, capsys: pytest.CaptureFixture[str]
+    lost: str, account: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The whole session over HTTP and websockets; lines break, answers fail; at the end the books agree."""
-    assert main(["--symbols", "12", "--hours", "1", "--seed", "1", "--push-lost", lost]) == 0, (
-        capsys.readouterr().out
-    )
+    short = ["--symbols", "12", "--hours", "1", "--seed", "1"]
+    status = main([*short, "--push-lost", lost, "--account", account])
+
     told = capsys.readouterr().out
+    assert status == 0, told
     assert "0 problems" in told
     assert "undetected" not in told
+    kinds = {"both": ["classic account, 0.5 hours", "unified account, 0.5 hours"]}
+    for session in kinds.get(account, ["unified account, 1 hours"]):
+        assert session in told

@@ -56,7 +56,7 @@ CHUNK = 1 << 16
 """Bytes of a body that are unpacked at a time."""
 MIB = 1 << 20
 DEMO = {"paptrading": "1"}
-"""Of every request to the demo, signed or not."""
+"""Of every request to the demo, signed or not, and of those that open a private websocket."""
 
 Answer = TypeVar("Answer")
 Answer_co = TypeVar("Answer_co", covariant=True)

@@ -17,7 +17,8 @@ References
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
 from typing import TypeVar
 
 import aiohttp
@@ -95,6 +96,8 @@ class WebsocketConnection:
         drops the connection, and of these ``AccountError`` ends ``run``.
     on_message : callable
         Called with every text but ``pong``; its errors do the same.
+    headers : mapping
+        Of the request that opens the connection.
     """
 
     def __init__(
@@ -106,8 +109,10 @@ class WebsocketConnection:
         clock: Clock,
         on_open: Callable[[Send], Awaitable[None]],
         on_message: Callable[[str], None],
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._url = url
+        self._headers = headers
         self._session = session
         self._proxy = proxy
         self._clock = clock
@@ -144,6 +149,7 @@ class WebsocketConnection:
         try:
             async with self._session.ws_connect(
                 self._url,
+                headers=self._headers,
                 max_msg_size=LONGEST_MESSAGE,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 **through_proxy(self._proxy, self._url),

@@ -100,6 +100,8 @@ def _options(args: argparse.Namespace) -> ExchangeOptions:
             demo=args.demo_account,
             unified=args.unified_account,
             read_only=args.read_only_key,
+            lacks=tuple(filter(None, args.key_lacks.split(","))),
+            address=args.key_address,
         ),
         unified=read_switches(args.unified_switches),
     )
@@ -300,6 +302,19 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
         "--read-only-key",
         action="store_true",
         help="the key has no permission to trade: requests that change the account get code 40014",
+    )
+    add(
+        "--key-lacks",
+        default="",
+        metavar="PATH,…",
+        help="beginnings of paths that the key has no permission for, such as /api/v3/trade: these requests "
+        "get code 40014",
+    )
+    add(
+        "--key-address",
+        default="",
+        metavar="IP",
+        help="the only address that the key may be used from: requests from others get code 40018",
     )
     switches = "; ".join(f"{name}: {', '.join(words)}" for name, words in SWITCHES.items())
     add(

@@ -24,6 +24,7 @@ WINDOW_MS: Final = 30_000
 READ_BY_POST: Final = ("/api/v3/account/max-open-available",)
 """Paths of POST requests that change nothing."""
 LOGIN_TARGET: Final = "GET/user/verify"
+WRONG_ENVIRONMENT: Final = ("40099", "exchange environment is incorrect")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +41,20 @@ class Keys:
     """Whether the account is a unified account at the start: it has the API v3, a classic one the API v2."""
     read_only: bool = False
     """Whether the key lacks the permission to trade: everything that changes the account is refused."""
+    lacks: tuple[str, ...] = ()
+    """Beginnings of paths that the key has no permission for, such as ``/api/v3/trade``."""
+    address: str = ""
+    """The only address that the key may be used from; empty: any."""
 
 
 def expected_signature(secret: str, text: str) -> str:
     """Base64 of the HMAC-SHA256 of ``text``."""
     return base64.b64encode(hmac.digest(secret.encode(), text.encode(), hashlib.sha256)).decode()
+
+
+def is_of_demo(headers: Mapping[str, str]) -> bool:
+    """Whether a request, or the opening of a websocket, asks for demo trading; names ignore case."""
+    return headers.get("paptrading", "") == "1"
 
 
 def check_request(
@@ -55,6 +65,7 @@ def check_request(
     target: str,
     body: str,
     valid_times: tuple[int, int],
+    address: str = "",
     refusal: RequestDenied | None = None,
 ) -> None:
     """Raise unless a request is signed with ``keys``.
@@ -73,6 +84,8 @@ def check_request(
     valid_times : tuple of int
         Earliest and latest time that counts as now, ms: they differ where market time does not pass as
         real time does.
+    address : str
+        That the request was sent from.
     refusal : RequestDenied or None
         Of a path that the account's kind does not have.
     """
@@ -88,8 +101,8 @@ def check_request(
         raise RequestDenied("40005", "Invalid ACCESS_TIMESTAMP")
     if key != keys.key:
         raise RequestDenied("40037", "Apikey does not exist")
-    if (headers.get("paptrading", "") == "1") != keys.demo:
-        raise RequestDenied("40099", "exchange environment is incorrect")
+    if is_of_demo(headers) != keys.demo:
+        raise RequestDenied(*WRONG_ENVIRONMENT)
     if refusal is not None:
         raise refusal
     if not _is_now(int(timestamp), valid_times):
@@ -99,12 +112,25 @@ def check_request(
         raise RequestDenied("40009", "sign signature error")
     if passphrase != keys.passphrase:
         raise RequestDenied("40012", "apikey/password is incorrect")
-    if keys.read_only and method == "POST" and target not in READ_BY_POST:
+    _check_rights(keys, method, target, address)
+
+
+def _check_rights(keys: Keys, method: str, target: str, address: str) -> None:
+    """Raise unless the key may be used from ``address``, and has the permission that the request needs."""
+    if keys.address and address != keys.address:
+        raise RequestDenied("40018", "Invalid IP")
+    changes = method == "POST" and target not in READ_BY_POST
+    if (keys.read_only and changes) or target.startswith(keys.lacks):
         raise RequestDenied("40014", "Incorrect permissions")
 
 
 def check_login(
-    keys: Keys, args: Mapping[str, object], *, valid_times: tuple[int, int], has_api: bool = True
+    keys: Keys,
+    args: Mapping[str, object],
+    *,
+    valid_times: tuple[int, int],
+    has_api: bool = True,
+    demo: bool | None = None,
 ) -> tuple[int, str] | None:
     """Check a login on the private socket; returns number and message of the error, or None.
 
@@ -117,12 +143,16 @@ def check_login(
         As in ``check_request``.
     has_api : bool
         Whether the account's kind has the API whose socket this is.
+    demo : bool or None
+        Whether the socket was opened as one of demo trading; None: it is one of the API v2, which does not
+        look at that.
     """
     timestamp = str(args.get("timestamp", ""))
     in_digits = timestamp.isascii() and timestamp.isdigit()
     signed = expected_signature(keys.secret, f"{timestamp}{LOGIN_TARGET}")
     checks = (
         (args.get("apiKey") == keys.key, 30011, "Invalid ACCESS_KEY"),
+        (demo in {None, keys.demo}, int(WRONG_ENVIRONMENT[0]), WRONG_ENVIRONMENT[1]),
         (in_digits, 30013, "Invalid ACCESS_TIMESTAMP"),
         (in_digits and _is_now(int(timestamp) * 1000, valid_times), 30014, "Request timestamp expired"),
         (args.get("sign") == signed, 30015, "Invalid ACCESS_SIGN"),

@@ -293,6 +293,7 @@ class EmbeddedExchange:
                 target=request.raw_path,
                 body=body,
                 valid_times=self._signature_times(),
+                address=request.remote or "",
                 refusal=refusal if is_first else None,
             )
             if refusal is not None:

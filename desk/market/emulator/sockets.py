@@ -31,7 +31,7 @@ from desk.market.emulator.channels import (
 )
 from desk.market.emulator.endpoints import PRODUCT_TYPE
 from desk.market.emulator.faults import Faults
-from desk.market.emulator.keys import Keys, check_login
+from desk.market.emulator.keys import Keys, check_login, is_of_demo
 from desk.market.emulator.limits import SECOND, RequestWindow
 from desk.market.emulator.listings import Listing
 from desk.market.emulator.uta_book import UnifiedBook
@@ -65,6 +65,8 @@ class ClientConnection:
     private: bool
     unified: bool
     """Whether the socket is one of the API v3."""
+    demo: bool
+    """Whether it was opened as one of demo trading."""
     last_ping: float
     messages: RequestWindow
     outgoing: asyncio.Queue[str | None] = field(default_factory=asyncio.Queue)
@@ -156,6 +158,7 @@ class WebsocketServer:
             socket,
             private=request.path.endswith("private"),
             unified=request.path.startswith("/v3/"),
+            demo=is_of_demo(request.headers),
             last_ping=self._clock.monotonic(),
             messages=RequestWindow(MESSAGES_PER_SECOND, SECOND),
         )
@@ -325,6 +328,7 @@ class WebsocketServer:
             args[0] if args else {},
             valid_times=self._signature_times(),
             has_api=self._book.is_open if connection.unified else self._book.kind == "classic",
+            demo=connection.demo if connection.unified else None,
         )
         if refusal is not None:
             connection.send_json(event="error", code=refusal[0], msg=refusal[1])

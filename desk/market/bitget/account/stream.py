@@ -30,7 +30,8 @@ from desk.market.bitget.account.messages import (
 )
 from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, login_message
-from desk.market.bitget.codes import WRONG_KEY
+from desk.market.bitget.codes import WRONG_KEY, meaning_of, refusal
+from desk.market.bitget.transport import DEMO
 from desk.market.bitget.websocket import Send, UnreadableCount, WebsocketConnection, within
 from desk.market.settings import LinkSettings
 from desk.orders import AccountUpdate, Position
@@ -77,6 +78,7 @@ class PrivateStream:
         self._url = settings.ws_url.rstrip("/") + dialect.path
         self._dialect = dialect
         self._proxy = settings.proxy
+        self._headers = DEMO if settings.demo else {}
         self._secrets = Secrets(credentials)
         self._signed = ""
         self._unreadable = UnreadableCount(dialect.path, clock)
@@ -128,6 +130,7 @@ class PrivateStream:
             clock=self._clock,
             on_open=log_in,
             on_message=self._receive,
+            headers=self._headers,
         )
         running = asyncio.ensure_future(line.run())
         watching = asyncio.ensure_future(self._until_lost(line))
@@ -181,6 +184,8 @@ class PrivateStream:
             self._miss()
         elif received.code in BAD_KEY:
             raise AccountError(WRONG_KEY, endpoint=self._dialect.path, code=received.code)
+        elif meaning_of(received.code) == "account":
+            raise refusal("", endpoint=self._dialect.path, code=received.code)
         else:
             code = NOT_SHOWN if hidden else f"code {received.code}"
             raise Unanswered(f"the exchange complains ({code})", endpoint=self._dialect.path)

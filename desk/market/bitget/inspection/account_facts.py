@@ -12,7 +12,7 @@ References
 ``docs/bitget.md``: sections 6 to 9 (classic accounts); "Bitget API v3" (detection, settings, assets).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import cast
@@ -54,6 +54,8 @@ class AccountFacts:
     """Of a unified account: ``unified``, ``hybrid``, ``upgrading``, ``switching``."""
     position_mode: str = ""
     """``one_way``, ``hedge``, or empty where it is not told."""
+    money_read: bool
+    """Whether what follows on money was read at all."""
     equity: Decimal | None = None
     """USDT; None: the account has none, or it is not told."""
     available: Decimal | None = None
@@ -61,16 +63,16 @@ class AccountFacts:
     """Names and values of all figures on money, as the exchange has them."""
     fees: tuple[Decimal, Decimal] | None = None
     """Maker's and taker's, as fractions."""
-    positions: tuple[str, ...] = ()
-    """Open positions, a clause each."""
-    orders: tuple[str, ...] = ()
+    positions: tuple[str, ...] | None
+    """Open positions, a clause each; None: they could not be read."""
+    orders: tuple[str, ...] | None
     """Waiting orders, likewise."""
-    stops: tuple[str, ...] = ()
+    stops: tuple[str, ...] | None
     """Waiting stops and take-profits, likewise."""
     setups: Mapping[str, SymbolSetup]
-    """By symbol, of those that were asked about."""
-    failed: tuple[str, ...] = ()
-    """What could not be read, and why, a sentence each."""
+    """By symbol, of those that could be read."""
+    unread: Mapping[str, tuple[str, ...]]
+    """Paths that could not be read, by the reason, a clause."""
 
 
 async def find_kind(probe: Probe) -> AccountKind | str:
@@ -83,7 +85,7 @@ async def find_kind(probe: Probe) -> AccountKind | str:
         return "unified"
     if answer.code in CLASSIC_CODES:
         return "classic"
-    return f"whether the account is classic or unified is undecided: {answer.why_not()}."
+    return f"{answer.why_not()}. So it is undecided whether the account is classic or unified."
 
 
 async def read_account(probe: Probe, kind: AccountKind, symbols: Sequence[str]) -> AccountFacts:
@@ -107,12 +109,15 @@ _MIX = "/api/v2/mix"
 
 async def _classic(probe: Probe, symbols: Sequence[str]) -> AccountFacts:
     reads = _Reads(probe)
-    accounts = _rows(await reads.ask(f"{_MIX}/account/accounts", PRODUCT))
+    listed = await reads.ask(f"{_MIX}/account/accounts", PRODUCT)
+    accounts = _rows(listed)
     money = next((row for row in accounts if _text(row, "marginCoin").upper() == "USDT"), {})
     setups, mode = {}, ""
     for symbol in symbols:
         query = {"symbol": symbol, **PRODUCT, **COIN}
         row = _row(await reads.ask(f"{_MIX}/account/account", query, per_second=EACH_SYMBOL))
+        if not row:
+            continue
         money = money or row
         mode = _text(row, "posMode").removesuffix("_mode") or mode
         margin = _text(row, "marginMode")
@@ -121,21 +126,22 @@ async def _classic(probe: Probe, symbols: Sequence[str]) -> AccountFacts:
         setups[symbol] = SymbolSetup(margin, _numbers(row, *names))
     rate = {"symbol": symbols[0], "businessType": "mix"}
     fees = _row(await reads.ask("/api/v2/common/trade-rate", rate))
-    positions = _rows(await reads.ask(f"{_MIX}/position/all-position", {**PRODUCT, **COIN}))
+    positions = await reads.ask(f"{_MIX}/position/all-position", {**PRODUCT, **COIN})
     orders = await reads.ask(f"{_MIX}/order/orders-pending", PRODUCT)
     stops = await reads.ask(f"{_MIX}/order/orders-plan-pending", {**PRODUCT, "planType": "profit_loss"})
     return AccountFacts(
         kind="classic",
         position_mode=mode,
+        money_read=bool(money) or listed is not None,
         equity=_number(money, "accountEquity"),
         available=_number(money, "available"),
         figures=_figures(money),
         fees=_fees(fees),
-        positions=tuple(_position_text(row, "holdSide", "openPriceAvg") for row in positions),
-        orders=tuple(_order_text(row, "size") for row in _rows(orders, "entrustedList")),
-        stops=tuple(_stop_text(row) for row in _rows(stops, "entrustedList")),
+        positions=_texts(positions, "", lambda row: _position_text(row, "holdSide", "openPriceAvg")),
+        orders=_texts(orders, "entrustedList", lambda row: _order_text(row, "size")),
+        stops=_texts(stops, "entrustedList", _stop_text),
         setups=setups,
-        failed=tuple(reads.failed),
+        unread=reads.unread,
     )
 
 
@@ -145,7 +151,8 @@ async def _classic(probe: Probe, symbols: Sequence[str]) -> AccountFacts:
 async def _unified(probe: Probe, symbols: Sequence[str]) -> AccountFacts:
     reads = _Reads(probe)
     settings = _row(await reads.ask(SETTINGS, {}))
-    assets = _row(await reads.ask(ASSETS, {}))
+    money = await reads.ask(ASSETS, {})
+    assets = _row(money)
     coins = _rows(assets.get("assets"))
     usdt = next((row for row in coins if _text(row, "coin").upper() == "USDT"), {})
     other = any(_number(row, "equity") for row in coins if row is not usdt)
@@ -161,15 +168,16 @@ async def _unified(probe: Probe, symbols: Sequence[str]) -> AccountFacts:
         level=_text(settings, "accountLevel"),
         state=_text(settings, "accountMode"),
         position_mode=_text(settings, "holdMode").removesuffix("_mode"),
+        money_read=money is not None,
         equity=_number(usdt, "equity") if other else _number(assets, "usdtEquity"),
         available=_number(usdt, "available"),
         figures=(*_figures(assets), *((f"USDT {name}", value) for name, value in _figures(usdt))),
         fees=_fees(fees),
-        positions=tuple(_position_text(row, "posSide", "avgPrice") for row in _rows(positions, "list")),
-        orders=tuple(_order_text(row, "qty") for row in _rows(orders, "list")),
-        stops=tuple(_stop_text(row) for row in _rows(stops)),
+        positions=_texts(positions, "list", lambda row: _position_text(row, "posSide", "avgPrice")),
+        orders=_texts(orders, "list", lambda row: _order_text(row, "qty")),
+        stops=_texts(stops, "", _stop_text),
         setups={symbol: _configured(configured.get(symbol, [])) for symbol in symbols},
-        failed=tuple(reads.failed),
+        unread=reads.unread,
     )
 
 
@@ -184,20 +192,21 @@ def _configured(rows: Sequence[Row]) -> SymbolSetup:
 
 
 class _Reads:
-    """Signed reads, and sentences on those that failed."""
+    """Signed reads, and the paths of those that failed, by the reason."""
 
     def __init__(self, probe: Probe) -> None:
         self._probe = probe
-        self.failed: list[str] = []
+        self.unread: dict[str, tuple[str, ...]] = {}
 
     async def ask(self, path: str, query: Mapping[str, str], *, per_second: float | None = None) -> object:
         """Data of the answer; None where it failed."""
         answer: ProbeAnswer = await self._probe.ask(path, query, signed=True, per_second=per_second)
         if answer.succeeded:
             return answer.data
-        text = f"{path} cannot be read: {answer.why_not()}."
-        if text not in self.failed:
-            self.failed.append(text)
+        why = answer.why_not()
+        others = self.unread.get(why, ())
+        if path not in others:
+            self.unread[why] = (*others, path)
         return None
 
 
@@ -209,6 +218,11 @@ def _rows(data: object, name: str = "") -> list[Row]:
     """Rows of a list, or of the list ``name`` of an object."""
     found = _row(data).get(name) if name else data
     return [row for row in found if isinstance(row, dict)] if isinstance(found, list) else []
+
+
+def _texts(data: object, name: str, text: Callable[[Row], str]) -> tuple[str, ...] | None:
+    """The text of each row of a list; None where nothing was read."""
+    return None if data is None else tuple(map(text, _rows(data, name)))
 
 
 def _text(row: Row, name: str) -> str:

@@ -14,7 +14,7 @@ import aiohttp
 
 from desk.market.bitget.account.kind import AccountKind
 from desk.market.bitget.account.signing import Credentials, login_message
-from desk.market.bitget.transport import http_session
+from desk.market.bitget.transport import DEMO, http_session
 from desk.market.settings import LinkSettings
 from desk.reading import read_json
 
@@ -77,6 +77,7 @@ async def record_channels(
             http_session(timeout_s=OPEN_S) as session,
             session.ws_connect(
                 settings.ws_url.rstrip("/") + path,
+                headers=DEMO if settings.demo and credentials is not None else {},
                 max_msg_size=LARGEST,
                 timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
                 proxy=settings.proxy or None,

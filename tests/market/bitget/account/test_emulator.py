@@ -2,12 +2,13 @@
 
 import contextlib
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from desk.clock import SystemClock
 from desk.errors import AccountError, Refused, Throttled, Unanswered
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.signing import Credentials
@@ -210,6 +211,33 @@ async def test_a_key_that_cannot_trade_is_told_with_the_remedy(name: str) -> Non
     ):
         with pytest.raises(AccountError, match=remedy):
             await client.balance()
+
+
+@pytest.mark.parametrize("unified", [False, True], ids=["classic", "unified"])
+async def test_the_demo_is_listened_to_under_either_kind_of_account(*, unified: bool) -> None:
+    """The opening of a unified account's websocket must ask for the demo as well, or the login is refused."""
+    keys, clock = Keys(demo=True, unified=unified), SystemClock()
+    async with (
+        EmbeddedExchange([CANDLES], ExchangeOptions(rate_limit=0, keys=keys), clock=clock) as served,
+        BitgetAccount(link(served.url, demo=True), CREDENTIALS, clock=clock) as client,
+        contextlib.aclosing(client.pushes()) as pushes,  # type: ignore[type-var]
+    ):
+        while not (await anext(pushes)).reconnected:
+            pass  # all channels are open only then
+
+
+async def test_a_websocket_that_does_not_ask_for_the_demo_is_refused_with_the_remedy() -> None:
+    """A login that is refused for its environment is refused again: nobody waits a minute for it."""
+    keys, clock = Keys(unified=True), SystemClock()
+    async with (
+        EmbeddedExchange([CANDLES], ExchangeOptions(rate_limit=0, keys=keys), clock=clock) as served,
+        BitgetAccount(link(served.url), CREDENTIALS, clock=clock) as client,
+        contextlib.aclosing(client.pushes()) as pushes,  # type: ignore[type-var]
+    ):
+        await client.kind()
+        served.sockets._keys = replace(keys, demo=True)
+        with pytest.raises(AccountError, match="--mode demo needs a key"):
+            await anext(pushes)
 
 
 async def test_orders_survive_answers_that_are_lost() -> None:
