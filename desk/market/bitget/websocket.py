@@ -16,8 +16,9 @@ References
 """
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -36,9 +37,15 @@ MESSAGES_PER_SECOND = 8.0
 """The exchange closes the connection after 10."""
 LONGEST_MESSAGE = 4_000_000
 """Bytes; a snapshot of 500 candles has 60 thousand."""
+CLOSE_WITHIN_S = 2.0
+"""How long a goodbye may take; aiohttp itself waits for as long as the other side goes on talking."""
+TURN = 100
+"""Messages in a row that are taken before everything else has its turn."""
 
 COMPLAIN_EVERY_S = 60.0
 """Between two lines of the log about messages of one connection that cannot be read."""
+
+NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Result = TypeVar("Result")
 Send = Callable[[str], Awaitable[None]]
@@ -47,6 +54,38 @@ log = logging.getLogger(__name__)
 
 class _ConnectionLostError(Exception):
     """The connection is gone."""
+
+
+@contextlib.asynccontextmanager
+async def open_socket(
+    session: aiohttp.ClientSession, url: str, *, proxy: str, headers: Mapping[str, str] = NO_HEADERS
+) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    """Open a websocket for the block; it is closed within ``CLOSE_WITHIN_S``, whatever the other side does.
+
+    Parameters
+    ----------
+    session : aiohttp.ClientSession
+        Of ``desk.market.bitget.transport.http_session``.
+    url : str
+        With its path.
+    proxy : str
+        As ``RestTransport`` has it.
+    headers : mapping
+        Sent besides the usual ones.
+    """
+    socket = await session.ws_connect(
+        url,
+        headers=headers,
+        max_msg_size=LONGEST_MESSAGE,
+        timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
+        **through_proxy(proxy, url),
+    )
+    try:
+        yield socket
+    finally:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_WITHIN_S):
+                await socket.close()
 
 
 class UnreadableCount:
@@ -109,7 +148,7 @@ class WebsocketConnection:
         clock: Clock,
         on_open: Callable[[Send], Awaitable[None]],
         on_message: Callable[[str], None],
-        headers: Mapping[str, str] = MappingProxyType({}),
+        headers: Mapping[str, str] = NO_HEADERS,
     ) -> None:
         self._url = url
         self._headers = headers
@@ -147,12 +186,8 @@ class WebsocketConnection:
     async def _once(self) -> str:
         """Open the connection and stay on it; return why it was lost."""
         try:
-            async with self._session.ws_connect(
-                self._url,
-                headers=self._headers,
-                max_msg_size=LONGEST_MESSAGE,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-                **through_proxy(self._proxy, self._url),
+            async with open_socket(
+                self._session, self._url, proxy=self._proxy, headers=self._headers
             ) as socket:
                 self._is_open = True
                 return await self._serve(socket)
@@ -187,10 +222,13 @@ class WebsocketConnection:
         return "was lost: " + "; ".join(reasons)
 
     async def _listen(self, socket: aiohttp.ClientWebSocketResponse) -> None:
+        taken = 0
         async for message in socket:
             self._last_received = self._clock.monotonic()
             if message.type is aiohttp.WSMsgType.TEXT and message.data != "pong":
                 self._on_message(message.data)
+            if (taken := taken + 1) % TURN == 0:
+                await asyncio.sleep(0)
         raise _ConnectionLostError(f"closed with code {socket.close_code}")
 
     async def _ping(self, send: Send) -> None:
@@ -199,7 +237,8 @@ class WebsocketConnection:
             silence = self._clock.monotonic() - self._last_received
             if silence > DEAD_AFTER_S:
                 raise _ConnectionLostError(f"nothing was received for {silence:.0f} s")
-            await send("ping")
+            # Sending waits for as long as the other side reads nothing, and nothing would be noticed meanwhile.
+            await within(self._clock, DEAD_AFTER_S, send("ping"), endpoint=self._url)
 
 
 async def within(clock: Clock, seconds: float, work: Awaitable[Result], *, endpoint: str) -> Result:

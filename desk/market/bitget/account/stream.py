@@ -171,14 +171,18 @@ class PrivateStream:
         raise Unanswered("the websocket of the account cannot be opened", endpoint=self._dialect.path)
 
     def _receive(self, text: str) -> None:
+        troubles: list[UnreadableMessage | ErrorMessage] = []
         for received in self._dialect.read(text):
             if isinstance(received, UnreadableMessage | ErrorMessage):
-                self._complain(received, hidden=self._secrets.quoted_in(text, signed=self._signed))
+                troubles.append(received)
             else:
                 self._take(received)
+        if troubles:
+            # One search of the text, however many of its rows cannot be read.
+            self._complain(troubles[0], hidden=self._secrets.quoted_in(text, signed=self._signed))
 
     def _complain(self, received: UnreadableMessage | ErrorMessage, *, hidden: bool) -> None:
-        """Count what cannot be read, or drop the line for an error; ``hidden`` if it quotes the key."""
+        """Count a message that cannot be read, or drop the line for an error; ``hidden``: it quotes the key."""
         if isinstance(received, UnreadableMessage):
             self._unreadable.add(NOT_SHOWN if hidden else received.why)
             self._miss()

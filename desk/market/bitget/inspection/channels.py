@@ -15,13 +15,13 @@ import aiohttp
 from desk.market.bitget.account.kind import AccountKind
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.transport import DEMO, http_session
+from desk.market.bitget.websocket import open_socket
 from desk.market.settings import LinkSettings
 from desk.reading import read_json
 
 LISTEN_S = 4.0
 """A channel with trades is pushed once a second."""
 OPEN_S = 10.0
-LARGEST = 4_000_000
 INSTRUMENTS = "USDT-FUTURES"
 Messages = dict[str, object]
 """By a name like ``update of candle5m``; the first message of each name."""
@@ -75,12 +75,11 @@ async def record_channels(
     try:
         async with (
             http_session(timeout_s=OPEN_S) as session,
-            session.ws_connect(
+            open_socket(
+                session,
                 settings.ws_url.rstrip("/") + path,
+                proxy=settings.proxy,
                 headers=DEMO if settings.demo and credentials is not None else {},
-                max_msg_size=LARGEST,
-                timeout=aiohttp.ClientWSTimeout(ws_close=1.0),
-                proxy=settings.proxy or None,
             ) as socket,
         ):
             await socket.send_str("ping")
