@@ -7,6 +7,7 @@ machine's own time in between changes nothing (``desk.server_time``).
 Not here: how wrong it may have been before nothing is opened (``desk.trade.risk``).
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from desk.ports import Clock
@@ -14,6 +15,10 @@ from desk.server_time import ServerTime
 
 MOST_ROUND_TRIP_S = 1.0
 """A question for the time that took longer says too little: it may be wrong by half of that."""
+DOUBTED_S = 5.0
+"""An answer that would move the time by more is believed when a second one agrees with it."""
+QUESTIONS = 3
+"""So often the time is asked for until two answers agree."""
 
 
 @dataclass(slots=True)
@@ -42,6 +47,29 @@ class ExchangeClock:
     async def sleep(self, seconds: float) -> None:
         """Let ``seconds`` pass."""
         await self.machine.sleep(seconds)
+
+    async def set_from(self, server_time: Callable[[], Awaitable[int]]) -> None:
+        """Ask the exchange for its time, and take it over.
+
+        A single answer that is far from the time that is kept may be wrong, and everything that is due by it
+        would be closed: it is asked for again.  Where no two answers agree the time stays as it was.
+
+        Parameters
+        ----------
+        server_time : callable
+            Asks for the exchange's time, ms.
+        """
+        doubted: float | None = None
+        for _ in range(QUESTIONS):
+            asked = self.machine.monotonic()
+            server = await server_time()
+            answered = self.machine.monotonic()
+            kept = self._time.now_ms()
+            off_s = (kept - min(max(kept, server), server + 1_000 * (answered - asked))) / 1_000
+            if abs(off_s) <= DOUBTED_S or (doubted is not None and abs(off_s - doubted) <= DOUBTED_S):
+                self.set_by(server, asked_s=asked, answered_s=answered)
+                return
+            doubted = off_s
 
     def set_by(self, server_ms: int, *, asked_s: float, answered_s: float) -> None:
         """Take over the exchange's time; it was read between two monotonic times, the later of which is now.

@@ -45,12 +45,16 @@ class Exits:
         self._clock = clock
         self._execution = execution
         self._events = event_log
+        self._failed: set[str] = set()
+        """Trades whose time was over when leaving them failed."""
 
     def overdue(self) -> list[OpenTrade]:
-        """Trades that should have been closed, and whose symbol has no candle that says so."""
+        """Trades that should have been closed: leaving them failed, or no candle of their symbol says so."""
         late = self._clock.now_ms() - CANDLE_MS - OVERDUE_MS
-        found = [one for one in self._ledger.open_trades() if one.status == "open" and one.due <= late]
-        for trade in found:
+        still = [one for one in self._ledger.open_trades() if one.status == "open"]
+        self._failed &= {one.trade for one in still}
+        found = [one for one in still if one.due <= late or one.trade in self._failed]
+        for trade in (one for one in found if one.trade not in self._failed):
             text = f"{trade.symbol}: its time is over and no candle of it has arrived: it is closed"
             self._events.record_on_change("overdue", text, trade.symbol, about=trade.trade, urgent=True)
         return found
@@ -113,8 +117,13 @@ class Exits:
         unwritten: dict[tuple[str, int], JournalError] = {}
 
         async def leave(trade: OpenTrade) -> None:
+            if why == "horizon":
+                self._failed.add(trade.trade)
             try:
-                self._record(trade.symbol, await self._execution.leave(trade, why))
+                failure = await self._execution.leave(trade, why)
+                self._record(trade.symbol, failure)
+                if failure is None:
+                    self._failed.discard(trade.trade)
             except JournalError as exc:
                 unwritten[(trade.symbol, trade.side)] = exc
 

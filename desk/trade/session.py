@@ -264,6 +264,7 @@ class Session:
                 log.warning("key and account could not be asked about: %s", failed)
                 return None
             self._events.clear("trouble", "key")
+            self._reconciled = float("-inf")  # what it kept from being done is done at the next look
             return None
         return SessionResult(1, str(exc))
 

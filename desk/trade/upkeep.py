@@ -117,10 +117,7 @@ class Upkeep:
 
     async def look(self) -> AccountState:
         """Ask the exchange for everything."""
-        machine = self._clock.machine
-        asked = machine.monotonic()
-        server = await self._exchange.server_time()
-        self._clock.set_by(server, asked_s=asked, answered_s=machine.monotonic())
+        await self._clock.set_from(self._exchange.server_time)
         self._watch_clock()
         balance, positions, orders = await asyncio.gather(
             self._exchange.balance(), self._exchange.positions(), self._exchange.open_orders()

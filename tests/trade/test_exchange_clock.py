@@ -133,3 +133,46 @@ def test_until_the_exchange_has_answered_the_machine_counts() -> None:
         machine.let_pass(1)
     assert time.now_ms() == NOON + 1_000
     assert time.jump_s == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize("ahead_ms", [600_000, -600_000, 86_400_000])
+async def test_one_answer_that_is_far_off_is_not_believed(ahead_ms: int) -> None:
+    """One of ten minutes ahead closed every position nine minutes before its time."""
+    machine = Machine()
+    clock = ExchangeClock(machine)
+    wrong = [0, ahead_ms, 0]
+
+    async def server_time() -> int:
+        machine.let_pass(50)
+        return int(machine.true_ms) + wrong.pop(0)
+
+    for _ in range(2):
+        await clock.set_from(server_time)
+        machine.let_pass(60_000)
+
+    assert not wrong
+    assert clock.now_ms() == pytest.approx(machine.true_ms, abs=60)
+    assert abs(clock.drift_s) < 0.1
+
+
+async def test_two_answers_that_agree_are_believed_and_none_that_do_not() -> None:
+    """A machine that slept must be right again at once; three different times say nothing."""
+    machine = Machine()
+    clock = ExchangeClock(machine)
+    ahead: list[int] = []
+
+    async def server_time() -> int:
+        return int(machine.true_ms) + ahead.pop(0)
+
+    ahead[:] = [0]
+    await clock.set_from(server_time)
+    machine.let_pass(60_000)
+    ahead[:] = [100_000, -100_000, 50_000]
+    await clock.set_from(server_time)
+    assert clock.now_ms() == pytest.approx(machine.true_ms, abs=2)
+
+    machine.let_pass(3_600_000, asleep=True)
+    ahead[:] = [0, 0]
+    await clock.set_from(server_time)
+    assert clock.now_ms() == pytest.approx(machine.true_ms, abs=2)
+    assert clock.drift_s == pytest.approx(-3_600, abs=0.1)

@@ -13,7 +13,7 @@ import pytest
 
 from desk.orders import OrderRequest
 from desk.policy import LONG
-from desk.trade.events import Event
+from desk.trade.events import Event, TimerEvent
 from desk.trade.journal import JournalError
 from tests.trade.faulty import FaultyExchange
 from tests.trade.stage import Stage
@@ -118,3 +118,29 @@ async def test_what_is_flat_is_not_closed_again_while_nothing_can_be_written(tmp
         assert line.calls["close"] == len(HEALTHY)
         with pytest.raises(JournalError):
             play.journal.ledger.void_trade("")
+
+
+async def test_an_exit_that_the_account_kept_from_being_sent_is_sent_at_the_next_look(tmp_path: Path) -> None:
+    """It waited for half a minute to be overdue, and then for the next comparison."""
+    play, line = floor(tmp_path)
+
+    async def events() -> AsyncGenerator[Event]:
+        async for candles in play.feed.rounds():
+            due = [one.due for one in play.journal.ledger.open_trades()]
+            if due and due[0] <= candles.open_time:
+                line.script["place"] = ["account"]
+                yield candles
+                began = play.clock.now_ms()
+                yield TimerEvent()
+                assert await held(play) == 0
+                assert play.clock.now_ms() - began < 1_000
+                return
+            yield candles
+
+    with play.journal:
+        ending = await run(play, events())
+        assert ending.status == 0
+        assert not line.script["place"]
+        (closed,) = play.journal.ledger.closed_trades()
+    assert closed.ended == "horizon"
+    assert not any("no candle of it has arrived" in text for text in play.news.urgent)

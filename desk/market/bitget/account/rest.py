@@ -4,12 +4,13 @@ Place in the house: between ``desk.market.bitget.account.account`` and the netwo
 reader come in; what the reader makes of the answer goes out.  Requests leave at the pace that the exchange
 allows a user per endpoint, signed with the exchange's time.
 
-What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never.  The
-exception is a request that was refused because of its timestamp: that refusal says that nothing happened, so
-the clock is set by the exchange's and the request is sent once more, whatever it was.  A read that is refused
-with a code that nobody knows counts as unanswered: a table of codes cannot hold those of tomorrow.  A write
-that would have to wait longer than ``timeout_s`` for its turn is not sent at all, and the caller learns that
-at once: by then its reason may be gone.
+What is repeated: reads, up to ``attempts`` times and ``give_up_after_s`` seconds; writes never, but for two
+refusals that say that nothing happened.  After one because of its timestamp the clock is set by the
+exchange's and the request is sent once more, whatever it was; after one of key or account it is sent once
+more a little later, since a single such answer among good ones must not keep anybody in.  A read that is
+refused with a code that nobody knows counts as unanswered: a table of codes cannot hold those of tomorrow.  A
+write that would have to wait longer than ``timeout_s`` for its turn is not sent at all, and the caller learns
+that at once: by then its reason may be gone.
 
 A refusal carries its meaning (``desk.market.bitget.codes``).  A write that was answered with a status of 500
 or above counts as unanswered whatever the body says.  No text ever holds a part of the key.
@@ -51,6 +52,8 @@ PUBLIC = frozenset({TIME, CONTRACTS})
 
 ASKED_AGAIN_S = (2.0, 5.0)
 """Pauses before a read is repeated that was refused because of key or account: a whole session ends by it."""
+SENT_AGAIN_S = 2.0
+"""Pause before a write is sent once more that was refused so: an exit must not wait for the next look."""
 
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
@@ -160,8 +163,10 @@ class SignedRest:
             await self._clock.sleep(pause)
         return await Retry(policy, clock=self._clock).call(ask)
 
-    async def write(self, path: str, body: Mapping[str, object], reader: Reader[Answer]) -> Answer:
-        """Send once.
+    async def write(
+        self, path: str, body: Mapping[str, object], reader: Reader[Answer], *, repeatable: bool = True
+    ) -> Answer:
+        """Send once; where key or account are refused, once more a little later.
 
         Parameters
         ----------
@@ -171,6 +176,8 @@ class SignedRest:
             Sent as JSON.
         reader : callable
             Reads the body of the response.
+        repeatable : bool
+            False: it is sent once, because a second one would be another order.
 
         Raises
         ------
@@ -181,7 +188,15 @@ class SignedRest:
         Unanswered
             If nobody knows whether it took effect.
         """
-        return await self._timely("POST", path, reader, body=body_text(body))
+        text = body_text(body)
+        try:
+            return await self._timely("POST", path, reader, body=text)
+        except AccountError as exc:
+            if not repeatable:
+                raise
+            log.warning("%s; sent again in %g s before that is believed", exc, SENT_AGAIN_S)
+        await self._clock.sleep(SENT_AGAIN_S)
+        return await self._timely("POST", path, reader, body=text)
 
     async def _timely(
         self, method: str, path: str, reader: Reader[Answer], *, query: str = "", body: str = ""

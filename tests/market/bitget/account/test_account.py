@@ -262,6 +262,21 @@ async def test_one_word_about_the_key_is_asked_about_again() -> None:
     assert served.count("accounts") == 3
 
 
+async def test_an_order_that_is_refused_for_the_key_is_sent_once_more() -> None:
+    """One such answer among good ones held up an exit by a minute, and the decisions of a whole candle."""
+    async with account() as (client, served, clock):
+        served.on(f"POST {asked.PLACE}", refuse("40037"), tell({"orderId": "9"}))
+        began = clock.monotonic()
+        assert await client.place(REQUEST) == "9"
+        assert clock.monotonic() - began < 5
+
+        served.on(f"POST {asked.PLACE}", refuse("40037"))
+        with pytest.raises(AccountError):
+            await client.place(REQUEST)
+
+    assert served.count("place-order") == 4
+
+
 async def test_an_order_without_an_answer_does_not_keep_back_its_fills_for_ever() -> None:
     """Whatever the exchange says of that one order: what it executed has been told."""
     row = {**FILL, "cTime": str(NOW)}

@@ -282,7 +282,9 @@ class UnifiedAccount:
         body = asked.place_order(request, margin=margin, mode=mode)
         self._unknown.add(request.client_id)
         try:
-            order_id = await self._rest.write(asked.PLACE, body, wire.read_id)
+            order_id = await self._rest.write(
+                asked.PLACE, body, wire.read_id, repeatable=request.purpose == "close"
+            )
         except Throttled:
             self._unknown.discard(request.client_id)
             raise
