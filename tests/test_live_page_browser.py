@@ -34,7 +34,7 @@ SHOWN = '!document.getElementById("figures").hidden'
 LOST = 'document.getElementById("line").classList.contains("lost")'
 FOCUS = "(at => at.id || at.dataset.action || at.dataset.sort || at.textContent)(document.activeElement)"
 DISABLED = "[...document.querySelectorAll('#actions button')].every(one => one.disabled)"
-LABEL = "document.activeElement.getAttribute('aria-labelledby')"
+LABEL = "document.activeElement.ariaLabel"
 MODES = {
     "live": "LIVE: REAL MONEY",
     "demo": "DEMO ACCOUNT: no real money",
@@ -341,7 +341,7 @@ async def test_all_of_it_is_done_by_the_keyboard(page: Page) -> None:
         await page.until(f"{text('action-outcome')} === 'Asked: stop new entries.'")
         assert shown.pressed == ["stop-entries"]
 
-        for wanted in ("flatten", "h-positions", "filter", "h-symbols", "symbol"):
+        for wanted in ("flatten", "Table of positions", "filter", "Table of symbols", "symbol"):
             for _ in range(3):
                 await page.press("Tab")
                 if wanted in {await page.value(FOCUS), await page.value(LABEL)}:
