@@ -38,7 +38,7 @@ house: $(VENV)/.dev ## counts of the source: rooms, arrows, names, docstrings, r
 pins: $(VENV)/.dev ## write the hashes of what requirements*.txt and constraints.txt pin, after one of them changed
 	$(RUN) -m tests.pins
 
-vendor: $(VENV)/.dev ## fetch the chart library of the report again, in the version that its record names; needs npm
+vendor: $(VENV)/.dev ## fetch the libraries of others that are kept here again, in the versions that their records name; needs npm
 	$(RUN) -m tests.vendor
 
 docs: $(VENV)/.dev ## write docs/config.md, after a setting, its value or its meaning changed

@@ -1,7 +1,7 @@
-"""A headless Chromium that is spoken to through its own debugging protocol: for the report's tests and bench.
+"""A headless Chromium that is spoken to through its debugging protocol: for tests and pictures of pages.
 
-The path of a page comes in; values of expressions, pictures, requests and console messages go out.  It needs
-nothing but the browser and ``aiohttp``.
+The address of a page comes in; values of expressions, pictures, requests and console messages go out.  It
+needs nothing but the browser and ``aiohttp``.
 """
 
 import asyncio
@@ -18,6 +18,9 @@ import aiohttp
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome")
 START_S: Final = 60.0
+KEYS: Final = {"Tab": 9, "Enter": 13, "Escape": 27, " ": 32, "ArrowDown": 40, "ArrowUp": 38}
+LATER: Final = """{ const now = Date.now; window.passed = 0; Date.now = () => now() + window.passed; }"""
+"""A page's own clock, which ``Page.pass_time`` moves on."""
 
 
 def find_browser() -> str | None:
@@ -34,11 +37,14 @@ class Page:
         Addresses that it asked for.
     complaints : list of str
         Errors and warnings of its console.
+    failures : list of str
+        Requests that were refused or not answered, as its console has them.
     """
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.requests: list[str] = []
         self.complaints: list[str] = []
+        self.failures: list[str] = []
         self._socket = socket
         self._session = ""
         self._numbers = itertools.count(1)
@@ -53,6 +59,7 @@ class Page:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             await self.command(f"{domain}.enable")
+        await self.command("Page.addScriptToEvaluateOnNewDocument", source=LATER)
         return self
 
     async def stop(self) -> None:
@@ -98,14 +105,30 @@ class Page:
             raise AssertionError(answer["exceptionDetails"])
         return answer["result"].get("value")
 
+    async def until(self, expression: str) -> None:
+        """Wait until a JavaScript expression is true; fail with what the page shows if it never is."""
+        look = f"const look = () => ({expression}) ? done(true) : setTimeout(look, 30); look();"
+        try:
+            await self.value(f"new Promise(done => {{ {look} }})")
+        except TimeoutError:
+            shown = await self.value("document.body.innerText")
+            raise AssertionError(f"never true: {expression}\n{shown}") from None
+
+    async def pass_time(self, seconds: float) -> None:
+        """Let time pass by the page's own clock."""
+        await self.value(f"window.passed += {1000 * seconds}")
+
     async def press(self, key: str) -> None:
-        """Press a key, ``Tab`` or ``Enter``."""
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowDown": 40, "ArrowUp": 38}
-        known = {"key": key, "code": key, "windowsVirtualKeyCode": codes[key]}
-        text = {"text": "\r"} if key == "Enter" else {}
+        """Press one of ``KEYS``."""
+        known = {"key": key, "code": "Space" if key == " " else key, "windowsVirtualKeyCode": KEYS[key]}
+        text = {"Enter": {"text": "\r"}, " ": {"text": " "}}.get(key, {})
         await self.command("Input.dispatchKeyEvent", type="keyDown", **known, **text)
         await self.command("Input.dispatchKeyEvent", type="keyUp", **known)
         await self.frame()
+
+    async def write(self, text: str) -> None:
+        """Write a text into what has the focus, as a keyboard does."""
+        await self.command("Input.insertText", text=text)
 
     async def picture(self, *, whole: bool = False) -> bytes:
         """What is seen, or the whole page, as PNG."""
@@ -129,6 +152,8 @@ class Page:
             self._loaded.set()
         elif method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])
+        elif method == "Log.entryAdded" and parameters["entry"]["source"] == "network":
+            self.failures.append(f"{parameters['entry']['text']} {parameters['entry'].get('url', '')}")
         elif method in {"Runtime.exceptionThrown", "Log.entryAdded"}:
             self.complaints.append(str(parameters))
         elif method == "Runtime.consoleAPICalled" and parameters["type"] in {"error", "warning"}:

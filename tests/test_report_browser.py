@@ -40,6 +40,7 @@ async def page(address: str) -> AsyncIterator[Page]:
         await page.open(address)
         yield page
         assert page.complaints == []
+        assert page.failures == []
         assert {request for request in page.requests if request != "about:blank"} == {address}
 
 

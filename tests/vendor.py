@@ -1,8 +1,9 @@
-"""The chart library of the report: `python -m tests.vendor` fetches the version that its record names again.
+"""What is kept here of others: `python -m tests.vendor` fetches the versions that the records name again.
 
-`desk/reports/html/vendor/chart.json` comes in; the library and its licence go out, if the package has the
-integrity hash of the record.  `npm` is asked for the package, as it is set up.  For another version: change
-version and integrity in the record, run this, and read the diff.
+``RECORDS`` come in: of the report's chart library, and of the library that the tests look for barriers with.
+Each library and its licence go out beside its record, if the package has the integrity hash of the record.
+`npm` is asked for the package, as it is set up.  For another version: change version and integrity in the
+record, run this, and read the diff.
 """
 
 import base64
@@ -14,8 +15,10 @@ import tarfile
 import tempfile
 from pathlib import Path
 
-VENDOR = Path(__file__).resolve().parent.parent / "desk" / "reports" / "html" / "vendor"
-RECORD = VENDOR / "chart.json"
+TESTS = Path(__file__).resolve().parent
+CHART = TESTS.parent / "desk" / "reports" / "html" / "vendor" / "chart.json"
+AXE = TESTS / "vendored" / "axe.json"
+RECORDS = (CHART, AXE)
 
 
 def integrity(body: bytes, algorithm: str) -> str:
@@ -23,27 +26,32 @@ def integrity(body: bytes, algorithm: str) -> str:
     return f"{algorithm}-{base64.b64encode(hashlib.new(algorithm, body).digest()).decode()}"
 
 
-def main() -> int:
-    """Fetch, check, and write."""
-    record = json.loads(RECORD.read_text())
+def fetch(at: Path) -> str:
+    """Fetch what a record names, check it and write it; what is wrong, or nothing."""
+    record = json.loads(at.read_text())
     with tempfile.TemporaryDirectory() as folder:
         command = ["npm", "pack", "--silent", f"{record['name']}@{record['version']}"]
         packed = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         package = Path(folder) / packed.stdout.split()[-1]
         if (found := integrity(package.read_bytes(), "sha512")) != record["package_integrity"]:
-            sys.stderr.write(f"{package.name} has {found}, the record says {record['package_integrity']}\n")
-            return 1
+            return f"{package.name} has {found}, the record says {record['package_integrity']}"
         with tarfile.open(package) as archive:
             for name, of in record["files"].items():
                 member = archive.extractfile(of["from"])
                 if member is None:
-                    sys.stderr.write(f"{package.name} has no {of['from']}\n")
-                    return 1
+                    return f"{package.name} has no {of['from']}"
                 body = member.read()
-                (VENDOR / name).write_bytes(body)
+                at.with_name(name).write_bytes(body)
                 of["integrity"] = integrity(body, "sha384")
-    RECORD.write_text(f"{json.dumps(record, indent=2)}\n")
-    return 0
+    at.write_text(f"{json.dumps(record, indent=2)}\n")
+    return ""
+
+
+def main() -> int:
+    """Fetch all of it."""
+    problems = [problem for record in RECORDS if (problem := fetch(record))]
+    sys.stderr.writelines(f"{problem}\n" for problem in problems)
+    return len(problems) and 1
 
 
 if __name__ == "__main__":

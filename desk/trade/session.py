@@ -161,6 +161,7 @@ class Session:
             self._journal.end(number, self._clock.now_ms(), status=ending.status, why=ending.why)
         text = f"ended with status {ending.status}: {ending.why}"
         self._events.record("session", text, urgent=ending.status != 0, logged=False)
+        await self._journal.stored_soon()  # whoever looks at the journal now is to find the end in it
         return ending
 
     async def _until_end(self, events: AsyncGenerator[Event]) -> SessionResult:

@@ -52,7 +52,7 @@ class EventSource {
 }
 class FakeDate extends Date { static now() { return now; } }
 const context = {
-  Node, EventSource, Date: FakeDate, console,
+  Node, EventSource, Date: FakeDate, console, AbortSignal,
   setInterval: (call) => { ticks = call; },
   fetch: async (path, options) => {
     asked.push({ path, ...options });

@@ -2,6 +2,7 @@
 // Shows what /events sends. Every text is set as text, never as markup: names are of the exchange.
 
 const SILENT_S = 12;
+const RETRY_S = 10;
 const MODES = {
   live: "LIVE: REAL MONEY", demo: "DEMO ACCOUNT: no real money",
   paper: "PAPER: simulated fills", replay: "REPLAY: stored candles",
@@ -13,10 +14,12 @@ const ASKS = {
     "Everything is closed at market now, and the session ends with status 3."],
 };
 let session = {};
-let heardAt = 0;
+let receivedAt = 0;
+let triedAt = 0;
 let serverAhead = 0;
 let order = { by: "distance", up: true };
 let source = null;
+let isTrying = false;
 let isOver = false;
 
 const byId = (id) => document.getElementById(id);
@@ -211,13 +214,15 @@ function tick() {
     text += `, next candle in ${span(300000 - (now % 300000))}`;
   }
   byId("state").textContent = text;
-  const silent = (Date.now() - heardAt) / 1000;
+  const silent = (Date.now() - receivedAt) / 1000;
   const line = byId("line");
   const isLost = !isOver && silent > SILENT_S;
   line.classList.toggle("lost", isLost);
   const words = isOver ? "The session has ended: these are its last figures."
     : isLost ? `No word for ${span(1000 * silent)}: these figures are old.` : "";
   if (line.textContent !== words) line.textContent = words;
+  // A line that leads nowhere is not closed by itself, and after a refusal the browser tries no more.
+  if (isLost && !isTrying && Date.now() - triedAt > 1000 * RETRY_S) begin();
 }
 
 const SHOWN = [
@@ -227,8 +232,8 @@ const SHOWN = [
 ];
 
 function take(change) {
-  heardAt = Date.now();
-  if (change.at) serverAhead = change.at - heardAt;
+  receivedAt = Date.now();
+  if (change.at) serverAhead = change.at - receivedAt;
   if (change.changed_symbols) {
     const rows = new Map(change.changed_symbols.map((one) => [one.symbol, one]));
     session.symbols = session.symbols.map((one) => rows.get(one.symbol) || one);
@@ -243,6 +248,7 @@ function take(change) {
 }
 
 function follow() {
+  if (source) source.close();
   source = new EventSource("events");
   for (const name of ["snapshot", "change", "heartbeat"]) {
     source.addEventListener(name, (event) => {
@@ -259,17 +265,25 @@ function follow() {
 }
 
 async function begin() {
-  heardAt = Date.now();
+  triedAt = Date.now();
+  receivedAt = receivedAt || triedAt;
+  isTrying = true;
   try {
-    const answer = await fetch("snapshot", { cache: "no-store" });
+    const answer = await fetch("snapshot", { cache: "no-store", signal: AbortSignal.timeout(1000 * RETRY_S) });
     if (answer.status === 401) {
-      byId("state").textContent = "";
-      byId("login").hidden = false;
-      byId("login-token").focus();
+      if (!session.mode) byId("state").textContent = "";
+      if (byId("login").hidden) {
+        byId("login").hidden = false;
+        byId("login-token").focus();
+      }
       return;
     }
-  } catch { /* the line is down: EventSource tries again by itself */ }
-  follow();
+    follow();
+  } catch {
+    if (!source) follow();  // the line is down: an EventSource tries again by itself
+  } finally {
+    isTrying = false;
+  }
 }
 
 async function post(path, token, body) {
@@ -294,6 +308,7 @@ for (const button of document.querySelectorAll("#actions button")) {
     asked = button.dataset.action;
     const [title, , text] = ASKS[asked];
     byId("confirm-title").textContent = `${title}?`;
+    byId("confirm-mode").textContent = MODES[session.mode] || session.mode;
     byId("confirm-text").textContent = text;
     byId("do").textContent = title;
     byId("confirm-problem").textContent = "";
