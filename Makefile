@@ -64,6 +64,7 @@ bench: $(VENV)/.dev ## what is fast, and against what; each prints a ratio of on
 	$(RUN) -m benchmarks.decisions
 	$(RUN) -m benchmarks.fetch
 	$(RUN) -m benchmarks.report
+	$(RUN) -m benchmarks.startup
 
 fallacies: $(VENV)/.dev ## recipes that print win rates of 60 to 97 % on noise, and what is true; minutes
 	$(RUN) -m benchmarks.fallacies

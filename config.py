@@ -20,9 +20,7 @@ from pathlib import Path
 
 from desk.doors import working_folder
 from desk.learn.parameters import Parameters
-from desk.learn.settings import ExploreSettings, LearnSettings, TradingSettings
-from desk.learn.thresholds import ThresholdRules
-from desk.learn.verdict import VerdictRules
+from desk.learn.settings import ExploreSettings, LearnSettings, ThresholdRules, TradingSettings, VerdictRules
 from desk.market.settings import FetchSettings, LinkSettings, StreamSettings
 from desk.run_settings import Settings, with_environment
 from desk.trade.settings import (

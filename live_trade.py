@@ -5,6 +5,8 @@ answers.  Otherwise a session runs: on simulated fills (``--mode paper``, ``--re
 demo account, or on real money.  What a session does stands in ``desk.trade``; here it is chosen on which
 exchange, on which candles and by which clock.
 
+What needs no model is answered in ``desk.live_start``.
+
 Reading order: ``main``; then ``trade`` and ``replay``; models at the end.
 """
 
@@ -13,14 +15,13 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 
     raise SystemExit(start_trading())
 
-import argparse
 import asyncio
 import logging
 import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -31,10 +32,10 @@ from desk.arguments import named_symbols
 from desk.clock import SystemClock
 from desk.decisions import decide_once
 from desk.errors import DeskError, ModelIncomplete, SettingsError
-from desk.live_arguments import live_arguments
 from desk.live_counters import market_counters
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
+from desk.live_start import FATAL, OK, WRONG, LiveRun, prepare
 from desk.logs import start_logging
 from desk.market.bitget.account.account import BitgetAccount
 from desk.market.bitget.account.credentials import credentials_for
@@ -51,10 +52,7 @@ from desk.registry import ModelRegistry
 from desk.reports import live as live_tables
 from desk.reports.check import print_check, print_differences
 from desk.reports.console import Console
-from desk.reports.settings import print_settings
 from desk.run_settings import Settings
-from desk.session_status import show_status
-from desk.settings_files import SettingsInForce, in_force
 from desk.trade.commands import session_commands
 from desk.trade.dashboard import dashboard_address, open_dashboard
 from desk.trade.events import live_events, replayed_events
@@ -72,63 +70,33 @@ from desk.trade.start import open_session, require_startable
 from desk.trade.telegram import taking_commands, telegram_bot_from
 from ml_feature_engineering import FEATURES, contract_id, memory_of, newest_rows
 
-OK, FATAL, WRONG, INTERRUPTED = 0, 1, 2, 130
-
-
-@dataclass(frozen=True, slots=True)
-class LiveRun:
-    """What was asked for, and where its answer goes."""
-
-    args: argparse.Namespace
-    settings: Settings
-    force: SettingsInForce
-    console: Console
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Decide once, or run a session; return the exit status of ``--help``."""
-    console = Console(quiet=False, as_json=False)
+    run = prepare(argv, config)
+    return run if isinstance(run, int) else carry_out(run)
+
+
+def carry_out(run: LiveRun) -> int:
+    """Do what the arguments ask for; the exit status."""
     try:
-        force = in_force(config, os.environ)
-        args = live_arguments(argv, force.training, journal=Path(config.JOURNAL), websockets=config.BITGET_WS)
-        console = Console(quiet=False, as_json=args.json)
-        settings = config.settings_of_live(
-            force.training,
-            base_url=args.base_url,
-            cache_dir=args.cache_dir,
-            models_dir=args.models_dir,
-            once=args.once,
-        )
-        if args.print_config:
-            print_settings(force.rows(settings, config.SET_FOR_LIVE), force.files, console)
-            return OK
-        for line in force.remarks(settings):
-            console.print(line)
-        run = LiveRun(args, settings, force, console)
-        return carry_out(run, named_symbols(args.symbols))
+        return decide_or_trade(run, named_symbols(run.args.symbols))
     except DeskError as exc:
-        console.error(str(exc))
+        run.console.error(str(exc))
         return WRONG if isinstance(exc, SettingsError) else FATAL
     except KeyboardInterrupt:
-        console.error("Interrupted.")
+        run.console.error("Interrupted.")
         return INTERRUPTED
 
 
-def carry_out(run: LiveRun, named: tuple[str, ...]) -> int:
-    """Do what the arguments ask for; the exit status.
-
-    Parameters
-    ----------
-    run : LiveRun
-    named : tuple of str
-        Symbols; empty where none are named.
-    """
+def decide_or_trade(run: LiveRun, named: tuple[str, ...]) -> int:
+    """As ``carry_out``, of the symbols that were ``named``, all where there are none; errors are raised."""
     args, console = run.args, run.console
     if args.test_notify:
         delivered = check_channels(channels_from(os.environ), run.force.live.notify, SystemClock(), console)
         return OK if delivered else FATAL
-    if args.status:
-        return OK if show_status(args.journal, SystemClock(), console) else FATAL
     if args.check:
         return OK if check_before_start(run, named) else FATAL
     if args.once:

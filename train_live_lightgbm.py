@@ -6,7 +6,7 @@ candles are there.  Workers compute and return; this process alone publishes, pr
 
 Reading order: ``main``, ``run``, ``finish``; ``explore`` measures other horizons instead.
 
-Not here: the command line (``desk.training_arguments``), how symbols get to workers
+Not here: the command line and what needs no training (``desk.training_start``), how symbols get to workers
 (``desk.training_pipeline``), what happens to one symbol (``desk.worker``), and what becomes of the outcomes
 (``desk.training_run``).
 """
@@ -18,7 +18,6 @@ if __name__ == "__main__":  # before the rest is imported: Ctrl-C and mistakes i
 
 import asyncio
 import contextlib
-import os
 from argparse import Namespace
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -42,46 +41,39 @@ from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import ContractBook
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.settings import FetchSettings
-from desk.model_commands import asks_for_models, only_stale, prune, run_command_on_models, write_state
+from desk.model_commands import only_stale, prune, write_state
 from desk.registry import ModelRegistry
 from desk.registry.unfinished_run import forget_run
 from desk.reports import terminal
 from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
-from desk.reports.settings import print_settings
 from desk.run_report import write_report
 from desk.run_settings import Settings
-from desk.settings_files import in_force
 from desk.stopwatch import utc_now
-from desk.training_arguments import narrowed, training_arguments, where_given
 from desk.training_pipeline import each_symbol
 from desk.training_run import CheckBooks, TrainingRun, live_days
+from desk.training_start import FAILED, OK, WRONG, TrainingCommand, prepare
 from desk.worker import explore_symbol, train_symbol
 
-OK, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED = 130
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Fetch, train, publish, and print; return the exit status that ``--help`` explains: 0, 1, 2 or 130."""
-    console = Console(quiet=False, as_json=True)
+    command = prepare(argv, config)
+    return command if isinstance(command, int) else carry_out(command)
+
+
+def carry_out(command: TrainingCommand) -> int:
+    """Do what the arguments ask for; the exit status."""
+    args, settings, console = command.args, command.settings, command.console
     try:
-        force = in_force(config, os.environ)
-        args = training_arguments(argv, force.training)
-        console = Console(quiet=args.quiet, as_json=args.json)
-        settings = narrowed(args, force.training)
-        if args.print_config:
-            print_settings(force.rows(settings), force.files, console)
-            return OK
-        for line in force.remarks(settings):
-            console.print(line)
-        if asks_for_models(args):
-            return run_command_on_models(args, settings, console, journal=Path(config.JOURNAL))
         if args.fetch_only:
             report = asyncio.run(bring_candles(settings, console, demo=args.demo))
             return OK if print_fetch(report, console) else FAILED
         with sole_writer(settings.models_dir):
-            return write_models(args, settings, console, where=where_given(args, force.training))
+            return write_models(args, settings, console, where=command.where)
     except DeskError as exc:
         console.error(str(exc))
         return WRONG if isinstance(exc, SettingsError) else FAILED

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special  # its functions are those that scipy.stats calls, which takes a second to import
 
 DAY_MS = 86_400_000
 FEWEST_DAYS = 10
@@ -37,7 +37,7 @@ class Mean:
         """Two-sided interval; infinite where there are fewer than two clusters."""
         if self.clusters < 2:
             return (-np.inf, np.inf)
-        reach = float(stats.t.ppf(0.5 + level / 2, self.clusters - 1)) * self.se
+        reach = float(special.stdtrit(self.clusters - 1, 0.5 + level / 2)) * self.se
         return (self.value - reach, self.value + reach)
 
     def reported(self, level: float = 0.95) -> tuple[float, float] | None:
@@ -133,7 +133,7 @@ def share_interval(share: Mean, n: int, *, level: float = 0.95) -> tuple[float, 
     tail = 0.5 - level / 2
     worth = float(share.clusters)
     if share.se > 0:
-        few = stats.t.isf(tail, n - 1) / stats.t.isf(tail, share.clusters - 1)
+        few = special.stdtrit(n - 1, tail) / special.stdtrit(share.clusters - 1, tail)
         worth = min(float(n), share.value * (1 - share.value) / share.se**2 * float(few) ** 2)
     return binomial_interval(share.value * worth, worth, tail=tail)
 
@@ -155,8 +155,8 @@ def binomial_interval(wins: float, n: float, *, tail: float) -> tuple[float, flo
     Clopper and Pearson (1934), "The Use of Confidence or Fiducial Limits Illustrated in the Case of
     the Binomial", Biometrika 26(4), 404-413.
     """
-    low = float(stats.beta.ppf(tail, wins, n - wins + 1)) if wins > 0 else 0.0
-    high = float(stats.beta.isf(tail, wins + 1, n - wins)) if wins < n else 1.0
+    low = float(special.betaincinv(wins, n - wins + 1, tail)) if wins > 0 else 0.0
+    high = float(special.betainccinv(wins + 1, n - wins, tail)) if wins < n else 1.0
     return (low, high)
 
 
@@ -201,5 +201,5 @@ def p_above_zero(sums: NDArray[np.float64]) -> NDArray[np.float64]:
     finite = np.where(flat, 0.0, t)
     pull = skewness / np.sqrt(n)
     hall = finite + pull * finite**2 / 3 + pull**2 * finite**3 / 27 + pull / 6
-    p: NDArray[np.float64] = stats.t.sf(np.minimum(t, np.where(flat, -np.inf, hall)), n - 1)
+    p: NDArray[np.float64] = special.stdtr(n - 1, -np.minimum(t, np.where(flat, -np.inf, hall)))
     return p

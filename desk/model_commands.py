@@ -31,11 +31,6 @@ from desk.trade.journal.database import earned_by_model
 FILTERS = ("tradable", "retrain", "drop")
 
 
-def asks_for_models(args: Namespace) -> bool:
-    """Whether a command line asks for what ``run_command_on_models`` does."""
-    return bool(args.list or args.rollback or args.retire or args.report)
-
-
 def run_command_on_models(args: Namespace, settings: Settings, console: Console, *, journal: Path) -> int:
     """List, report, roll back or retire, as the arguments say; the exit status.
 

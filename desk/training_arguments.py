@@ -40,6 +40,11 @@ def training_arguments(argv: Sequence[str] | None, base: Settings) -> argparse.N
     return parser.parse_args(argv)
 
 
+def asks_for_models(args: argparse.Namespace) -> bool:
+    """Whether it asks for what ``desk.model_commands.run_command_on_models`` does."""
+    return bool(args.list or args.rollback or args.retire or args.report)
+
+
 def where_given(args: argparse.Namespace, base: Settings) -> tuple[str, ...]:
     """The arguments that say where candles and models are, as they were given, for another command."""
     given = [

@@ -12,11 +12,13 @@ import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -91,12 +93,14 @@ class Candles:
         """The candles of the rows ``start`` to ``stop`` (exclusive)."""
         return Candles(self.symbol, self.open_time[start:stop], frozen(self.values[:, start:stop]))
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """As a DataFrame: index ``open_time`` (UTC, ms unit), one float64 column per ``COLUMNS``.
 
         The column index has dtype object, so that a pickle of the frame opens with and without
         pyarrow installed.
         """
+        import pandas as pd  # noqa: PLC0415 - half a second, and most who hold a series need no frame
+
         index = pd.DatetimeIndex(
             pd.to_datetime(self.open_time, unit="ms", utc=True), name="open_time"
         ).as_unit("ms")

@@ -21,8 +21,9 @@ from config import default_settings
 from desk.clustered import Mean, ratio_of_sums
 from desk.executors import JobFailed, Processes
 from desk.learn.protocol import ContractCosts
+from desk.learn.settings import VerdictRules
 from desk.learn.trades import DayLine, pooled
-from desk.learn.verdict import VerdictRules, decide_verdicts
+from desk.learn.verdict import decide_verdicts
 from desk.market.series.facts import price_tick
 from desk.market.series.synthetic import synthesize
 from desk.run_settings import Settings

@@ -91,6 +91,16 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.cores", "desk.doors", "desk.market.settings", "desk.plausible"),
         *("desk.run_settings", "desk.trade.settings"),
     },
+    "desk.live_start": FOUNDATION
+    | {
+        *("desk.clock", "desk.live_arguments", "desk.reports", "desk.run_settings", "desk.session_status"),
+        "desk.settings_files",
+    },
+    "desk.training_start": FOUNDATION
+    | {
+        *("desk.model_commands", "desk.reports", "desk.run_settings", "desk.settings_files"),
+        "desk.training_arguments",
+    },
     "desk.training_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
     "desk.live_arguments": {"desk.arguments", "desk.errors", "desk.run_settings"},
     "desk.worker": FOUNDATION | {"desk.learn", "desk.stopwatch", "desk.versions", "ml_feature_engineering"},
@@ -315,6 +325,8 @@ LONGEST = 400
 # What may have one name in several modules, and why.
 SAME_NAME = {
     "main": "every command has one",
+    "prepare": "every command has one",
+    "carry_out": "every command has one",
     "decimal_text": "the emulator shares no code with the client, and both write numbers as Bitget does",
 }
 DIALECTS = ("desk.market.bitget.account.classic.", "desk.market.bitget.account.unified.")

@@ -2,9 +2,10 @@
 
 A service.  ``train_live_lightgbm.py`` and ``live_trade.py`` start here as well, before they import anything:
 importing takes seconds, in which somebody may press Ctrl-C, and runs ``config.py``, in which there may be
-mistakes.  Both end with one sentence.
+mistakes.  Both end with one sentence.  Help, ``--status`` and what else needs no model is answered before the
+libraries are imported that take so long.
 
-  In a checkout the five files stand in the root, and Python finds them beside the one that is
+In a checkout the five files stand in the root, and Python finds them beside the one that is
 started.  The wheel carries them in this folder (``force-include`` in ``pyproject.toml``), ``config.py`` under
 the name ``packaged_config.py``, so that no module of such a common name is installed at the top level.  A
 console script puts the folder on the path of its own process, which worker processes take over: there
@@ -34,12 +35,12 @@ WRONG, INTERRUPTED = 2, 130
 def start_training() -> int:
     """Run ``bitget-train``: what ``train_live_lightgbm.py`` does in a checkout."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # asked to end is as good as Ctrl-C
-    return _run("train_live_lightgbm")
+    return _run("train_live_lightgbm", "desk.training_start")
 
 
 def start_trading() -> int:
     """Run ``bitget-live``: what ``live_trade.py`` does in a checkout."""
-    return _run("live_trade")
+    return _run("live_trade", "desk.live_start")
 
 
 def door(name: str) -> ModuleType:
@@ -76,11 +77,12 @@ def working_folder(config_file: str) -> Path:
     return Path.cwd() if path == PACKAGED else path.parent
 
 
-def _run(name: str) -> int:
-    """Import the settings, then the command ``name``, and run it."""
+def _run(name: str, start: str) -> int:
+    """Run the command ``name``; the module ``start`` answers what needs none of its libraries."""
     try:
-        _import_settings()
-        status: int = importlib.import_module(name).main()
+        settings = _import_settings()
+        run = importlib.import_module(start).prepare(None, settings)
+        status: int = run if isinstance(run, int) else importlib.import_module(name).carry_out(run)
     except SettingsError as exc:
         sys.stderr.write(f"{exc}\n")
         return WRONG
@@ -90,7 +92,7 @@ def _run(name: str) -> int:
     return status
 
 
-def _import_settings() -> None:
+def _import_settings() -> ModuleType:
     """Import ``config``, wherever it is.
 
     Raises
@@ -113,4 +115,4 @@ def _import_settings() -> None:
         file = Path(found.origin)
     check_syntax(file)
     with settings_mistakes(file):
-        importlib.import_module("config")
+        return importlib.import_module("config")

@@ -13,7 +13,8 @@ from scipy import stats
 
 from desk.clustered import FEWEST_DAYS, above_zero
 from desk.learn.evidence import DailySums, Evidence
-from desk.learn.verdict import Examination, VerdictRules
+from desk.learn.settings import VerdictRules
+from desk.learn.verdict import Examination
 
 
 def examine(evidence: Evidence, rules: VerdictRules) -> Examination:

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, fields
 from desk.clustered import Mean
 from desk.errors import ModelIncomplete
 from desk.learn.record import describe_controls, describe_trades
+from desk.learn.settings import VerdictRules
 from desk.learn.stay import Acceptance, Standing, standing
 from desk.learn.trades import DayLine, pooled
 from desk.learn.verdict import (
@@ -22,7 +23,6 @@ from desk.learn.verdict import (
     Examination,
     PooledVerdict,
     Verdict,
-    VerdictRules,
     decide_verdicts,
     verdict_on_days,
 )

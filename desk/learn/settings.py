@@ -9,10 +9,9 @@ import json
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
+from typing import Literal
 
 from desk.learn.parameters import Parameters
-from desk.learn.thresholds import ThresholdRules
-from desk.learn.verdict import VerdictRules
 from desk.settings import check_settings, outside
 
 LARGEST_MOVE = 0.1
@@ -54,6 +53,104 @@ class TradingSettings:
         for name in ("slippage", "taker_fee", "maker_fee"):
             if not 0 <= getattr(self, name) < 0.1:
                 yield f"{name} is {getattr(self, name)}, must lie between 0 and 0.1 as a fraction"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThresholdRules:
+    """How thresholds are chosen.  Shares are fractions: 0.002 is 0.2 %."""
+
+    shares: tuple[float, ...]
+    """The grid, narrowest first: shares of the candles with scores at which one side fires."""
+    min_trades: int
+    """Trades in the earlier blocks that a share needs to be chosen."""
+    min_days: int
+    """Days with a trade that it needs."""
+    narrow_share: float
+    """Below this share the quantile is taken of all earlier blocks, from it on of the last two: two weeks
+    hold too few scores of a narrow tail."""
+    select_by: Literal["net", "win_rate"]
+    """The largest t of what was earned, or the widest share with a proven win rate."""
+    target_win_rate: float
+    """Share of the labelled trades that must be won, for certain."""
+    level: float
+    """How certain: the level of the one-sided lower bound."""
+    min_labelled_trades: int
+    """Labelled trades that a share needs for its win rate to be tested."""
+
+    def __post_init__(self) -> None:
+        check_settings("thresholds", self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        inside = all(0 < share < 0.5 for share in self.shares)
+        if not self.shares or not inside or list(self.shares) != sorted(set(self.shares)):
+            yield f"shares are {self.shares}, must increase and lie between 0 and 0.5"
+        for name, least in (("min_trades", 2), ("min_days", 2), ("min_labelled_trades", 1)):
+            if getattr(self, name) < least:
+                yield f"{name} is {getattr(self, name)}, must be at least {least}"
+        if not 0 <= self.narrow_share < 0.5:
+            yield f"narrow_share is {self.narrow_share}, must be at least 0 and below 0.5"
+        if not 0 < self.target_win_rate < 1:
+            yield f"target_win_rate is {self.target_win_rate}, must lie between 0 and 1"
+        if not 0.5 <= self.level < 1:
+            yield f"level is {self.level}, must be at least 0.5 and below 1"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerdictRules:
+    """What a model must show before it may be traded."""
+
+    min_trades: int
+    """Trades of evidence."""
+    min_days: int
+    """Days of evidence with a trade."""
+    false_discovery_rate: float
+    """Share of false ones among the models called tradable, on average at most."""
+    recent_days: int
+    """The last so many days must not have lost beyond chance."""
+    recent_level: float
+    """How certain, one-sided: 0.9."""
+    max_coverage_ratio: float
+    """So many times the promised coverage, or one so-manieth of it, may fire: 2.0."""
+    coverage_level: float
+    """How certain, two-sided: 0.95."""
+    calibration_level: float
+    """Chance alone exceeds the allowed calibration error in 1 - ``calibration_level`` of the cases."""
+    min_labelled: int
+    """Labelled development candles."""
+    min_turnover: float
+    """USDT traded in 24 hours."""
+    max_spread_bps: float
+    """Between bid and ask."""
+    require_target_win_rate: bool
+    """Whether every side that fires must have a proven ``target_win_rate``."""
+    stay_error: float
+    """Chance that the acceptance of a model that earns nothing or more is ever withdrawn, at most."""
+    stay_days: int
+    """So long an accepted model need not pass the test again."""
+
+    def __post_init__(self) -> None:
+        check_settings("verdict", self, self._problems())
+
+    def _problems(self) -> Iterator[str]:
+        if self.min_trades < 1 or self.min_days < 2:
+            yield (
+                f"min_trades is {self.min_trades} and min_days {self.min_days}, must be at least 1 and 2: "
+                "one day cannot be tested"
+            )
+        for name in ("false_discovery_rate", "stay_error"):
+            if not 0 < (share := getattr(self, name)) < 1:
+                yield f"{name} is {share}, must lie between 0 and 1"
+        for name in ("recent_level", "coverage_level", "calibration_level"):
+            if not 0.5 <= (level := getattr(self, name)) < 1:
+                yield f"{name} is {level}, must be at least 0.5 and below 1"
+        for name in ("recent_days", "stay_days"):
+            if getattr(self, name) < 2:
+                yield f"{name} is {getattr(self, name)}, must be at least 2"
+        if not self.max_coverage_ratio > 1:
+            yield f"max_coverage_ratio is {self.max_coverage_ratio}, must be above 1"
+        for name in ("min_turnover", "max_spread_bps"):
+            if getattr(self, name) < 0:
+                yield f"{name} is {getattr(self, name)}, must be 0 or more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

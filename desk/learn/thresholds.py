@@ -21,10 +21,9 @@ Not here: the cuts of a share (``desk.learn.cuts``), what every share earned (``
 and scoring of the blocks (``desk.learn.walk``), and the verdict.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,56 +31,16 @@ from scipy import stats
 
 from desk.costs import Costs
 from desk.learn.cuts import FIRST_TRADED, ScoredBlock, ShareCuts
+from desk.learn.settings import ThresholdRules
 from desk.learn.shares import ShareTable, share_table
 from desk.learn.training import probability_of
 from desk.learn.win_rate import Side, proof, provable_rate
 from desk.policy import Thresholds, TradeRules
-from desk.settings import check_settings
 from desk.values import Candles
 
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 Sides = NDArray[np.int8]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThresholdRules:
-    """How thresholds are chosen.  Shares are fractions: 0.002 is 0.2 %."""
-
-    shares: tuple[float, ...]
-    """The grid, narrowest first: shares of the candles with scores at which one side fires."""
-    min_trades: int
-    """Trades in the earlier blocks that a share needs to be chosen."""
-    min_days: int
-    """Days with a trade that it needs."""
-    narrow_share: float
-    """Below this share the quantile is taken of all earlier blocks, from it on of the last two: two weeks
-    hold too few scores of a narrow tail."""
-    select_by: Literal["net", "win_rate"]
-    """The largest t of what was earned, or the widest share with a proven win rate."""
-    target_win_rate: float
-    """Share of the labelled trades that must be won, for certain."""
-    level: float
-    """How certain: the level of the one-sided lower bound."""
-    min_labelled_trades: int
-    """Labelled trades that a share needs for its win rate to be tested."""
-
-    def __post_init__(self) -> None:
-        check_settings("thresholds", self, self._problems())
-
-    def _problems(self) -> Iterator[str]:
-        inside = all(0 < share < 0.5 for share in self.shares)
-        if not self.shares or not inside or list(self.shares) != sorted(set(self.shares)):
-            yield f"shares are {self.shares}, must increase and lie between 0 and 0.5"
-        for name, least in (("min_trades", 2), ("min_days", 2), ("min_labelled_trades", 1)):
-            if getattr(self, name) < least:
-                yield f"{name} is {getattr(self, name)}, must be at least {least}"
-        if not 0 <= self.narrow_share < 0.5:
-            yield f"narrow_share is {self.narrow_share}, must be at least 0 and below 0.5"
-        if not 0 < self.target_win_rate < 1:
-            yield f"target_win_rate is {self.target_win_rate}, must lie between 0 and 1"
-        if not 0.5 <= self.level < 1:
-            yield f"level is {self.level}, must be at least 0.5 and below 1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

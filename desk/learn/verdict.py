@@ -23,16 +23,15 @@ American Statistical Association 114(527), 1291-1304.
 Tian and Ramdas (2019), "ADDIS: An Adaptive Discarding Algorithm for Online FDR Control", NeurIPS 32.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from desk.clustered import above_zero
+from desk.learn.settings import VerdictRules
 from desk.learn.stay import Standing
-from desk.settings import check_settings
 
 PENDING = "multiple-testing correction pending"
 DISCARD = 0.5
@@ -41,64 +40,6 @@ REPEATED = 2.0
 """Factor on the p-value of a symbol that was refused before on overlapping candles.  Each week brings other
 candles and another chance: without it, of symbols whose edge is exactly zero, 28 instead of 17 of 100 are
 called tradable in some week of 20 (``soaks/verdict.py``)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictRules:
-    """What a model must show before it may be traded."""
-
-    min_trades: int
-    """Trades of evidence."""
-    min_days: int
-    """Days of evidence with a trade."""
-    false_discovery_rate: float
-    """Share of false ones among the models called tradable, on average at most."""
-    recent_days: int
-    """The last so many days must not have lost beyond chance."""
-    recent_level: float
-    """How certain, one-sided: 0.9."""
-    max_coverage_ratio: float
-    """So many times the promised coverage, or one so-manieth of it, may fire: 2.0."""
-    coverage_level: float
-    """How certain, two-sided: 0.95."""
-    calibration_level: float
-    """Chance alone exceeds the allowed calibration error in 1 - ``calibration_level`` of the cases."""
-    min_labelled: int
-    """Labelled development candles."""
-    min_turnover: float
-    """USDT traded in 24 hours."""
-    max_spread_bps: float
-    """Between bid and ask."""
-    require_target_win_rate: bool
-    """Whether every side that fires must have a proven ``target_win_rate``."""
-    stay_error: float
-    """Chance that the acceptance of a model that earns nothing or more is ever withdrawn, at most."""
-    stay_days: int
-    """So long an accepted model need not pass the test again."""
-
-    def __post_init__(self) -> None:
-        check_settings("verdict", self, self._problems())
-
-    def _problems(self) -> Iterator[str]:
-        if self.min_trades < 1 or self.min_days < 2:
-            yield (
-                f"min_trades is {self.min_trades} and min_days {self.min_days}, must be at least 1 and 2: "
-                "one day cannot be tested"
-            )
-        for name in ("false_discovery_rate", "stay_error"):
-            if not 0 < (share := getattr(self, name)) < 1:
-                yield f"{name} is {share}, must lie between 0 and 1"
-        for name in ("recent_level", "coverage_level", "calibration_level"):
-            if not 0.5 <= (level := getattr(self, name)) < 1:
-                yield f"{name} is {level}, must be at least 0.5 and below 1"
-        for name in ("recent_days", "stay_days"):
-            if getattr(self, name) < 2:
-                yield f"{name} is {getattr(self, name)}, must be at least 2"
-        if not self.max_coverage_ratio > 1:
-            yield f"max_coverage_ratio is {self.max_coverage_ratio}, must be above 1"
-        for name in ("min_turnover", "max_spread_bps"):
-            if getattr(self, name) < 0:
-                yield f"{name} is {getattr(self, name)}, must be 0 or more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,6 +179,8 @@ def discovery_rates(p_values: Sequence[float]) -> list[float]:
     kept = p <= DISCARD
     q = np.ones(len(p))
     if kept.any():
+        from scipy import stats  # noqa: PLC0415 - takes a second, and whoever reads verdicts computes none
+
         q[kept] = stats.false_discovery_control(p[kept] / DISCARD, method="bh")
     return [float(value) for value in q]
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from desk.learn.evidence import DailySums, Evidence, Overclaim
-from desk.learn.verdict import VerdictRules
+from desk.learn.settings import VerdictRules
 
 RULES = VerdictRules(
     min_trades=30,

@@ -5,8 +5,7 @@ from collections.abc import Set as AbstractSet
 import numpy as np
 
 from desk.learn.parameters import Parameters
-from desk.learn.settings import LearnSettings, TradingSettings
-from desk.learn.thresholds import ThresholdRules
+from desk.learn.settings import LearnSettings, ThresholdRules, TradingSettings
 from desk.values import CANDLE_MS, NEUTRAL, FeatureSet, LabelledSet, frozen
 from tests.learn.evidence import RULES
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from desk.learn.conditions import coverage_interval, examine
 from desk.learn.evidence import DailySums, Evidence, Overclaim
-from desk.learn.verdict import Verdict, VerdictRules, decide_verdicts
+from desk.learn.settings import VerdictRules
+from desk.learn.verdict import Verdict, decide_verdicts
 from tests.learn.evidence import GOOD, RULES, sums
 
 

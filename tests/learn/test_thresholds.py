@@ -15,9 +15,9 @@ from desk.costs import Costs
 from desk.errors import SettingsError
 from desk.learn import shares
 from desk.learn.cuts import ScoredBlock, ShareCuts
+from desk.learn.settings import ThresholdRules
 from desk.learn.thresholds import (
     BlockThresholds,
-    ThresholdRules,
     Walked,
     prequential,
     sides_of,

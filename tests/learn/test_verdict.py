@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from desk.clustered import Mean
 from desk.errors import SettingsError
 from desk.learn.run_verdicts import RunEvidence, acceptance_of, decide_run, pooled_verdict, standings_of
+from desk.learn.settings import VerdictRules
 from desk.learn.stay import Standing
 from desk.learn.verdict import (
     PENDING,
     Evaluation,
     Examination,
     Verdict,
-    VerdictRules,
     decide_verdicts,
     discovery_rates,
     pending,

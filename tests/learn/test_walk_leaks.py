@@ -13,9 +13,10 @@ from desk.learn import walk as walk_module
 from desk.learn.cuts import ScoredBlock, ShareCuts
 from desk.learn.protocol import SymbolReport
 from desk.learn.recipe import BinnedSet, bin_labelled
+from desk.learn.settings import ThresholdRules
 from desk.learn.shares import ShareTable
 from desk.learn.splits import Fold, Rows, Split, walk_forward
-from desk.learn.thresholds import SideThreshold, ThresholdRules
+from desk.learn.thresholds import SideThreshold
 from desk.learn.walk import WalkBlock, walk_blocks
 from desk.learn.win_rate import Side
 from desk.values import Candles, LabelledSet, frozen

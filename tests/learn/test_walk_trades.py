@@ -19,7 +19,7 @@ from desk import backtest
 from desk.costs import Costs
 from desk.learn import cuts, record, shares, thresholds, walk_trades
 from desk.learn.protocol import SymbolReport
-from desk.learn.thresholds import ThresholdRules
+from desk.learn.settings import ThresholdRules
 from desk.policy import Thresholds, TradeRules
 from desk.values import DOWN, UP
 from tests.learn.edge_market import CANDLES, HORIZON, QUICK, edge_candles, honest, labelled_from, report_on

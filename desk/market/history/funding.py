@@ -15,14 +15,16 @@ candles joins backward in time.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from desk.errors import DataError
 from desk.values import frozen
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 HOUR_MS = 3_600_000
 FUNDING_ROWS = 100
@@ -52,11 +54,13 @@ class FundingRates:
         """Those for which ``mask``, shape (n,), is true."""
         return FundingRates(self.time[mask], self.rate[mask])
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """As a DataFrame: index ``funding_time`` (UTC, ms unit), one float64 column ``funding_rate``.
 
         The column index has dtype object, so that a pickle of the frame opens with and without pyarrow.
         """
+        import pandas as pd  # noqa: PLC0415 - half a second, and most who hold a series need no frame
+
         index = pd.DatetimeIndex(pd.to_datetime(self.time, unit="ms", utc=True), name=INDEX).as_unit("ms")
         return pd.DataFrame(
             self.rate[:, np.newaxis].copy(), index=index, columns=pd.Index([COLUMN], dtype=object)
