@@ -74,6 +74,11 @@ cancelled a moment ago.  25006 of ``account_kind``: the account is being changed
 PASSING: Final[frozenset[Meaning]] = frozenset({"suspended"})
 """Refusals of a read that are no answer: the same question is answered a little later."""
 
+MALFORMED: Final = frozenset(
+    {"40017", "40019", "40020", "400171", "400172", "40053", "00001", "40705", "40404", "30032"}
+)
+"""Codes of a request that is wrong in itself: the same question has the same answer."""
+
 WRONG_KEY: Final = (
     "the key, its secret or its passphrase is wrong: check BITGET_API_KEY, _SECRET and _PASSPHRASE"
 )

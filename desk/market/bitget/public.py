@@ -7,8 +7,8 @@ back as values.
 Retry: reads only, and all of these are reads.  ``Unanswered`` (no connection, no answer in time, no usable
 body) is repeated up to ``attempts`` times, each wait twice the last, from 0.5 s to 30 s.  ``Throttled`` (429,
 maintenance) pauses its endpoint and is repeated until ``give_up_after_s``, which bounds the whole.
-``Refused`` is never repeated, unless it says that one contract is suspended for now: that pauses nothing, and
-counts as no answer.
+``Refused`` is never repeated, but for two kinds that count as no answer and pause nothing: one that says that
+a contract is suspended for now, and, ``UNKNOWN_ATTEMPTS`` times, one whose code nobody knows.
 
 Who answers is reachable: a run ends (``Unreachable``) where nothing of use arrives from the address, and not
 where one request is answered with data of another form (``Unreadable``).
@@ -29,7 +29,7 @@ from typing import Self, TypeVar
 
 from desk.errors import DeskError, FetchEnds, Refused, Throttled, Unanswered, Unreadable
 from desk.market.bitget import wire
-from desk.market.bitget.codes import PASSING
+from desk.market.bitget.codes import MALFORMED, PASSING
 from desk.market.bitget.throttle import Throttle
 from desk.market.bitget.transport import DEMO, MIB, Reader, RestTransport
 from desk.market.history.candles import RawRows
@@ -50,6 +50,9 @@ FUNDING = "/api/v2/mix/market/history-fund-rate"
 BACKOFF = Backoff(0.5, 30.0)
 FIRST_ATTEMPTS = 4
 """Attempts to reach the exchange at all, before a run begins: some four seconds."""
+UNKNOWN_ATTEMPTS = 4
+"""Refusals by a code that nobody knows before they are believed: a glitch passes, and a symbol that is
+refused for good must not cost minutes."""
 
 Answer = TypeVar("Answer")
 
@@ -211,6 +214,7 @@ class BitgetPublic:
             pauses_count=False,
         )
         retry = Retry(policy, clock=self._clock)
+        unknown = 0
 
         def on_turn(_: float) -> Mapping[str, str]:
             retry.begin()  # waiting for one's turn is no failure of the exchange's
@@ -223,6 +227,7 @@ class BitgetPublic:
             return reader(body, endpoint=endpoint, status=status)
 
         async def attempt() -> Answer:
+            nonlocal unknown
             try:
                 answer = await self._transport.request("GET", path, read, query=query, on_turn=on_turn)
             except Unanswered as exc:
@@ -236,7 +241,9 @@ class BitgetPublic:
                 raise
             except Refused as exc:
                 self._last_answer = self._clock.monotonic()
-                if exc.meaning not in PASSING:
+                is_unknown = exc.meaning == "unknown" and exc.code not in MALFORMED
+                unknown += is_unknown
+                if not (is_unknown or exc.meaning in PASSING) or unknown >= UNKNOWN_ATTEMPTS:
                     raise
                 raise Unanswered.of(exc) from exc
             self._last_answer = self._clock.monotonic()

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from desk.errors import Refused, Throttled, Unanswered, Unreadable
-from desk.market.bitget.public import BitgetPublic, Unreachable
+from desk.market.bitget.public import UNKNOWN_ATTEMPTS, BitgetPublic, Unreachable
 from desk.market.history.paging import HISTORY, RECENT, Page
 from tests.market.samples import NOW, ImpatientClock, fetch_settings
 from tests.market.scripted import Reply, Script, hang_up, plain, refusal, serving, success
@@ -154,6 +154,20 @@ async def test_a_refusal_is_not_repeated(status: int) -> None:
             await market.candles("BTCUSD", PAGE)
 
     assert len(script.asked) == 1
+
+
+async def test_a_refusal_by_a_code_that_nobody_knows_is_asked_about_again_a_few_times() -> None:
+    """One such answer among thousands cost the symbol; one that stays must not cost a quarter of an hour."""
+    unknown = refusal("59999", status=200)
+    async with client(unknown, unknown, success([ROW])) as (market, _, clock):
+        assert len(await market.candles("BTCUSDT", PAGE)) == 1
+        assert sum(clock.waits) < 3
+
+    async with client(unknown) as (market, script, clock):
+        with pytest.raises(Refused, match="59999"):
+            await market.candles("BTCUSDT", PAGE)
+        assert len(script.asked) == UNKNOWN_ATTEMPTS
+        assert sum(clock.waits) < 10
 
 
 @pytest.mark.parametrize("reply", [refusal("429", status=429), plain("{}", status=429), refusal("40200")])
