@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -42,10 +43,14 @@ async def talks_on(request: web.Request) -> web.WebSocketResponse:
 
 
 async def test_a_goodbye_that_nobody_answers_ends() -> None:
-    """aiohttp waits one second per message: a feed could not reconnect, and a session not be stopped."""
-    async with host(talks_on) as served, http_session(timeout_s=5.0) as session, asyncio.timeout(20):
-        async with open_socket(session, f"{served.url}/v2/ws/public", proxy="") as socket:
-            assert not socket.closed
+    """The library waits one second per message: a feed could not reconnect, and a session not be stopped."""
+    async with (
+        host(talks_on) as served,
+        http_session(timeout_s=5.0) as session,
+        asyncio.timeout(20),
+        open_socket(session, f"{served.url}/v2/ws/public", proxy="") as socket,
+    ):
+        assert not socket.closed
 
     assert len(served.asked) == 1
 
@@ -110,7 +115,7 @@ async def test_many_frames_leave_a_turn_to_others() -> None:
         looking.cancel()
 
     assert taken == 5_000
-    assert max(later - earlier for earlier, later in zip(turns, turns[1:], strict=False)) <= 200
+    assert max(later - earlier for earlier, later in pairwise(turns)) <= 200
 
 
 @pytest.mark.parametrize(
