@@ -46,6 +46,7 @@ from desk.market.matching import NewOrder
 from desk.market.series.synthetic import synthesize
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
+from desk.safe_text import safe_text
 from desk.versions import VERSION
 
 SCHEMA = 1
@@ -55,6 +56,8 @@ EMBEDDED_PRICES = "noise", 1
 KEYS = Credentials("emulator-key", "emulator-secret", "emulator-passphrase")
 NOTIONAL = Decimal(100)
 """USDT of an order on the embedded exchange."""
+MOST_SENTENCES, LONGEST_SENTENCE = 200, 1_000
+"""Differences that are shown, and characters of each."""
 QUIET_S = 0.5
 """Seconds that the embedded exchange is listened to."""
 
@@ -106,13 +109,21 @@ async def record_answers(
     """
     received = await _ask(link, credentials, symbol, clock=clock)
     believed = await _believed(received, link, clock=clock)
-    found = (*received.unread, *compared(received, believed))
+    found = _shown((*received.unread, *compared(received, believed)))
     document = _document(received, found, link)
     try:
-        write_file(file, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n", mode=PRIVATE)
+        # In ASCII: what an exchange wrote may be no Unicode, or turn the direction of what is read.
+        write_file(file, json.dumps(document, indent=1).encode() + b"\n", mode=PRIVATE)
     except OSError as exc:
         raise SettingsError(f"{file} cannot be written ({exc.strerror}): name another with --record") from exc
     return found
+
+
+def _shown(sentences: Sequence[str]) -> tuple[str, ...]:
+    """The first sentences, each one line of bounded length: the names of fields are the exchange's."""
+    more = len(sentences) - MOST_SENTENCES
+    rest = (f"{more} more differences are not shown.",) if more > 0 else ()
+    return (*(safe_text(one, LONGEST_SENTENCE) for one in sentences[:MOST_SENTENCES]), *rest)
 
 
 def compared(received: ExchangeRecord, believed: ExchangeRecord) -> Iterable[str]:
@@ -171,7 +182,9 @@ async def _ask(
             record.unread += _unread(question, answer)
         subscriptions = candle_subscriptions(symbol)
         path = "/v2/ws/public"
-        record.channels[path] = await record_channels(link, path, subscriptions, listen_s=listen_s)
+        record.channels[path] = await record_channels(
+            link, path, subscriptions, credentials=credentials, listen_s=listen_s
+        )
         if known is not None:
             path = "/v2/ws/private" if known == "classic" else "/v3/ws/private"
             record.channels[path] = await record_channels(
@@ -179,6 +192,7 @@ async def _ask(
                 path,
                 account_subscriptions(known),
                 credentials=credentials,
+                log_in=True,
                 now_ms=probe.now_ms(),
                 listen_s=listen_s,
             )

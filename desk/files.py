@@ -350,7 +350,7 @@ def is_held(path: Path) -> bool:
     if fcntl is None:
         return False
     try:
-        with path.open("rb") as lock:
+        with os.fdopen(open_own(path, os.O_RDONLY), "rb") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True

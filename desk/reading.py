@@ -34,6 +34,8 @@ DEEPEST: Final = 64
 """Levels of nesting; the exchange's answers have 5."""
 MOST_VALUES: Final = 1_000_000
 """Values of one JSON text; the list of all contracts has 25,000."""
+_MOST: Final = float(LARGEST)
+_LEAST: Final = float(SMALLEST)
 _LONGEST_INT: Final = 40
 _NUMBER: Final = re.compile(r"\s*[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\s*")
 
@@ -82,7 +84,7 @@ def float_of(value: object) -> float:
 
 
 def float_or_nan(value: object) -> float:
-    """Read a price or an amount; NaN for everything that is no finite number."""
+    """Read a price or an amount; NaN for everything that is no number within the bounds."""
     text = _text_of(value)
     if text is None or len(text) > LONGEST_NUMBER or "_" in text or not text.isascii():
         return math.nan
@@ -90,7 +92,7 @@ def float_or_nan(value: object) -> float:
         number = float(text)
     except ValueError:
         return math.nan
-    return number if math.isfinite(number) else math.nan
+    return number if number == 0 or _LEAST <= abs(number) <= _MOST else math.nan
 
 
 def whole_of(value: object, *, least: int, most: int) -> int:

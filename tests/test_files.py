@@ -13,6 +13,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.files import (
     PRIVATE,
+    is_held,
     keep_private,
     make_folder,
     point_link,
@@ -190,6 +191,14 @@ def test_what_is_no_file_of_the_folder_is_not_even_opened(kind: str, tmp_path: P
         read_file(path)
 
     assert found.value.strerror
+
+
+@pytest.mark.timeout(60)
+def test_a_pipe_in_the_place_of_a_lock_is_held_by_nobody(tmp_path: Path) -> None:
+    """``--status`` waited for its writer for ever."""
+    os.mkfifo(tmp_path / "lock")
+
+    assert not is_held(tmp_path / "lock")
 
 
 def test_a_link_to_a_neighbour_is_read_and_so_is_a_folder_that_is_a_link(tmp_path: Path) -> None:

@@ -345,3 +345,5 @@ def test_a_pipe_among_the_models_is_not_opened(tmp_path: Path, name: str) -> Non
 
     with pytest.raises(ModelIncomplete, match="it is a pipe, a regular file is needed"):
         opened(shelf)
+    if name == "BTCUSDT_latest.txt":
+        assert shelf.latest("BTCUSDT") is None  # --list, --rollback and --retire ask for it

@@ -161,7 +161,7 @@ class ModelRegistry:
         try:
             if link.is_symlink():
                 return link.readlink().name
-            copy = self._metadata_of_copy(symbol, hashlib.sha256(link.read_bytes()).hexdigest())
+            copy = self._metadata_of_copy(symbol, hashlib.sha256(read_file(link)).hexdigest())
             return str(copy["model_file"])
         except (OSError, ModelIncomplete):
             return None

@@ -318,7 +318,8 @@ async def try_channels(
     text : str
     """
     timeout = aiohttp.ClientTimeout(total=settings.timeout_s)
-    async with aiohttp.ClientSession(timeout=timeout, trust_env=True) as session:
+    no_cookies = aiohttp.DummyCookieJar()
+    async with aiohttp.ClientSession(timeout=timeout, trust_env=False, cookie_jar=no_cookies) as session:
         boxes = [Outbox(channel, settings, clock) for channel in channels]
         failures = await asyncio.gather(*(box.post_once(session, text) for box in boxes))
     reasons = {}

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -422,3 +423,18 @@ async def test_each_channel_says_what_came_of_a_test(post: Post) -> None:
     assert reasons["Telegram"].endswith("set TELEGRAM_CHAT to its new id, -1001")
     assert reasons["deaf"].startswith("not delivered: ")
     assert post.texts == ["a test"]
+
+
+async def test_a_test_message_takes_no_password_along(
+    post: Post, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``--test-notify`` sent the ``default`` entry of ~/.netrc to the receiver."""
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login me password s3cret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("http_proxy", "http://me:s3cret@127.0.0.1:9")
+    monkeypatch.setenv("no_proxy", "")
+    channel = MessageChannel("webhook", post.url, "text", {})
+
+    assert await try_channels([channel], SETTINGS, HandClock(), "a test") == {"webhook": ""}

@@ -237,7 +237,7 @@ class WebsocketConnection:
             silence = self._clock.monotonic() - self._last_received
             if silence > DEAD_AFTER_S:
                 raise _ConnectionLostError(f"nothing was received for {silence:.0f} s")
-            # Sending waits while the other side reads nothing, and nothing would be noticed meanwhile.
+            # Sending waits while the other side reads nothing, and the silence would never be noticed.
             await within(self._clock, DEAD_AFTER_S, send("ping"), endpoint=self._url)
 
 

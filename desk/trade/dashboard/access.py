@@ -113,7 +113,7 @@ def origin_problem(headers: Mapping[str, str]) -> str:
 def has_token(headers: Mapping[str, str], address: DashboardAddress) -> bool:
     """Whether a request bears the token; never without one in the environment."""
     scheme, _, given = headers.get("Authorization", "").partition(" ")
-    right = hmac.compare_digest(given.strip().encode(), address.token.encode())
+    right = hmac.compare_digest(given.strip().encode(errors="replace"), address.token.encode())
     return bool(address.token) and scheme.lower() == "bearer" and right
 
 

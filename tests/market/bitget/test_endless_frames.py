@@ -1,9 +1,9 @@
 """A websocket whose other side never stops talking, or talks nonsense, is left in bounded time."""
 
 import asyncio
-import itertools
 import json
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 from aiohttp import web
@@ -43,7 +43,7 @@ async def talks_on(request: web.Request) -> web.WebSocketResponse:
 
 
 async def test_a_goodbye_that_nobody_answers_ends() -> None:
-    """Aiohttp waits one second per message: a feed could not reconnect, and a session not be stopped."""
+    """The library waits one second per message: a feed could not reconnect, and a session not be stopped."""
     async with (
         host(talks_on) as served,
         http_session(timeout_s=5.0) as session,
@@ -115,7 +115,7 @@ async def test_many_frames_leave_a_turn_to_others() -> None:
         looking.cancel()
 
     assert taken == 5_000
-    assert max(later - earlier for earlier, later in itertools.pairwise(turns)) <= 200
+    assert max(later - earlier for earlier, later in pairwise(turns)) <= 200
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,7 @@ def test_a_button_is_pressed_on_this_page_only(
         f"Bearer {TOKEN}x",
         f"Bearer {TOKEN[:-1]}",
         "Bearer é",
+        "Bearer \udcff",
     ],
 )
 def test_only_the_token_itself_is_the_token(header: str) -> None:

@@ -34,7 +34,7 @@ class Secrets:
         self._whole = frozenset(secret.casefold() for secret in whole if secret)
         self._parts = _fragments(credentials.key) | _fragments(credentials.secret)
 
-    def quoted_in(self, *texts: str | bytes, signed: str = "") -> bool:
+    def quoted_in(self, *texts: str | bytes, signed: str = "", most: int = MOST_TEXT) -> bool:
         """Whether one of ``texts``, or of the texts in its JSON, holds a secret or a part of one.
 
         Parameters
@@ -43,14 +43,16 @@ class Secrets:
             As they were received.
         signed : str
             A signature that was sent, or "".
+        most : int
+            Characters that are searched; a longer text counts as one that holds a secret.
         """
         hidden = self._whole | self._parts | _fragments(signed)
-        return any(_holds_one(found, hidden) for text in texts for found in _texts_of(text))
+        return any(_holds_one(found, hidden, most) for text in texts for found in _texts_of(text, most))
 
 
-def _holds_one(text: str, hidden: frozenset[str]) -> bool:
+def _holds_one(text: str, hidden: frozenset[str], most: int) -> bool:
     """Whether one of ``hidden`` stands in a text as it is, percent-encoded, or with blanks in between."""
-    if len(text) > MOST_TEXT:
+    if len(text) > most:
         return True
     plain = text.casefold()
     spellings = {plain, unquote(plain), "".join(plain.split())}
@@ -62,11 +64,11 @@ def _fragments(secret: str) -> frozenset[str]:
     return frozenset(whole[at : at + FRAGMENT] for at in range(len(whole) - FRAGMENT + 1))
 
 
-def _texts_of(received: str | bytes) -> Iterator[str]:
+def _texts_of(received: str | bytes, most: int) -> Iterator[str]:
     """A text as it is, and every text inside it if it is JSON."""
     text = received if isinstance(received, str) else received.decode("utf-8", "replace")
     yield text
-    if len(text) <= MOST_TEXT:
+    if len(text) <= most:
         try:
             yield from _inner(read_json(text))
         except ValueError:

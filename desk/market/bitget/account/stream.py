@@ -182,7 +182,7 @@ class PrivateStream:
             self._complain(troubles[0], hidden=self._secrets.quoted_in(text, signed=self._signed))
 
     def _complain(self, received: UnreadableMessage | ErrorMessage, *, hidden: bool) -> None:
-        """Count a message that cannot be read, or drop the line for an error; ``hidden``: it quotes a key."""
+        """Count an unreadable message, or drop the line for an error; ``hidden``: it quotes the key."""
         if isinstance(received, UnreadableMessage):
             self._unreadable.add(NOT_SHOWN if hidden else received.why)
             self._miss()

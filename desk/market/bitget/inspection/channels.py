@@ -9,19 +9,24 @@ Not here: websockets that stay up (``desk.market.bitget.websocket``).
 import asyncio
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import aiohttp
 
 from desk.market.bitget.account.kind import AccountKind
+from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
 from desk.market.bitget.account.signing import Credentials, login_message
 from desk.market.bitget.transport import DEMO, http_session
 from desk.market.bitget.websocket import open_socket
 from desk.market.settings import LinkSettings
 from desk.reading import read_json
+from desk.safe_text import LONGEST_NAME, safe_text
 
 LISTEN_S = 4.0
 """A channel with trades is pushed once a second."""
 OPEN_S = 10.0
+MOST_NAMES = 40
+"""Of messages that are kept; the exchange's have some ten."""
 INSTRUMENTS = "USDT-FUTURES"
 Messages = dict[str, object]
 """By a name like ``update of candle5m``; the first message of each name."""
@@ -52,6 +57,7 @@ async def record_channels(
     args: Sequence[dict[str, str]],
     *,
     credentials: Credentials | None = None,
+    log_in: bool = False,
     now_ms: int = 0,
     listen_s: float = LISTEN_S,
 ) -> Messages | str:
@@ -65,13 +71,15 @@ async def record_channels(
     args : sequence of dict
         Channels.
     credentials : Credentials or None
-        Logs in first.
+        A message that quotes them is not kept.
+    log_in : bool
+        Whether to log in with them first.
     now_ms : int
         The exchange's time, for the login.
     listen_s : float
         Seconds of listening.
     """
-    found: Messages = {}
+    kept = _Kept(None if credentials is None else Secrets(credentials))
     try:
         async with (
             http_session(timeout_s=OPEN_S) as session,
@@ -83,26 +91,45 @@ async def record_channels(
             ) as socket,
         ):
             await socket.send_str("ping")
-            if credentials is not None:
-                await socket.send_str(login_message(credentials, timestamp=now_ms // 1000))
-                await _listen(socket, found, listen_s, until="event login")
+            if credentials is not None and log_in:
+                login = login_message(credentials, timestamp=now_ms // 1000)
+                kept.signed = str(json.loads(login)["args"][0]["sign"])
+                await socket.send_str(login)
+                await _listen(socket, kept, listen_s, until="event login")
             await socket.send_str(json.dumps({"op": "subscribe", "args": list(args)}, separators=(",", ":")))
-            await _listen(socket, found, listen_s)
+            await _listen(socket, kept, listen_s)
     except (aiohttp.ClientError, OSError, TimeoutError) as exc:
         return f"the websocket cannot be opened ({type(exc).__name__})"
-    return found
+    return kept.messages
+
+
+@dataclass(slots=True)
+class _Kept:
+    """The first message of each name, as far as there is room, and none that quotes the key."""
+
+    secrets: Secrets | None
+    signed: str = ""
+    messages: Messages = field(default_factory=dict)
+
+    def add(self, text: str) -> str:
+        """Keep a message; return its name."""
+        name, content = _named(text)
+        if name not in self.messages and len(self.messages) < MOST_NAMES:
+            if self.secrets is not None and self.secrets.quoted_in(text, name, signed=self.signed):
+                name, content = NOT_SHOWN, None
+            self.messages.setdefault(name, content)
+        return name
 
 
 async def _listen(
-    socket: aiohttp.ClientWebSocketResponse, found: Messages, seconds: float, *, until: str = ""
+    socket: aiohttp.ClientWebSocketResponse, kept: _Kept, seconds: float, *, until: str = ""
 ) -> None:
     """Take messages for some seconds, or until one of the name ``until`` was received."""
     try:
         async with asyncio.timeout(seconds):
             async for message in socket:
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    name, content = _named(message.data)
-                    found.setdefault(name, content)
+                    name = kept.add(message.data)
                     if name == until or (name == "event error" and until):
                         return
     except TimeoutError:
@@ -116,11 +143,11 @@ def _named(text: str) -> tuple[str, object]:
     try:
         message = read_json(text)
     except ValueError:
-        return "unreadable", text[:60]
+        return "unreadable", safe_text(text, 60)
     if not isinstance(message, dict):
-        return "unreadable", text[:60]
+        return "unreadable", safe_text(text, 60)
     arg = message.get("arg")
     channel = str(arg.get("channel") or arg.get("topic") or "") if isinstance(arg, dict) else ""
     if event := message.get("event"):
-        return f"event {event} {channel}".strip(), message
-    return f"{message.get('action', 'message')} of {channel}", message
+        return safe_text(f"event {event} {channel}".strip(), LONGEST_NAME), message
+    return safe_text(f"{message.get('action', 'message')} of {channel}", LONGEST_NAME), message

@@ -11,17 +11,18 @@ from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
-from desk.errors import Throttled, Unanswered
+from desk.errors import LONGEST_CODE, Throttled, Unanswered
 from desk.market.bitget.account.secrecy import NOT_SHOWN, Secrets
-from desk.market.bitget.account.signing import Credentials, query_text, signed_headers
+from desk.market.bitget.account.signing import SIGNATURE, Credentials, query_text, signed_headers
 from desk.market.bitget.codes import refusal
 from desk.market.bitget.public import TIME
-from desk.market.bitget.transport import DEMO, account_transport
+from desk.market.bitget.transport import DEMO, MIB, account_transport
 from desk.market.bitget.wire import SUCCESS, TOO_MANY_REQUESTS
 from desk.market.settings import LinkSettings
 from desk.ports import Clock
 from desk.reading import read_json, time_of
 from desk.retry import Backoff, Retry, RetryPolicy
+from desk.safe_text import safe_text
 from desk.server_time import ServerTime
 
 PER_SECOND = 3.0
@@ -129,7 +130,11 @@ class Probe:
             paused_by=(Throttled,),
         )
         pace = per_second if self._settings.paced else None
-        text = query_text(query)
+        text, headers = query_text(query), dict[str, str]()
+
+        def on_turn(_: float) -> Mapping[str, str]:
+            headers.update(self._headers(path, text, signed=signed))
+            return headers
 
         async def once() -> ProbeAnswer:
             return await self._transport.request(
@@ -138,25 +143,23 @@ class Probe:
                 _read_envelope,
                 query=text,
                 per_second=pace,
-                on_turn=lambda _: self._headers(path, text, signed=signed),
+                on_turn=on_turn,
             )
 
         try:
             answer = await Retry(policy, clock=self._clock).call(once)
         except (Unanswered, Throttled) as exc:
             why = str(exc).removeprefix(f"{path}: ")
-            return ProbeAnswer(path, dict(query), 0, "", self.shown(why), None, b"", None)
-        return replace(
-            answer,
-            query=dict(query),
-            message=self.shown(answer.message),
-            calls_left=self._transport.calls_left.get(path),
-        )
+            shown = NOT_SHOWN if self._quotes_key(why, signed=headers.get(SIGNATURE, "")) else why
+            return ProbeAnswer(path, dict(query), 0, "", shown, None, b"", None)
+        if self._quotes_key(answer.body, signed=headers.get(SIGNATURE, "")):
+            return ProbeAnswer(path, dict(query), answer.status, "", NOT_SHOWN, None, b"", None)
+        return replace(answer, query=dict(query), calls_left=self._transport.calls_left.get(path))
 
-    def shown(self, text: str) -> str:
-        """``text``, unless it quotes a part of the key."""
-        quoted = self._secrets is not None and self._secrets.quoted_in(text)
-        return NOT_SHOWN if quoted else text
+    def _quotes_key(self, text: str | bytes, *, signed: str) -> bool:
+        return self._secrets is not None and self._secrets.quoted_in(
+            text, signed=signed, most=self._settings.largest_body_mib * MIB
+        )
 
     def _headers(self, path: str, query: str, *, signed: bool) -> Mapping[str, str]:
         if not signed or self._credentials is None:
@@ -174,14 +177,13 @@ class Probe:
 def _read_envelope(body: bytes, /, *, endpoint: str, status: int) -> ProbeAnswer:
     """Open the envelope of an answer; what asks for a pause, or is no envelope, is raised."""
     try:
-        envelope = read_json(body, most_values=None)
+        envelope = read_json(body)
     except ValueError:
         envelope = None
-    code = str(envelope.get("code", "")) if isinstance(envelope, dict) else ""
+    code = safe_text(str(envelope.get("code", "")), LONGEST_CODE) if isinstance(envelope, dict) else ""
     if str(TOO_MANY_REQUESTS) in {str(status), code}:
         raise Throttled("asks for a pause: too many requests", endpoint=endpoint)
     if not isinstance(envelope, dict) or not code:
         raise Unanswered(f"HTTP {status} with a body that is no answer", endpoint=endpoint)
-    return ProbeAnswer(
-        endpoint, {}, status, code, str(envelope.get("msg", "")), envelope.get("data"), body, None
-    )
+    message = safe_text(str(envelope.get("msg", "")))
+    return ProbeAnswer(endpoint, {}, status, code, message, envelope.get("data"), body, None)

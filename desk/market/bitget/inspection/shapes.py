@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-_TIME, _NUMBER = re.compile(r"1\d{12}"), re.compile(r"-?\d+(\.\d+)?([eE]-?\d+)?")
+from desk.reading import float_or_nan
+
+_TIME, _NUMBER = re.compile(r"1[0-9]{12}"), re.compile(r"-?[0-9]+(\.[0-9]+)?([eE]-?[0-9]+)?")
 NOTHING = frozenset({"nothing", "empty text"})
 """Kinds that stand for no value; what may be there has other kinds besides."""
 CANDLE_MS = 300_000
@@ -116,10 +118,14 @@ def candle_facts(data: object, *, end: int | None, now: int) -> dict[str, bool]:
     if len(rows) < 2 or not all(isinstance(row, list) and len(row) > 4 for row in rows):
         return {}
     opens = [found for row in rows if (found := _time_of(row)) is not None]
+    if not opens:
+        return {}
     pairs = [(later[1], earlier[4]) for earlier, later in pairwise(rows)]
     facts = {
         "no candle is missing between two others": all(b - a == CANDLE_MS for a, b in pairwise(opens)),
-        "each candle opens where the one before closed": all(float(a) == float(b) for a, b in pairs),
+        "each candle opens where the one before closed": all(
+            float_or_nan(a) == float_or_nan(b) for a, b in pairs
+        ),
         "the newest candle is unfinished": opens[-1] + CANDLE_MS > now,
     }
     return (
