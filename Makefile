@@ -3,10 +3,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 AUDIT := .venv-audit
+FREQTRADE := .venv-freqtrade
 RUN := $(BIN)/python
 
 .DEFAULT_GOAL := help
-.PHONY: help demo train test test-python check fix house pins vendor docs audit mutants bench fallacies soak-fetch soak-kill soak-train soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile clean
+.PHONY: help demo train test test-python check fix house pins vendor docs audit mutants bench fallacies soak-fetch soak-kill soak-train soak-noise soak-verdict soak-attacks soak-live soak-replay soak-hostile soak-freqtrade clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
@@ -91,6 +92,9 @@ soak-attacks: $(VENV)/.dev ## train markets that fool verdicts, and edges that m
 soak-hostile: $(VENV)/.dev ## feed every parser of what comes from outside with what nobody would send; minutes
 	$(RUN) -m soaks.hostile $(ARGS)
 
+soak-freqtrade: $(VENV)/.dev $(FREQTRADE)/.made ## freqtrade, in an environment of its own, downloads from the embedded exchange: its files must equal the source
+	$(RUN) -m soaks.freqtrade_download $(FREQTRADE)/bin $(ARGS)
+
 soak-noise: $(VENV)/.dev ## 20 random walks through the real path: none may be called an edge; minutes
 	$(RUN) -m soaks.noise
 
@@ -109,6 +113,11 @@ $(VENV)/.made:
 $(AUDIT)/.made:
 	$(PYTHON) -m venv $(AUDIT)
 	$(AUDIT)/bin/pip install --quiet --disable-pip-version-check -r requirements-audit.txt
+	@touch $@
+
+$(FREQTRADE)/.made: requirements-freqtrade.txt
+	$(PYTHON) -m venv $(FREQTRADE)
+	$(FREQTRADE)/bin/pip install --quiet --disable-pip-version-check -r requirements-freqtrade.txt
 	@touch $@
 
 $(VENV)/.run: $(VENV)/.made requirements.txt requirements-hashes.txt constraints.txt

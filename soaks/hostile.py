@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 from desk.errors import ExchangeError
 from desk.reading import LATEST_MS
 from soaks.hostile_samples import HOSTILE, PARSERS, Parser
+from soaks.hostile_unified import UNIFIED_PARSERS
 
 LONGEST_TEXT: Final = 500
 """Characters of any text that a parser hands out, an error's included."""
@@ -38,6 +39,9 @@ LONGEST_NUMBER: Final = 200
 """Characters of a number that is written out."""
 EXAMPLES: Final = 500
 """Bent samples of each parser between two looks at the clock."""
+EVERY_PARSER: Final = (*PARSERS, *UNIFIED_PARSERS)
+"""Of either API, of websockets and of files."""
+
 # Rules ---------------------------------------------------------------------------------------------
 
 
@@ -200,9 +204,9 @@ def run_bent(parser: Parser, counts: Counter[str], *, examples: int, first: int)
 
 def soak(minutes: float, first: int) -> int:
     """Feed all parsers until the time is up; print a line for each, and return the exit status."""
-    counts: dict[str, Counter[str]] = {parser.name: Counter() for parser in PARSERS}
+    counts: dict[str, Counter[str]] = {parser.name: Counter() for parser in EVERY_PARSER}
     broken: list[str] = []
-    for parser in PARSERS:
+    for parser in EVERY_PARSER:
         for body in every_replacement(parser):
             became, rule = complaint(parser, body)
             counts[parser.name][became] += 1
@@ -210,7 +214,7 @@ def soak(minutes: float, first: int) -> int:
                 broken.append(f"{parser.name}: {rule} from {body[:100]!r}")
     end, turn = time.monotonic() + 60 * minutes, first
     while time.monotonic() < end:
-        for parser in PARSERS:
+        for parser in EVERY_PARSER:
             found = run_bent(parser, counts[parser.name], examples=EXAMPLES, first=turn)
             broken += (f"{parser.name}: {rule}" for rule in found)
         turn += 1

@@ -2,6 +2,8 @@
 
 A good sample for every reader of the client, of messages, and of the files that are JSON; values that nobody
 would send in earnest.
+
+Not here: the readers of API v3 (``soaks.hostile_unified``).
 """
 
 import math
@@ -44,7 +46,17 @@ class Parser:
     refuses: tuple[type[Exception], ...] = (ExchangeError,)
 
 
-def _answer(reader: Callable[..., object], name: str, data: object) -> Parser:
+def parser_of_answer(reader: Callable[..., object], name: str, data: object) -> Parser:
+    """The parser of an answer by REST.
+
+    Parameters
+    ----------
+    reader : callable
+        Given the body and its ``endpoint``.
+    name : str
+    data : object
+        Of a good answer.
+    """
     sample = {"code": "00000", "msg": "success", "requestTime": 1_762_560_712_345, "data": data}
     return Parser(name, sample, partial(reader, endpoint=PATH))
 
@@ -170,45 +182,47 @@ _BALANCE: Final = {
 }
 
 PARSERS: Final[tuple[Parser, ...]] = (
-    _answer(wire.read_candles, "candles", [_CANDLE, _CANDLE]),
-    _answer(
+    parser_of_answer(wire.read_candles, "candles", [_CANDLE, _CANDLE]),
+    parser_of_answer(
         wire.read_funding,
         "funding",
         [{"symbol": "BTCUSDT", "fundingRate": "0.0001", "fundingTime": "1762531200000"}] * 2,
     ),
-    _answer(wire.read_contracts, "contracts", [_CONTRACT, {**_CONTRACT, "symbol": "BTCUSDT"}]),
-    _answer(
+    parser_of_answer(wire.read_contracts, "contracts", [_CONTRACT, {**_CONTRACT, "symbol": "BTCUSDT"}]),
+    parser_of_answer(
         wire.read_tickers,
         "tickers",
         [{"symbol": "A", "usdtVolume": "12.5", "quoteVolume": "1", "bidPr": "99.9", "askPr": "100.1"}] * 2,
     ),
-    _answer(
+    parser_of_answer(
         wire.read_book_spread, "order book", {"bids": [[99.0, 5.0]], "asks": [["100.1", "2"]], "ts": _TIME}
     ),
-    _answer(
+    parser_of_answer(
         wire.read_expected_funding, "expected funding", [{"symbol": "A", "fundingRate": "-0.000068"}] * 2
     ),
-    _answer(wire.read_server_time, "server time", {"serverTime": "1762560123456"}),
-    _answer(contract_list.read_contract_terms, "contract terms", [_CONTRACT, _CONTRACT]),
-    _answer(private_wire.read_balance, "balance", [_BALANCE, {**_BALANCE, "marginCoin": "BTC"}]),
-    _answer(private_wire.read_positions, "positions", [_POSITION]),
-    _answer(private_wire.read_bound_exits, "stops", {"entrustedList": [_EXIT, _EXIT], "endId": "1"}),
-    _answer(private_wire.read_order, "order", _ORDER),
-    _answer(private_wire.read_orders, "open orders", {"entrustedList": [_ORDER, _ORDER], "endId": "1"}),
-    _answer(
+    parser_of_answer(wire.read_server_time, "server time", {"serverTime": "1762560123456"}),
+    parser_of_answer(contract_list.read_contract_terms, "contract terms", [_CONTRACT, _CONTRACT]),
+    parser_of_answer(private_wire.read_balance, "balance", [_BALANCE, {**_BALANCE, "marginCoin": "BTC"}]),
+    parser_of_answer(private_wire.read_positions, "positions", [_POSITION]),
+    parser_of_answer(private_wire.read_bound_exits, "stops", {"entrustedList": [_EXIT, _EXIT], "endId": "1"}),
+    parser_of_answer(private_wire.read_order, "order", _ORDER),
+    parser_of_answer(
+        private_wire.read_orders, "open orders", {"entrustedList": [_ORDER, _ORDER], "endId": "1"}
+    ),
+    parser_of_answer(
         partial(private_wire.read_fills, taker_fees={"BTCUSDT": Decimal("0.0006")}),
         "executions",
         {"fillList": [_FILL, _FILL], "endId": "1"},
     ),
-    _answer(receipts.read_placed, "placed order", {"orderId": "1", "clientOid": "t-1"}),
-    _answer(
+    parser_of_answer(receipts.read_placed, "placed order", {"orderId": "1", "clientOid": "t-1"}),
+    parser_of_answer(
         receipts.read_batch,
         "failures",
         {"successList": [], "failureList": [{"orderId": "1", "errorCode": "22002", "errorMsg": "no"}]},
     ),
-    _answer(private_wire.read_modes, "modes", _MODES),
-    _answer(receipts.read_position_mode, "position mode", {"posMode": "one_way_mode"}),
-    _answer(receipts.read_bound, "bound exits", [{"orderId": "1"}]),
+    parser_of_answer(private_wire.read_modes, "modes", _MODES),
+    parser_of_answer(receipts.read_position_mode, "position mode", {"posMode": "one_way_mode"}),
+    parser_of_answer(receipts.read_bound, "bound exits", [{"orderId": "1"}]),
     Parser(
         "candle messages",
         {"action": "update", "arg": _CANDLE_ARG, "data": [[*_CANDLE, "1"]] * 2, "ts": 1_762_560_302_050},

@@ -42,6 +42,20 @@ def test_ctrl_c_while_modules_are_imported_is_an_interrupt_like_any_other(comman
     assert (ended.returncode, ended.stderr, ended.stdout) == (130, "Interrupted.\n", "")
 
 
+@pytest.mark.parametrize("module", ["numpy", "aiohttp", "desk.market.emulator.options"])
+def test_ctrl_c_while_the_embedded_exchange_is_imported_is_an_interrupt(module: str) -> None:
+    """Its package is imported before its command line, and must import nothing that takes time."""
+    program = INTERRUPTED.format(module=module, command="desk.market.emulator").replace(
+        "run_path('desk.market.emulator'", "run_module('desk.market.emulator'"
+    )
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program], cwd=HOUSE, capture_output=True, text=True, check=False
+    )
+
+    assert (ended.returncode, ended.stderr, ended.stdout) == (130, "Interrupted.\n", "")
+
+
 def test_a_checkout_without_a_settings_file_is_named(tmp_path: Path) -> None:
     shutil.copy(HOUSE / "train_live_lightgbm.py", tmp_path)
     (tmp_path / "desk").symlink_to(HOUSE / "desk")

@@ -114,7 +114,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
-    | {"desk.clock", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
+    | {"desk.clock", "desk.doors", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
     "desk.learn": {
         *(
             "desk.errors",

@@ -7,14 +7,14 @@ from itertools import islice
 import pytest
 
 from desk.errors import Unanswered
-from soaks.hostile import as_body, complaint, every_replacement, replaced, run_bent
-from soaks.hostile_samples import PARSERS, Parser
+from soaks.hostile import EVERY_PARSER, as_body, complaint, every_replacement, replaced, run_bent
+from soaks.hostile_samples import Parser
 
 STRIDE = 11
 """Of the replaced fields of each parser, every eleventh: no divisor of the number of hostile values."""
 EXAMPLES = 25
 
-each = pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+each = pytest.mark.parametrize("parser", EVERY_PARSER, ids=lambda parser: parser.name)
 
 
 @each
@@ -59,11 +59,15 @@ def test_bent_documents_and_bytes_are_read_or_refused(parser: Parser) -> None:
         ("stops", ("data", "entrustedList", 0, "planType"), []),
         ("order messages", ("data", 0, "fillPrice"), "1e50000000"),
         ("candle messages", ("data", 0, 1), "1e999999999"),
+        ("v3 settings", ("data", "symbolConfigList", 0, "leverage"), "1e999999999"),
+        ("v3 open orders", ("data", "list", 0, "createdTime"), "9" * 25),
+        ("v3 strategy orders", ("data", 0, "stopLoss"), "NaN"),
+        ("v3 fill messages", ("data", 0, "execQty"), "-1"),
     ],
 )
 def test_an_unreadable_row_costs_itself(name: str, path: tuple[object, ...], value: object) -> None:
     """Seven hundred others are traded on."""
-    (parser,) = (one for one in PARSERS if one.name == name)
+    (parser,) = (one for one in EVERY_PARSER if one.name == name)
     body = as_body(replaced(parser.sample, path, value))
 
     assert complaint(parser, body) == ("read", "")

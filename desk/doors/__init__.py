@@ -1,9 +1,9 @@
 """How the commands start, and where the five files of the root are in an installed suite.
 
-A service.  ``train_live_lightgbm.py`` and ``live_trade.py`` start here as well, before they import anything:
-importing takes seconds, in which somebody may press Ctrl-C, and runs ``config.py``, in which there may be
-mistakes.  Both end with one sentence.  Help, ``--status`` and what else needs no model is answered before the
-libraries are imported that take so long.
+A service.  ``train_live_lightgbm.py``, ``live_trade.py`` and ``python -m desk.market.emulator`` start here as
+well, before they import anything: importing takes seconds, in which somebody may press Ctrl-C, and the first
+two run ``config.py``, in which there may be mistakes.  All end with one sentence.  Help, ``--status`` and
+what else needs no model is answered before the libraries are imported that take so long.
 
 In a checkout the five files stand in the root, and Python finds them beside the one that is
 started.  The wheel carries them in this folder (``force-include`` in ``pyproject.toml``), ``config.py`` under
@@ -41,6 +41,15 @@ def start_training() -> int:
 def start_trading() -> int:
     """Run ``bitget-live``: what ``live_trade.py`` does in a checkout."""
     return _run("live_trade", "desk.live_start")
+
+
+def start_emulator() -> int:
+    """Run ``bitget-emulator``: what ``python -m desk.market.emulator`` does in a checkout."""
+    try:
+        status: int = importlib.import_module("desk.market.emulator.__main__").main()
+    except KeyboardInterrupt:
+        return _interrupted()
+    return status
 
 
 def door(name: str) -> ModuleType:
@@ -87,9 +96,13 @@ def _run(name: str, start: str) -> int:
         sys.stderr.write(f"{exc}\n")
         return WRONG
     except KeyboardInterrupt:
-        sys.stderr.write("Interrupted.\n")
-        return INTERRUPTED
+        return _interrupted()
     return status
+
+
+def _interrupted() -> int:
+    sys.stderr.write("Interrupted.\n")
+    return INTERRUPTED
 
 
 def _import_settings() -> ModuleType:

@@ -18,13 +18,35 @@ Reading order: ``options`` (its settings), ``listings`` and ``forming`` (one sym
 API v3); ``channels``, ``uta_channels``, ``sockets`` (websockets); ``limits``, ``faults``, ``brotli``,
 ``responses``, ``server`` (HTTP); ``control`` (counters and controls for tests), ``__main__`` (the command
 line).
+
+What the package offers is imported when it is first asked for: ``python -m`` imports this file before
+anything of ours can meet a Ctrl-C.
 """
 
-from desk.market.emulator.control import Stats
-from desk.market.emulator.keys import Keys
-from desk.market.emulator.options import ExchangeOptions
-from desk.market.emulator.server import EmbeddedExchange
-from desk.market.emulator.uta_options import UnifiedOptions
-from desk.market.series.facts import Funding
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from desk.market.emulator.control import Stats
+    from desk.market.emulator.keys import Keys
+    from desk.market.emulator.options import ExchangeOptions
+    from desk.market.emulator.server import EmbeddedExchange
+    from desk.market.emulator.uta_options import UnifiedOptions
+    from desk.market.series.facts import Funding
+
+_MODULES = {
+    "EmbeddedExchange": "desk.market.emulator.server",
+    "ExchangeOptions": "desk.market.emulator.options",
+    "Funding": "desk.market.series.facts",
+    "Keys": "desk.market.emulator.keys",
+    "Stats": "desk.market.emulator.control",
+    "UnifiedOptions": "desk.market.emulator.uta_options",
+}
 
 __all__ = ["EmbeddedExchange", "ExchangeOptions", "Funding", "Keys", "Stats", "UnifiedOptions"]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name]), name)

@@ -1,8 +1,13 @@
 """Command line of the embedded exchange: ``python -m desk.market.emulator``.
 
 Place in the house: a door inside the market room.  Arguments come in; an exchange listens until it is
-stopped.  Exit status 0 after Ctrl-C or SIGTERM, 2 on wrong arguments.
+stopped.  Exit status 0 after Ctrl-C or SIGTERM, 2 on wrong arguments, 130 after Ctrl-C while it is imported.
 """
+
+if __name__ == "__main__":  # before the rest is imported: Ctrl-C is met meanwhile
+    from desk.doors import start_emulator
+
+    raise SystemExit(start_emulator())
 
 import argparse
 import asyncio
@@ -341,7 +346,3 @@ def _share(text: str) -> float:
     if not 0 <= share <= 0.5:
         raise ValueError(text)
     return share
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())
