@@ -370,6 +370,7 @@ class _Fetch:
                 throttled=self._market.throttled,
                 candles=self._candles,
                 seconds=self._clock.monotonic() - self._began,
+                under_way=tuple(self._journals),
             )
         )
 

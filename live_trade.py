@@ -271,7 +271,8 @@ async def replay(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
                 paper, journal, forecaster, clock, settings=live, trade_untested=args.trade_untested
             )
             columns, total = live_tables.replay_columns(), candles_of(stored.series, first)
-            with heeding(session), console.progress(columns, total=total, plain="Replayed") as bar:
+            shown = console.progress(columns, total=total, name="Replayed", unit="candles")
+            with heeding(session), shown as bar:
                 observed = ObservedFeed(
                     feed, start=min(first.values()), show=lambda done: bar.show(done, total)
                 )

@@ -264,7 +264,8 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     demo : bool
         Whether the embedded exchange stands in for the real one.
     """
-    with console.progress(terminal.fetch_columns(), total=1, note="connecting") as bar:
+    columns = terminal.fetch_columns()
+    with console.progress(columns, total=1, name="Candles", unit="requests", note="connecting") as bar:
         async with reachable(settings.fetch, demo=demo) as fetch:
             return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))
 

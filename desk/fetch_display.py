@@ -26,9 +26,11 @@ class FetchBar:
 
     def update(self, tally: FetchProgress) -> None:
         """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
-        done = f"{tally.symbols_done} of {tally.symbols} symbols · {tally.candles:,} candles"
+        parts = [f"about {terminal.age(left / 60)} left"] if (left := _seconds_left(tally)) else []
+        parts += [f"{tally.symbols_done} of {tally.symbols} symbols", f"{tally.candles:,} candles"]
+        parts += [pace_of(tally), *([terminal.named(tally.under_way)] if tally.under_way else [])]
         expected = max(tally.requests_expected, tally.requests)
-        self.bar.show(tally.requests, expected, note=f"{done} · {pace_of(tally)}")
+        self.bar.show(tally.requests, expected, note=" · ".join(parts))
 
     def finished(self, outcome: Fetched | FetchProblem) -> None:
         """Print the notes on a symbol; problems are printed when the fetch is over."""
@@ -40,6 +42,12 @@ def print_notes(fetched: Fetched, console: Console) -> None:
     """Print what the user should know of the candles of a symbol."""
     for note in fetched.notes:
         console.print(f"⚠️ {fetched.symbol}: {note}")
+
+
+def _seconds_left(tally: FetchProgress) -> float | None:
+    """By the rate so far; None before the first request."""
+    left = max(0, tally.requests_expected - tally.requests)
+    return tally.seconds * left / tally.requests if tally.requests else None
 
 
 def pace_of(tally: FetchProgress) -> str:

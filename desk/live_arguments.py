@@ -7,7 +7,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from desk.arguments import HelpWithDefaults
+from desk.arguments import ArgumentParser, HelpWithDefaults
 from desk.errors import SettingsError
 from desk.run_settings import Settings
 
@@ -63,9 +63,9 @@ def live_arguments(
     return args
 
 
-def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
+def live_parser(websockets: Mapping[str, str]) -> ArgumentParser:
     """Arguments of ``live_trade.py``; ``websockets`` are the usual addresses by mode."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python live_trade.py",
         description="Trade the published models: simulated fills by default, demo account, or real money.",
         epilog=(
@@ -78,7 +78,6 @@ def live_parser(websockets: Mapping[str, str]) -> argparse.ArgumentParser:
             "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or by a "
             "loss, of the day or from the highest equity."
         ),
-        allow_abbrev=False,
         formatter_class=HelpWithDefaults,
     )
     what = parser.add_argument_group("what is done")

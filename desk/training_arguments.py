@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from desk.arguments import HelpWithDefaults, named_symbols
+from desk.arguments import ArgumentParser, HelpWithDefaults, named_symbols
 from desk.errors import SettingsError
 from desk.run_settings import Settings
 
@@ -123,9 +123,9 @@ def _selection(args: argparse.Namespace, base: Settings) -> tuple[tuple[str, ...
     return symbols, top
 
 
-def training_parser() -> argparse.ArgumentParser:
+def training_parser() -> ArgumentParser:
     """Arguments of ``train_live_lightgbm.py``."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python train_live_lightgbm.py",
         description="Fetch candles of Bitget USDT futures and train one LightGBM model per symbol.",
         epilog=(
@@ -133,7 +133,6 @@ def training_parser() -> argparse.ArgumentParser:
             "Exit status: 0 all trained, or skipped for a stated reason, "
             "1 something failed, 2 wrong arguments or settings, 130 interrupted."
         ),
-        allow_abbrev=False,
         formatter_class=HelpWithDefaults,
     )
     what = parser.add_argument_group("what is trained")

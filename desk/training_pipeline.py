@@ -91,12 +91,14 @@ def each_symbol(
         fetch.cancel()
 
     stop = FinishFirst(stop_fetching)
-    with stop, run.console.progress(terminal.symbol_columns(stage), total=1, note="connecting") as bar:
+    name, columns = terminal.STAGES[stage], terminal.symbol_columns(stage)
+    shown = run.console.progress(columns, total=1, name=name, unit="symbols", note="connecting")
+    with stop, shown as bar:
         flow = _Flow(settings, fetch, run, bar, grid=grid, reveal=reveal)
         outcomes = executor.run(work, itertools.takewhile(lambda _: not stop.asked, flow.jobs()))
         with contextlib.closing(outcomes):
             for outcome in outcomes:
-                flow.worked += len(outcome.job.candles)
+                flow.ended(outcome.job)
                 run.add(
                     outcome.result if isinstance(outcome, JobDone) else _outcome_of_failure(outcome, stage)
                 )
@@ -134,7 +136,9 @@ class _Flow:
         """Of those that needed none: an earlier run had trained them."""
         self._maker: JobMaker | None = None
         self._began: float | None = None
-        self.worked = 0
+        self._under_way: dict[str, None] = {}
+        """Symbols that were handed out and are not done, in this order."""
+        self._worked = 0
         """Candles of the symbols that are done."""
 
     @property
@@ -154,32 +158,39 @@ class _Flow:
                     self._without_work -= negative
                 else:
                     self._began = self._began or time.monotonic()
+                    self._under_way[symbol] = None
+                    self.show()
                     yield job
             elif over:
                 return
             else:
                 yield NOT_YET
 
+    def ended(self, job: SymbolJob) -> None:
+        """Note that a job is done, however it ended."""
+        self._worked += len(job.candles)
+        self._under_way.pop(job.candles.symbol, None)
+
     def show(self) -> None:
         """Show how far fetch and work are, and how long both will take."""
         tally, symbols = self._fetch.progress, len(self._fetch.symbols)
         if not symbols:
             return
-        parts = []
+        parts = [f"about {terminal.age(left / 60)} left"] if (left := self._seconds_left(symbols)) else []
+        if running := list(self._under_way)[: self._settings.workers]:  # what was handed out ahead waits
+            parts.append(terminal.named(running))
         if not self._fetch.over:
             parts.append(f"candles of {self._arrived} of {symbols}")
             parts += [pace_of(tally)] if tally else []
-        if left := self._seconds_left(symbols):
-            parts.append(f"about {terminal.age(left / 60)} left")
         self._bar.show(self._run.count, symbols, note=" · ".join(parts))
 
     def _seconds_left(self, symbols: int) -> float | None:
         """By the rates measured so far; None before the first symbol is done."""
         tally = self._fetch.progress
-        if not self.worked or not self._arrived:
+        if not self._worked or not self._arrived:
             return None
         expected = self._candles * symbols / self._arrived - self._without_work
-        working = max(0.0, self.seconds * (expected / self.worked - 1))
+        working = max(0.0, self.seconds * (expected / self._worked - 1))
         if self._fetch.over or tally is None or not tally.requests:
             return working
         return max(working, tally.seconds * (tally.requests_expected / tally.requests - 1))

@@ -51,6 +51,7 @@ from desk.values import Candles
 from ml_feature_engineering import memory_of, newest_rows
 from soaks.hands import Hands
 from soaks.live_figures import Listening, Memory
+from soaks.live_status import AskedStatus
 from soaks.live_truth import START, ReportedCandles, examined, truth
 from soaks.virtual_time import VirtualClock, VirtualTimeLoop, run
 
@@ -154,7 +155,7 @@ async def live(
     grown = [model(10 * number) for number in range(MODELS)]
     models = {name: OpenModel(card(name), grown[at % MODELS]) for at, name in enumerate(symbols)}
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
-    reported, memory = ReportedCandles(), Memory()
+    reported, memory, status = ReportedCandles(), Memory(), AskedStatus(path, len(symbols))
     async with EmbeddedExchange(series, options, clock=clock) as served:
         ws_url = served.url.replace("http", "ws")
         fetch = replace(base, base_url=served.url, attempts=4, timeout_s=5.0, give_up_after_s=30.0)
@@ -182,6 +183,7 @@ async def live(
                     asyncio.ensure_future(breaking(served, clock, random.Random(args.seed))),  # noqa: S311
                     asyncio.ensure_future(hourly(memory, clock, session, args.hours)),
                     asyncio.ensure_future(locking(path, clock, random.Random(args.seed + 1))),  # noqa: S311
+                    asyncio.ensure_future(status.ask(clock, hours=args.hours)),
                 ]
                 feed = Listening(stream, reported, clock)
                 events = live_events(feed, account, clock, look_s=limits.session.look_s)
@@ -189,7 +191,7 @@ async def live(
                 for task in tasks:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
-                problems = await differences(served, journal)
+                problems = [*await differences(served, journal), *status.problems()]
     return ending, reported, memory, served, hands, problems
 
 

@@ -135,3 +135,43 @@ def test_help_shows_what_the_file_selects(capsys: pytest.CaptureFixture[str]) ->
         training_arguments(["--help"], in_file(symbols=NAMED))
 
     assert "(default: BTCUSDT,ETHUSDT)" in " ".join(capsys.readouterr().out.split())
+
+
+# Mistakes ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("--dayz 3", "--dayz is no option (meant --days?)."),
+        ("--dayz=3 --quiett", "--dayz is no option (meant --days?); --quiett is no option (meant --quiet?)."),
+        ("-days 3", "-days is no option (meant --days?)."),
+        ("--fetch", "--fetch is no option (meant --fetch-only?)."),
+        ("--frobnicate", "--frobnicate is no option."),
+        ("BTCUSDT", "'BTCUSDT' belongs to no option: name one before it."),
+        ("--days many", "--days is 'many', must be a whole number such as 3."),
+        ("--rps fast", "--rps is 'fast', must be a number such as 0.5."),
+        ("--days", "--days needs a value: --days N."),
+        ("--demo=yes", "--demo takes no value, and 'yes' was given: leave it out."),
+        ("--tradable --drop", "--drop and --tradable exclude each other: leave one out."),
+    ],
+)
+def test_a_mistake_in_the_arguments_is_one_sentence(
+    typed: str, sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Thirty lines of options hide what is wrong; the sentence says it, and what was probably meant."""
+    with pytest.raises(SystemExit) as ended:
+        training_arguments(typed.split(), config.default_settings({}))
+
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"{sentence} All options: python train_live_lightgbm.py --help\n"
+
+
+def test_a_choice_that_is_none_is_named_with_those_that_are(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever mistypes the mode must not trade in another one."""
+    with pytest.raises(SystemExit) as ended:
+        live_parser(config.BITGET_WS).parse_args(["--mode", "lve"])
+
+    assert ended.value.code == 2
+    sentence = "--mode is 'lve', must be one of paper, demo, live (meant live?)."
+    assert capsys.readouterr().err == f"{sentence} All options: python live_trade.py --help\n"

@@ -8,10 +8,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import rich.console
+from rich.progress import Progress, ProgressColumn
 
 import config
 from desk.errors import OutputLost
 from desk.reports.console import Console
+from desk.reports.terminal import fetch_columns, symbol_columns
 
 HOUSE = Path(config.__file__).parent
 NAMES = ["\u9f99\u867eUSDT", "\u54c8\u57faUSDT"]
@@ -63,7 +66,7 @@ def test_lines_without_a_reader_are_lost_and_nothing_else(monkeypatch: pytest.Mo
     console.print("one")
     console.error("two")
     console.table("three")
-    with console.progress((), total=1) as bar:
+    with console.progress((), total=1, name="", unit="") as bar:
         bar.show(1)
 
 
@@ -92,3 +95,92 @@ def test_a_pipe_that_is_closed_leaves_no_complaint_of_python(program: str, statu
         )
 
     assert (ended.returncode, ended.stderr) == (status, b"")
+
+
+# Progress -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def seconds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The time that consoles see."""
+    now = [0.0]
+    monkeypatch.setattr("desk.reports.console.monotonic", lambda: now[0])
+    return now
+
+
+def test_without_a_terminal_progress_is_a_line_at_intervals(
+    seconds: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Minutes of silence look like a program that hangs, and a line per page fills a log."""
+    with Console(quiet=False, as_json=False).progress((), total=1, name="Candles", unit="requests") as bar:
+        for done in range(2_001):
+            seconds[0] = done / 10
+            bar.show(min(500, done), 20_000, note="3 of 300 symbols")
+
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 200 // 30
+    assert lines[0] == "Candles: 300 of 20,000 requests (2%) · 3 of 300 symbols"
+    assert lines[-1].startswith("Candles: 500 of 20,000 ")
+
+
+def test_much_progress_is_said_sooner_and_no_line_twice_in_ten_seconds(
+    seconds: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of five symbols each is a fifth; of a replay that takes seconds nobody wants twenty lines."""
+    with Console(quiet=False, as_json=False).progress((), total=5, name="Training", unit="symbols") as bar:
+        for done, at in ((1, 9.0), (2, 12.0), (3, 13.0), (3, 23.0), (4, 24.0)):
+            seconds[0] = at
+            bar.show(done)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Training: 2 of 5 symbols (40%)",
+        "Training: 3 of 5 symbols (60%)",
+    ]
+
+
+def test_a_quiet_run_says_nothing_of_its_progress(
+    seconds: list[float], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Console(quiet=True, as_json=False).progress((), total=5, name="Training", unit="symbols") as bar:
+        seconds[0] = 99.0
+        bar.show(4)
+
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_terminal_that_moves_no_cursor_gets_lines_in_place_of_the_bar(
+    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TERM=dumb: an editor's shell, a log viewer."""
+    monkeypatch.setenv("TERM", "dumb")
+    screen = Screen()
+    monkeypatch.setattr(sys, "stdout", screen)
+    with Console(quiet=False, as_json=False).progress((), total=5, name="Training", unit="symbols") as bar:
+        seconds[0] = 99.0
+        bar.show(4)
+
+    assert screen.getvalue() == "Training: 4 of 5 symbols (80%)\n"
+
+
+class Screen(io.StringIO):
+    """A terminal, for whoever asks."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("columns", [fetch_columns(), symbol_columns("explore")])
+def test_a_bar_of_80_columns_keeps_count_and_time_left(columns: tuple[ProgressColumn, ...]) -> None:
+    """They are what somebody looks for; what does not fit is cut off behind them."""
+    file = Screen()
+    console = rich.console.Console(file=file, width=80, force_terminal=True, no_color=True)
+    with Progress(*columns, console=console, auto_refresh=False) as progress:
+        note = "about 51 min left · 3 of 300 symbols · 123,456 candles · 17.9 of 18 requests/s · BTCUSDT"
+        progress.add_task("", total=70_000, completed=12_900, note=note)
+
+    shown = file.getvalue()
+    assert "12900/70000" in shown
+    assert "about 51 min left" in shown
+    assert "…" in shown

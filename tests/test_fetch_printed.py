@@ -75,7 +75,7 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
     """The busiest endpoint is what the fetch lasts; the others only share the wait."""
     shown: list[str] = []
     console = Console(quiet=False, as_json=False)
-    with console.progress(terminal.fetch_columns(), total=1) as bar:
+    with console.progress(terminal.fetch_columns(), total=1, name="Candles", unit="requests") as bar:
         bar.show = lambda done, total=None, note="": shown.append(f"{done}/{total} {note}")  # type: ignore[method-assign]
         progress = FetchBar(bar, console)
         progress.update(
@@ -89,12 +89,14 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
                 throttled=1,
                 candles=123_456,
                 seconds=40.2,
+                under_way=("BTCUSDT", "ETHUSDT", "XRPUSDT", "SOLUSDT"),
             )
         )
         progress.finished(FETCHED)
         progress.finished(PROBLEM)
 
-    assert shown == ["900/70000 3 of 300 symbols · 123,456 candles · 17.9 of 18 requests/s, 1 × 429"]
+    pace = "3 of 300 symbols · 123,456 candles · 17.9 of 18 requests/s, 1 × 429"
+    assert shown == [f"900/70000 about 51 min left · {pace} · BTCUSDT, ETHUSDT, XRPUSDT +1"]
     assert capsys.readouterr().out == "⚠️ BTCUSDT: BTCUSDT_5m_180d.pkl was set aside\n"
 
 

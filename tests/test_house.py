@@ -114,7 +114,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     },
     "desk.market": FOUNDATION | {"desk.market.settings"},
     "desk.market.emulator.__main__": FOUNDATION
-    | {"desk.clock", "desk.doors", "desk.market.emulator", "desk.market.series", "desk.market.matching"},
+    | {
+        *("desk.arguments", "desk.clock", "desk.market.emulator", "desk.market.series"),
+        *("desk.doors", "desk.market.matching"),
+    },
     "desk.learn": {
         *(
             "desk.errors",

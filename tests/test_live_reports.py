@@ -12,7 +12,6 @@ import rich.console
 from rich.table import Table
 
 from desk.reports import live, terminal
-from desk.reports.console import Console
 
 ROOT = Path(__file__).resolve().parent.parent
 DECISIONS = [
@@ -110,17 +109,6 @@ def test_net_is_told_as_precisely_as_it_is_known() -> None:
 
     assert re.search(r"all +100 +-1,235 +-12\.3", told)
     assert re.search(r"rounded +\+0 +\+0 +–", told)
-
-
-def test_without_a_terminal_every_tenth_is_a_line(capsys: pytest.CaptureFixture[str]) -> None:
-    """Minutes of silence look like a program that hangs."""
-    with Console(quiet=False, as_json=False).progress(
-        live.replay_columns(), total=200, plain="Replayed"
-    ) as bar:
-        for done in range(1, 201):
-            bar.show(done)
-
-    assert capsys.readouterr().out.splitlines() == [f"Replayed: {tenth} %" for tenth in range(10, 101, 10)]
 
 
 LOGGING = """

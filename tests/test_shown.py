@@ -74,7 +74,7 @@ def test_a_terminal_is_not_commanded(capsys: pytest.CaptureFixture[str]) -> None
     console.table(decision_table([[FORGED] * 9], width=200, title=FORGED))
     console.print(FORGED)
     console.error(str(Refused(FORGED, endpoint="/x", code="1")))
-    with console.progress(fetch_columns(), total=1, note="[/]") as bar:
+    with console.progress(fetch_columns(), total=1, name="Candles", unit="requests", note="[/]") as bar:
         bar.show(1, note="[/nonsense]\x1b[2J")
     shown = "".join(capsys.readouterr())
 

@@ -115,6 +115,31 @@ def test_the_longest_history_is_begun_first(both: Both) -> None:
     assert both.refused == sorted(LENGTHS, key=lambda symbol: -LENGTHS[symbol])
 
 
+def test_a_run_without_a_terminal_says_how_far_it_is_and_what_runs(
+    both: Both, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The log of a service is all that there is to see of a night's training."""
+    monkeypatch.setattr("desk.reports.console.LINE_S", 0.0)
+    monkeypatch.setattr("desk.reports.console.SOON_S", 0.0)
+    both.run.console = Console(quiet=False, as_json=False)
+
+    async def at_once(observer: ProgressObserver) -> FetchReport:
+        observer.chosen(tuple(LENGTHS), BOOK)
+        for outcome in both.fetched.values():
+            observer.finished(outcome)
+        return report(*both.fetched.values())
+
+    both.through(at_once)
+
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("Training: ")]
+    last = min(LENGTHS, key=lambda symbol: LENGTHS[symbol])
+    count = len(LENGTHS)
+    begun = f"Training: {count - 1} of {count} symbols ({(count - 1) / count:.0%}) · "
+    assert any(line.startswith(begun) and line.endswith(f" · {last}") for line in lines), lines
+    assert lines[-1].startswith(f"Training: {count} of {count} symbols (100%)")
+    assert not any(symbol in lines[-1] for symbol in LENGTHS)
+
+
 def test_what_was_fetched_before_the_fetch_ended_is_trained(both: Both) -> None:
     """A full disk, or a line that is cut, after an hour: the symbols of that hour are trained and judged."""
 

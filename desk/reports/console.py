@@ -13,6 +13,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
+from time import monotonic
 from typing import Any, TextIO, cast
 
 import rich.console
@@ -26,16 +27,17 @@ from desk.safe_text import safe_lines, safe_text
 
 PLAIN_WIDTH = 120
 """Columns of a table where there is no terminal."""
+LINE_S, LINE_SHARE, SOON_S = 30.0, 0.05, 10.0
+"""Where no bar can move, progress is said after so many seconds, or where this share is done, after fewer."""
 
 
 class ProgressBar:
-    """One live line; without a terminal it is silent, or ``tenth`` says every tenth."""
+    """One live line; without a terminal, lines of text at intervals, or nothing."""
 
-    def __init__(self, progress: Progress, task: TaskID, tenth: Callable[[int], None] | None = None) -> None:
+    def __init__(self, progress: Progress, task: TaskID, lines: "_PlainLines | None" = None) -> None:
         self._progress = progress
         self._task = task
-        self._tenth = tenth
-        self._told = 0
+        self._lines = lines
 
     def show(self, done: float, total: float | None = None, note: str = "") -> None:
         """Set how much is done, of how much, and the ``note`` that a column may name.
@@ -48,9 +50,37 @@ class ProgressBar:
             Text beside the bar.
         """
         self._progress.update(self._task, completed=done, total=total, note=safe_text(note))
-        if self._tenth is not None and (now := int(self._progress.tasks[0].percentage) // 10) > self._told:
-            self._told = now
-            self._tenth(now * 10)
+        if self._lines is not None:
+            self._lines.show(done, self._progress.tasks[0].total or 0.0, note)
+
+
+class _PlainLines:
+    """Says how far some work is where no bar can move: in a pipe, a file, the log of a service.
+
+    Parameters
+    ----------
+    name, unit : str
+        Of the work: ``Training``, ``symbols``.
+    say : callable
+        Prints a line.
+    """
+
+    def __init__(self, name: str, unit: str, say: Callable[[str], None]) -> None:
+        self._name = name
+        self._unit = unit
+        self._say = say
+        self._at = monotonic()
+        self._share = 0.0
+
+    def show(self, done: float, total: float, note: str) -> None:
+        """Say it if a while has passed since the last line; sooner if much was done since."""
+        share, now = done / total if total > 0 else 0.0, monotonic()
+        much = abs(share - self._share) >= LINE_SHARE
+        if now - self._at < (SOON_S if much else LINE_S):
+            return
+        self._at, self._share = now, share
+        more = f" · {note}" if note else ""
+        self._say(f"{self._name}: {done:,.0f} of {total:,.0f} {self._unit} ({share:.0%}){more}")
 
 
 class _SafeConsole(rich.console.Console):
@@ -141,34 +171,27 @@ class Console:
 
     @contextlib.contextmanager
     def progress(
-        self, columns: tuple[ProgressColumn, ...], *, total: float, note: str = "", plain: str = ""
+        self, columns: tuple[ProgressColumn, ...], *, total: float, name: str, unit: str, note: str = ""
     ) -> Iterator[ProgressBar]:
-        """A live line while the block runs; without a terminal ``plain`` and a number at every tenth.
+        """A live line while the block runs; without a terminal, a line of text at intervals.
 
         Parameters
         ----------
         columns : tuple of ProgressColumn
         total : float
             Units of work.
+        name, unit : str
+            Of the work, for the lines that stand in for the bar: ``Training``, ``symbols``.
         note : str
             Text beside the bar at first.
-        plain : str
-            Name of the work on the lines that stand in for the bar; without it there are none.
         """
-
-        def tenth(percent: int) -> None:
-            self.print(f"{plain}: {percent} %")
-
-        shown = self._console.is_terminal and not self._quiet
+        shown = self._console.is_terminal and not self._console.is_dumb_terminal and not self._quiet
         progress = Progress(*columns, console=self._console, disable=not shown, transient=True)
+        lines = None if shown or self._quiet else _PlainLines(name, unit, self.print)
         with progress:
             self._live = shown
             try:
-                yield ProgressBar(
-                    progress,
-                    progress.add_task("", total=total, note=note),
-                    tenth if plain and not shown else None,
-                )
+                yield ProgressBar(progress, progress.add_task("", total=total, note=note), lines)
             finally:
                 self._live = False
 

@@ -100,7 +100,7 @@ def replay_columns() -> tuple[ProgressColumn, ...]:
     """Columns of the bar of a replay."""
     return (
         TextColumn("Replaying"),
-        BarColumn(),
+        BarColumn(bar_width=20),
         MofNCompleteColumn(),
         TextColumn("candles ·"),
         TimeRemainingColumn(),

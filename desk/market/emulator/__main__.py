@@ -19,6 +19,7 @@ from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
+from desk.arguments import ArgumentParser
 from desk.clock import SystemClock
 from desk.errors import SettingsError
 from desk.market.emulator.keys import Keys
@@ -144,12 +145,11 @@ def extend_for_running_clock(
     return replace(options, now_ms=start), extend_synthetic(series, names)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser() -> ArgumentParser:
     """The command line: every option and its help."""
-    parser = argparse.ArgumentParser(
+    parser = ArgumentParser(
         prog="python -m desk.market.emulator",
         description="An exchange on this machine that answers like Bitget's REST endpoints and websockets.",
-        allow_abbrev=False,
     )
     add = parser.add_argument
     add(
@@ -279,7 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _add_account(parser: argparse.ArgumentParser) -> None:
+def _add_account(parser: ArgumentParser) -> None:
     """Options of the account behind the private endpoints."""
     usual = Keys()
     add = parser.add_argument
@@ -344,5 +344,5 @@ def _share(text: str) -> float:
     """Share of candles to remove, at most one half."""
     share = float(text)
     if not 0 <= share <= 0.5:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError(f"{text} does not lie between 0 and 0.5")
     return share

@@ -195,6 +195,8 @@ class FetchProgress:
     candles: int
     """Rows that were received, overlaps included."""
     seconds: float
+    under_way: tuple[str, ...] = ()
+    """Symbols that are being fetched."""
 
 
 class ProgressObserver(Protocol):

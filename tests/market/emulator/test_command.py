@@ -238,9 +238,9 @@ WRONG_ARGUMENTS = [
     (["--synthetic", "AUSDT=edge:1", "--host", "192.0.2.1"], "loopback"),
     (["--synthetic", "AUSDT=edge:1", "--port", "99999"], "port is 99999"),
     (["--synthetic", "AUSDT=edge:1", "--speed", "-1"], "speed is -1"),
-    (["--synthetic", "AUSDT=edge:1", "--rate-limit", "many"], "invalid int value"),
-    (["--synthetic", "AUSDT=edge:1", "--history-end", "open"], "invalid choice"),
-    (["--synthetic", "AUSDT=edge:1", "--holes", "0.9"], "argument --holes"),
+    (["--synthetic", "AUSDT=edge:1", "--rate-limit", "many"], "must be a whole number"),
+    (["--synthetic", "AUSDT=edge:1", "--history-end", "open"], "must be one of"),
+    (["--synthetic", "AUSDT=edge:1", "--holes", "0.9"], "--holes: 0.9 does not lie between"),
     (["--synthetic", "AUSDT=edge:1", "--delist", "AUSDT"], "delist: 'AUSDT' is not NAME=N"),
     (["--synthetic", "AUSDT=edge:1", "--list-late", "AUSDT=soon"], "list-late: 'AUSDT=soon'"),
 ]
