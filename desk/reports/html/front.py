@@ -101,7 +101,7 @@ def _distance(row: Json) -> str:
     reasons = row["reasons"]
     head = reasons[0].partition(":")[0] if reasons else ""
     more = f" (and {len(reasons) - 1} more)" if len(reasons) > 1 else ""
-    gap = f"{-low:.1f} bp short; " if low < 0 else ""
+    gap = f"its interval begins {-low:.1f} bp below zero; " if low < 0 else ""
     return f"{gap}{head}{more}"
 
 

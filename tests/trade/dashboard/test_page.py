@@ -88,11 +88,11 @@ def test_what_is_sent_is_shown_and_a_hostile_name_stays_text() -> None:
     assert page["texts"]["mode"] == "LIVE: REAL MONEY"
     assert "9,500.10" in page["texts"]["account"]
     assert [row[0] for row in page["texts"]["symbols"]] == ["BTCUSDT", HOSTILE, "ETHUSDT"]
-    assert page["texts"]["symbols"][1][6] == "no side fired: 5.0 % away"
+    assert page["texts"]["symbols"][1][6] == "no side fired: 5.0 points away"
     [held] = page["texts"]["positions"]
     assert held == [
         *(HOSTILE, "long", "0.5", "100.1", "101", "+0.45", "none", "12:10 UTC"),
-        "nobody here: left alone",
+        "not of this session: left alone",
     ]
     assert page["texts"]["delivered"] == [["No trade is closed yet."]]
     assert "websockets: trouble" in page["texts"]["health"]
@@ -123,7 +123,7 @@ def test_a_lost_line_is_said_by_the_pages_own_clock() -> None:
     assert lost["texts"]["line"] == "No word for 65 s: these figures are old."
     assert lost["lost"]
     assert back["texts"]["line"] == ""
-    assert "data 65 s old" in back["texts"]["state"]
+    assert "last candle closed 65 s ago" in back["texts"]["state"]
 
 
 def test_the_end_is_said_and_takes_the_buttons_away() -> None:
@@ -144,7 +144,7 @@ def test_symbols_are_filtered_and_sorted() -> None:
     )
 
     assert [row[0] for row in filtered["texts"]["symbols"]] == ["ETHUSDT"]
-    assert filtered["texts"]["shown"] == "1 of 3"
+    assert filtered["texts"]["shown"] == "1 of 3 symbols"
     assert none["texts"]["symbols"] == [["No symbol matches."]]
     names = [row[0] for row in by_name["texts"]["symbols"]]
     assert names[::-1] == [row[0] for row in reverse["texts"]["symbols"]]

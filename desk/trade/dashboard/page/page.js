@@ -3,6 +3,7 @@
 
 const SILENT_S = 12;
 const RETRY_S = 10;
+const LONGEST_REASON = 110;
 const MODES = {
   live: "LIVE: REAL MONEY", demo: "DEMO ACCOUNT: no real money",
   paper: "PAPER: simulated fills", replay: "REPLAY: stored candles",
@@ -11,7 +12,8 @@ const ASKS = {
   "stop-entries": ["Stop new entries", "stop new entries",
     "Nothing is opened any more until the session is started again. Positions end at their time or stop."],
   "flatten": ["Flatten and stop", "flatten and stop",
-    "Everything is closed at market now, and the session ends with status 3."],
+    "Every position that a model here opened or adopted is closed at market now, and the session ends; a service "
+    + "manager does not start it again (exit status 3)."],
 };
 let session = {};
 let receivedAt = 0;
@@ -44,9 +46,25 @@ function share(value, digits = 2) {
   return value === null || value === undefined ? "–" : `${number(100 * value, digits)} %`;
 }
 
+function points(value) {
+  return value === null || value === undefined ? "–" : `${number(100 * value, 1)} points`;
+}
+
 function signed(value, digits = 2) {
   if (value === null || value === undefined) return "–";
   return (Number(value) > 0 ? "+" : "") + number(value, digits);
+}
+
+// A figure has a colour only where its digits show that it is not zero.
+function sign(value, digits = 2) {
+  const shown = Number(Number(value || 0).toFixed(digits));
+  return shown < 0 ? "bad" : shown > 0 ? "good" : "";
+}
+
+// The time that the name of a model's file ends in; the name itself where it has none.
+function version(file) {
+  const found = /_(\d{4})(\d\d)(\d\d)_(\d\d)(\d\d)\d\d\.txt$/.exec(file);
+  return found ? `${found[1]}-${found[2]}-${found[3]} ${found[4]}:${found[5]}` : file;
 }
 
 function clock(ms) {
@@ -91,18 +109,17 @@ function nothing(columns, text) {
 }
 
 function showAccount() {
-  const loss = session.day_change === null ? "" : `stop at −${share(session.daily_loss_stop)}`;
-  const fall = session.max_drawdown === null ? `peak ${number(session.peak_equity)}`
-    : `stop at ${share(session.max_drawdown)} below ${number(session.peak_equity)}`;
-  const sign = (value) => (value === null ? "" : value < 0 ? "bad" : "good");
+  const loss = session.day_change === null ? "not known" : `the session ends at −${share(session.daily_loss_stop)}`;
+  const fall = session.max_drawdown === null ? `below the highest equity, ${number(session.peak_equity)}`
+    : `below the highest equity, ${number(session.peak_equity)}; the session ends at ${share(session.max_drawdown)}`;
+  const change = session.day_change === null ? null : 100 * session.day_change;
   byId("account").replaceChildren(
-    tile("Equity USDT", number(session.equity), `seen ${clock(session.equity_at)}`),
-    tile("Since 00:00 UTC", session.day_change === null ? "–" : `${signed(100 * session.day_change)} %`, loss,
-      sign(session.day_change)),
-    tile("Drawdown", share(session.drawdown), fall, session.drawdown > 0 ? "bad" : ""),
-    tile("Available USDT", number(session.available)),
-    tile("Positions", String(session.positions.length)),
-    tile("Trades closed", number(session.counts.trades_closed, 0)),
+    tile("Equity, USDT", number(session.equity), `with open positions, as of ${clock(session.equity_at)}`),
+    tile("Since 00:00 UTC", change === null ? "–" : `${signed(change)} %`, loss, sign(change)),
+    tile("Drawdown", share(session.drawdown), fall, sign(-100 * session.drawdown)),
+    tile("Available, USDT", number(session.available), "not bound as margin of positions"),
+    tile("Positions", String(session.positions.length), "open now"),
+    tile("Trades closed", number(session.counts.trades_closed, 0), "since the journal began"),
   );
   const line = session.equity_line;
   if (line.length < 2) { byId("curve-line").setAttribute("points", ""); return; }
@@ -114,17 +131,17 @@ function showAccount() {
     const y = 110 - 100 * (equity - low) / Math.max(high - low, 1e-9);
     return `${x.toFixed(1)},${y.toFixed(1)}`;
   }).join(" "));
-  byId("curve-text").textContent = `Equity, with what is unrealised, from ${moment(first)} to ${moment(last)} UTC: `
-    + `lowest ${number(low)}, highest ${number(high)} USDT.`;
+  byId("curve-text").textContent = `Equity with open positions, from ${moment(first)} to ${moment(last)} UTC; `
+    + `the line's lowest point is ${number(low)} USDT, its highest ${number(high)} USDT.`;
 }
 
 function showPositions() {
   const rows = session.positions.map((one) => {
     const name = element("th", one.symbol);
     name.scope = "row";
-    const of = one.is_tracked ? one.model_file || "adopted" : "nobody here: left alone";
+    const of = one.is_tracked ? version(one.model_file) || "adopted from the account" : "not of this session: left alone";
     return [name, one.side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
-      element("td", signed(one.unrealized), one.unrealized < 0 ? "bad" : "good"),
+      element("td", signed(one.unrealized), sign(one.unrealized)),
       element("td", one.stop === null ? "none" : plain(one.stop), one.stop === null ? "bad" : ""),
       one.due === null ? "–" : clock(one.due), of];
   });
@@ -132,10 +149,17 @@ function showPositions() {
 }
 
 function why(one) {
-  if (one.reasons.length) return one.reasons.join("; ");
-  if (one.distance > 0) return `no side fired: ${share(one.distance, 1)} away`;
-  if (one.probability !== null && one.distance === null) return "its model never fires";
-  return "";
+  const found = [];
+  if (one.distance > 0) found.push(`no side fired: ${points(one.distance)} away`);
+  else if (one.probability !== null && one.distance === null) found.push("its model never fires");
+  const verdict = one.is_tradable === false && one.action === "stay out" ? "not tradable: " : "";
+  if (one.reasons.length) found.push(verdict + one.reasons.join("; "));
+  return found.join("; ");
+}
+
+// The head of a long reason; the report, and the title of the cell, have it whole.
+function shortened(text) {
+  return text.length <= LONGEST_REASON ? text : `${text.slice(0, LONGEST_REASON).replace(/\s+\S*$/, "")} …`;
 }
 
 function showSymbols() {
@@ -149,14 +173,16 @@ function showSymbols() {
     const compared = typeof x === "string" ? x.localeCompare(y) : x - y;
     return (up ? compared : -compared) || a.symbol.localeCompare(b.symbol);
   });
-  byId("shown").textContent = `${kept.length} of ${all.length}`;
+  byId("shown").textContent = `${kept.length} of ${all.length} symbols`;
   const rows = kept.map((one) => {
     const name = element("th", one.symbol);
     name.scope = "row";
-    return [name, one.distance === null ? "–" : share(one.distance, 1), share(one.probability, 1),
+    const reason = element("td", shortened(why(one)), "wide");
+    reason.title = why(one);
+    return [name, points(one.distance), share(one.probability, 1),
       one.short_threshold === null ? "never" : share(one.short_threshold, 1),
       one.long_threshold === null ? "never" : share(one.long_threshold, 1),
-      one.action || "–", element("td", why(one), "wide"), clock(one.open_time === null ? null : one.open_time + 300000)];
+      one.action || "–", reason, clock(one.open_time === null ? null : one.open_time + 300000)];
   });
   fill(byId("symbols").tBodies[0], rows.length ? rows : nothing(8, "No symbol matches."));
 }
@@ -174,16 +200,17 @@ function showDelivered() {
     return [name, String(one.trades), `${rate(one.win_rate)} [${between(one.win_rate_ci95, rate)}]`,
       rate(one.expected_win_rate), `${bps(one.net_bps)} [${between(one.net_bps_ci95, bps)}]`,
       bps(one.expected_net_bps), signed(one.profit),
-      element("td", one.demotion ? `${one.model_file}, only watches: ${one.demotion}` : one.model_file, "wide")];
+      element("td", one.demotion ? `${version(one.model_file)}, only watches: ${one.demotion}` : version(one.model_file),
+        one.demotion ? "wide" : "")];
   });
   fill(byId("delivered").tBodies[0], rows.length ? rows : nothing(8, "No trade is closed yet."));
 }
 
 function showHealth() {
-  const words = { good: "in order", warning: "look", bad: "trouble", unknown: "not known" };
+  const words = { good: "in order", warning: "needs a look", bad: "trouble", unknown: "not known" };
   byId("health").replaceChildren(...session.health.map((one) => {
     const item = element("li");
-    item.append(element("strong", `${one.name}: ${words[one.state]}`, one.state), element("span", `. ${one.text}`));
+    item.append(element("strong", `${one.name}: ${words[one.state]}`, one.state), element("span", ` – ${one.text}`));
     return item;
   }));
 }
@@ -206,12 +233,12 @@ function showState() {
 function tick() {
   if (!session.mode) return;
   const now = serverNow();
-  let text = `runs for ${span(now - session.began)}`;
+  let text = `running for ${span(now - session.began)}`;
   if (session.ended !== null) text = `ended at ${clock(session.ended)} with status ${session.status}: ${session.why}`;
   else if (isOver) text = "has ended";
-  if (session.newest_candle !== null) text += `, data ${span(now - session.newest_candle)} old`;
+  if (session.newest_candle !== null) text += `, last candle closed ${span(now - session.newest_candle)} ago`;
   if (session.ended === null && session.next_candle !== null && !isOver) {
-    text += `, next candle in ${span(300000 - (now % 300000))}`;
+    text += `, the next closes in ${span(300000 - (now % 300000))}`;
   }
   byId("state").textContent = text;
   const silent = (Date.now() - receivedAt) / 1000;
