@@ -63,7 +63,6 @@ SYMBOLS_UNDER_WAY = 10
 """Symbols that are fetched at once: enough to keep all requests in flight, few enough for the memory."""
 USUAL_FUNDING_HOURS = 8
 """For the estimate of the number of requests, where a contract does not list its own."""
-NO_NOTES: tuple[str, ...] = ()
 
 
 async def fetch_universe(
@@ -314,8 +313,8 @@ class _Fetch:
         A failure leaves no symbol out: no model is trained on them.
         """
         if not self._settings.funding:
-            return NO_FUNDING, NO_NOTES
-        known, notes = NO_FUNDING, NO_NOTES
+            return NO_FUNDING, ()
+        known, notes = NO_FUNDING, tuple[str, ...]()
         first, hours = self._window.first, self._funding_hours.get(symbol)
         try:
             if self._settings.use_cache:

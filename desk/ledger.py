@@ -16,15 +16,16 @@ Not here: the rules (``desk.learn.verdict``, ``desk.learn.stay``).
 """
 
 import contextlib
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Self
 
 from desk.errors import SettingsError, Unwritable
 from desk.files import keep_private, make_folder
+from desk.old_ledger import old_entries
 from desk.outcomes import Json
-from desk.reading import read_json, time_of
 
 NAME: Final = "evaluations.sqlite"
 POOLED: Final = "*"
@@ -257,20 +258,18 @@ class EvaluationLedger:
         Raises
         ------
         SettingsError
-            If another line is no entry: what was looked at must not be forgotten silently.
+            If another line is no entry, or the file none of this folder: what was looked at must not be
+            forgotten silently.
         """
-        if not lines.is_file():
+        if not os.path.lexists(lines):
             return 0
         place = str(lines.resolve())
         with self._appending():
             found = self._db.execute("SELECT lines FROM taken_over WHERE path = ?", (place,)).fetchone()
             taken = total = found[0] if found else 0
-            with lines.open("rb") as file:
-                for number, line in enumerate(file, start=1):
-                    if number <= taken or not line.endswith(b"\n"):
-                        continue
-                    self._record(_old_entry(line, f"{lines}, line {number},"))
-                    total = number
+            for number, entry in old_entries(lines, after=taken):
+                self._record(entry)
+                total = number
             self._db.execute("INSERT OR REPLACE INTO taken_over VALUES (?, ?)", (place, total))
         return int(total - taken)
 
@@ -375,26 +374,3 @@ class EvaluationLedger:
             "SELECT day, net_bps FROM acceptance_days WHERE acceptance = ? ORDER BY day", (row[0],)
         )
         return dict(zip(ACCEPTANCE, row[1:], strict=True)), dict(days)
-
-
-def _old_entry(line: bytes, where: str) -> Json:
-    """An entry of ``evaluations.jsonl`` in the words of today."""
-    try:
-        old = cast("Json", read_json(line))
-        explored = old["kind"] == "explore"
-        return {
-            "kind": "explore" if explored else "train",
-            "symbol": str(old["symbol"]),
-            "settings": str(old["settings"]),
-            "first": time_of(old["test_first"]),
-            "last": time_of(old["test_last"]),
-            # What --explore showed could be chosen by, whether or not it passed the gate of that time.
-            "tested": explored or bool(old["passed_gate"]),
-            "p_value": None if old["p_value"] is None else float(old["p_value"]),
-            "at": str(old["at"]),
-        }
-    except (ValueError, KeyError, TypeError) as exc:
-        raise SettingsError(
-            f"{where} is not an entry of the ledger of evaluations: restore it from a copy, or remove the "
-            "line and with it the memory of that look"
-        ) from exc

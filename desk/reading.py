@@ -28,7 +28,7 @@ LONGEST_NUMBER: Final = 64
 LARGEST_EXPONENT: Final = 30
 LARGEST: Final = Decimal(f"1e{LARGEST_EXPONENT}")
 SMALLEST: Final = Decimal(f"1e-{LARGEST_EXPONENT}")
-LATEST_MS: Final = 10**15
+LATEST_MS: Final = 253_402_300_799_999
 """No time in ms is later."""
 DEEPEST: Final = 64
 """Levels of nesting; the exchange's answers have 5."""

@@ -229,7 +229,8 @@ def executor_of(settings: Settings, console: Console) -> Executor:
 
     def still_running(job: object, seconds: float) -> None:
         if isinstance(job, SymbolJob):
-            console.print(f"⚠️ {job.candles.symbol}: still running, {seconds / 60:.0f} min")
+            ran = f"{seconds:.0f} s" if seconds < 120 else terminal.age(seconds / 60)
+            console.print(f"⚠️ {job.candles.symbol}: still running, {ran}")
 
     return Processes(settings.workers, limit_s=settings.job_timeout_s, still_running=still_running)
 

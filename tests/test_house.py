@@ -140,6 +140,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "desk.reading",
         "desk.values",
     },
+    "desk.ledger": FOUNDATION | {"desk.old_ledger"},
     "desk.registry": FOUNDATION | {"desk.kept_walk", "desk.registry"},
     "desk.run_report": FOUNDATION
     | {

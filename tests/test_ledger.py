@@ -1,6 +1,7 @@
 """The ledger: nothing that was looked at is forgotten, and it is read fast after a year."""
 
 import json
+import os
 import sqlite3
 import stat
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 
 from desk.errors import SettingsError, Unwritable
 from desk.ledger import NAME, POOLED, EvaluationLedger
+from desk.old_ledger import LONGEST_LINE
 from desk.outcomes import Json
 
 DAY_MS = 86_400_000
@@ -297,6 +299,26 @@ def test_an_old_line_that_is_no_entry_is_refused_and_nothing_is_taken(
     lines.write_bytes(old_lines(0.2, 0.3) + b'{"kind": "train"}\n')
 
     with pytest.raises(SettingsError, match=r"evaluations\.jsonl, line 3, is not an entry"):
+        ledger.take_over(lines)
+    assert ledger.count() == 0
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "endless line"])
+def test_an_old_ledger_that_is_no_file_of_its_folder_is_refused_by_name(
+    ledger: EvaluationLedger, tmp_path: Path, kind: str
+) -> None:
+    """A pipe would keep the run waiting for ever, and a line without an end fills the memory."""
+    lines = tmp_path / "evaluations.jsonl"
+    if kind == "pipe":
+        os.mkfifo(lines)
+    elif kind == "link":
+        (tmp_path / "elsewhere").write_bytes(old_lines(0.2))
+        lines.symlink_to(tmp_path / "elsewhere")
+    else:
+        with lines.open("wb") as file:
+            file.truncate(10 * LONGEST_LINE)
+
+    with pytest.raises(SettingsError, match=r"evaluations\.jsonl"):
         ledger.take_over(lines)
     assert ledger.count() == 0
 

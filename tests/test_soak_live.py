@@ -10,7 +10,7 @@ def test_no_candle_is_missed_unnoticed_and_nobody_acts_on_a_wrong_one(
     lost: str, account: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The whole session over HTTP and websockets; lines break, answers fail; at the end the books agree."""
-    short = ["--symbols", "12", "--hours", "1", "--seed", "1"]
+    short = ["--symbols", "6", "--hours", "1", "--seed", "1"]
     status = main([*short, "--push-lost", lost, "--account", account])
 
     told = capsys.readouterr().out

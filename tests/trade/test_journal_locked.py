@@ -297,3 +297,22 @@ def test_a_file_that_a_kill_cut_short_holds_every_whole_batch(tmp_path: Path, ke
 
     assert found == batches[: max(body.count(b"\n") - 1, 0)]
     assert bool(aside.name) == (b"\n" in body)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "link", "nonsense"])
+def test_what_waits_beside_the_journal_must_be_a_file_that_can_be_read(tmp_path: Path, kind: str) -> None:
+    """It holds what the journal lacks, so a start without it is for people to decide; a pipe hangs it."""
+    path = tmp_path / NAME
+    with Journal(path):
+        pass
+    aside = path.with_name(f"{NAME}.aside")
+    if kind == "pipe":
+        os.mkfifo(aside)
+    elif kind == "link":
+        (tmp_path / "elsewhere").write_text("0123456789abcdef\n[]\n")
+        aside.symlink_to(tmp_path / "elsewhere")
+    else:
+        aside.write_text("0123456789abcdef\n{nonsense\n")
+
+    with pytest.raises(SettingsError, match=r"\.aside cannot be read .* move it away"), Journal(path):
+        pass

@@ -101,7 +101,7 @@ def host_problem(headers: Mapping[str, str], address: DashboardAddress, *, machi
 
 
 def origin_problem(headers: Mapping[str, str]) -> str:
-    """Why a POST is refused by where it is from; empty if it is this page's own."""
+    """Why a request is refused by where it is from; empty if it is this page's own."""
     origin, host = headers.get("Origin", ""), headers.get("Host", "")
     if origin not in {f"http://{host}", f"https://{host}"}:
         return "the request is not from this page: its Origin is another one, or missing"

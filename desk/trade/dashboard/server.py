@@ -160,8 +160,9 @@ class Dashboard:
     ) -> web.StreamResponse:
         """Refuse what is not for this page; the headers of ``SECURITY`` go out with every answer."""
         if problem := host_problem(request.headers, self._address, machine=platform.node()):
-            return _refused(421, problem)
-        if request.method == "POST" and (problem := origin_problem(request.headers)):
+            return _refused(403, problem)
+        asks_elsewhere = request.method == "POST" or "Origin" in request.headers
+        if asks_elsewhere and (problem := origin_problem(request.headers)):
             return _refused(403, problem)
         shell = request.path in FILES or request.path == "/login"
         if not shell and not self._may_read(request):

@@ -62,6 +62,11 @@ class Journal:
                 self.diary = Diary(self._writer, self._reader)
             except JournalError as exc:
                 raise unusable(path, exc) from exc
+            except (OSError, ValueError) as exc:
+                raise SettingsError(
+                    f"{aside.path} cannot be read ({exc}): it holds what the journal lacks; move it away to "
+                    "start without it"
+                ) from exc
             self.ledger = Ledger(tables)
             self._held = held.pop_all()
 

@@ -11,8 +11,9 @@ import os
 import secrets
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
-from desk.files import flush_folder
+from desk.files import flush_folder, open_own
 
 SqlValue = str | int | float | None
 Statement = tuple[str, Sequence[SqlValue]]
@@ -37,7 +38,7 @@ class AsideFile:
     @property
     def name(self) -> str:
         """Distinguishes this file from all that stood here before; empty if its first line was cut short."""
-        with self.path.open("rb") as file:
+        with self._reading() as file:
             line = file.readline()
         return line.decode().strip() if line.endswith(b"\n") else ""
 
@@ -50,7 +51,7 @@ class AsideFile:
             If there is no room either; the file then holds nothing of them.
         """
         new = not self.path.exists()
-        handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        handle = open_own(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         try:
             before = os.fstat(handle).st_size
             lines = [secrets.token_hex(8)] if not before else []
@@ -68,11 +69,14 @@ class AsideFile:
 
     def batches(self) -> Iterator[Batch]:
         """What was kept, oldest first."""
-        with self.path.open("rb") as file:
+        with self._reading() as file:
             file.readline()
             for line in file:
                 if line.endswith(b"\n"):
                     yield [(sql, values) for sql, values in json.loads(line)]
+
+    def _reading(self) -> BinaryIO:
+        return os.fdopen(open_own(self.path, os.O_RDONLY), "rb")
 
     def remove(self) -> None:
         """Forget all of it: the journal holds it now."""

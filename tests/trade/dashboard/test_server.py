@@ -196,7 +196,7 @@ async def test_a_button_works_with_the_token_and_not_without(path: str, words: s
             (shown.headers(Authorization="Bearer wrong"), 401),
             (shown.headers(Origin="http://evil.example"), 403),
             ({"Authorization": f"Bearer {TOKEN}"}, 403),
-            (shown.headers(Host="evil.example"), 421),
+            (shown.headers(Host="evil.example"), 403),
             (shown.headers(**{"Sec-Fetch-Site": "cross-site"}), 403),
         ):
             answer = await http.post(shown.url + path, json=body, headers=headers)

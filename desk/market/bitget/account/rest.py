@@ -55,6 +55,9 @@ ASKED_AGAIN_S = (2.0, 5.0)
 SENT_AGAIN_S = 2.0
 """Pause before a write is sent once more that was refused so: an exit must not wait for the next look."""
 
+BRIEFLY_S = 8.0
+"""Longest time for a read of one order with all its repetitions; one that is under way is not cut short."""
+
 Answer = TypeVar("Answer")
 log = logging.getLogger(__name__)
 
@@ -116,7 +119,13 @@ class SignedRest:
         return time
 
     async def read(
-        self, path: str, query: Mapping[str, str], reader: Reader[Answer], *, attempts: int | None = None
+        self,
+        path: str,
+        query: Mapping[str, str],
+        reader: Reader[Answer],
+        *,
+        attempts: int | None = None,
+        briefly: bool = False,
     ) -> Answer:
         """Ask, and retry while there is no answer.
 
@@ -131,6 +140,9 @@ class SignedRest:
             Given the body, ``endpoint`` and ``status``.
         attempts : int or None
             At most; None: as the settings have it.
+        briefly : bool
+            Whether to give up after ``BRIEFLY_S``: what concerns one order must not hold up the others, and
+            is asked again at the next look.
 
         Raises
         ------
@@ -142,7 +154,7 @@ class SignedRest:
         policy = RetryPolicy(
             attempts=attempts or self._settings.attempts,
             backoff=BACKOFF,
-            give_up_after_s=self._settings.give_up_after_s,
+            give_up_after_s=min(self._settings.give_up_after_s, BRIEFLY_S if briefly else float("inf")),
             paused_by=(Throttled,),
         )
         text = query_text(query)

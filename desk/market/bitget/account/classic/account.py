@@ -126,7 +126,7 @@ class ClassicAccount:
         """What became of an order; None: the exchange does not know it."""
         try:
             query = asked.order_by_client_id(symbol, client_id)
-            return (await self._rest.read(asked.DETAIL, query, wire.read_order)).state
+            return (await self._rest.read(asked.DETAIL, query, wire.read_order, briefly=True)).state
         except Refused as exc:
             if exc.meaning == "not_found":
                 return None
@@ -304,7 +304,7 @@ class ClassicAccount:
         if fill.order_id not in self._orders:
             try:
                 query = asked.order_by_id(fill.symbol, fill.order_id)
-                detail = await self._rest.read(asked.DETAIL, query, wire.read_order)
+                detail = await self._rest.read(asked.DETAIL, query, wire.read_order, briefly=True)
             except Refused as exc:
                 if exc.meaning == "not_found":
                     return fill

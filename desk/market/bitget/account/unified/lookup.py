@@ -77,7 +77,7 @@ class OrderLookup:
     async def _order_info(self, query: Mapping[str, str]) -> OrderDetail | None:
         """An order; None where the exchange does not know it."""
         try:
-            return await self._rest.read(asked.ORDER, query, wire.read_order)
+            return await self._rest.read(asked.ORDER, query, wire.read_order, briefly=True)
         except Refused as exc:
             if exc.meaning == "not_found":
                 return None
