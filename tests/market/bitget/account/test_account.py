@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from aiohttp import web
 
 from desk.errors import AccountError, ExchangeError, Refused, SettingsError, Throttled, Unanswered, Unreadable
 from desk.market.bitget.account.classic import requests as asked
@@ -275,6 +276,21 @@ async def test_an_order_that_is_refused_for_the_key_is_sent_once_more() -> None:
             await client.place(REQUEST)
 
     assert served.count("place-order") == 4
+
+
+async def test_an_order_that_nobody_answers_for_is_given_up_soon() -> None:
+    """Exits of other symbols wait for the end of the step: whoever hangs with one order held them up."""
+    async with account() as (client, served, clock):
+
+        def late(request: web.Request, text: str) -> web.StreamResponse:
+            clock.seconds += 10.0
+            return refuse("45999")(request, text)
+
+        served.on(f"GET {asked.DETAIL}", late)
+        with pytest.raises(Unanswered):
+            await client.order("BTCUSDT", "t-0001")
+
+    assert served.count("detail") == 1
 
 
 async def test_an_order_without_an_answer_does_not_keep_back_its_fills_for_ever() -> None:
