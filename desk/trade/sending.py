@@ -27,6 +27,8 @@ LOOKS_S = (0.5, 1.0)
 """Before an order is looked for again whose answer means nothing known."""
 UNREADABLE_MS = 60_000
 """How long an answer about an order is waited for, ms; and how much earlier its fills may be stamped."""
+SLOW_S = 5.0
+"""A look-up that took longer for nothing is not repeated within this time."""
 NO_SYMBOL: frozenset[Meaning] = frozenset({"not_traded", "setting_locked"})
 """Refusals after which nothing more is opened in the symbol."""
 
@@ -77,6 +79,8 @@ class OrderSender:
         self._ledger = ledger
         self._clock = clock
         self._settings = settings
+        self._slow_failures: dict[str, tuple[float, Failure | None]] = {}
+        """Orders that nobody answered for at last: when that was (monotonic), and what was told."""
 
     async def send(self, request: OrderRequest, *, until: int | None = None) -> SendResult:
         """Send an order that is written down, until it is known what became of it or nobody can say.
@@ -161,11 +165,27 @@ class OrderSender:
     async def resolve(self, order: OrderRecord) -> Failure | None:
         """Find out what became of an order, and write it down; None once it is known.
 
+        One that nobody answers for is not asked about again at once: the step would wait for it twice, and
+        all other symbols with it.
+
         Raises
         ------
         AccountError
             If nothing can be traded at all.
         """
+        began = self._clock.monotonic()
+        answered, failure = self._slow_failures.get(order.client_id, (float("-inf"), None))
+        if began - answered < SLOW_S:
+            return failure
+        failure = await self._looked_up(order)
+        now = self._clock.monotonic()
+        if failure is not None and now - began >= SLOW_S:
+            self._slow_failures[order.client_id] = now, failure
+        else:
+            self._slow_failures.pop(order.client_id, None)
+        return failure
+
+    async def _looked_up(self, order: OrderRecord) -> Failure | None:
         try:
             state = await self._exchange.order(order.symbol, order.client_id)
             if state is not None and state.status in {"live", "partially_filled"}:

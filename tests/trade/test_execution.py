@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from desk.errors import AccountError, Refused, Unreadable
+from desk.errors import AccountError, Refused, Unanswered, Unreadable
 from desk.market.matching import FillModel
 from desk.market.paper.exchange import PaperExchange
 from desk.orders import Fill, OrderRequest, OrderState
@@ -629,6 +629,28 @@ async def test_an_unanswered_look_up_is_reported(bench: Bench) -> None:
     bench.line.script = {"order": ["dropped"]}
 
     assert "could not be looked up" in str(await bench.execution.resolve(order))
+
+
+async def test_an_order_that_hangs_is_not_asked_about_twice_in_one_step(bench: Bench) -> None:
+    """Positions of other symbols are left when the step is over: one that hung held them up by minutes."""
+    asked = []
+
+    async def hangs(_symbol: str, name: str) -> OrderState | None:
+        asked.append(name)
+        bench.clock.advance_to(bench.clock.now_ms() + 10_000)
+        raise Unanswered("no answer within 10 s", endpoint="detail")
+
+    await bench.enter(place=["lost"], order=["dropped"])
+    (order,) = bench.journal.ledger.unresolved()
+    bench.paper.order = hangs  # type: ignore[method-assign, assignment]
+    first, at_once = [await bench.execution.resolve(order) for _ in range(2)]
+    bench.clock.advance_to(bench.clock.now_ms() + 6_000)
+    later = await bench.execution.resolve(order)
+
+    assert "could not be looked up" in str(first)
+    assert at_once == first
+    assert "could not be looked up" in str(later)
+    assert len(asked) == 2
 
 
 async def held_after_unknown(bench: Bench) -> SendResult:
