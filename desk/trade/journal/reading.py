@@ -22,7 +22,7 @@ from desk.errors import SettingsError
 from desk.files import is_held
 from desk.policy import LONG
 from desk.trade.journal.database import lock_of, newest_mode, unusable
-from desk.trade.settings import peak_since_ms
+from desk.trade.settings import since_ms
 from desk.trade.snapshot import (
     DeliveredView,
     HealthItem,
@@ -126,7 +126,7 @@ def _risk_settings(text: str) -> dict[str, Any]:
         return {}
     names = ("daily_loss_stop", "max_drawdown")
     found: dict[str, Any] = {name: float(risk[name]) for name in names if risk.get(name) is not None}
-    return found | {"peak_since": peak_since_ms(risk.get("peak_since", ""))}
+    return found | {"peak_since": since_ms(risk.get("peak_since", ""))}
 
 
 def _peak(db: sqlite3.Connection, since: int) -> Decimal | None:
