@@ -33,6 +33,7 @@ from desk.decisions import decide_once
 from desk.errors import DeskError, ModelIncomplete, SettingsError
 from desk.live_arguments import live_arguments
 from desk.live_counters import market_counters
+from desk.live_experiment import begin_experiment, conclude_experiment
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.logs import start_logging
@@ -159,7 +160,7 @@ def check_before_start(run: LiveRun, named: tuple[str, ...]) -> bool:
         symbols=named,
         cards={symbol: opened.card for symbol, opened in models.items()},
         problems=problems,
-        trade_untested=args.trade_untested,
+        trade_untested=args.trade_untested or args.experiment is not None,
     )
     credentials, clock = key_of(mode, os.environ, result), SystemClock()
     asyncio.run(check_session(session, credentials, result, clock=clock))
@@ -234,6 +235,17 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
                 )
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
+        experiment = await begin_experiment(
+            args.experiment,
+            exchange,
+            journal,
+            market,
+            forecaster.cards.values(),
+            live=live,
+            mode=mode,
+            clock=clock,
+            console=console,
+        )
         notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
         session = open_session(
             exchange,
@@ -245,6 +257,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             trade_untested=args.trade_untested,
             confirm=candles.confirmed,
             spreads=PresentSpreads(market, clock=clock),
+            experiment=experiment,
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
@@ -258,6 +271,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             events = supervised(live_events(feed, exchange, clock, look_s=live.session.look_s), clock)
             ending = await session.run(events, mode=mode, settings=settings_text(live))
         print_scores(session.trader.keep_scores(every=True), console)
+        conclude_experiment(experiment, journal, clock, console)
         return ending
 
 

@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -35,6 +35,7 @@ from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
 from desk.trade.events import Event
+from desk.trade.experiment import Experiment
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
 from desk.trade.session import Session
@@ -171,6 +172,8 @@ def trial_session(
     *,
     seed: int,
     clock: Clock,
+    experiment: Experiment | None = None,
+    untested: Collection[str] = (),
 ) -> Session:
     """A session of the scripted models on ``series``.
 
@@ -183,9 +186,17 @@ def trial_session(
     seed : int
         Of what the models predict.
     clock : Clock
+    experiment : Experiment or None
+        Within which models without a verdict trade.
+    untested : collection of str
+        Symbols of models without a verdict.
     """
+    made = models(series, seed)
+    for symbol in untested:
+        card_of_it = replace(made[symbol].card, tradable=False, reasons=("no edge was shown",))
+        made[symbol] = replace(made[symbol], card=card_of_it)
     window = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
-    return open_session(exchange, journal, Forecaster.of(models(series, seed), window), clock, settings=live)
+    return open_session(exchange, journal, Forecaster.of(made, window), clock, settings=live, experiment=experiment)
 
 
 @dataclass(slots=True)

@@ -48,7 +48,14 @@ SETTLED_IN = 3
 
 
 async def open_experiment(
-    exchange: Exchange, journal: Journal, amount: Decimal, *, since: str, clock: Clock, rates: Rates
+    exchange: Exchange,
+    journal: Journal,
+    amount: Decimal,
+    *,
+    since: str,
+    is_real: bool,
+    clock: Clock,
+    rates: Rates,
 ) -> "Experiment":
     """Go on with the journal's experiment, or begin one.
 
@@ -62,6 +69,8 @@ async def open_experiment(
         USDT that may be lost in all.
     since : str
         ``RiskLimits.experiment_since``: an experiment that began before is left alone for good.
+    is_real : bool
+        Whether it is real money.
     clock : Clock
         This machine's time.
     rates : callable
@@ -85,13 +94,13 @@ async def open_experiment(
         if known.ended is None and known.amount != amount:
             book.change_amount(known.number, amount)
             known = ExperimentRecord(known.number, known.began, amount, None, None)
-        return Experiment(known, journal, rates)
+        return Experiment(known, journal, rates, is_real=is_real)
     equity = (await exchange.balance()).equity
     if amount > equity:
         raise SettingsError(
             f"--experiment {amount:f} is more than the account has, {equity:.2f} USDT: name less"
         )
-    return Experiment(book.begin(max(now, from_when), amount), journal, rates)
+    return Experiment(book.begin(max(now, from_when), amount), journal, rates, is_real=is_real)
 
 
 class Experiment:
@@ -101,14 +110,14 @@ class Experiment:
     ----------
     record : ExperimentRecord
     journal : Journal
-    rates : callable
+    rates, is_real
         As of ``open_experiment``.
     """
 
-    def __init__(self, record: ExperimentRecord, journal: Journal, rates: Rates) -> None:
+    def __init__(self, record: ExperimentRecord, journal: Journal, rates: Rates, *, is_real: bool) -> None:
         self._record = record
         self._ledger, self._book = journal.ledger, journal.experiments
-        self._rates = rates
+        self._rates, self._is_real = rates, is_real
         self._results: dict[str, Decimal] = {}
         self._owing: dict[str, ClosedTrade] = {}
         self._needs: dict[str, Decimal] = {}
@@ -125,6 +134,19 @@ class Experiment:
     def amount(self) -> Decimal:
         """USDT that may be lost in all."""
         return self._record.amount
+
+    def price(self, cards: Iterable[ModelCard]) -> str:
+        """What may be lost, on which symbols of the models in use, and that nothing says it will not be."""
+        untested = sorted(card.symbol for card in cards if not card.tradable)
+        money_of = "real money" if self._is_real else "the demo account's money"
+        lost = -sum(self._results.values(), Decimal(0))
+        so_far = f" (this one goes on: {lost:.2f} are lost by trades that are over)" if self._results else ""
+        return (
+            f"experiment {self.number}: up to {self.amount:f} USDT of {money_of} may be lost{so_far} by "
+            f"models that have no proven edge ({len(untested)}), at the smallest sizes; then everything is "
+            "closed and the session ends with status 3. A gap beyond a stop may cost more. Its symbols: "
+            f"{', '.join(untested) or 'none, every model is tradable'}"
+        )
 
     @property
     def is_over(self) -> bool:
@@ -238,41 +260,21 @@ class Experiment:
 
     # What candles tell ------------------------------------------------------------------------------
 
-    def ask_price(self, signals: Iterable[Signal], contracts: Mapping[str, ContractTerms]) -> None:
-        """Note what the smallest trade of every untested model may lose; once per candle.
-
-        Parameters
-        ----------
-        signals : iterable of Signal
-            Of one candle, whether or not a side fired.
-        contracts : mapping
-            By symbol.
-        """
-        self._candles += 1
-        for signal in signals:
-            contract = contracts.get(signal.symbol)
-            candle = Candle(signal.open_time, *(4 * (signal.close,)))
-            stop = open_position(LONG, candle, signal.card.rules).stop
-            if signal.card.tradable or contract is None or stop is None:
-                self._needs.pop(signal.symbol, None)
-                continue
-            price = money(signal.close)
-            loss = loss_per_coin(price, money(stop), contract.tick, contract.taker_fee)
-            self._needs[signal.symbol] = loss * smallest_size(price, contract)
-
     async def take_in(
-        self, candles: CandleRound, cards: Mapping[str, ModelCard], contracts: Mapping[str, ContractTerms]
+        self, candles: CandleRound, signals: Sequence[Signal], contracts: Mapping[str, ContractTerms]
     ) -> None:
-        """Learn of trades that are over what the evaluation would have paid, and what funding they paid.
+        """Learn what the smallest trades may lose now, and of trades that are over what they met; per candle.
 
         Parameters
         ----------
         candles : CandleRound
-        cards : mapping
-            Of the models in use, by symbol.
+        signals : sequence of Signal
+            Of that candle, whether or not a side fired.
         contracts : mapping
             By symbol.
         """
+        self._note_needs(signals, contracts)
+        cards = {one.symbol: one.card for one in signals}
         rows = {symbol: row for row, symbol in enumerate(candles.symbols)}
         for trade in self._book.unpriced(self.number):
             row, contract = rows.get(trade.symbol), contracts.get(trade.symbol)
@@ -285,6 +287,19 @@ class Experiment:
                 self._book.record_prices(trade.trade, found)
         for closed in list(self._owing.values()):
             await self._learn_funding(closed, _hours(contracts.get(closed.symbol)))
+
+    def _note_needs(self, signals: Iterable[Signal], contracts: Mapping[str, ContractTerms]) -> None:
+        """Note what the smallest trade of every untested model may lose."""
+        self._candles += 1
+        for signal in signals:
+            contract, close = contracts.get(signal.symbol), signal.close
+            stop = open_position(LONG, Candle(0, close, close, close, close), signal.card.rules).stop
+            if signal.card.tradable or contract is None or stop is None:
+                self._needs.pop(signal.symbol, None)
+                continue
+            price = money(close)
+            loss = loss_per_coin(price, money(stop), contract.tick, contract.taker_fee)
+            self._needs[signal.symbol] = loss * smallest_size(price, contract)
 
     async def _learn_funding(self, trade: ClosedTrade, hours: int) -> None:
         """Charge what a trade paid at the settlements that it met, at the rates that were settled."""
@@ -310,27 +325,3 @@ class Experiment:
 
 def _hours(contract: ContractTerms | None) -> int:
     return 8 if contract is None else max(contract.funding_hours, 1)
-
-
-def price_of_it(experiment: Experiment, cards: Iterable[ModelCard], lost: Decimal | None, *, mode: str) -> str:
-    """What may be lost by an experiment, on which symbols, and that nothing says it will not be.
-
-    Parameters
-    ----------
-    experiment : Experiment
-    cards : iterable of ModelCard
-        Of the models in use.
-    lost : Decimal or None
-        USDT so far; None: that was not counted yet.
-    mode : str
-        ``live`` or ``demo``.
-    """
-    untested = sorted(card.symbol for card in cards if not card.tradable)
-    money_of = "real money" if mode == "live" else "the demo account's money"
-    so_far = "" if lost is None else f" ({lost:.2f} so far)"
-    return (
-        f"Experiment {experiment.number}: up to {experiment.amount:f} USDT of {money_of} may be lost{so_far} "
-        f"by {len(untested)} models that have no proven edge, at the smallest sizes; then everything is closed "
-        f"and the session ends with status 3. A gap beyond a stop may cost more. Untested: "
-        f"{', '.join(untested) or 'none'}"
-    )

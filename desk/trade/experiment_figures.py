@@ -19,7 +19,7 @@ from desk.costs import mean_prices
 from desk.orders import ContractTerms, Fill, Position
 from desk.policy import Candle, PlannedTrade, exit_of
 from desk.trade.experiment_values import EvaluatedPrices, FillDifference, UnpricedTrade
-from desk.trade.records import OpenTrade, OrderRecord, executed, foreign
+from desk.trade.records import Executed, OpenTrade, OrderRecord, executed, foreign
 from desk.trade.risk_values import HOUR_MS
 from desk.trade.signals import ModelCard
 from desk.values import CANDLE_MS, Candles
@@ -95,15 +95,12 @@ def open_result(
     entries = [executed(one, fills, taker_fee=fee) for one in known if one.purpose == "open"]
     exits = [executed(one, fills, taker_fee=fee) for one in known if one.purpose == "close"]
     others = [one for one in foreign(fills, known) if one.purpose == "close" and one.side == trade.side]
+    exits += [Executed(one.size, one.size * one.price, one.fee, by_fills=True) for one in others]
     size = sum((one.size for one in entries), Decimal(0))
-    paid = sum((one.fee for one in (*entries, *exits)), Decimal(0)) + sum(
-        (one.fee for one in others), Decimal(0)
-    )
+    paid = sum((one.fee for one in (*entries, *exits)), Decimal(0))
     price = sum((one.value for one in entries), Decimal(0)) / size if size else trade.price
-    gone = sum((one.size for one in (*exits, *others)), Decimal(0))
-    value = sum((one.value for one in exits), Decimal(0)) + sum(
-        (one.size * one.price for one in others), Decimal(0)
-    )
+    gone = sum((one.size for one in exits), Decimal(0))
+    value = sum((one.value for one in exits), Decimal(0))
     realised = trade.side * (value - price * gone) - paid
     if trade.status == "opening" or not size:
         size = max(size, trade.size, *(one.size for one in known if one.purpose == "open"))
@@ -112,10 +109,8 @@ def open_result(
         rest = max(size - gone, Decimal(0))
     stop = trade.stop if trade.stop is not None else price * (1 - trade.side)
     at_stop = realised - rest * loss_per_coin(price, stop, tick, fee)
-    if position is not None:
-        mark = position.mark_price
-    else:
-        mark = price if trade.status == "opening" else stop
+    unseen = price if trade.status == "opening" else stop
+    mark = unseen if position is None else position.mark_price
     now = realised + rest * (trade.side * (mark - price) - fee * mark)
     return OpenResult(now, min(at_stop, now))
 
@@ -178,7 +173,7 @@ def evaluated_prices(
         return None
     mean = mean_prices(Candles(trade.symbol, times, values))[first : row + 1]
     traded = mean[np.isfinite(mean)]
-    charged = [None, None]
+    charged: list[float | None] = [None, None]
     if mine is not None:
         costs = mine.costs.charged(fee=0.0, tick=tick)
         charged = [

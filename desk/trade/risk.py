@@ -14,15 +14,19 @@ Not here: the rules themselves (``desk.trade.risk_rules``); exits, which are nev
 (``desk.trade.session``), and sending (``desk.trade.execution``).
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
 from desk.orders import ContractTerms
+from desk.policy import FLAT
 from desk.trade.experiment_figures import loss_per_coin, smallest_size
 from desk.trade.levels import rounded_to_tick
-from desk.trade.risk_rules import NEED_CONTRACT, RULES, Proposal
+from desk.trade.records import Decision
+from desk.trade.risk_rules import BY_NAME, NEED_CONTRACT, RULES, Proposal
 from desk.trade.risk_values import ApprovedOrder, OrderIntent, RefusalReason, RiskContext, RiskDecision
 from desk.trade.settings import RiskLimits
+from desk.trade.signals import SIDES, Signal
 from desk.values import CANDLE_MS
 
 
@@ -78,6 +82,31 @@ def with_approved(context: RiskContext, decision: RiskDecision) -> RiskContext:
     loss = loss_per_coin(decision.intent.price, order.stop_loss, contract.tick, contract.taker_fee)
     left, orders = room.left - loss * order.size, room.orders_last_minute + 1
     return replace(context, experiment=replace(room, left=left, orders_last_minute=orders))
+
+
+def written(signals: Iterable[Signal], decisions: Mapping[str, RiskDecision]) -> list[Decision]:
+    """One row per signal for the journal.
+
+    Parameters
+    ----------
+    signals : iterable of Signal
+    decisions : mapping
+        By symbol, of those that were asked about.
+    """
+    rows = []
+    for signal in signals:
+        decision = decisions.get(signal.symbol)
+        reasons = () if decision is None else tuple((one.rule, one.text) for one in decision.reasons)
+        if signal.fired == FLAT:
+            action = "stay out"
+        elif decision is None:
+            action = "in position"
+        elif decision.order is not None:
+            action = f"enter {SIDES[signal.fired]}"
+        else:
+            action = "watch only" if BY_NAME[reasons[0][0]].kind == "watch" else "refused"
+        rows.append(Decision(signal, action, reasons))
+    return rows
 
 
 def to_step(size: Decimal, step: Decimal) -> Decimal:

@@ -293,13 +293,13 @@ def _risk_per_trade(proposal: Proposal) -> Decimal | None:
     return _equity(proposal) * proposal.limits.risk_per_trade / loss
 
 
-def _experiment(proposal: Proposal) -> Finding:
-    """What is left of an experiment, over what one coin may lose; of no other model is anything asked."""
+def _experiment(proposal: Proposal) -> Decimal | None:
+    """What is left of an experiment, over what one coin may lose; without a stop that may be everything."""
     room, stop, contract = proposal.experiment, proposal.stop, proposal.terms
     if room is None:
         return None
     if stop is None:
-        return "an experiment opens nothing without a protective stop"
+        return Decimal(0)
     return room.left / loss_per_coin(proposal.intent.price, stop, contract.tick, contract.taker_fee)
 
 

@@ -3,11 +3,11 @@
 Place in the house: the only rooms' corner that imports sqlite3.  Records (``desk.trade.records``) come in and
 go out; the session asks it what happened before this process lived.
 
-``ledger`` (orders, trades, fills, corrections), ``diary`` (decisions, equity, notes) and ``experiments`` take what they are
-given at once and in memory; a thread writes it to the file, in the same order, and waits for the disk there.
-An order is sent when ``stored`` has returned: it is on the disk then, whatever happens to the machine.  A
-process that is killed leaves a journal that says less, and never one that contradicts itself.  While another
-program holds the file's write lock, what is to be written is set aside in a file beside it.
+``ledger`` (orders, trades, fills, corrections), ``diary`` (decisions, equity, notes) and ``experiments`` take
+what they are given at once and in memory; a thread writes it to the file, in the same order, and waits for
+the disk there.  An order is sent when ``stored`` has returned: it is on the disk then, whatever happens to
+the machine.  A process that is killed leaves a journal that says less, and never one that contradicts itself.
+While another program holds the file's write lock, what is to be written is set aside in a file beside it.
 
 Not here: what follows from it (``desk.trade.scoreboard``).
 """

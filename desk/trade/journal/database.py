@@ -75,8 +75,8 @@ def newest_mode(path: Path) -> str | None:
 def net_by_day(path: Path) -> dict[str, dict[str, float]]:
     """What closed trades earned: net in basis points, summed by the UTC day of the signal, by symbol.
 
-    A replay and experiments are left out, and nothing is there to read where ``path`` holds no journal.  Neither a lock nor a
-    file is made, and no table is changed; a session may be writing meanwhile.
+    A replay and experiments are left out, and nothing is there to read where ``path`` holds no journal.
+    Neither a lock nor a file is made, and no table is changed; a session may be writing meanwhile.
 
     Raises
     ------

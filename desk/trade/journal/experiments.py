@@ -86,7 +86,7 @@ class ExperimentBook:
         return [UnpricedTrade(**read(_UNPRICED, row, "price stop take_profit")) for row in rows]
 
     def record_prices(self, trade: str, found: EvaluatedPrices) -> None:
-        """Write down at which prices the evaluation would have taken a trade; None of what cannot be known."""
+        """Write down at which prices the evaluation would have traded; None of what cannot be known."""
         values = (found.next_mean, found.exit_price, found.entry_charged, found.exit_charged)
         self._db.execute(
             "INSERT INTO experiment_trades (trade, priced, next_mean, exit_price, entry_charged, "

@@ -87,6 +87,16 @@ function nothing(columns, text) {
   return [[cell]];
 }
 
+function experimentTiles(one) {
+  if (!one) return [];
+  const name = `Experiment ${one.number} USDT`;
+  const state = one.ended === null ? `may lose ${number(one.amount)}` : `is over: ${one.why}`;
+  const shown = one.lost === null ? one.result : -one.lost;
+  const fills = one.fills.map((fill) => tile(`${fill.name}, bp`, signed(fill.mean_bps, 1),
+    `${fill.trades} fills [${between(fill.ci95, (value) => signed(value, 1))}], above 0 is worse`));
+  return [tile(name, signed(shown), `${state}; ${one.trades} trades closed`, shown < 0 ? "bad" : ""), ...fills];
+}
+
 function showAccount() {
   const loss = session.day_change === null ? "" : `stop at −${share(session.daily_loss_stop)}`;
   const fall = session.max_drawdown === null ? `peak ${number(session.peak_equity)}`
@@ -100,6 +110,7 @@ function showAccount() {
     tile("Available USDT", number(session.available)),
     tile("Positions", String(session.positions.length)),
     tile("Trades closed", number(session.counts.trades_closed, 0)),
+    ...experimentTiles(session.experiment),
   );
   const line = session.equity_line;
   if (line.length < 2) { byId("curve-line").setAttribute("points", ""); return; }
@@ -120,7 +131,8 @@ function showPositions() {
     const name = element("th", one.symbol);
     name.scope = "row";
     const of = one.is_tracked ? one.model_file || "adopted" : "nobody here: left alone";
-    return [name, one.side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
+    const side = one.experiment === null ? one.side : `${one.side}, experiment`;
+    return [name, side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
       element("td", signed(one.unrealized), one.unrealized < 0 ? "bad" : "good"),
       element("td", one.stop === null ? "none" : plain(one.stop), one.stop === null ? "bad" : ""),
       one.due === null ? "–" : clock(one.due), of];
@@ -171,7 +183,7 @@ function showDelivered() {
     return [name, String(one.trades), `${rate(one.win_rate)} [${between(one.win_rate_ci95, rate)}]`,
       rate(one.expected_win_rate), `${bps(one.net_bps)} [${between(one.net_bps_ci95, bps)}]`,
       bps(one.expected_net_bps), signed(one.profit),
-      element("td", one.demotion ? `${one.model_file}, only watches: ${one.demotion}` : one.model_file, "wide")];
+      element("td", one.is_experiment ? `${one.model_file}, experiment` : one.demotion ? `${one.model_file}, only watches: ${one.demotion}` : one.model_file, "wide")];
   });
   fill(byId("delivered").tBodies[0], rows.length ? rows : nothing(8, "No trade is closed yet."));
 }
@@ -221,7 +233,8 @@ function tick() {
 }
 
 const SHOWN = [
-  [["equity", "day_equity", "peak_equity", "available", "equity_line", "counts", "positions", "drawdown"], showAccount],
+  [["equity", "day_equity", "peak_equity", "available", "equity_line", "counts", "positions", "drawdown", "experiment"],
+    showAccount],
   [["positions"], showPositions], [["symbols", "changed_symbols"], showSymbols], [["delivered"], showDelivered],
   [["health"], showHealth], [["notes"], showNotes],
 ];
