@@ -35,7 +35,7 @@ from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
 from desk.trade.events import Event
-from desk.trade.experiment import Experiment
+from desk.trade.experiment import Experiment, open_experiment
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
 from desk.trade.session import Session
@@ -72,6 +72,8 @@ class Life:
     kind: Kind = "never"
     call: int = 0
     """Number of the call, of those that ``kind`` counts, at which it dies."""
+    experiment: str = ""
+    """USDT that an experiment may lose, of which every model then is; empty: there is none."""
     clock_set_by_ms: int = 0
     """How far its machine's clock is set forward or back in the middle of it."""
 
@@ -196,7 +198,33 @@ def trial_session(
         card_of_it = replace(made[symbol].card, tradable=False, reasons=("no edge was shown",))
         made[symbol] = replace(made[symbol], card=card_of_it)
     window = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
-    return open_session(exchange, journal, Forecaster.of(made, window), clock, settings=live, experiment=experiment)
+    return open_session(
+        exchange, journal, Forecaster.of(made, window), clock, settings=live, experiment=experiment
+    )
+
+
+async def trial_experiment(
+    exchange: Exchange, journal: Journal, amount: Decimal, clock: Clock, *, since: str = ""
+) -> Experiment:
+    """An experiment of the journal's; no funding was settled, as far as it is told.
+
+    Parameters
+    ----------
+    exchange : Exchange
+    journal : Journal
+    amount : Decimal
+        USDT that may be lost.
+    clock : Clock
+    since : str
+        As the setting ``experiment_since``.
+    """
+
+    async def no_rates(_: str) -> Mapping[int, float]:
+        return {}
+
+    return await open_experiment(
+        exchange, journal, amount, since=since, is_real=False, clock=clock, rates=no_rates
+    )
 
 
 @dataclass(slots=True)
@@ -347,7 +375,19 @@ async def live(life: Life) -> str:
     ):
         with Journal(Path(life.journal)) as journal:
             settings = trial_settings(life.position_mode, life.margin_mode)
-            session = trial_session(exchange, journal, series, settings, seed=life.seed, clock=clock)
+            experiment = None
+            if life.experiment:
+                experiment = await trial_experiment(exchange, journal, Decimal(life.experiment), clock)
+            session = trial_session(
+                exchange,
+                journal,
+                series,
+                settings,
+                seed=life.seed,
+                clock=clock,
+                experiment=experiment,
+                untested=SYMBOLS if life.experiment else (),
+            )
             events = candle_by_candle(life, series, journal, eye, clock)
             ending = await session.run(events, mode="live", settings="{}")
     return f"{ending.status}: {ending.why}"
