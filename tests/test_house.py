@@ -181,6 +181,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.run_settings", "desk.registry", "desk.ledger", "desk.stopwatch", "desk.worker"),
         *("desk.learn", "desk.reports", "desk.market.history.book_check", "desk.trade.journal.database"),
     },
+    "desk.live_experiment": FOUNDATION
+    | {"desk.market.bitget", "desk.market.paper", "desk.reports", "desk.trade"},
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_counters": {"desk.market.bitget", "desk.market.feed", "desk.trade.live_snapshot"},
     "desk.live_models": FOUNDATION

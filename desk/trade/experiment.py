@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from desk.errors import AccountError, ExchangeError, SettingsError
+from desk.errors import AccountError, DeskError, SettingsError
 from desk.orders import ContractTerms, Position
 from desk.policy import LONG, Candle, open_position
 from desk.ports import Clock, Exchange
@@ -309,7 +309,7 @@ class Experiment:
                 rates = await self._rates(trade.symbol)
             except AccountError:
                 raise
-            except ExchangeError as exc:
+            except DeskError as exc:
                 log.warning("%s: funding of an experiment's trade is not known yet: %s", trade.symbol, exc)
                 return
             every = hours * HOUR_MS

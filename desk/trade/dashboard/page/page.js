@@ -131,7 +131,7 @@ function showPositions() {
     const name = element("th", one.symbol);
     name.scope = "row";
     const of = one.is_tracked ? one.model_file || "adopted" : "nobody here: left alone";
-    const side = one.experiment === null ? one.side : `${one.side}, experiment`;
+    const side = one.experiment ? `${one.side}, experiment` : one.side;
     return [name, side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
       element("td", signed(one.unrealized), one.unrealized < 0 ? "bad" : "good"),
       element("td", one.stop === null ? "none" : plain(one.stop), one.stop === null ? "bad" : ""),
