@@ -204,26 +204,23 @@ def trial_session(
 
 
 async def trial_experiment(
-    exchange: Exchange, journal: Journal, amount: Decimal, clock: Clock, *, since: str = ""
-) -> Experiment:
-    """An experiment of the journal's; no funding was settled, as far as it is told.
+    exchange: Exchange, journal: Journal, amount: str, clock: Clock, *, since: str = ""
+) -> Experiment | None:
+    """An experiment of the journal's, without a source of funding rates.
 
     Parameters
     ----------
-    exchange : Exchange
-    journal : Journal
-    amount : Decimal
-        USDT that may be lost.
-    clock : Clock
-    since : str
-        As the setting ``experiment_since``.
+    exchange, journal, amount, clock, since
+        As of ``open_experiment``; an empty amount: there is none.
     """
+    if not amount:
+        return None
 
     async def no_rates(_: str) -> Mapping[int, float]:
         return {}
 
     return await open_experiment(
-        exchange, journal, amount, since=since, is_real=False, clock=clock, rates=no_rates
+        exchange, journal, Decimal(amount), since=since, is_real=False, clock=clock, rates=no_rates
     )
 
 
@@ -375,9 +372,7 @@ async def live(life: Life) -> str:
     ):
         with Journal(Path(life.journal)) as journal:
             settings = trial_settings(life.position_mode, life.margin_mode)
-            experiment = None
-            if life.experiment:
-                experiment = await trial_experiment(exchange, journal, Decimal(life.experiment), clock)
+            experiment = await trial_experiment(exchange, journal, life.experiment, clock)
             session = trial_session(
                 exchange,
                 journal,
@@ -386,7 +381,7 @@ async def live(life: Life) -> str:
                 seed=life.seed,
                 clock=clock,
                 experiment=experiment,
-                untested=SYMBOLS if life.experiment else (),
+                untested=SYMBOLS if experiment else (),
             )
             events = candle_by_candle(life, series, journal, eye, clock)
             ending = await session.run(events, mode="live", settings="{}")

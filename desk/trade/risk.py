@@ -84,7 +84,7 @@ def with_approved(context: RiskContext, decision: RiskDecision) -> RiskContext:
     return replace(context, experiment=replace(room, left=left, orders_last_minute=orders))
 
 
-def written(signals: Iterable[Signal], decisions: Mapping[str, RiskDecision]) -> list[Decision]:
+def decision_rows(signals: Iterable[Signal], decisions: Mapping[str, RiskDecision]) -> list[Decision]:
     """One row per signal for the journal.
 
     Parameters

@@ -28,7 +28,7 @@ from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.levels import leverage_for
 from desk.trade.records import OpenTrade
-from desk.trade.risk import decide, with_approved, written
+from desk.trade.risk import decide, decision_rows, with_approved
 from desk.trade.risk_values import (
     MINUTE_MS,
     OrderIntent,
@@ -174,7 +174,7 @@ class Trader:
         if left:
             await self.upkeep.look()
         signals, decisions = await self._decide(candles)
-        self._diary.record_decisions(written(signals, decisions))
+        self._diary.record_decisions(decision_rows(signals, decisions))
         await self._journal.stored()
         await self._enter([decision for decision in decisions.values() if decision.order is not None])
         seen = self.upkeep.seen

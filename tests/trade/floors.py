@@ -146,7 +146,7 @@ async def seated(
             experiment = None
             if trial is not None:
                 experiment = await mortal.trial_experiment(
-                    account, journal, Decimal(trial.amount), clock, since=trial.since
+                    account, journal, trial.amount, clock, since=trial.since
                 )
             session = mortal.trial_session(
                 account,

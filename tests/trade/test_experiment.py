@@ -153,7 +153,7 @@ async def test_a_new_experiment_is_begun_by_the_settings_alone(tmp_path: Path) -
             assert floor.session.trader.experiment_lost() != lost(floor.journal)
             with pytest.raises(SettingsError, match="lies in the future"):
                 await mortal.trial_experiment(
-                    floor.exchange, floor.journal, Decimal(1), SystemClock(), since="2199-01-01T00:00"
+                    floor.exchange, floor.journal, "1", SystemClock(), since="2199-01-01T00:00"
                 )
 
 
