@@ -207,6 +207,7 @@ def live_settings(max_model_age_days: int) -> LiveSettings:
             daily_loss_stop=Decimal("0.03"),
             max_drawdown=Decimal("0.1"),  # from the highest equity; 1: never
             peak_since="",  # "2026-11-30T14:05" (UTC): what was lost before is accepted
+            experiment_since="",  # likewise: --experiment begins a new one instead of going on
             losing_streak=6,
             pause_minutes=120,
             max_model_age_days=max_model_age_days,

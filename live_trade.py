@@ -33,6 +33,7 @@ from desk.clock import SystemClock
 from desk.decisions import decide_once
 from desk.errors import DeskError, ModelIncomplete, SettingsError
 from desk.live_counters import market_counters
+from desk.live_experiment import begin_experiment, conclude_experiment
 from desk.live_fills import fill_model_of
 from desk.live_models import DiskModelSource, WalkModelSource
 from desk.live_start import FATAL, OK, WRONG, LiveRun, prepare
@@ -127,7 +128,7 @@ def check_before_start(run: LiveRun, named: tuple[str, ...]) -> bool:
         symbols=named,
         cards={symbol: opened.card for symbol, opened in models.items()},
         problems=problems,
-        trade_untested=args.trade_untested,
+        trade_untested=args.trade_untested or args.experiment is not None,
     )
     credentials, clock = key_of(mode, os.environ, result), SystemClock()
     asyncio.run(check_session(session, credentials, result, clock=clock))
@@ -202,6 +203,17 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
                 )
         else:
             exchange = await stack.enter_async_context(BitgetAccount(link, credentials, clock=clock))
+        experiment = await begin_experiment(
+            args.experiment,
+            exchange,
+            journal,
+            market,
+            forecaster.cards.values(),
+            live=live,
+            mode=mode,
+            clock=clock,
+            console=console,
+        )
         notifier = await stack.enter_async_context(notifying(channels, live.notify, clock))
         session = open_session(
             exchange,
@@ -213,6 +225,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             trade_untested=args.trade_untested,
             confirm=candles.confirmed,
             spreads=PresentSpreads(market, clock=clock),
+            experiment=experiment,
         )
         console.print(f"Mode {mode}, models: {len(symbols)}, journal {journal.path}. Ctrl-C stops.")
         notifier.notify(f"session: begins in mode {mode}, models: {len(symbols)}", urgent=True)
@@ -226,6 +239,7 @@ async def trade(run: LiveRun, symbols: tuple[str, ...]) -> SessionResult:
             events = supervised(live_events(feed, exchange, clock, look_s=live.session.look_s), clock)
             ending = await session.run(events, mode=mode, settings=settings_text(live))
         print_scores(session.trader.keep_scores(every=True), console)
+        conclude_experiment(experiment, journal, clock, console)
         return ending
 
 

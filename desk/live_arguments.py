@@ -5,6 +5,7 @@ A service: the words that a user typed and the values of ``config.py`` come in; 
 
 import argparse
 from collections.abc import Mapping, Sequence
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 from desk.arguments import ArgumentParser, HelpWithDefaults
@@ -58,9 +59,31 @@ def live_arguments(
     if args.mode != "paper" and (ways or args.trade_untested):
         other = f"--{ways[0]}" if ways else "--trade-untested"
         raise SettingsError(f"{other} is for paper trading, not for --mode {args.mode}")
+    if args.experiment is not None:
+        _require_experiment(args, [one for one in chosen if one != "check"])
     if args.demo and args.models_dir == base.models_dir:
         args.models_dir = args.models_dir.parent / "demo"
     return args
+
+
+def _require_experiment(args: argparse.Namespace, others: list[str]) -> None:
+    """See that an experiment is one: in a session on an account, and with an amount that can be lost."""
+    if others:
+        raise SettingsError(f"--experiment is for a session, and --{others[0]} is none: leave one out")
+    if args.mode == "paper":
+        raise SettingsError(
+            "--experiment costs money, real or of the demo account: name --mode live or --mode demo. On "
+            "paper --trade-untested lets untested models trade"
+        )
+    try:
+        amount = Decimal(args.experiment)
+    except InvalidOperation:
+        amount = Decimal("NaN")
+    if not (amount.is_finite() and amount > 0):
+        raise SettingsError(
+            f"--experiment is {args.experiment}, must be an amount of USDT above 0 that may be lost"
+        )
+    args.experiment = amount
 
 
 def live_parser(websockets: Mapping[str, str]) -> ArgumentParser:
@@ -76,7 +99,7 @@ def live_parser(websockets: Mapping[str, str]) -> ArgumentParser:
             "TELEGRAM_COMMAND_TOKEN, a word, /status, /stop WORD and /flatten WORD are taken from that chat. "
             "A file STOP beside the journal, or SIGUSR1, closes everything. Exit status: 0 a clean stop, 1 a "
             "fatal error, 2 wrong arguments or settings, nothing started, 3 ended by the kill switch or by a "
-            "loss, of the day or from the highest equity."
+            "loss, of the day, from the highest equity or of an experiment."
         ),
         formatter_class=HelpWithDefaults,
     )
@@ -126,6 +149,13 @@ def live_parser(websockets: Mapping[str, str]) -> ArgumentParser:
         "--trade-untested",
         action="store_true",
         help="in paper mode, also act on models whose verdict is not tradable",
+    )
+    what.add_argument(
+        "--experiment",
+        metavar="USDT",
+        help="with --mode live or demo: models whose verdict is not tradable trade too, at the smallest "
+        "sizes, until so much is lost in all; then everything is closed and the session ends with status 3, "
+        "as does every later one until experiment_since in the settings begins a new experiment",
     )
     what.add_argument(
         "--dashboard",

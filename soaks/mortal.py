@@ -15,7 +15,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from decimal import Decimal
 from pathlib import Path
@@ -35,6 +35,7 @@ from desk.orders import AccountUpdate, MarginMode, OrderRequest, PositionMode
 from desk.policy import Thresholds, TradeRules
 from desk.ports import Clock, Exchange
 from desk.trade.events import Event
+from desk.trade.experiment import Experiment, open_experiment
 from desk.trade.forecasting import FeatureWindow, Forecaster, OpenModel, round_of
 from desk.trade.journal import Journal
 from desk.trade.session import Session
@@ -71,6 +72,8 @@ class Life:
     kind: Kind = "never"
     call: int = 0
     """Number of the call, of those that ``kind`` counts, at which it dies."""
+    experiment: str = ""
+    """USDT that an experiment may lose, of which every model then is; empty: there is none."""
     clock_set_by_ms: int = 0
     """How far its machine's clock is set forward or back in the middle of it."""
 
@@ -171,6 +174,8 @@ def trial_session(
     *,
     seed: int,
     clock: Clock,
+    experiment: Experiment | None = None,
+    untested: Collection[str] = (),
 ) -> Session:
     """A session of the scripted models on ``series``.
 
@@ -183,9 +188,40 @@ def trial_session(
     seed : int
         Of what the models predict.
     clock : Clock
+    experiment : Experiment or None
+        Within which models without a verdict trade.
+    untested : collection of str
+        Symbols of models without a verdict.
     """
+    made = models(series, seed)
+    for symbol in untested:
+        card_of_it = replace(made[symbol].card, tradable=False, reasons=("no edge was shown",))
+        made[symbol] = replace(made[symbol], card=card_of_it)
     window = FeatureWindow(memory=MEMORY, max_missing_share=0.5, rows=number_of)
-    return open_session(exchange, journal, Forecaster.of(models(series, seed), window), clock, settings=live)
+    return open_session(
+        exchange, journal, Forecaster.of(made, window), clock, settings=live, experiment=experiment
+    )
+
+
+async def trial_experiment(
+    exchange: Exchange, journal: Journal, amount: str, clock: Clock, *, since: str = ""
+) -> Experiment | None:
+    """An experiment of the journal's, without a source of funding rates.
+
+    Parameters
+    ----------
+    exchange, journal, amount, clock, since
+        As of ``open_experiment``; an empty amount: there is none.
+    """
+    if not amount:
+        return None
+
+    async def no_rates(_: str) -> Mapping[int, float]:
+        return {}
+
+    return await open_experiment(
+        exchange, journal, Decimal(amount), since=since, is_real=False, clock=clock, rates=no_rates
+    )
 
 
 @dataclass(slots=True)
@@ -336,7 +372,17 @@ async def live(life: Life) -> str:
     ):
         with Journal(Path(life.journal)) as journal:
             settings = trial_settings(life.position_mode, life.margin_mode)
-            session = trial_session(exchange, journal, series, settings, seed=life.seed, clock=clock)
+            experiment = await trial_experiment(exchange, journal, life.experiment, clock)
+            session = trial_session(
+                exchange,
+                journal,
+                series,
+                settings,
+                seed=life.seed,
+                clock=clock,
+                experiment=experiment,
+                untested=SYMBOLS if experiment else (),
+            )
             events = candle_by_candle(life, series, journal, eye, clock)
             ending = await session.run(events, mode="live", settings="{}")
     return f"{ending.status}: {ending.why}"

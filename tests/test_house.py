@@ -201,6 +201,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         *("desk.learn", "desk.reports", "desk.trade.journal.database"),
         *("desk.market.history.book_check", "desk.market.history.contract_book"),
     },
+    "desk.live_experiment": FOUNDATION
+    | {"desk.market.bitget", "desk.market.paper", "desk.reports", "desk.trade"},
     "desk.live_fills": {"desk.market.matching", "desk.trade"},
     "desk.live_counters": {"desk.market.bitget", "desk.market.feed", "desk.trade.live_snapshot"},
     "desk.live_models": FOUNDATION

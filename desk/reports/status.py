@@ -13,6 +13,7 @@ from rich.table import Table
 
 from desk.outcomes import Json
 from desk.reports.console import Console
+from desk.reports.experiment import print_experiment
 from desk.reports.terminal import age
 
 NEAREST, NEWEST_NOTES, MOST_MODELS = 10, 6, 10
@@ -38,6 +39,8 @@ def print_status(document: Json, journal: str, console: Console) -> None:
     console.print(f"{_state(document)} Journal {journal}.")
     for line in _money(document):
         console.print(line)
+    if document["experiment"] is not None:
+        print_experiment(document["experiment"], console)
     for item in document["health"]:
         if item["state"] in {"bad", "warning"}:
             mark = "❌" if item["state"] == "bad" else "⚠️"
@@ -116,7 +119,8 @@ def _positions(rows: list[Any]) -> Table:
     table = _table("Open positions", ("symbol", "side"), ("size", "entry", "stop", "closed by (UTC)"))
     for one in rows:
         due = "-" if one["due"] is None else _time(one["due"])
-        cells = (one["symbol"], one["side"], _brief(one["size"]), _brief(one["entry_price"]))
+        side = one["side"] if one["experiment"] is None else f"{one['side']} (experiment)"
+        cells = (one["symbol"], side, _brief(one["size"]), _brief(one["entry_price"]))
         table.add_row(*cells, _brief(one["stop"]), due)
     return table
 
@@ -156,7 +160,7 @@ def _delivered(rows: list[Any]) -> Table:
             f"{one['net_bps']:+.1f}",
             "-" if one["expected_net_bps"] is None else f"{one['expected_net_bps']:+.1f}",
             f"{float(one['profit']):+,.2f}",
-            "retrain" if one["demotion"] else "in use",
+            "experiment" if one["is_experiment"] else "retrain" if one["demotion"] else "in use",
         )
         table.add_row(*cells)
     return table

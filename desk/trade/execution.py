@@ -160,6 +160,7 @@ class Execution:
             take_profit=approved.take_profit,
             status="opening",
             size=Decimal(0),
+            experiment=approved.experiment,
         )
         if self._clock.now_ms() > approved.until:
             return SendResult("refused", reason="its candle was too old when the order could be sent")

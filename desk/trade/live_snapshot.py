@@ -13,12 +13,14 @@ import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from pathlib import Path
 
 from desk.orders import Position
 from desk.policy import LONG
 from desk.ports import Clock
 from desk.safe_text import safe_text
+from desk.trade.experiment_values import ExperimentView
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.journal.reading import read_snapshot
@@ -126,6 +128,7 @@ class LiveSnapshots:
                 day_equity=seen.day_equity,
                 peak_equity=seen.peak_equity,
                 positions=position_views(seen.positions, self._journal.ledger.open_trades(), base.positions),
+                experiment=experiment_view(base.experiment, self._session.trader.experiment_lost()),
             )
         return found
 
@@ -181,6 +184,11 @@ def position_views(
     )
 
 
+def experiment_view(written: ExperimentView | None, lost: Decimal | None) -> ExperimentView | None:
+    """The journal's experiment, with what is lost (USDT) where the session is of it."""
+    return None if written is None else replace(written, lost=lost)
+
+
 def _position(held: Position | None, trade: OpenTrade | None) -> PositionView:
     """One position; at least one of both is there, and the exchange's word counts."""
     one = held or trade
@@ -199,6 +207,7 @@ def _position(held: Position | None, trade: OpenTrade | None) -> PositionView:
         opened=None if trade is None else trade.opened + CANDLE_MS,
         model_file="" if trade is None else trade.model_file,
         is_tracked=trade is not None,
+        experiment=None if trade is None else trade.experiment,
     )
 
 

@@ -52,6 +52,8 @@ class OpenTrade:
     status: TradeStatus
     size: Decimal
     """Believed to be held: 0 while opening."""
+    experiment: int | None = None
+    """Number of the experiment that it belongs to; None: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +99,8 @@ class ClosedTrade:
     """Between the two prices, as a fraction."""
     net: float
     """After fees, as a fraction of the entry notional."""
+    experiment: int | None = None
+    """Number of the experiment that it belonged to; None: none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +274,7 @@ def settled(
         profit=profit,
         gross=float(trade.side * (exit_price / entry_price - 1)),
         net=float(profit / entry),
+        experiment=trade.experiment,
     )
 
 

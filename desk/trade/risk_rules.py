@@ -15,6 +15,8 @@ from decimal import Decimal
 from typing import Final, Literal, Self
 
 from desk.orders import ContractTerms
+from desk.trade.experiment_figures import loss_per_coin
+from desk.trade.experiment_values import ExperimentRoom
 from desk.trade.levels import leverage_for, rounded_to_tick
 from desk.trade.risk_values import DAY_MS, HOUR_MS, MINUTE_MS, OrderIntent, RiskContext
 from desk.trade.settings import RiskLimits
@@ -58,6 +60,11 @@ class Proposal:
         )
 
     @property
+    def experiment(self) -> ExperimentRoom | None:
+        """Within which it would be sent, where the model is untested; None: it is no experiment."""
+        return None if self.intent.signal.card.tradable else self.context.experiment
+
+    @property
     def terms(self) -> ContractTerms:
         """The contract; only for rules that are asked where there is one."""
         if self.contract is None:
@@ -90,7 +97,7 @@ class RiskRule:
 
 def _verdict(proposal: Proposal) -> str | None:
     card = proposal.intent.signal.card
-    if card.tradable or proposal.context.trade_untested:
+    if card.tradable or proposal.context.trade_untested or proposal.experiment is not None:
         return None
     first, *more = card.reasons or ("no reason is recorded",)
     return f"the model is not tradable: {first}{f' (and {len(more)} more)' * bool(more)}"
@@ -160,12 +167,15 @@ def _held(proposal: Proposal) -> str | None:
 
 
 def _positions(proposal: Proposal) -> str | None:
-    count, most = len(proposal.context.held), proposal.limits.max_positions
+    held, most = proposal.context.held, proposal.limits.max_positions
+    count = sum(proposal.experiment is not None or not one.is_experiment for one in held)
     return f"{count} positions are open, at most {most}" if count >= most else None
 
 
 def _order_rate(proposal: Proposal) -> str | None:
     count, most = proposal.context.orders_last_minute, proposal.limits.max_orders_per_minute
+    if proposal.experiment is not None:
+        count += proposal.experiment.orders_last_minute
     return f"{count} orders in the last minute, at most {most}" if count >= most else None
 
 
@@ -179,13 +189,13 @@ def _drawdown(proposal: Proposal) -> str | None:
 
 
 def _losing_streak(proposal: Proposal) -> str | None:
-    context, limits = proposal.context, proposal.limits
-    if not context.losses_in_a_row >= limits.losing_streak > 0 or context.last_loss_at is None:
+    limits, trades = proposal.limits, proposal.experiment or proposal.context
+    if not trades.losses_in_a_row >= limits.losing_streak > 0 or trades.last_loss_at is None:
         return None
-    left = context.last_loss_at + limits.pause_minutes * MINUTE_MS - context.now
+    left = trades.last_loss_at + limits.pause_minutes * MINUTE_MS - proposal.context.now
     if left <= 0:
         return None
-    return f"{context.losses_in_a_row} trades lost in a row: paused for another {left / MINUTE_MS:.0f} min"
+    return f"{trades.losses_in_a_row} trades lost in a row: paused for another {left / MINUTE_MS:.0f} min"
 
 
 # Contract -----------------------------------------------------------------------------------------
@@ -210,7 +220,7 @@ def _leaving(proposal: Proposal) -> str | None:
 
 def _funding(proposal: Proposal) -> str | None:
     every, now = proposal.terms.funding_hours * HOUR_MS, proposal.context.now
-    if not proposal.limits.avoid_funding or every <= 0:
+    if not (proposal.limits.avoid_funding or proposal.experiment is not None) or every <= 0:
         return None
     settlement = (now // every + 1) * every
     if settlement > proposal.intent.due:
@@ -283,6 +293,16 @@ def _risk_per_trade(proposal: Proposal) -> Decimal | None:
     return _equity(proposal) * proposal.limits.risk_per_trade / loss
 
 
+def _experiment(proposal: Proposal) -> Decimal | None:
+    """What is left of an experiment, over what one coin may lose; without a stop that may be everything."""
+    room, stop, contract = proposal.experiment, proposal.stop, proposal.terms
+    if room is None:
+        return None
+    if stop is None:
+        return Decimal(0)
+    return room.left / loss_per_coin(proposal.intent.price, stop, contract.tick, contract.taker_fee)
+
+
 def _largest_market_order(proposal: Proposal) -> Decimal | None:
     return proposal.terms.max_market_size
 
@@ -319,6 +339,7 @@ RULES: Final = (
     RiskRule(
         "risk per trade", "size", "too small an order under the limit of risk per trade", _risk_per_trade
     ),
+    RiskRule("experiment", "size", "too little was left of the experiment", _experiment),
     RiskRule(
         "largest market order",
         "size",

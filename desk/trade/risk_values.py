@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from desk.orders import ContractTerms
 from desk.policy import PlannedTrade
+from desk.trade.experiment_values import ExperimentRoom
 from desk.trade.signals import Signal
 from desk.values import CANDLE_MS
 
@@ -32,6 +33,8 @@ class Exposure:
     symbol: str
     side: int
     notional: Decimal
+    is_experiment: bool = False
+    """Whether an experiment holds it: the positions of tradable models are counted without it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +79,7 @@ class RiskContext:
     """The highest equity, see ``RiskLimits.peak_since``."""
     held: tuple[Exposure, ...]
     orders_last_minute: int
+    """Those of experiments left out, as from the losses."""
     losses_in_a_row: int
     last_loss_at: int | None
     clock_drift_s: float
@@ -92,6 +96,8 @@ class RiskContext:
     """Why nothing is opened any more; empty while all is well."""
     trade_untested: bool = False
     """Whether models without a tradable verdict may open positions."""
+    experiment: ExperimentRoom | None = None
+    """Within which they may, at the smallest size; None: there is no experiment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,6 +110,8 @@ class ApprovedOrder:
     take_profit: Decimal | None
     until: int
     """After this its candle is too old to be acted on, ms."""
+    experiment: int | None = None
+    """Number of the experiment that it is sent for; None: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +126,12 @@ class RiskDecision:
     def exposure(self) -> Exposure:
         """What the approved order will hold."""
         size = Decimal(0) if self.order is None else self.order.size
-        return Exposure(symbol=self.intent.symbol, side=self.intent.side, notional=size * self.intent.price)
+        return Exposure(
+            symbol=self.intent.symbol,
+            side=self.intent.side,
+            notional=size * self.intent.price,
+            is_experiment=self.order is not None and self.order.experiment is not None,
+        )
 
 
 def money(value: float) -> Decimal:

@@ -70,6 +70,8 @@ class Score:
     """The same of labelled trades against the floor; 0 where the evaluation expects no more than that."""
     demotion: str
     """Why the model should only look on; empty while it need not."""
+    is_experiment: bool = False
+    """Whether these are an experiment's trades, which are counted apart and demote nobody."""
 
 
 def score(
@@ -232,7 +234,7 @@ def score_cells(found: Score) -> tuple[str, ...]:
         _delivered_bps(found.net_bps, found.net_bps_ci95),
         _bps(card.expectation.net_bps),
         _delivered_share(found.win_rate_labelled, found.win_rate_labelled_ci95),
-        "retrain" if found.demotion else "as expected",
+        "experiment" if found.is_experiment else "retrain" if found.demotion else "as expected",
     )
 
 

@@ -47,7 +47,8 @@ def entry(decision: RiskDecision, state: OrderState | None = None) -> str:
     intent, order = decision.intent, decision.order
     size = state.filled if state is not None else Decimal(0) if order is None else order.size
     price = state.average_price if state is not None else None
-    text = f"{intent.symbol}: {SIDES[intent.side]} {size:f} at {_brief(price or intent.price)}"
+    mark = _mark(None if order is None else order.experiment)
+    text = f"{intent.symbol}: {mark}{SIDES[intent.side]} {size:f} at {_brief(price or intent.price)}"
     if order is not None:
         text += "" if order.stop_loss is None else f", stop {order.stop_loss:f}"
         text += f", leverage {order.leverage}"
@@ -58,8 +59,12 @@ def exited(trade: ClosedTrade) -> str:
     """What a trade came to."""
     prices = f"{_brief(trade.entry_price)} → {_brief(trade.exit_price)}"
     came_to = f"net {trade.net * 1e4:+.1f} bp, {trade.profit:+.2f} USDT"
-    what = f"{trade.symbol}: {SIDES[trade.side]} {trade.size:f} closed"
+    what = f"{trade.symbol}: {_mark(trade.experiment)}{SIDES[trade.side]} {trade.size:f} closed"
     return f"{what}: {prices}, {came_to}: {_ENDS[trade.ended]}"
+
+
+def _mark(experiment: int | None) -> str:
+    return "" if experiment is None else f"experiment {experiment}, "
 
 
 def begun(

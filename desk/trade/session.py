@@ -5,10 +5,10 @@ come in; steps of ``desk.trade.trader`` are taken one after the other, never two
 ``SessionResult`` with the exit status goes out.
 
 What ends a session: a request to stop (status 0, positions as ``on_stop`` says), a file ``STOP`` beside the
-journal or a request to kill (3, everything closed), the day's loss (3, likewise), an account that cannot
-trade, asked about again, a feed that breaks, or defects in one step after the other (1, positions keep their
-stops), the end of stored candles (0, positions are left).  An exchange that does not answer, or refuses a
-step, ends nothing: it is asked again.
+journal or a request to kill (3, everything closed), a loss of the day, from the peak or of an experiment (3,
+likewise), an account that cannot trade, asked about again, a feed that breaks, or defects in one step after
+the other (1, positions keep their stops), the end of stored candles (0, positions are left).  An exchange
+that does not answer, or refuses a step, ends nothing: it is asked again.
 
 Not here: what a step does (``desk.trade.trader``, ``desk.trade.upkeep``), and where events come from
 (``desk.trade.events``).
@@ -334,7 +334,7 @@ class Session:
             return await self._flatten(3, f"kill switch: {self._stop_file} is there")
         if self._asked == "kill":
             return await self._flatten(3, f"kill switch: asked by {self._asked_by}")
-        if loss := self._trader.upkeep.lost_too_much():
+        if loss := self._trader.loss_that_ends():
             return await self._flatten(3, loss)
         if self._asked == "clean":
             return await self._stop_cleanly()

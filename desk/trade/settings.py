@@ -49,6 +49,9 @@ class RiskLimits:
     as does every later one before ``peak_since`` is moved.  1: never."""
     peak_since: str
     """Time (ISO 8601, UTC) from which on the highest equity counts; empty: since the journal began."""
+    experiment_since: str
+    """Time (ISO 8601, UTC): ``--experiment`` goes on with the journal's experiment if that began later, and
+    begins a new one otherwise; empty: it always goes on."""
     losing_streak: int
     """So many trades lost in a row ..."""
     pause_minutes: int
@@ -99,8 +102,9 @@ class RiskLimits:
         for name in ("daily_loss_stop", "max_drawdown"):
             if not 0 < (share := getattr(self, name)) <= 1:
                 yield f"{name} is {share}, must lie between 0 and 1 (0.1 means 10 %)"
-        if not _is_time(self.peak_since):
-            yield f'peak_since is {self.peak_since!r}, must be a time as "2026-11-30T14:05" in UTC, or empty'
+        for name in ("peak_since", "experiment_since"):
+            if not _is_time(since := getattr(self, name)):
+                yield f'{name} is {since!r}, must be a time as "2026-11-30T14:05" in UTC, or empty'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,8 +228,8 @@ class LiveSettings:
         check_settings("live trading", self, ())
 
 
-def peak_since_ms(text: str) -> int:
-    """``RiskLimits.peak_since`` in ms; 0 where it is empty.
+def since_ms(text: str) -> int:
+    """``RiskLimits.peak_since``, or ``experiment_since``, in ms; 0 where it is empty.
 
     Raises
     ------
@@ -240,7 +244,7 @@ def peak_since_ms(text: str) -> int:
 
 def _is_time(text: str) -> bool:
     try:
-        return peak_since_ms(text) >= 0
+        return since_ms(text) >= 0
     except (ValueError, OverflowError):
         return False
 

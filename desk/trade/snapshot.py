@@ -13,6 +13,8 @@ from dataclasses import dataclass, field, fields, is_dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
+from desk.trade.experiment_values import ExperimentView
+
 HealthState = Literal["good", "warning", "bad", "unknown"]
 Interval = tuple[float, float]
 
@@ -37,6 +39,8 @@ class PositionView:
     """Empty where it was adopted, or no model trades it."""
     is_tracked: bool
     """Whether the journal has it; what it does not have is another's."""
+    experiment: int | None = None
+    """Number of the experiment that holds it; None: none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,8 @@ class DeliveredView:
     """USDT, of all its trades."""
     demotion: str
     """Why it only watches; empty while it need not."""
+    is_experiment: bool = False
+    """Whether these are its trades in experiments; the others are counted apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,6 +169,8 @@ class SessionSnapshot:
     """Time and equity, at most some hundred points, oldest first."""
     counts: Mapping[str, float] = field(default_factory=dict)
     """Totals for monitoring: ``trades_closed``, ``orders``, ``decisions_last``, …"""
+    experiment: ExperimentView | None = None
+    """The journal's newest; None: there never was one."""
 
     @property
     def day_change(self) -> float | None:

@@ -17,6 +17,7 @@ from desk.ports import Clock, Exchange, SpreadSource
 from desk.trade.event_log import EventLog, NotificationSink
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
+from desk.trade.experiment import Experiment
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.journal.database import newest_mode
@@ -65,6 +66,7 @@ def open_session(
     trade_untested: bool = False,
     confirm: Confirm | None = None,
     spreads: SpreadSource | None = None,
+    experiment: Experiment | None = None,
 ) -> Session:
     """Put a session together.
 
@@ -87,6 +89,9 @@ def open_session(
         Asked for the exchange's own records before anything is opened; None: the rounds are those.
     spreads : SpreadSource or None
         Asked for bid and ask where something fired; None: no book is known, as of stored candles.
+    experiment : Experiment or None
+        Within which models without a tradable verdict may open positions, at the smallest size; None: there
+        is none.
 
     Returns
     -------
@@ -98,6 +103,8 @@ def open_session(
 
     def record_exit(trade: ClosedTrade) -> None:
         event_log.record("exit", exited(trade), trade.symbol)
+        if experiment is not None:
+            experiment.closed(trade)
 
     def record_moved(symbol: str, leverage: Decimal, margin: MarginMode) -> None:
         text = f"{symbol}: leverage or margin mode had been moved: set back to {leverage:f}, {margin}"
@@ -132,5 +139,6 @@ def open_session(
         trade_untested=trade_untested,
         confirm=confirm,
         spreads=spreads,
+        experiment=experiment,
     )
     return Session(trader, journal, by_exchange, event_log, settings=settings.session)

@@ -12,7 +12,7 @@ decided is written down; approved orders are sent.
 Not here: when these steps are taken, and how a session ends (``desk.trade.session``).
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from decimal import Decimal
 
@@ -22,25 +22,25 @@ from desk.trade.event_log import EventLog
 from desk.trade.exchange_clock import ExchangeClock
 from desk.trade.execution import Execution
 from desk.trade.exits import together
+from desk.trade.experiment import Experiment
+from desk.trade.exposure import exposures
 from desk.trade.forecasting import Forecaster
 from desk.trade.journal import Journal
 from desk.trade.levels import leverage_for
-from desk.trade.records import Decision, OpenTrade
-from desk.trade.risk import decide, with_approved
-from desk.trade.risk_rules import BY_NAME
+from desk.trade.records import OpenTrade
+from desk.trade.risk import decide, decision_rows, with_approved
 from desk.trade.risk_values import (
-    HOUR_MS,
     MINUTE_MS,
-    Exposure,
     OrderIntent,
     RiskContext,
     RiskDecision,
     money,
 )
-from desk.trade.scoreboard import Score, labelled_wins, score
+from desk.trade.score_keeper import ScoreKeeper
+from desk.trade.scoreboard import Score
 from desk.trade.sentences import begun, decided, entry, names, utc
 from desk.trade.settings import LiveSettings
-from desk.trade.signals import SIDES, ModelCard, Signal
+from desk.trade.signals import ModelCard, Signal
 from desk.trade.upkeep import Upkeep
 from desk.values import CANDLE_MS, CandleRound
 
@@ -64,6 +64,8 @@ class Trader:
         Asked before anything is opened; None: the rounds are the exchange's own records.
     spreads : SpreadSource or None
         Asked for bid and ask of what fired; None: there is no book, and risk is not asked about it.
+    experiment : Experiment or None
+        Within which untested models may open positions; None: there is none.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Trader:
         trade_untested: bool,
         confirm: Confirm | None,
         spreads: SpreadSource | None,
+        experiment: Experiment | None,
     ) -> None:
         self._exchange = exchange
         self._journal, self._ledger, self._diary = journal, journal.ledger, journal.diary
@@ -92,9 +95,8 @@ class Trader:
         self._spreads = spreads
         self._execution = execution
         self._upkeep = upkeep
-        self._scored_through = 0
-        self._scored_at = 0
-        self._demoted: dict[str, str] = {}
+        self._scores = ScoreKeeper(journal, forecaster, clock, event_log, settings.score)
+        self._experiment = experiment
         self._unprepared: list[str] = []
         self._newest = 0
         self._stopping = ""
@@ -116,17 +118,21 @@ class Trader:
     async def start(self) -> None:
         """Open the models and agree with the exchange."""
         self._take_up()
-        self._demoted = self._diary.demoted()
+        self._scores.start()
         await self._exchange.set_position_mode(self._settings.session.position_mode)
         await self.upkeep.learn_contracts()
         await self.upkeep.reconcile()
         cards = self._forecaster.cards
-        self._unprepared = [symbol for symbol, card in cards.items() if card.tradable or self._trade_untested]
+        self._unprepared = [symbol for symbol, card in cards.items() if self._may_open(card)]
         seen = self.upkeep.seen
         held = [position.symbol for position in seen.positions]
-        untested, now = self._trade_untested, self._clock.now_ms()
+        untested, now = self._trade_untested or self._experiment is not None, self._clock.now_ms()
         text = begun(cards.values(), seen.balance.equity, held, untested=untested, now=now)
         self._events.record("session", text)
+        if self._experiment is not None:
+            self._events.record(
+                "experiment", self._experiment.price(cards.values()), urgent=True, logged=False
+            )
 
     async def prepare_next(self) -> bool:
         """Set leverage and margin mode of one more symbol that may be traded; whether there was one.
@@ -168,7 +174,7 @@ class Trader:
         if left:
             await self.upkeep.look()
         signals, decisions = await self._decide(candles)
-        self._write_decisions(signals, decisions)
+        self._diary.record_decisions(decision_rows(signals, decisions))
         await self._journal.stored()
         await self._enter([decision for decision in decisions.values() if decision.order is not None])
         seen = self.upkeep.seen
@@ -183,25 +189,32 @@ class Trader:
                 held=held,
             )
         )
-        if self._clock.now_ms() // HOUR_MS != self._scored_at:
-            self.keep_scores()
+        self._scores.keep_hourly()
+        if self._experiment is not None:
+            await self._experiment.take_in(candles, signals, self.upkeep.contracts)
 
     def keep_scores(self, *, every: bool = False) -> list[Score]:
-        """Score the models whose trades ended since the last look, or all; demote those that fall short."""
-        self._scored_at = self._clock.now_ms() // HOUR_MS
-        ended = self._ledger.closed_trades(since=0 if every else self._scored_through)
-        self._scored_through = max((trade.closed for trade in ended), default=self._scored_through)
-        touched = {trade.model_file for trade in ended}
-        scores = []
-        for symbol, card in self._forecaster.cards.items():
-            if card.model_file not in touched:
-                continue
-            trades = self._ledger.closed_trades(model_file=card.model_file)
-            closes = self._diary.closes(symbol, min(trade.opened for trade in trades))
-            found = score(card, trades, labelled_wins(card, trades, closes), self._settings.score)
-            self._demote(found)
-            scores.append(found)
-        return scores
+        """Score the models, see ``ScoreKeeper.keep``."""
+        return self._scores.keep(every=every)
+
+    def loss_that_ends(self) -> str | None:
+        """Why a loss, of the account or of the experiment, ends the session; None while none does."""
+        if (lost := self.upkeep.lost_too_much()) or self._experiment is None or not self.upkeep.has_seen:
+            return lost
+        return self._experiment.over(self.upkeep.seen.positions, self.upkeep.contracts, self._clock.now_ms())
+
+    def experiment_lost(self) -> Decimal | None:
+        """USDT that the experiment has lost so far; None where there is none."""
+        if self._experiment is None or not self.upkeep.has_seen:
+            return None
+        return self._experiment.lost(self.upkeep.seen.positions, self.upkeep.contracts, self._clock.now_ms())
+
+    def _is_trial(self, card: ModelCard) -> bool:
+        """Whether what the model opens is an experiment's."""
+        return self._experiment is not None and not card.tradable
+
+    def _may_open(self, card: ModelCard) -> bool:
+        return card.tradable or self._trade_untested or self._is_trial(card)
 
     def _take_up(self) -> None:
         """Use newer models from this candle on."""
@@ -292,7 +305,7 @@ class Trader:
         """Bid and ask of the symbols in which something might be opened, in one request; None: no book."""
         if self._spreads is None:
             return None
-        tradable = [one for one in self._fired(signals) if one.card.tradable or self._trade_untested]
+        tradable = [one for one in self._fired(signals) if self._may_open(one.card)]
         asked = [one.symbol for one in tradable if one.card.costs.spread_bps is not None]
         return await self._spreads.spreads_bps(asked) if asked else {}
 
@@ -313,7 +326,9 @@ class Trader:
             intents.append(OrderIntent(signal=signal, position=position))
         if not intents:
             return {}
-        intents.sort(key=lambda one: (-abs(one.signal.probability - 0.5), one.symbol))
+        intents.sort(
+            key=lambda one: (self._is_trial(one.signal.card), -abs(one.signal.probability - 0.5), one.symbol)
+        )
         context = replace(self._risk_context(), unconfirmed=unconfirmed, spreads_bps=spreads)
         decisions = {}
         for intent in intents:
@@ -326,52 +341,30 @@ class Trader:
         """All that decisions depend on, now."""
         seen, watch_only = self.upkeep.seen, dict(self._execution.barred)
         for symbol, card in self._forecaster.cards.items():
-            if why := self._demoted.get(card.model_file):
+            if why := self._scores.demoted.get(card.model_file):
                 watch_only[symbol] = f"demoted: {why}"
-        held = [
-            Exposure(symbol=one.symbol, side=one.side, notional=one.size * one.mark_price)
-            for one in seen.positions
-        ]
-        prices = {trade.trade: trade.price for trade in self._ledger.open_trades()}
-        for order in self._ledger.unresolved():
+        now, unresolved = self._clock.now_ms(), self._ledger.unresolved()
+        for order in unresolved:
             watch_only[order.symbol] = f"it is not known what became of order {order.client_id}"
-            if order.purpose == "open" and all(order.symbol != one.symbol for one in held):
-                notional = order.size * prices.get(order.trade, Decimal(0))
-                held.append(Exposure(symbol=order.symbol, side=order.side, notional=notional))
         streak, last_loss = self._ledger.losing_streak()
+        contracts, experiment = self.upkeep.contracts, self._experiment
         return RiskContext(
-            now=self._clock.now_ms(),
+            now=now,
             equity=seen.balance.equity,
             available=seen.balance.available,
             day_equity=seen.day_equity,
             peak_equity=seen.peak_equity,
-            held=tuple(held),
-            orders_last_minute=self._ledger.orders_since(self._clock.now_ms() - MINUTE_MS),
+            held=exposures(seen.positions, self._ledger.open_trades(), unresolved),
+            orders_last_minute=self._ledger.orders_since(now - MINUTE_MS),
             losses_in_a_row=streak,
             last_loss_at=last_loss,
             clock_drift_s=self._clock.drift_s,
-            contracts=self.upkeep.contracts,
+            contracts=contracts,
             watch_only=watch_only,
             stopping=self._stopping,
             trade_untested=self._trade_untested,
+            experiment=None if experiment is None else experiment.room(seen.positions, contracts, now),
         )
-
-    def _write_decisions(self, signals: Iterable[Signal], decisions: dict[str, RiskDecision]) -> None:
-        """One row per signal, before any order is sent."""
-        rows = []
-        for signal in signals:
-            decision = decisions.get(signal.symbol)
-            reasons = () if decision is None else tuple((one.rule, one.text) for one in decision.reasons)
-            if signal.fired == FLAT:
-                action = "stay out"
-            elif decision is None:
-                action = "in position"
-            elif decision.order is not None:
-                action = f"enter {SIDES[signal.fired]}"
-            else:
-                action = "watch only" if BY_NAME[reasons[0][0]].kind == "watch" else "refused"
-            rows.append(Decision(signal, action, reasons))
-        self._diary.record_decisions(rows)
 
     async def _enter(self, decisions: list[RiskDecision]) -> None:
         """Send what was approved."""
@@ -385,14 +378,6 @@ class Trader:
                 self._events.record("trouble", text, decision.intent.symbol, urgent=True)
 
         await together(one(decision) for decision in decisions)
-
-    def _demote(self, found: Score) -> None:
-        name = found.card.model_file
-        if found.demotion and name not in self._demoted:
-            self._demoted[name] = found.demotion
-            self._diary.demote(found.card, self._clock.now_ms(), found.demotion)
-            text = f"{name} only looks on from now: {found.demotion}. Retrain it"
-            self._events.record("retrain", text, found.card.symbol, urgent=True)
 
 
 def _approved(decisions: dict[str, RiskDecision]) -> set[str]:

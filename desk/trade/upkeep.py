@@ -27,7 +27,7 @@ from desk.trade.records import OpenTrade, Outcome
 from desk.trade.risk_rules import daily_loss, drawdown
 from desk.trade.risk_values import DAY_MS, HOUR_MS
 from desk.trade.sending import Failure
-from desk.trade.settings import LiveSettings, peak_since_ms
+from desk.trade.settings import LiveSettings, since_ms
 
 PASSES = 4
 """How often corrections may follow from corrections within one cycle."""
@@ -130,7 +130,7 @@ class Upkeep:
             day_equity = balance.equity if known is None else known
             if known is None:
                 self._diary.record_equity(now, balance)
-        highest = self._diary.peak_equity(peak_since_ms(self._settings.risk.peak_since))
+        highest = self._diary.peak_equity(since_ms(self._settings.risk.peak_since))
         peak = max(balance.equity, highest or balance.equity)
         self._seen = AccountSnapshot(balance, tuple(positions), day_equity, peak)
         return AccountState(positions=positions, orders=orders)

@@ -35,6 +35,15 @@ TEST_TIMEOUT_S = 20.0
 """A push that does not come fails the test, instead of holding it up for ever."""
 
 
+@dataclass(frozen=True)
+class Trial:
+    """An experiment of a session."""
+
+    amount: str
+    untested: tuple[str, ...] = mortal.SYMBOLS
+    since: str = ""
+
+
 @dataclass
 class Floor:
     """A session that is ready to run, and the exchange's own books."""
@@ -121,10 +130,34 @@ async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> A
     )
     async with (
         EmbeddedExchange(series, options, clock=clock) as served,
-        BitgetAccount(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account,
+        seated(folder, live, served) as floor,
     ):
+        yield floor
+
+
+@contextlib.asynccontextmanager
+async def seated(
+    folder: Path, live: LiveSettings, served: EmbeddedExchange, trial: Trial | None = None
+) -> AsyncIterator[Floor]:
+    """A session on an exchange that is served already, perhaps after others; ``trial`` is its experiment."""
+    series, clock = mortal.market(SEED), SystemClock()
+    async with BitgetAccount(mortal.trial_link(served.url), mortal.CREDENTIALS, clock=clock) as account:
         with Journal(folder / "journal.sqlite", durable=False) as journal:
-            session = mortal.trial_session(account, journal, series, live, seed=SEED, clock=clock)
+            experiment = None
+            if trial is not None:
+                experiment = await mortal.trial_experiment(
+                    account, journal, trial.amount, clock, since=trial.since
+                )
+            session = mortal.trial_session(
+                account,
+                journal,
+                series,
+                live,
+                seed=SEED,
+                clock=clock,
+                experiment=experiment,
+                untested=() if trial is None else trial.untested,
+            )
             pushes = account.pushes()
 
             async def candle(row: int) -> AsyncIterator[Event]:
@@ -149,6 +182,7 @@ async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> A
                 candle,
                 served.now_ms,
                 served.set_price,
+                row=(served.now_ms() - mortal.NOON) // CANDLE_MS,
             )
             try:
                 yield floor

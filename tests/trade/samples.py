@@ -29,6 +29,7 @@ LIMITS = RiskLimits(
     daily_loss_stop=Decimal("0.03"),
     max_drawdown=Decimal("0.1"),
     peak_since="",
+    experiment_since="",
     losing_streak=4,
     pause_minutes=60,
     max_model_age_days=14,

@@ -10,7 +10,7 @@ import pytest
 from desk.errors import SettingsError
 from desk.orders import Balance
 from desk.trade.journal.reading import read_snapshot
-from desk.trade.settings import peak_since_ms
+from desk.trade.settings import since_ms
 from desk.values import CANDLE_MS
 from tests.trade.samples import LIMITS, NOON, UNLIMITED
 from tests.trade.stage import Stage, live_settings
@@ -88,5 +88,5 @@ def test_a_stop_that_cannot_be_is_refused(changes: dict[str, object], said: str)
 
 
 def test_a_time_without_a_zone_is_utc() -> None:
-    assert peak_since_ms("2025-11-06T12:00") == peak_since_ms("2025-11-06T13:00+01:00") == NOON
-    assert peak_since_ms("") == 0
+    assert since_ms("2025-11-06T12:00") == since_ms("2025-11-06T13:00+01:00") == NOON
+    assert since_ms("") == 0

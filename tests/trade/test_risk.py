@@ -215,7 +215,7 @@ def test_nothing_is_opened_in_a_book_that_is_much_wider_than_the_evaluated_one(
 
 def test_every_rule_is_seen_to_refuse() -> None:
     """A new rule comes with a case; a name is never given twice, or counts of refusals would mix."""
-    cases = ["spread"] + [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
+    cases = ["spread", "experiment"] + [name for name, _ in OF_CONTEXT] + [name for name, _ in OF_INTENT]
 
     assert set(cases) == {rule.name for rule in RULES}
     assert len(RULES) == len({rule.name for rule in RULES}) == len({rule.meaning for rule in RULES})

@@ -20,6 +20,7 @@ def metrics_text(snapshot: SessionSnapshot) -> str:
 
 
 def _lines(one: SessionSnapshot) -> Iterator[str]:
+    trial = one.experiment
     yield from _block("info", "gauge", "The session, by its mode.", [({"mode": one.mode}, 1.0)])
     yield from _block("running", "gauge", "Whether the session runs.", [({}, float(one.is_running))])
     yield from _block("stopping", "gauge", "Whether nothing is opened.", [({}, float(bool(one.stopping)))])
@@ -33,6 +34,8 @@ def _lines(one: SessionSnapshot) -> Iterator[str]:
         ("drawdown_ratio", "Share of the peak that is lost.", one.drawdown),
         ("daily_loss_stop_ratio", "Loss since 00:00 UTC that ends the session.", one.daily_loss_stop),
         ("max_drawdown_ratio", "Drawdown that ends the session.", one.max_drawdown),
+        ("experiment_price_usdt", "What the experiment may lose.", trial.amount if trial else None),
+        ("experiment_lost_usdt", "What it has lost.", trial.lost if trial else None),
     ):
         yield from _block(name, "gauge", text, [({}, None if value is None else float(value))])
     age = one.candle_age_ms

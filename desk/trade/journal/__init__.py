@@ -3,11 +3,11 @@
 Place in the house: the only rooms' corner that imports sqlite3.  Records (``desk.trade.records``) come in and
 go out; the session asks it what happened before this process lived.
 
-``ledger`` (orders, trades, fills, corrections) and ``diary`` (decisions, equity, notes) take what they are
-given at once and in memory; a thread writes it to the file, in the same order, and waits for the disk there.
-An order is sent when ``stored`` has returned: it is on the disk then, whatever happens to the machine.  A
-process that is killed leaves a journal that says less, and never one that contradicts itself.  While another
-program holds the file's write lock, what is to be written is set aside in a file beside it.
+``ledger`` (orders, trades, fills, corrections), ``diary`` (decisions, equity, notes) and ``experiments`` take
+what they are given at once and in memory; a thread writes it to the file, in the same order, and waits for
+the disk there.  An order is sent when ``stored`` has returned: it is on the disk then, whatever happens to
+the machine.  A process that is killed leaves a journal that says less, and never one that contradicts itself.
+While another program holds the file's write lock, what is to be written is set aside in a file beside it.
 
 Not here: what follows from it (``desk.trade.scoreboard``).
 """
@@ -21,6 +21,7 @@ from desk.errors import SettingsError
 from desk.trade.journal.aside import AsideFile
 from desk.trade.journal.database import JournalError, connected, sole_user, unusable
 from desk.trade.journal.diary import Diary
+from desk.trade.journal.experiments import ExperimentBook
 from desk.trade.journal.ledger import Ledger
 from desk.trade.journal.mirror import MirroredTables
 from desk.trade.journal.writer import BackgroundWriter, DirectWriter, Writer, take_in
@@ -68,6 +69,7 @@ class Journal:
                     "start without it"
                 ) from exc
             self.ledger = Ledger(tables)
+            self.experiments = ExperimentBook(tables)
             self._held = held.pop_all()
 
     @property

@@ -18,6 +18,8 @@ from desk.trade.journal.schema import MIGRATIONS
 
 OPEN_WAIT_S = 10.0
 """How long another program's lock is waited for before a session begins."""
+EXPERIMENTS_SINCE = 3
+"""Schema version from which on trades name their experiment; older files are read as they are."""
 Synchronous = Literal["FULL", "NORMAL"]
 JournalError = sqlite3.Error
 """The file cannot be read or written: the disk is full, or gone."""
@@ -73,8 +75,8 @@ def newest_mode(path: Path) -> str | None:
 def net_by_day(path: Path) -> dict[str, dict[str, float]]:
     """What closed trades earned: net in basis points, summed by the UTC day of the signal, by symbol.
 
-    A replay is left out, and nothing is there to read where ``path`` holds no journal.  Neither a lock nor a
-    file is made, and no table is changed; a session may be writing meanwhile.
+    A replay and experiments are left out, and nothing is there to read where ``path`` holds no journal.
+    Neither a lock nor a file is made, and no table is changed; a session may be writing meanwhile.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def net_by_day(path: Path) -> dict[str, dict[str, float]]:
     for symbol, day, net in _of_trades(
         path,
         "SELECT symbol, date(opened / 1000, 'unixepoch') AS day, SUM(net) * 1e4 FROM trades "
-        "WHERE net IS NOT NULL GROUP BY symbol, day",
+        "WHERE net IS NOT NULL AND {experiment} IS NULL GROUP BY symbol, day",
     ):
         found.setdefault(str(symbol), {})[str(day)] = float(net)
     return found
@@ -98,7 +100,7 @@ def earned_by_model(path: Path) -> dict[str, tuple[int, float, float]]:
     """
     query = (
         "SELECT model_file, COUNT(*), AVG(net > 0), AVG(net) * 1e4 FROM trades "
-        "WHERE net IS NOT NULL GROUP BY model_file"
+        "WHERE net IS NOT NULL AND {experiment} IS NULL GROUP BY model_file"
     )
     return {
         str(model): (int(count), float(won), float(net)) for model, count, won, net in _of_trades(path, query)
@@ -110,9 +112,15 @@ def _of_trades(path: Path, query: str) -> list[tuple[Any, ...]]:
         return []
     try:
         with contextlib.closing(sqlite3.connect(path, timeout=OPEN_WAIT_S)) as connection:
-            return connection.execute(query).fetchall()
+            return connection.execute(query.format(experiment=experiment_column(connection))).fetchall()
     except sqlite3.Error as exc:
         raise unusable(path, exc) from exc
+
+
+def experiment_column(connection: sqlite3.Connection) -> str:
+    """What names the experiment of a trade: a column, or NULL in a journal from before there were any."""
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    return "experiment" if version >= EXPERIMENTS_SINCE else "NULL"
 
 
 def _require_place(path: Path) -> None:

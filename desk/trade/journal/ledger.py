@@ -13,13 +13,13 @@ from desk.trade.journal.database import read, sql_value
 from desk.trade.journal.mirror import MirroredTables
 from desk.trade.records import UNRESOLVED, ClosedTrade, OpenTrade, OrderRecord, SendStatus
 
-_TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size"
+_TRADE = "trade, symbol, side, model_file, opened, due, price, stop, take_profit, status, size, experiment"
 _ORDER = (
     "client_id, trade, symbol, side, purpose, size, written, status, order_id, filled, average_price, fee"
 )
 _CLOSED = (
     "trade, symbol, side, model_file, opened, closed, price, ended, size, entry_price, exit_price, fees, "
-    "profit, gross, net"
+    "profit, gross, net, experiment"
 )
 _FILL = "trade_id, order_id, client_id, symbol, side, purpose, price, size, fee, at, cause"
 _LONGEST_STREAK = 1_000
@@ -261,12 +261,21 @@ class Ledger:
             found.append(OrderRecord(**order))
         return found
 
-    def orders_since(self, at: int) -> int:
-        """How many orders were sent from a time (ms) on; what was adopted was none."""
-        query = (
-            "SELECT COUNT(*) FROM orders WHERE written >= ? AND NOT (status = 'filled' AND order_id IS NULL)"
-        )
-        (count,) = self._db.execute(query, (at,)).fetchone()
+    def orders_since(self, at: int, *, of_experiments: bool = False) -> int:
+        """How many orders were sent from a time (ms) on; what was adopted was none.
+
+        Parameters
+        ----------
+        at : int
+        of_experiments : bool
+            Whether those of experiments are counted, or the others.
+        """
+        (count,) = self._db.execute(
+            "SELECT COUNT(*) FROM orders JOIN trades ON trades.trade = orders.trade WHERE written >= ? "
+            "AND NOT (orders.status = 'filled' AND order_id IS NULL) "
+            "AND (trades.experiment IS NOT NULL) = ?",
+            (at, int(of_experiments)),
+        ).fetchone()
         return int(count)
 
     def record_fills(self, fills: Iterable[Fill], trade: OpenTrade | None) -> None:
@@ -297,13 +306,16 @@ class Ledger:
         )
         return [Fill(**read(_FILL, row, "price size fee")) for row in rows]
 
-    def losing_streak(self) -> tuple[int, int | None]:
-        """How many of the newest trades lost in a row, and when the last of them ended."""
+    def losing_streak(self, experiment: int | None = None) -> tuple[int, int | None]:
+        """How many of the newest trades lost in a row, and when the last of them ended.
+
+        Those of an experiment, by number, or those of none.
+        """
         streak, last = 0, None
         rows = self._db.execute(
-            "SELECT net, closed FROM trades WHERE closed IS NOT NULL "
+            "SELECT net, closed FROM trades WHERE closed IS NOT NULL AND experiment IS ? "
             "ORDER BY closed DESC, trade DESC LIMIT ?",
-            (_LONGEST_STREAK,),
+            (experiment, _LONGEST_STREAK),
         )
         for net, closed in rows:
             if net >= 0:

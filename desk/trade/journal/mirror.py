@@ -17,7 +17,7 @@ from desk.trade.journal.database import transaction
 from desk.trade.journal.schema import MIGRATIONS
 from desk.trade.journal.writer import Writer
 
-MIRRORED = ("trades", "orders", "fills")
+MIRRORED = ("trades", "orders", "fills", "experiments", "experiment_trades")
 
 
 class MirroredTables:

@@ -11,6 +11,7 @@ import contextlib
 import json
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
@@ -21,8 +22,9 @@ from desk.clustered import clustered_mean, share_interval
 from desk.errors import SettingsError
 from desk.files import is_held
 from desk.policy import LONG
-from desk.trade.journal.database import lock_of, newest_mode, unusable
-from desk.trade.settings import peak_since_ms
+from desk.trade.journal.database import experiment_column, lock_of, newest_mode, unusable
+from desk.trade.journal.experiment_reading import read_experiment
+from desk.trade.settings import since_ms
 from desk.trade.snapshot import (
     DeliveredView,
     HealthItem,
@@ -115,6 +117,7 @@ def _snapshot(db: sqlite3.Connection, now: int, *, is_running: bool) -> SessionS
         notes=_notes(db),
         equity_line=_equity_line(db),
         counts=_counts(db),
+        experiment=read_experiment(db),
     )
 
 
@@ -126,7 +129,7 @@ def _risk_settings(text: str) -> dict[str, Any]:
         return {}
     names = ("daily_loss_stop", "max_drawdown")
     found: dict[str, Any] = {name: float(risk[name]) for name in names if risk.get(name) is not None}
-    return found | {"peak_since": peak_since_ms(risk.get("peak_since", ""))}
+    return found | {"peak_since": since_ms(risk.get("peak_since", ""))}
 
 
 def _peak(db: sqlite3.Connection, since: int) -> Decimal | None:
@@ -145,9 +148,10 @@ def _side(side: int) -> Literal["long", "short"]:
 
 def _positions(db: sqlite3.Connection) -> tuple[PositionView, ...]:
     rows = db.execute(
-        "SELECT symbol, side, size, entry_price, stop, take_profit, due, opened, model_file, "
+        "SELECT symbol, side, size, entry_price, stop, take_profit, due, opened, model_file, "  # noqa: S608
         "(SELECT average_price FROM orders WHERE orders.trade = trades.trade AND purpose = 'open' "
-        "ORDER BY written DESC LIMIT 1) FROM trades WHERE status IN ('open', 'opening') ORDER BY symbol"
+        f"ORDER BY written DESC LIMIT 1), {experiment_column(db)} "
+        "FROM trades WHERE status IN ('open', 'opening') ORDER BY symbol"
     )
     return tuple(
         PositionView(
@@ -163,8 +167,9 @@ def _positions(db: sqlite3.Connection) -> tuple[PositionView, ...]:
             opened=int(opened) + CANDLE_MS,
             model_file=model,
             is_tracked=True,
+            experiment=experiment,
         )
-        for symbol, side, size, entry, stop, profit, due, opened, model, filled_at in rows
+        for symbol, side, size, entry, stop, profit, due, opened, model, filled_at, experiment in rows
     )
 
 
@@ -202,15 +207,19 @@ def _delivered(db: sqlite3.Connection) -> tuple[DeliveredView, ...]:
             "SELECT model_file, symbol, promised_win_rate, promised_net_bps, demoted_why FROM models"
         )
     }
-    trades: dict[str, list[tuple[str, int, float, str]]] = {}
+    trades: dict[tuple[str, bool], list[tuple[str, int, float, str]]] = {}
     query = (
-        "SELECT model_file, symbol, opened, net, profit FROM trades "
+        f"SELECT model_file, {experiment_column(db)} IS NOT NULL, symbol, opened, net, profit FROM trades "  # noqa: S608
         "WHERE status = 'closed' AND net IS NOT NULL AND model_file <> '' ORDER BY closed"
     )
-    for model, symbol, opened, net, profit in db.execute(query):
-        trades.setdefault(str(model), []).append((symbol, int(opened), float(net), profit))
-    found = [_delivered_by(model, ones, facts) for model, ones in trades.items()]
-    return tuple(sorted(found, key=lambda one: (one.symbol, one.model_file)))
+    for model, experiment, symbol, opened, net, profit in db.execute(query):
+        key = (str(model), bool(experiment))
+        trades.setdefault(key, []).append((symbol, int(opened), float(net), profit))
+    found = [
+        replace(_delivered_by(model, ones, facts), is_experiment=experiment)
+        for (model, experiment), ones in trades.items()
+    ]
+    return tuple(sorted(found, key=lambda one: (one.symbol, one.model_file, one.is_experiment)))
 
 
 def _delivered_by(

@@ -56,4 +56,13 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX fills_by_trade ON fills (trade)",
         "CREATE INDEX orders_by_number ON orders (order_id)",
     ),
+    (  # 3: experiments, and which of the trades are theirs
+        """CREATE TABLE experiments (
+            experiment INTEGER PRIMARY KEY, began INTEGER NOT NULL, amount TEXT NOT NULL, ended INTEGER,
+            why TEXT, result TEXT)""",
+        """CREATE TABLE experiment_trades (
+            trade TEXT PRIMARY KEY, funding TEXT, priced INTEGER, next_mean REAL, exit_price REAL,
+            entry_charged REAL, exit_charged REAL)""",
+        "ALTER TABLE trades ADD COLUMN experiment INTEGER",
+    ),
 )

@@ -108,6 +108,16 @@ function nothing(columns, text) {
   return [[cell]];
 }
 
+function experimentTiles(one) {
+  if (!one) return [];
+  const name = `Experiment ${one.number} USDT`;
+  const state = one.ended === null ? `may lose ${number(one.amount)}` : `is over: ${one.why}`;
+  const shown = one.lost === null ? one.result : -one.lost;
+  const fills = one.fills.map((fill) => tile(`${fill.name}, bp`, signed(fill.mean_bps, 1),
+    `${fill.trades} fills [${between(fill.ci95, (value) => signed(value, 1))}], above 0 is worse`));
+  return [tile(name, signed(shown), `${state}; ${one.trades} trades closed`, sign(shown)), ...fills];
+}
+
 function showAccount() {
   const loss = session.day_change === null ? "not known" : `the session ends at −${share(session.daily_loss_stop)}`;
   const fall = session.max_drawdown === null ? `below the highest equity, ${number(session.peak_equity)}`
@@ -120,6 +130,7 @@ function showAccount() {
     tile("Available, USDT", number(session.available), "not bound as margin of positions"),
     tile("Positions", String(session.positions.length), "open now"),
     tile("Trades closed", number(session.counts.trades_closed, 0), "since the journal began"),
+    ...experimentTiles(session.experiment),
   );
   const line = session.equity_line;
   if (line.length < 2) { byId("curve-line").setAttribute("points", ""); return; }
@@ -139,8 +150,9 @@ function showPositions() {
   const rows = session.positions.map((one) => {
     const name = element("th", one.symbol);
     name.scope = "row";
+    const side = one.experiment ? `${one.side}, experiment` : one.side;
     const of = one.is_tracked ? version(one.model_file) || "adopted from the account" : "not of this session: left alone";
-    return [name, one.side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
+    return [name, side, plain(one.size), plain(one.entry_price), plain(one.mark_price),
       element("td", signed(one.unrealized), sign(one.unrealized)),
       element("td", one.stop === null ? "none" : plain(one.stop), one.stop === null ? "bad" : ""),
       one.due === null ? "–" : clock(one.due), of];
@@ -200,8 +212,9 @@ function showDelivered() {
     return [name, String(one.trades), `${rate(one.win_rate)} [${between(one.win_rate_ci95, rate)}]`,
       rate(one.expected_win_rate), `${bps(one.net_bps)} [${between(one.net_bps_ci95, bps)}]`,
       bps(one.expected_net_bps), signed(one.profit),
-      element("td", one.demotion ? `${version(one.model_file)}, only watches: ${one.demotion}` : version(one.model_file),
-        one.demotion ? "wide" : "")];
+      element("td", one.is_experiment ? `${version(one.model_file)}, experiment`
+        : one.demotion ? `${version(one.model_file)}, only watches: ${one.demotion}` : version(one.model_file),
+        one.demotion || one.is_experiment ? "wide" : "")];
   });
   fill(byId("delivered").tBodies[0], rows.length ? rows : nothing(8, "No trade is closed yet."));
 }
@@ -253,7 +266,8 @@ function tick() {
 }
 
 const SHOWN = [
-  [["equity", "day_equity", "peak_equity", "available", "equity_line", "counts", "positions", "drawdown"], showAccount],
+  [["equity", "day_equity", "peak_equity", "available", "equity_line", "counts", "positions", "drawdown", "experiment"],
+    showAccount],
   [["positions"], showPositions], [["symbols", "changed_symbols"], showSymbols], [["delivered"], showDelivered],
   [["health"], showHealth], [["notes"], showNotes],
 ];
