@@ -44,7 +44,7 @@ from desk.market.settings import FetchSettings
 from desk.model_commands import only_stale, prune, write_state
 from desk.registry import ModelRegistry
 from desk.registry.unfinished_run import forget_run
-from desk.reports import terminal
+from desk.reports import bars, terminal
 from desk.reports.console import Console
 from desk.reports.exploration import exploration, exploration_tables, exploration_words
 from desk.reports.exploration_picture import exploration_picture
@@ -264,7 +264,7 @@ async def bring_candles(settings: Settings, console: Console, *, demo: bool) -> 
     demo : bool
         Whether the embedded exchange stands in for the real one.
     """
-    columns = terminal.fetch_columns()
+    columns = bars.fetch_columns()
     with console.progress(columns, total=1, name="Candles", unit="requests", note="connecting") as bar:
         async with reachable(settings.fetch, demo=demo) as fetch:
             return await fetch_universe(fetch, clock=SystemClock(), progress=FetchBar(bar, console))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport
 from desk.outcomes import Failed, Skipped
-from desk.reports import terminal
+from desk.reports import bars, terminal
 from desk.reports.console import Console, ProgressBar
 
 
@@ -26,9 +26,10 @@ class FetchBar:
 
     def update(self, tally: FetchProgress) -> None:
         """Show how far the fetch is, in requests, and its pace against the limit of the busiest endpoint."""
-        parts = [f"about {terminal.age(left / 60)} left"] if (left := _seconds_left(tally)) else []
+        left = _seconds_left(tally)
+        parts = [bars.time_left(left)] if left else []
         parts += [f"{tally.symbols_done} of {tally.symbols} symbols", f"{tally.candles:,} candles"]
-        parts += [pace_of(tally), *([terminal.named(tally.under_way)] if tally.under_way else [])]
+        parts += [pace_of(tally), *([bars.named(tally.under_way)] if tally.under_way else [])]
         expected = max(tally.requests_expected, tally.requests)
         self.bar.show(tally.requests, expected, note=" · ".join(parts))
 

@@ -24,7 +24,7 @@ from desk.learn.explore import Explored
 from desk.learn.settings import ModelSettings
 from desk.market.history.fetch_report import Fetched
 from desk.outcomes import Failed, Skipped
-from desk.reports import terminal
+from desk.reports import bars
 from desk.reports.console import Console, ProgressBar
 from desk.run_settings import LOCAL, Settings
 from desk.training_jobs import JobMaker
@@ -91,7 +91,7 @@ def each_symbol(
         fetch.cancel()
 
     stop = FinishFirst(stop_fetching)
-    name, columns = terminal.STAGES[stage], terminal.symbol_columns(stage)
+    name, columns = bars.STAGES[stage], bars.symbol_columns(stage)
     shown = run.console.progress(columns, total=1, name=name, unit="symbols", note="connecting")
     with stop, shown as bar:
         flow = _Flow(settings, fetch, run, bar, grid=grid, reveal=reveal)
@@ -176,9 +176,10 @@ class _Flow:
         tally, symbols = self._fetch.progress, len(self._fetch.symbols)
         if not symbols:
             return
-        parts = [f"about {terminal.age(left / 60)} left"] if (left := self._seconds_left(symbols)) else []
+        left = self._seconds_left(symbols)
+        parts = [bars.time_left(left)] if left else []
         if running := list(self._under_way)[: self._settings.workers]:  # what was handed out ahead waits
-            parts.append(terminal.named(running))
+            parts.append(bars.named(running))
         if not self._fetch.over:
             parts.append(f"candles of {self._arrived} of {symbols}")
             parts += [pace_of(tally)] if tally else []

@@ -155,7 +155,7 @@ async def live(
     grown = [model(10 * number) for number in range(MODELS)]
     models = {name: OpenModel(card(name), grown[at % MODELS]) for at, name in enumerate(symbols)}
     window = FeatureWindow(memory=memory_of(), max_missing_share=0.02, rows=newest_rows)
-    reported, memory, status = ReportedCandles(), Memory(), AskedStatus(path, len(symbols))
+    reported, memory, status = ReportedCandles(), Memory(), AskedStatus(path)
     async with EmbeddedExchange(series, options, clock=clock) as served:
         ws_url = served.url.replace("http", "ws")
         fetch = replace(base, base_url=served.url, attempts=4, timeout_s=5.0, give_up_after_s=30.0)

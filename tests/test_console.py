@@ -13,8 +13,8 @@ from rich.progress import Progress, ProgressColumn
 
 import config
 from desk.errors import OutputLost
+from desk.reports.bars import fetch_columns, symbol_columns
 from desk.reports.console import Console
-from desk.reports.terminal import fetch_columns, symbol_columns
 
 HOUSE = Path(config.__file__).parent
 NAMES = ["\u9f99\u867eUSDT", "\u54c8\u57faUSDT"]

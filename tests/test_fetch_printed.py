@@ -7,7 +7,7 @@ from desk.errors import DeskError, NotEnoughHistory, Refused
 from desk.fetch_display import FetchBar, print_fetch
 from desk.market.history.contract_book import ContractBook
 from desk.market.history.fetch_report import Fetched, FetchProblem, FetchProgress, FetchReport, problem_of
-from desk.reports import terminal
+from desk.reports import bars, terminal
 from desk.reports.console import Console
 from tests.market.samples import NOW
 
@@ -75,7 +75,7 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
     """The busiest endpoint is what the fetch lasts; the others only share the wait."""
     shown: list[str] = []
     console = Console(quiet=False, as_json=False)
-    with console.progress(terminal.fetch_columns(), total=1, name="Candles", unit="requests") as bar:
+    with console.progress(bars.fetch_columns(), total=1, name="Candles", unit="requests") as bar:
         bar.show = lambda done, total=None, note="": shown.append(f"{done}/{total} {note}")  # type: ignore[method-assign]
         progress = FetchBar(bar, console)
         progress.update(
@@ -98,6 +98,11 @@ def test_the_bar_shows_the_pace_against_the_limit_and_notes_are_told(
     pace = "3 of 300 symbols · 123,456 candles · 17.9 of 18 requests/s, 1 × 429"
     assert shown == [f"900/70000 about 51 min left · {pace} · BTCUSDT, ETHUSDT, XRPUSDT +1"]
     assert capsys.readouterr().out == "⚠️ BTCUSDT: BTCUSDT_5m_180d.pkl was set aside\n"
+
+
+def test_a_rest_of_seconds_is_not_called_no_time() -> None:
+    assert bars.time_left(20) == "less than a minute left"
+    assert bars.time_left(240) == "about 4 min left"
 
 
 # The closing tables of a training -----------------------------------------------------------------

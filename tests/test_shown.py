@@ -8,9 +8,9 @@ import pytest
 from rich.table import Table
 
 from desk.errors import Refused
+from desk.reports.bars import fetch_columns
 from desk.reports.console import Console
 from desk.reports.live import decision_table
-from desk.reports.terminal import fetch_columns
 from desk.trade.event_log import EventLog
 from desk.trade.journal import Journal
 from desk.trade.notify import MessageChannel, Notifier

@@ -1,4 +1,4 @@
-"""What a training run says on a terminal: a line per symbol, a closing table, columns of a bar.
+"""What a training run says on a terminal: a line per symbol and a closing table.
 
 Outcomes and the summary come in; text and rich renderables go out; the door prints them.  Pure.
 """
@@ -8,9 +8,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 
 from rich.console import Group
-from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, Task, TextColumn
-from rich.table import Column, Table
-from rich.text import Text
+from rich.table import Table
 
 from desk.costs import COARSE_BPS, coarse_steps
 from desk.outcomes import Failed, Json, Skipped
@@ -25,46 +23,6 @@ ROOMY = 105
 MANY, NEAREST, NAMED = 40, 10, 3
 """Of more symbols than ``MANY`` a run shows the tradable and so many of the others, and names so many of a
 cause."""
-
-
-STAGES = {"train": "Training", "explore": "Exploring"}
-"""What is done with symbols, for people."""
-
-
-class NoteColumn(ProgressColumn):
-    """The field ``note`` of the task, as far as the terminal is wide; the columns beside it stay whole."""
-
-    def render(self, task: Task) -> Text:
-        """The note."""
-        return Text(f"· {task.fields['note']}", no_wrap=True, overflow="ellipsis")
-
-
-def bar_columns(name: str, unit: str) -> tuple[ProgressColumn, ...]:
-    """Columns of a bar: the name of the work, how many of its units are done, and the note of the task."""
-    whole = Column(no_wrap=True)
-    return (
-        TextColumn(name),
-        BarColumn(bar_width=20, table_column=whole.copy()),
-        MofNCompleteColumn(table_column=whole.copy()),
-        TextColumn(unit),
-        NoteColumn(),
-    )
-
-
-def fetch_columns() -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of phase 1."""
-    return bar_columns("Candles", "requests")
-
-
-def symbol_columns(stage: str) -> tuple[ProgressColumn, ...]:
-    """Columns of the bar of both phases, ``train`` or ``explore``."""
-    return bar_columns(STAGES[stage], "symbols")
-
-
-def named(symbols: Sequence[str]) -> str:
-    """The first symbols, and how many more there are: ``BTCUSDT, ETHUSDT, XRPUSDT +5``."""
-    more = len(symbols) - NAMED
-    return ", ".join(symbols[:NAMED]) + (f" +{more}" if more > 0 else "")
 
 
 def trained_line(metadata: Json) -> str:
