@@ -24,7 +24,7 @@ from desk.learn.explore import Explored
 from desk.learn.settings import ModelSettings
 from desk.market.history.fetch_report import Fetched
 from desk.outcomes import Failed, Skipped
-from desk.reports import bars
+from desk.reports import bars, terminal
 from desk.reports.console import Console, ProgressBar
 from desk.run_settings import LOCAL, Settings
 from desk.training_jobs import JobMaker
