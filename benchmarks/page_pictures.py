@@ -31,7 +31,7 @@ from desk.values import CANDLE_MS
 from live_trade import feature_window, walk_source
 from ml_feature_engineering import memory_of
 
-SCREENS = ((1440, 1100), (390, 844))
+SCREENS = ((1440, 1000), (390, 844))
 DAYS = 9
 """That the session has traded before its picture is taken."""
 TOKEN = "only-for-the-picture"  # noqa: S105 - opens nothing

@@ -18,11 +18,11 @@ const pictures = (() => {
           : series.data.map(([x, y, name]) => ({x, y, name})),
         borderColor: paint, backgroundColor: paint,
         borderWidth: series.line ? 1.5 : 0, pointRadius: series.line ? 0 : 3, pointHitRadius: 6,
-        pointStyle: at % 2 ? "triangle" : "circle", borderDash: series.line && !category ? [4, 4] : [],
+        pointStyle: series.line ? "line" : at % 2 ? "triangle" : "circle", borderDash: series.line && !category ? [4, 4] : [],
       };
     });
     const axis = ({label, unit}) => ({
-      title: {display: Boolean(label), text: label, color: color("soft")},
+      title: {display: Boolean(label), text: unit === "bp" ? label + ", bp" : label, color: color("soft")},
       ticks: unit === "text" ? {color: color("soft"), autoSkip: spec.kind !== "bars", autoSkipPadding: 16, maxRotation: 0}
         : {color: color("soft"), callback: (value) => written(value, unit)},
       grid: {color: color("line")},

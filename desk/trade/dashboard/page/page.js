@@ -12,7 +12,7 @@ const ASKS = {
   "stop-entries": ["Stop new entries", "stop new entries",
     "Nothing is opened any more until the session is started again. Positions end at their time or stop."],
   "flatten": ["Flatten and stop", "flatten and stop",
-    "Every position that a model here opened or adopted is closed at market now, and the session ends; a service "
+    "Every position in a symbol that has a model here is closed at market now, and the session ends; a service "
     + "manager does not start it again (exit status 3)."],
 };
 let session = {};
