@@ -13,14 +13,14 @@ PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").glob("*.md")])
 def wide_lines(text: str) -> list[int]:
     """Numbers of the lines that are wider than they need be.
 
-    Tables and fenced blocks have lines of their own length, and so has a line without a place to break it.
+    Tables, HTML and fenced blocks have lines of their own length, and so has a line without a place to break it.
     """
     found, fenced = [], False
     for number, line in enumerate(text.splitlines(), start=1):
         if line.lstrip().startswith("```"):
             fenced = not fenced
         breakable = " " in line[:WIDEST].strip().lstrip("*-# ")
-        if len(line) > WIDEST and breakable and not fenced and not line.startswith("|"):
+        if len(line) > WIDEST and breakable and not fenced and line[:1] not in {"|", "<"}:
             found.append(number)
     return found
 
