@@ -13,7 +13,7 @@ PAGES = sorted([*HOUSE.glob("*.md"), *(HOUSE / "docs").glob("*.md")])
 def wide_lines(text: str) -> list[int]:
     """Numbers of the lines that are wider than they need be.
 
-    Tables, HTML and fenced blocks have lines of their own length, and so has a line without a place to break it.
+    Tables, HTML and fenced blocks have lines of their own length, and so has one that cannot be broken.
     """
     found, fenced = [], False
     for number, line in enumerate(text.splitlines(), start=1):

@@ -2,7 +2,7 @@
 
 Place in the house: between ``desk.market.bitget.account.account`` and ``desk.market.bitget.account.rest``.  A
 path, the query of a page and its reader come in; the rows of all pages go out.  What a reader remarks is
-logged once.
+logged once an hour.
 """
 
 import logging
@@ -14,6 +14,8 @@ from desk.market.bitget.account.answers import ListPage
 from desk.market.bitget.account.rest import SignedRest
 
 MOST_PAGES = 50
+MOST_REMARKS, HOUR_MS = 100, 3_600_000
+"""Lines of the log in an hour: thousands of rows that differ would fill the disk."""
 
 Item = TypeVar("Item")
 log = logging.getLogger(__name__)
@@ -30,6 +32,8 @@ class PagedLists:
     def __init__(self, rest: SignedRest) -> None:
         self._rest = rest
         self._remarked: set[str] = set()
+        """What was logged in this hour."""
+        self._hour = 0
 
     async def rows(
         self,
@@ -69,7 +73,11 @@ class PagedLists:
         raise Unanswered(f"more than {MOST_PAGES} pages", endpoint=path)
 
     def remark(self, path: str, text: str) -> None:
-        """Log ``text``, once."""
-        if text not in self._remarked:
+        """Log ``text``, once an hour, and not more than ``MOST_REMARKS``; nor what quotes the key."""
+        if (hour := self._rest.now_ms() // HOUR_MS) != self._hour:
+            self._hour = hour
+            self._remarked.clear()
+        text = self._rest.shown(text)
+        if text not in self._remarked and len(self._remarked) < MOST_REMARKS:
             self._remarked.add(text)
             log.warning("%s: %s", path, text)

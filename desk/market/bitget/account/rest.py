@@ -108,6 +108,10 @@ class SignedRest:
         """The exchange's time, as far as it is known."""
         return self._time.now_ms()
 
+    def shown(self, text: str) -> str:
+        """``text`` of an answer as it may be shown: not if it quotes the key."""
+        return NOT_SHOWN if self._secrets.quoted_in(text) else text
+
     async def set_clock(self) -> int:
         """Ask for the exchange's time (ms) and sign with it from now on.
 

@@ -17,6 +17,7 @@ from desk.market.bitget.account.classic import requests as asked
 from desk.market.bitget.account.classic.account import ClassicAccount
 from desk.market.bitget.account.classic.messages import STREAM, read_account_message
 from desk.market.bitget.account.rest import SignedRest
+from desk.market.bitget.account.secrecy import NOT_SHOWN
 from desk.market.bitget.account.signing import Credentials, signature
 from desk.market.bitget.account.stream import PrivateStream
 from desk.market.bitget.public import CONTRACTS, TIME
@@ -305,6 +306,23 @@ async def test_an_order_without_an_answer_does_not_keep_back_its_fills_for_ever(
         (fill,) = await client.fills("BTCUSDT", NOW)
 
     assert (fill.trade_id, fill.client_id) == ("7", "")
+
+
+async def test_rows_that_cannot_be_read_fill_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    """Thousands of rows that differ, each at every look, are some lines an hour, and none quotes the key."""
+    odd = [{"orderId": str(n), "symbol": f"S{n}USDT", "planType": "pos_loss"} for n in range(500)]
+    odd.append({"orderId": "1", "symbol": f"{CREDENTIALS.key}USDT", "planType": "pos_loss"})
+    async with account() as (client, served, clock):
+        served.on(f"GET {asked.ALL_POSITIONS}", tell([POSITION]))
+        for rows, hours in ((odd[-1:], 0), (odd, 0), (odd, 0), (odd[:1], 2)):
+            clock.wall_ms += hours * 3_600_000
+            served.on(f"GET {asked.PENDING_PLANS}", tell({"entrustedList": rows, "endId": ""}))
+            await client.positions()
+
+    lines = [one.getMessage() for one in caplog.records if asked.PENDING_PLANS in one.getMessage()]
+    assert 100 <= len(lines) <= 101
+    assert NOT_SHOWN in lines[0]
+    assert CREDENTIALS.key not in caplog.text
 
 
 async def test_a_stop_that_came_with_the_order_is_found() -> None:
