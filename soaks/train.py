@@ -162,12 +162,14 @@ class Soak:
         shutil.copytree(self.models.parent, room, symlinks=True)
         return Soak(room, self.url)
 
-    def published(self) -> dict[str, tuple[bytes, str]]:
-        """Model and lasting metadata of every ``_latest``."""
+    def published(self, *, verdicts: bool = True) -> dict[str, tuple[bytes, str]]:
+        """Model and lasting metadata of every ``_latest``; verdicts are on all symbols of a run together."""
         registry, found = ModelRegistry(self.models), {}
         for link in self.models.glob("*_latest.txt"):
             metadata: dict[str, Any] = registry.metadata(link.readlink().name)
             lasting = {name: value for name, value in metadata.items() if name not in VOLATILE}
+            if not verdicts:
+                del lasting["verdict"]
             lasting["tuning"] = {**metadata["tuning"], "seconds": None, "study": None}
             found[link.name.removesuffix("_latest.txt")] = link.read_bytes(), json.dumps(lasting)
         return found
@@ -256,7 +258,7 @@ def compare(name: str, one: Soak, undisturbed: Soak, *, without: Sequence[str] =
     without : sequence of str
         Symbols that were named as lost.
     """
-    ours, theirs = one.published(), undisturbed.published()
+    ours, theirs = (it.published(verdicts=not without) for it in (one, undisturbed))
     theirs = {symbol: what for symbol, what in theirs.items() if symbol not in without}
     for symbol in theirs:
         if ours[symbol] != theirs[symbol]:
