@@ -21,6 +21,7 @@ from desk.reports.html.charts import charts
 from desk.reports.html.data import ReportData
 from desk.reports.html.page import package_text, policy, report_page, script_json
 from desk.reports.html.symbols import COLUMNS, PANEL, TABLES, curve
+from desk.reports.terminal import GUIDE
 
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
 FEW = 12
@@ -171,7 +172,7 @@ def test_what_stands_before_any_script_says_the_summarys_numbers(
             assert f"{row['net_bps']:+.1f} bp [{low:+.1f}, {high:+.1f}]" in words
     assert f"{summary['pooled']['n']:,} trades: {summary['pooled']['win_rate'] * 100:.1f} % won" in words
     for name, value in summary["averages"].items():
-        assert f"{value:.3f}" in words, name
+        assert (f"{value * 100:.1f} %" if name in GUIDE else f"{value:.3f}") in words, name
 
 
 def test_nothing_but_its_own_scripts_may_run(document: Document) -> None:
