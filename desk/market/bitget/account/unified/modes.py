@@ -11,7 +11,7 @@ References
 ``docs/bitget.md``, sections U4.1 and U4.3.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from decimal import Decimal
 
 from desk.errors import AccountError, Refused
@@ -35,6 +35,8 @@ class UnifiedModes:
         self._rest = rest
         self._position_mode: PositionMode | None = None
         self._margin: dict[str, MarginMode] = {}
+        self._both_sides: dict[str, Decimal] = {}
+        """Leverages of isolated margin that were set for long and short; the settings show one of them."""
 
     async def read(self) -> UnifiedSettings:
         """How the account is set up now."""
@@ -105,8 +107,12 @@ class UnifiedModes:
             )
         self._margin[symbol] = margin
         wanted = frozenset({leverage})
-        if settings.leverages.get((symbol, margin)) == wanted:
+        hidden = margin == "isolated" and settings.hold_mode == "hedge"
+        known = not hidden or self._both_sides.get(symbol) == leverage
+        shown = {*settings.leverages.get((symbol, margin), ()), *_own_leverages(held, margin)}
+        if (symbol, margin) in settings.leverages and shown == wanted and known:
             return False
+        self._both_sides.pop(symbol, None)
         for side in (LONG, SHORT) if margin == "isolated" else (None,):
             body = asked.set_leverage(symbol, leverage, margin=margin, side=side)
             try:
@@ -114,15 +120,19 @@ class UnifiedModes:
             except Refused as exc:
                 if exc.meaning != "setting_unchanged":
                     raise
-        found = (await self.read()).leverages.get((symbol, margin), wanted)
+        found = {*(await self.read()).leverages.get((symbol, margin), wanted)}
+        if held:
+            held = [one for one in await read_positions() if one.symbol == symbol]
+            found |= _own_leverages(held, margin)
         if found != wanted:
-            shown = " and ".join(str(one) for one in sorted(found))
+            text = " and ".join(str(one) for one in sorted(found))
             raise Refused(
-                f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {shown}",
+                f"{symbol}: {margin} margin, leverage {leverage} was asked for, it is {text}",
                 endpoint=asked.SET_LEVERAGE,
                 code="",
                 meaning="setting_locked",
             )
+        self._both_sides[symbol] = leverage
         return True
 
     async def set_position_mode(self, mode: PositionMode) -> None:
@@ -150,3 +160,8 @@ class UnifiedModes:
                 code="",
                 meaning="setting_locked",
             )
+
+
+def _own_leverages(held: Sequence[Position], margin: MarginMode) -> set[Decimal]:
+    """Leverages that positions have of their own; in crossed margin they have none."""
+    return {one.leverage for one in held} if margin == "isolated" else set()

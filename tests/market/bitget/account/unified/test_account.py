@@ -258,6 +258,31 @@ async def test_a_leverage_that_is_another_afterwards_is_told() -> None:
     assert [one["posSide"] for one in served.bodies("/set-leverage")] == ["long", "short"]
 
 
+async def test_a_side_whose_leverage_was_not_set_is_set_again() -> None:
+    """Settings show one leverage of both sides: the other one stayed at 20, and nobody saw it."""
+    async with account() as (client, served, _):
+        hedged = {**SETTINGS, "holdMode": "hedge_mode"}
+        served.on(f"GET {asked.SETTINGS}", tell(hedged))
+        served.on(f"POST {asked.SET_LEVERAGE}", tell("success"), hang_up, tell("success"))
+        with pytest.raises(Unanswered):
+            await client.set_up("BTCUSDT", leverage=Decimal(5), margin="isolated")
+        assert await client.set_up("BTCUSDT", leverage=Decimal(5), margin="isolated")
+        assert not await client.set_up("BTCUSDT", leverage=Decimal(5), margin="isolated")
+
+    assert [one["posSide"] for one in served.bodies("/set-leverage")] == ["long", "short"] * 2
+
+
+async def test_the_leverage_of_a_position_counts_beside_that_of_the_settings() -> None:
+    """It is by its own that a position is liquidated."""
+    async with account() as (client, served, _):
+        served.on(f"POST {asked.SET_LEVERAGE}", tell("success"))
+        served.on(f"GET {asked.POSITIONS}", tell({"list": [{**POSITION, "leverage": "20"}]}))
+        with pytest.raises(Refused, match="it is 5 and 20"):
+            await client.set_up("BTCUSDT", leverage=Decimal(5), margin="isolated")
+
+    assert len(served.bodies("/set-leverage")) == 2
+
+
 async def test_a_symbol_that_is_not_listed_counts_as_set_up() -> None:
     """The list of symbols is partial; the margin mode goes with the order."""
     async with account() as (client, served, _):
