@@ -157,6 +157,56 @@ def test_every_point_of_a_picture_is_the_metadatas(data: ReportData) -> None:
         assert same(shown, total, digits=5)
 
 
+@pytest.mark.parametrize("key", ["months", "hours", "thirds", "sides", "ended"])
+def test_every_bar_of_a_grouped_picture_is_the_metadatas(data: ReportData, key: str) -> None:
+    """Trades of all symbols together, each trade once: computed here from the metadata alone."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for one in (of.metadata for of in data.symbols if of.metadata is not None):
+        if key in {"sides", "ended"}:
+            rows = [
+                {"name": name, "trades": of["n"], **of}
+                for name, of in one["signals"]["statistics"][key].items()
+            ]
+        else:
+            rows = one["stability"][key]
+        for row in rows:
+            if row["net_bps"] is not None:
+                groups.setdefault(row["name"], []).append(row)
+    (picture,) = (one for one in charts(data) if one["key"] == key)
+    drawn = {series["name"]: dict(series["data"]) for series in picture["series"]}
+
+    assert groups
+    assert all(series.keys() == groups.keys() for series in drawn.values())
+    for name, rows in groups.items():
+        trades = sum(row["trades"] for row in rows)
+        net = sum(row["net_bps"] * row["trades"] for row in rows)
+        won = sum(row["win_rate"] * row["trades"] for row in rows)
+        assert drawn["trades"][name] == trades
+        assert same(drawn["net a trade"][name], net / trades, digits=5)
+        assert same(drawn["won"][name], won / trades, digits=5)
+
+
+def test_every_mean_over_the_models_is_the_metadatas(data: ReportData) -> None:
+    """What models look at, and where the time goes: every model counts the same."""
+    known = [one.metadata for one in data.symbols if one.metadata is not None]
+    drawn = {(one["key"], series["name"]): series["data"] for one in charts(data) for series in one["series"]}
+
+    for name, share in drawn["importance", "share of gain"]:
+        shares = [one["importance"].get(name, 0.0) / sum(one["importance"].values()) for one in known]
+        assert same(share, sum(shares) / len(shares), digits=5)
+    for name, seconds in drawn["timing", "seconds"]:
+        of = [one["timing"][name] for one in known if name in one["timing"]]
+        assert same(seconds, sum(of) / len(of), digits=5)
+    highest = total = 0.0
+    for (day, below), known_day in zip(drawn["drawdown", "below the peak"], data.pooled_days, strict=True):
+        total += known_day["net_bps"]
+        highest = max(highest, total)
+        assert day == known_day["date"]
+        assert math.isclose(-below, highest - total, rel_tol=1e-4, abs_tol=1e-3)
+    for symbol, holes in drawn["quality", "missing"]:
+        assert holes == next(one for one in known if one["symbol"] == symbol)["data"]["missing"]
+
+
 def test_what_stands_before_any_script_says_the_summarys_numbers(
     data: ReportData, document: Document
 ) -> None:
