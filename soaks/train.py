@@ -15,7 +15,6 @@ The product has no hook for this: ``child`` wraps ``Path.replace`` in its own pr
 """
 
 import argparse
-import asyncio
 import contextlib
 import json
 import multiprocessing
@@ -34,14 +33,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-from desk.clock import SystemClock
 from desk.errors import DeskError
 from desk.learn.verdict import PENDING
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.series.sources import align_ends, read_candle_files, read_synthetic, synthetic_series
 from desk.registry import ModelRegistry
-from desk.values import Candles
 from ml_feature_engineering import FEATURES, contract_id
+from soaks.serving import serving
 
 HERE = Path(__file__).resolve().parent
 NOW = 1_767_225_600_000
@@ -208,27 +205,6 @@ class Reader:
                     self.problems.append(f"{symbol}: published before it was judged")
 
 
-@contextlib.contextmanager
-def serving(series: Sequence[Candles]) -> Iterator[str]:
-    """The address of an exchange with these series, in a thread of its own."""
-    exchange = EmbeddedExchange(series, ExchangeOptions(rate_limit=0, minute_limit=0), clock=SystemClock())
-    loop, ready, stop = asyncio.new_event_loop(), threading.Event(), asyncio.Event()
-
-    async def serve() -> None:
-        async with exchange:
-            ready.set()
-            await stop.wait()
-
-    thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
-    thread.start()
-    ready.wait(30)
-    try:
-        yield exchange.url
-    finally:
-        loop.call_soon_threadsafe(stop.set)
-        thread.join()
-
-
 def deaths(count: int, seed: int, *, renames: int, seconds: float) -> Iterator[str]:
     """When each of ``count`` runs dies.
 
@@ -279,8 +255,8 @@ def soak(kills: int, seed: int, room: Path) -> None:
     room : Path
         A folder for everything.
     """
-    with serving(synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)) as url:
-        first = Soak(room / "first", url)
+    with serving(synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)) as exchange:
+        first = Soak(room / "first", exchange.url)
         if status := first.run(BEFORE):
             raise SystemExit(f"the first training ended with {status}: {first.said}")
         before, hands = first.copy(room / "before"), first.copy(room / "hands")
@@ -336,8 +312,8 @@ def soak_workers(count: int, room: Path) -> None:
     real = list(read_candle_files(REAL)) if REAL.is_dir() else []
     kinds = real or synthetic_series(read_synthetic(NAMES), beside=(), now_ms=NOW)
     series, _ = align_ends([replace(kinds[n % len(kinds)], symbol=f"B{n}USDT") for n in range(count)], {})
-    with serving(series) as url:
-        first, hands = Soak(room / "first", url, full=True), Soak(room / "hands", url, full=True)
+    with serving(series) as exchange:
+        first, hands = (Soak(room / name, exchange.url, full=True) for name in ("first", "hands"))
         for name, one, death in (
             ("undisturbed", first, "never:0"),
             ("workers killed and stopped", hands, f"workers:{FULL_HANDS_S:g}"),

@@ -14,7 +14,7 @@ from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.market.matching import NewOrder
 from desk.market.series.synthetic import synthesize
 from desk.trade.journal import Journal
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.published import publish
 from tests.test_live_command import BORDER, KEYS, NAMES, SECRETS, SIGNATURE
 

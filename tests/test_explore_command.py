@@ -15,7 +15,7 @@ from desk.market.series.synthetic import synthesize
 from desk.run_settings import Settings
 from desk.training_arguments import narrowed, training_arguments
 from desk.values import CANDLE_MS
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.test_train_live_lightgbm import END, Run
 
 HORIZONS = [1, 2, 3, 6, 12, 24, 48]

@@ -23,7 +23,7 @@ from desk.orders import Position
 from desk.trade.journal import Journal
 from desk.trade.records import ClosedTrade
 from desk.values import CANDLE_MS
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.published import publish
 
 ROOT = Path(live_trade.__file__).parent

@@ -13,7 +13,7 @@ from desk import api
 from desk.errors import CandleError, DataError, SettingsError
 from desk.market.series.sources import read_synthetic, synthetic_series
 from desk.market.series.synthetic import synthesize
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.house import HOUSE
 
 NOTEBOOK = (HOUSE / "docs" / "notebook.md").read_text()

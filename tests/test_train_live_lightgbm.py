@@ -27,7 +27,7 @@ from desk.market.series.synthetic import synthesize
 from desk.registry import ModelRegistry
 from desk.values import CANDLE_MS, Candles, frozen
 from ml_feature_engineering import FEATURES, build_features
-from tests.exchange import UNPACED, serving
+from soaks.serving import UNPACED, serving
 
 END = 1_767_225_600_000
 SIZES = {"LONGUSDT": 11_000, "SHORTUSDT": 1_500, "YOUNGUSDT": 300}

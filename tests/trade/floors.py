@@ -117,10 +117,8 @@ def settings(position_mode: PositionMode, margin_mode: MarginMode, **session: ob
     return replace(live, session=replace(live.session, **session))  # type: ignore[arg-type]
 
 
-@contextlib.asynccontextmanager
-async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> AsyncIterator[Floor]:
-    """The signed client, the embedded exchange at the other end of the line, and its pushes."""
-    series, clock = mortal.market(SEED), SystemClock()
+def venue(live: LiveSettings, *, unified: bool = False) -> EmbeddedExchange:
+    """An embedded exchange with the soak's market and an account of the session's balance."""
     options = ExchangeOptions(
         now_ms=mortal.BEGIN,
         rate_limit=0,
@@ -128,10 +126,13 @@ async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> A
         balance=live.paper.balance,
         keys=Keys(unified=unified),
     )
-    async with (
-        EmbeddedExchange(series, options, clock=clock) as served,
-        seated(folder, live, served) as floor,
-    ):
+    return EmbeddedExchange(mortal.market(SEED), options, clock=SystemClock())
+
+
+@contextlib.asynccontextmanager
+async def wired(folder: Path, live: LiveSettings, *, unified: bool = False) -> AsyncIterator[Floor]:
+    """The signed client, the embedded exchange at the other end of the line, and its pushes."""
+    async with venue(live, unified=unified) as served, seated(folder, live, served) as floor:
         yield floor
 
 

@@ -4,8 +4,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,36 +13,22 @@ import pytest
 
 from desk.clock import SystemClock
 from desk.errors import SettingsError
-from desk.market.emulator import EmbeddedExchange, ExchangeOptions, Keys
 from desk.market.matching.report import open_positions
 from desk.trade.experiment_figures import loss_per_coin, smallest_size
 from desk.trade.journal import Journal
 from desk.trade.journal.reading import read_snapshot
-from desk.trade.settings import LiveSettings
 from soaks import mortal
 from tests.trade import floors
-from tests.trade.floors import Floor, Trial, close, gap, seated, settings
+from tests.trade.floors import Floor, Trial, close, gap, seated, settings, venue
 
 PRICE = "0.12"
 """Of three symbols that may lose 0.05 USDT each at their stops: not all fit at once."""
 ALL = mortal.SYMBOLS
 LIVE = settings("one_way", "isolated")
 CANDLES = 150
+HELD = 6
+"""Candles after which something is held."""
 both_kinds = pytest.mark.parametrize("unified", [False, True], ids=["classic", "unified"])
-
-
-@asynccontextmanager
-async def venue(*, unified: bool = False, live: LiveSettings = LIVE) -> AsyncIterator[EmbeddedExchange]:
-    """An exchange that outlives sessions."""
-    options = ExchangeOptions(
-        now_ms=mortal.BEGIN,
-        rate_limit=0,
-        minute_limit=0,
-        balance=live.paper.balance,
-        keys=Keys(unified=unified),
-    )
-    async with EmbeddedExchange(mortal.market(floors.SEED), options, clock=SystemClock()) as served:
-        yield served
 
 
 def lost(journal: Journal) -> Decimal:
@@ -64,7 +48,7 @@ async def test_it_ends_at_its_price_with_everything_closed_and_status_3(
     tmp_path: Path, *, unified: bool
 ) -> None:
     """The promise to whoever pays: so much, and no more; nobody restarts a service into another loss."""
-    async with venue(unified=unified) as served:
+    async with venue(LIVE, unified=unified) as served:
         async with seated(tmp_path, LIVE, served, Trial("0.3")) as floor:
             ending = await floor.run(CANDLES)
             assert ending.status == 3, ending.why
@@ -90,7 +74,7 @@ async def test_orders_have_the_smallest_size_and_all_stops_together_fit_in_what_
 ) -> None:
     """Symbols fall together: the sum of all stops counts, and not each by itself."""
     most_held = 0
-    async with venue() as served, seated(tmp_path, LIVE, served, Trial(PRICE)) as floor:
+    async with venue(LIVE) as served, seated(tmp_path, LIVE, served, Trial(PRICE)) as floor:
         contracts = floor.matching.account.contracts
 
         def see(floor: Floor) -> None:
@@ -116,7 +100,7 @@ async def test_orders_have_the_smallest_size_and_all_stops_together_fit_in_what_
 
 async def test_a_restart_goes_on_with_what_was_lost(tmp_path: Path) -> None:
     """Otherwise a crash a day would cost the price a day."""
-    async with venue() as served:
+    async with venue(LIVE) as served:
         async with seated(tmp_path, LIVE, served, Trial("0.4")) as floor:
             ending = await floor.run(20, {18: lambda floor: floor.session.ask("clean")})
             assert ending.status == 0
@@ -137,7 +121,7 @@ async def test_a_restart_goes_on_with_what_was_lost(tmp_path: Path) -> None:
 
 async def test_a_new_experiment_is_begun_by_the_settings_alone(tmp_path: Path) -> None:
     """The written rule, as that of the drawdown: what was lost before is accepted by a person."""
-    async with venue() as served:
+    async with venue(LIVE) as served:
         async with seated(tmp_path, LIVE, served, Trial(PRICE)) as floor:
             assert (await floor.run(CANDLES)).status == 3
             ended = floor.journal.experiments.newest()
@@ -161,9 +145,10 @@ async def test_a_session_that_died_between_the_end_and_the_closing_is_closed_by_
     tmp_path: Path,
 ) -> None:
     """The end is written before anything is closed; whoever starts next finds open positions, and closes."""
-    async with venue() as served:
+    async with venue(LIVE) as served:
         async with seated(tmp_path, LIVE, served, Trial("5")) as floor:
-            await floor.run(floors_held(floor))
+            assert floor.row == floors.FIRST
+            await floor.run(HELD)
             assert floor.held
             floor.journal.experiments.end(1, floor.now(), "5 USDT are lost")
         async with seated(tmp_path, LIVE, served, Trial("5")) as floor:
@@ -172,19 +157,10 @@ async def test_a_session_that_died_between_the_end_and_the_closing_is_closed_by_
             agree_and_flat(floor)
 
 
-def floors_held(floor: Floor) -> int:
-    """Candles after which something is held."""
-    assert floor.row == floors.FIRST
-    return floors_late
-
-
-floors_late = 6
-
-
 async def test_an_open_loss_counts_and_a_gap_ends_it_at_once(tmp_path: Path) -> None:
     """A price that falls through the stop is not waited for: the loss is there before any trade is closed."""
-    async with venue() as served, seated(tmp_path, LIVE, served, Trial("0.3")) as floor:
-        ending = await floor.run(40, {floors_late: lambda floor: gap(floor, "0.09")})
+    async with venue(LIVE) as served, seated(tmp_path, LIVE, served, Trial("0.3")) as floor:
+        ending = await floor.run(40, {HELD: lambda floor: gap(floor, "0.09")})
 
         assert ending.status == 3
         assert "were its price" in ending.why or "was its price" in ending.why
@@ -193,8 +169,8 @@ async def test_an_open_loss_counts_and_a_gap_ends_it_at_once(tmp_path: Path) -> 
 
 async def test_a_hand_that_closes_a_trade_is_part_of_its_result(tmp_path: Path) -> None:
     """Whoever closes: the money of the experiment was lost or won by its trade."""
-    async with venue() as served, seated(tmp_path, LIVE, served, Trial("5")) as floor:
-        await floor.run(12, {floors_late: close})
+    async with venue(LIVE) as served, seated(tmp_path, LIVE, served, Trial("5")) as floor:
+        await floor.run(12, {HELD: close})
 
         assert "close" in {one.ended for one in floor.journal.ledger.closed_trades()}
         floor.agrees()
@@ -202,7 +178,7 @@ async def test_a_hand_that_closes_a_trade_is_part_of_its_result(tmp_path: Path) 
 
 async def test_tradable_models_trade_as_ever_beside_it(tmp_path: Path) -> None:
     """Their sizes, slots and streaks know nothing of the experiment, whose end counts only its own."""
-    async with venue() as served, seated(tmp_path, LIVE, served, Trial("0.1", untested=ALL[:2])) as floor:
+    async with venue(LIVE) as served, seated(tmp_path, LIVE, served, Trial("0.1", untested=ALL[:2])) as floor:
         ending = await floor.run(CANDLES)
         trades = floor.journal.ledger.closed_trades()
 
@@ -217,7 +193,7 @@ async def test_tradable_models_trade_as_ever_beside_it(tmp_path: Path) -> None:
 
 async def test_its_trades_are_marked_and_kept_from_what_demotes_and_promises(tmp_path: Path) -> None:
     """A model that fails an experiment was never trusted; a tradable one must not pay for it."""
-    async with venue() as served, seated(tmp_path, LIVE, served, Trial("5")) as floor:
+    async with venue(LIVE) as served, seated(tmp_path, LIVE, served, Trial("5")) as floor:
         await floor.run(60)
         scores = floor.session.trader.keep_scores(every=True)
         floor.journal.settle()
@@ -245,7 +221,7 @@ async def test_its_trades_are_marked_and_kept_from_what_demotes_and_promises(tmp
 async def test_fills_are_compared_with_the_evaluations_prices(tmp_path: Path) -> None:
     """Its result: what the evaluation assumed against what was paid; the policy's exit is the yardstick."""
     live = replace(LIVE, session=replace(LIVE.session, on_stop="leave"))
-    async with venue() as served, seated(tmp_path, live, served, Trial("5")) as floor:
+    async with venue(LIVE) as served, seated(tmp_path, live, served, Trial("5")) as floor:
         await floor.run(60)
         floor.journal.settle()
         found = read_snapshot(floor.journal.path, now=floor.now())
@@ -280,7 +256,7 @@ async def test_fills_are_compared_with_the_evaluations_prices(tmp_path: Path) ->
 @both_kinds
 async def test_a_killed_session_goes_on_where_it_was(tmp_path: Path, *, unified: bool) -> None:
     """``kill -9`` between the sending of an order and its answer: no experiment begins anew, none is lost."""
-    async with venue(unified=unified) as served:
+    async with venue(LIVE, unified=unified) as served:
         life = mortal.Life(
             url=served.url,
             journal=str(tmp_path / "journal.sqlite"),
@@ -318,7 +294,7 @@ async def lived(life: mortal.Life) -> subprocess.CompletedProcess[str]:
 
 async def test_more_than_the_account_has_is_refused_before_anything_is_written(tmp_path: Path) -> None:
     """Nobody can lose that; somebody has mistyped."""
-    async with venue() as served:
+    async with venue(LIVE) as served:
         with pytest.raises(SettingsError, match="is more than the account has"):
             async with seated(tmp_path, LIVE, served, Trial("1000000")):
                 pass

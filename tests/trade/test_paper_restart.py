@@ -28,7 +28,7 @@ from desk.trade.journal import Journal
 from desk.trade.replay.feed import PaperFeed
 from desk.trade.start import open_session
 from desk.values import CANDLE_MS, Candles, frozen
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.market.feed.test_stream import stream_settings
 from tests.market.lines import HandClock
 from tests.market.samples import NOW, fetch_settings

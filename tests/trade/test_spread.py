@@ -15,7 +15,7 @@ from desk.market.bitget.spreads import TIMEOUT_S, PresentSpreads
 from desk.market.emulator import ExchangeOptions
 from desk.market.series.synthetic import synthesize
 from desk.trade.signals import EvaluatedCosts
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.market.samples import ImpatientClock, StagedClock, fetch_settings
 from tests.trade.samples import NOON, NOTHING, card, decisions_at
 from tests.trade.stage import Stage, scripted, stage

@@ -16,7 +16,7 @@ from desk.clock import SystemClock
 from desk.market.emulator import ExchangeOptions
 from desk.market.series.synthetic import synthesize
 from desk.market.settings import LinkSettings
-from tests.exchange import serving
+from soaks.serving import serving
 from tests.test_live_command import BORDER
 
 RECORDS = sorted((Path(__file__).parents[2] / "golden" / "recorded").glob("*.json"))

@@ -11,9 +11,9 @@ from desk.errors import AccountError, ExchangeError, Refused, Throttled
 from desk.market.bitget.account.account import MOST_REFUSALS, BitgetAccount
 from desk.market.bitget.account.classic import requests as classic
 from desk.market.bitget.account.unified import requests as unified
+from soaks.unified_rows import ASSETS, SETTINGS
 from tests.market.bitget.account.test_account import CREDENTIALS, REQUEST, link
 from tests.market.bitget.account.test_wire import BALANCE
-from tests.market.bitget.account.unified.samples import ASSETS, SETTINGS
 from tests.market.lines import Exchange, exchange, hang_up, refuse, tell
 from tests.market.samples import ImpatientClock
 

@@ -16,8 +16,8 @@ from desk.market.bitget.account.unified.account import UnifiedAccount
 from desk.market.bitget.account.unified.messages import STREAM
 from desk.orders import OrderRequest
 from desk.policy import LONG
+from soaks.unified_rows import ASSETS, FILL, ORDER, POSITION, SETTINGS, STRATEGY
 from tests.market.bitget.account.test_account import CREDENTIALS, REQUEST, link
-from tests.market.bitget.account.unified.samples import ASSETS, FILL, ORDER, POSITION, SETTINGS, STRATEGY
 from tests.market.lines import Exchange, exchange, hang_up, refuse, tell
 from tests.market.samples import NOW, ImpatientClock
 

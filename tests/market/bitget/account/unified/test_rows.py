@@ -12,7 +12,7 @@ from desk.market.bitget.account.unified.messages import read_account_message, su
 from desk.market.bitget.account.unified.strategies import strategy_of
 from desk.orders import AccountUpdate, Balance
 from desk.policy import LONG, SHORT
-from tests.market.bitget.account.unified.samples import ASSETS, FILL, ORDER, POSITION, SETTINGS, STRATEGY
+from soaks.unified_rows import ASSETS, FILL, ORDER, POSITION, SETTINGS, STRATEGY
 
 
 def body(data: object) -> bytes:

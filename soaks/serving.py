@@ -1,4 +1,4 @@
-"""An embedded exchange beside a test: in a thread of its own, so that the command under test may block."""
+"""An embedded exchange beside a soak or a test: in a thread of its own, so that what asks it may block."""
 
 import asyncio
 import contextlib
@@ -9,12 +9,19 @@ from desk.clock import SystemClock
 from desk.market.emulator import EmbeddedExchange, ExchangeOptions
 from desk.values import Candles
 
+STARTS_WITHIN_S = 10.0
 UNPACED = ExchangeOptions(rate_limit=0, minute_limit=0)
 
 
 @contextlib.contextmanager
 def serving(series: Sequence[Candles], options: ExchangeOptions = UNPACED) -> Iterator[EmbeddedExchange]:
-    """Serve ``series`` on a loopback port while the block runs."""
+    """Serve ``series`` on a loopback port while the block runs.
+
+    Raises
+    ------
+    TimeoutError
+        If it does not listen within ``STARTS_WITHIN_S``.
+    """
     exchange = EmbeddedExchange(series, options, clock=SystemClock())
     loop = asyncio.new_event_loop()
     ready, stop = threading.Event(), asyncio.Event()
@@ -27,7 +34,8 @@ def serving(series: Sequence[Candles], options: ExchangeOptions = UNPACED) -> It
     thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
     thread.start()
     try:
-        assert ready.wait(10), "the exchange did not come up"
+        if not ready.wait(STARTS_WITHIN_S):
+            raise TimeoutError("the embedded exchange did not come up")
         yield exchange
     finally:
         loop.call_soon_threadsafe(stop.set)

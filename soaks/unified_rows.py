@@ -1,4 +1,4 @@
-"""Rows of API v3 as the document shows them."""
+"""Rows of API v3 as ``docs/bitget.md`` shows them, for the fuzzer of its parsers and for their tests."""
 
 from typing import Any
 
