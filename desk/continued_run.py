@@ -14,7 +14,7 @@ from desk.errors import CacheError
 from desk.market.history.candle_store import CandleStore
 from desk.market.history.contract_book import ContractBook
 from desk.registry import ModelRegistry
-from desk.registry.unfinished_run import UNFINISHED_RUN, UnfinishedRun, unfinished_run
+from desk.registry.unfinished_run import UNFINISHED_RUN, unfinished_run
 from desk.reports.console import Console
 from desk.run_settings import Settings
 
@@ -36,7 +36,8 @@ def contracts_to_continue(
     run = unfinished_run(registry.folder)
     if run is None or settings.fetch.offline or not settings.fetch.use_cache:
         return None
-    if run.settings != settings.digest() or not _is_recent(run, settings.continue_within_hours, now):
+    most = timedelta(hours=settings.continue_within_hours)
+    if run.settings != settings.digest() or not timedelta(0) <= now - run.started_at <= most:
         return None
     try:
         book = CandleStore(settings.fetch.cache_dir).load_contracts()
@@ -45,12 +46,7 @@ def contracts_to_continue(
     if book.server_time != run.contracts_at:  # another fetch came after it
         return None
     console.print(
-        f"⚠️ The run of {run.started_at[:16].replace('T', ' ')} UTC did not come to its end. It is continued "
+        f"⚠️ The run of {run.started_at:%Y-%m-%d %H:%M} UTC did not come to its end. It is continued "
         f"with its candles, which end there; remove {registry.folder / UNFINISHED_RUN} to begin a new one."
     )
     return book
-
-
-def _is_recent(run: UnfinishedRun, hours: float, now: datetime) -> bool:
-    age = now - datetime.fromisoformat(run.started_at)
-    return timedelta(0) <= age <= timedelta(hours=hours)

@@ -106,7 +106,7 @@ class TrainingRun:
 
     def note_beginning(self, book: ContractBook) -> None:
         """Write down that the run has begun, with the contracts that it has, so that it can be continued."""
-        folder, started = self.registry.folder, utc_now().isoformat()
+        folder, started = self.registry.folder, utc_now()
         run = UnfinishedRun(started, self.settings.digest(), book.server_time)
         known = unfinished_run(folder)
         if known is None or replace(known, started_at=started) != run:

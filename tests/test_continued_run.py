@@ -1,5 +1,6 @@
 """A run that was cut off is continued by the same command, and by nothing else."""
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -42,7 +43,7 @@ def registry(settings: Settings) -> ModelRegistry:
     """Of a run that began and did not come to its end."""
     settings.models_dir.mkdir()
     CandleStore(settings.fetch.cache_dir).save_contracts(BOOK)
-    note_run(settings.models_dir, UnfinishedRun(BEGAN.isoformat(), settings.digest(), BOOK.server_time))
+    note_run(settings.models_dir, UnfinishedRun(BEGAN, settings.digest(), BOOK.server_time))
     return ModelRegistry(settings.models_dir)
 
 
@@ -87,7 +88,25 @@ def test_a_fetch_in_between_ends_it(settings: Settings, registry: ModelRegistry)
     assert contracts_to_continue(settings, registry, QUIET, now=BEGAN + HOUR) is None
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"schema_version": 1}'])
+def note(started_at: str) -> str:
+    """A note whose time is another."""
+    return json.dumps(
+        {
+            "schema_version": 1,
+            "started_at": started_at,
+            "settings": "0" * 64,
+            "contracts_at": BOOK.server_time,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(None, "", "{", "[]", '{"schema_version": 1}'),
+        *(note("soon"), note("2026-11-30T02:00:00"), note("2026-99-30T02:00:00+00:00")),
+    ],
+)
 def test_without_a_readable_note_or_without_contracts_a_new_run_begins(
     settings: Settings, registry: ModelRegistry, text: str | None
 ) -> None:

@@ -10,6 +10,7 @@ Not here: whether it is continued (``desk.continued_run``).
 
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,8 @@ UNFINISHED_RUN: Final = "unfinished_run.json"
 class UnfinishedRun:
     """A run, by what it depends on."""
 
-    started_at: str
-    """UTC, ISO 8601, by the clock of this machine."""
+    started_at: datetime
+    """By the clock of this machine."""
     settings: str
     """``desk.run_settings.Settings.digest``."""
     contracts_at: int
@@ -34,7 +35,7 @@ class UnfinishedRun:
 
 def note_run(folder: Path, run: UnfinishedRun) -> None:
     """Write down that a run has begun."""
-    document = {"schema_version": 1, **asdict(run)}
+    document = {"schema_version": 1, **asdict(run), "started_at": run.started_at.isoformat()}
     write_file(folder / UNFINISHED_RUN, checked_json(document, "unfinished_run"))
 
 
@@ -42,10 +43,12 @@ def unfinished_run(folder: Path) -> UnfinishedRun | None:
     """The run that has not come to its end; None where there is none, or none that can be read."""
     try:
         document = read_document(folder / UNFINISHED_RUN, "unfinished_run")
-    except ModelIncomplete:
+        started = datetime.fromisoformat(document["started_at"])
+    except (ModelIncomplete, ValueError):
         return None
-    del document["schema_version"]
-    return UnfinishedRun(**document)
+    if started.tzinfo is None:
+        return None
+    return UnfinishedRun(started, document["settings"], document["contracts_at"])
 
 
 def forget_run(folder: Path) -> None:

@@ -65,7 +65,7 @@ class ExchangeClock:
             server = await server_time()
             answered = self.machine.monotonic()
             kept = self._time.now_ms()
-            off_s = (kept - min(max(kept, server), server + 1_000 * (answered - asked))) / 1_000
+            off_s = (kept - nearest_possible(kept, server, took_s=answered - asked)) / 1_000
             if abs(off_s) <= DOUBTED_S or (doubted is not None and abs(off_s - doubted) <= DOUBTED_S):
                 self.set_by(server, asked_s=asked, answered_s=answered)
                 return
@@ -86,10 +86,25 @@ class ExchangeClock:
             Monotonic seconds before the question and after the answer.
         """
         took_s = answered_s - asked_s
-        kept, least, most = self._time.now_ms(), server_ms, server_ms + 1_000 * took_s
+        kept = self._time.now_ms()
         self.machine_jump_s = self._time.jump_s
         is_quick = took_s <= MOST_ROUND_TRIP_S
-        found = (least + most) / 2 if is_quick else min(max(kept, least), most)
+        middle = server_ms + 1_000 * took_s / 2
+        found = middle if is_quick else nearest_possible(kept, server_ms, took_s=took_s)
         self.drift_s = (kept - found) / 1_000 if self._is_set_well else 0.0
         self._is_set_well |= is_quick
         self._time.set(found)
+
+
+def nearest_possible(kept_ms: float, server_ms: int, *, took_s: float) -> float:
+    """The time that is possible and nearest to the one that is kept, ms.
+
+    Parameters
+    ----------
+    kept_ms : float
+    server_ms : int
+        The exchange's time when it answered: it is that now, or later by at most the whole question.
+    took_s : float
+        From the question to its answer.
+    """
+    return min(max(kept_ms, server_ms), server_ms + 1_000 * took_s)
